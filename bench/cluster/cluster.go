@@ -1,0 +1,253 @@
+// Package cluster is where load goes: clusters of member processes, a cluster
+// inside this process, or one that runs somewhere already. All are used through
+// one interface.
+//
+// Clusters that the package starts listen on loopback, keep their data in a
+// directory of their own, and leave nothing behind when they stop or when this
+// process dies. It is the only package that links the etcd server.
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Cluster is a running etcd cluster.
+type Cluster interface {
+	// Members never changes while the cluster runs.
+	Members() []Member
+	// TLS is what clients must connect with, nil for plain text.
+	TLS() *tls.Config
+	// Describe returns what is known without asking the members.
+	Describe() results.Cluster
+	// Stop ends what the package started, waits for it, and removes its data.
+	// It may be called more than once.
+	Stop() error
+}
+
+// Member is one member of a cluster.
+type Member struct {
+	Name string
+	// Endpoint is host:port or the URL that was given for a remote member.
+	Endpoint string
+	// PID is the etcd process, 0 where it is not one of ours.
+	PID int
+	// Log is the file that the member logs to, "" for remote ones.
+	Log string
+}
+
+// Endpoints returns the members' endpoints.
+func Endpoints(c Cluster) []string {
+	var eps []string
+	for _, m := range c.Members() {
+		eps = append(eps, m.Endpoint)
+	}
+	return eps
+}
+
+// Inspect asks every member for its state and returns the description of the
+// cluster. conns holds one connection per member, in the members' order. A
+// member that does not answer, or not as etcd does, is an error that says so.
+func Inspect(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface) (results.Cluster, error) {
+	d := c.Describe()
+	d.Members = nil
+	for i, m := range c.Members() {
+		s, err := memberStatus(ctx, conns[i])
+		if err != nil {
+			return d, fmt.Errorf("endpoint %s: %w", m.Endpoint, explain(err))
+		}
+		d.Members = append(d.Members, results.Member{
+			Name: m.Name, Endpoint: m.Endpoint, PID: m.PID,
+			ID: strconv.FormatUint(s.Header.MemberId, 16), Version: s.Version,
+			Leader: s.Leader == s.Header.MemberId, DBSize: s.DbSize, Quota: s.DbSizeQuota,
+		})
+		d.Version = s.Version
+	}
+	return d, nil
+}
+
+// memberStatus does not wait for a member that is not there.
+func memberStatus(ctx context.Context, conn grpc.ClientConnInterface) (*pb.StatusResponse, error) {
+	return pb.NewMaintenanceClient(conn).Status(ctx, &pb.StatusRequest{}, grpc.WaitForReady(false))
+}
+
+// explain turns what gRPC says about an endpoint into what to do about it.
+func explain(err error) error {
+	s := status.Convert(err)
+	text := s.Message()
+	has := func(part string) bool { return strings.Contains(text, part) }
+	switch {
+	case has("connection refused"):
+		return errors.New("connection refused: is etcd running there?")
+	case has("no such host"):
+		return errors.New("no such host: check the name")
+	case has("certificate") || has("tls:") || has("x509:"):
+		return fmt.Errorf("TLS: %s: check --cacert, --cert and --key", tail(text))
+	case has("first record does not look like a TLS handshake"):
+		return errors.New("it speaks plain text: leave out the TLS flags")
+	case has("error reading server preface"), has("malformed HTTP"), has("unexpected HTTP status"), s.Code() == codes.Unimplemented:
+		return errors.New("it answers, but not as etcd does: check the port, and whether it wants TLS")
+	case s.Code() == codes.DeadlineExceeded:
+		return errors.New("no answer in time: raise --dial-timeout, or check the address and the firewall")
+	}
+	return errors.New(tail(text))
+}
+
+// tail is the innermost part of gRPC's nested messages.
+func tail(text string) string {
+	if i := strings.LastIndex(text, "desc = "); i >= 0 {
+		text = text[i+len("desc = "):]
+	}
+	return strings.Trim(strings.ReplaceAll(text, "\n", " "), `"`)
+}
+
+// waitReady returns when every member answers, all agree on one leader and a
+// linearizable read works. died tells of members whose process has ended.
+func waitReady(ctx context.Context, c Cluster, died func() error) error {
+	var conns []*grpc.ClientConn
+	defer func() {
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+	}()
+	for _, m := range c.Members() {
+		creds := insecure.NewCredentials()
+		if c.TLS() != nil {
+			creds = credentials.NewTLS(c.TLS())
+		}
+		conn, err := grpc.NewClient("passthrough:///"+m.Endpoint, grpc.WithTransportCredentials(creds))
+		if err != nil {
+			return fmt.Errorf("connect to %s: %w", m.Name, err)
+		}
+		conns = append(conns, conn)
+	}
+	for {
+		err := ready(ctx, c.Members(), conns)
+		if err == nil {
+			return nil
+		}
+		if dead := died(); dead != nil {
+			return dead
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+				return fmt.Errorf("not ready in time: %w", err)
+			}
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+func ready(ctx context.Context, members []Member, conns []*grpc.ClientConn) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	leader := uint64(0)
+	for i, m := range members {
+		s, err := memberStatus(ctx, conns[i])
+		switch {
+		case err != nil:
+			return fmt.Errorf("member %s: %w", m.Name, explain(err))
+		case s.Leader == 0 || leader != 0 && s.Leader != leader:
+			return fmt.Errorf("member %s: no leader that all agree on", m.Name)
+		}
+		leader = s.Leader
+	}
+	for i, m := range members {
+		if _, err := pb.NewKVClient(conns[i]).Range(ctx, &pb.RangeRequest{Key: []byte("health")}); err != nil {
+			return fmt.Errorf("member %s: linearizable read: %w", m.Name, explain(err))
+		}
+	}
+	return nil
+}
+
+// Guard watches the members of a cluster and calls stop, once, when a database
+// has grown to 80 % of its quota or an alarm is raised. It returns when ctx
+// ends or stop was called. A member that does not answer is no reason to stop.
+func Guard(ctx context.Context, members []Member, conns []grpc.ClientConnInterface, stop func(error)) {
+	t := time.NewTicker(guardInterval)
+	defer t.Stop()
+	for {
+		for i, m := range members {
+			if err := checkMember(ctx, m, conns[i]); err != nil {
+				stop(err)
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+	}
+}
+
+const (
+	guardInterval = time.Second
+	quotaShare    = 0.80
+	// defaultQuota is what etcd uses when none is set; members before v3.6 do
+	// not tell theirs.
+	defaultQuota = 2 << 30
+)
+
+func checkMember(ctx context.Context, m Member, conn grpc.ClientConnInterface) error {
+	ctx, cancel := context.WithTimeout(ctx, guardInterval)
+	defer cancel()
+	s, err := memberStatus(ctx, conn)
+	if err != nil {
+		return nil
+	}
+	for _, text := range s.Errors {
+		if strings.Contains(text, "alarm") || strings.Contains(text, "NOSPACE") || strings.Contains(text, "CORRUPT") {
+			return fmt.Errorf("%s raised an alarm (%s): the run was stopped; disarm it with etcdctl when it is solved", m.Endpoint, text)
+		}
+	}
+	quota := s.DbSizeQuota
+	if quota == 0 {
+		quota = defaultQuota
+	}
+	if float64(s.DbSize) >= quotaShare*float64(quota) {
+		return fmt.Errorf("the database of %s has grown to %d MiB, %.0f %% of its quota: the run was stopped; compact meanwhile (--compact-interval, --auto-compaction) or raise the quota",
+			m.Endpoint, s.DbSize>>20, 100*float64(s.DbSize)/float64(quota))
+	}
+	return nil
+}
+
+// freePort finds a loopback port that nobody listens on. It looks below the
+// range from which the system takes ports for outgoing connections, so that a
+// member that is restarted finds its port free.
+func freePort(try func(low, high int) int) (int, error) {
+	for range 200 {
+		port := try(10_000, 32_000)
+		if err := portFree(port); err == nil {
+			return port, nil
+		}
+	}
+	return 0, errors.New("find a free port: none of 200 tried is free")
+}
+
+func portFree(port int) error {
+	l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+const loopback = "127.0.0.1"

@@ -1,0 +1,111 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// InProcess is a cluster inside this process. It shares scheduler, garbage
+// collector and metrics registry with whoever measures it: good for tests and
+// examples, not for numbers.
+type InProcess struct {
+	settings Settings
+	tls      *tls.Config
+	specs    []memberSpec
+	servers  []*embed.Etcd
+}
+
+var _ Cluster = (*InProcess)(nil)
+
+// StartInProcess starts a cluster and returns when it is ready.
+func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
+	if err := s.Validate(true); err != nil {
+		return nil, err
+	}
+	tlsInfo, tlsConfig, err := s.prepare()
+	if err != nil {
+		return nil, fmt.Errorf("start cluster: %w", err)
+	}
+	c := &InProcess{settings: s, tls: tlsConfig}
+	if c.specs, err = s.layout(tlsInfo); err != nil {
+		return nil, fmt.Errorf("start cluster: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = c.Stop()
+		}
+	}()
+	for _, spec := range c.specs {
+		cfg, err := embedConfig(spec.args)
+		if err != nil {
+			return nil, fmt.Errorf("start cluster: member %s: %w", spec.name, err)
+		}
+		cfg.LogOutputs = []string{spec.log}
+		e, err := embed.StartEtcd(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("start cluster: member %s: %w", spec.name, err)
+		}
+		c.servers = append(c.servers, e)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.startTimeout())
+	defer cancel()
+	if err := waitReady(ctx, c, c.died); err != nil {
+		return nil, fmt.Errorf("start cluster: %w", err)
+	}
+	return c, nil
+}
+
+func (c *InProcess) died() error {
+	for i, e := range c.servers {
+		select {
+		case err := <-e.Err():
+			return fmt.Errorf("member %s: %w", c.specs[i].name, err)
+		default:
+		}
+	}
+	return nil
+}
+
+// Members implements [Cluster].
+func (c *InProcess) Members() []Member {
+	var ms []Member
+	for _, spec := range c.specs {
+		ms = append(ms, Member{Name: spec.name, Endpoint: spec.client, Log: spec.log})
+	}
+	return ms
+}
+
+// TLS implements [Cluster].
+func (c *InProcess) TLS() *tls.Config { return c.tls }
+
+// Describe implements [Cluster].
+func (c *InProcess) Describe() results.Cluster { return c.settings.describe("in-process") }
+
+// Stop implements [Cluster].
+func (c *InProcess) Stop() error {
+	for _, e := range c.servers {
+		// Close waits for clients; a benchmark's are gone by now.
+		done := make(chan struct{})
+		go func() { e.Close(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(5 * stopTimeout):
+			return errors.New("stop cluster: a member did not close")
+		}
+	}
+	c.servers = nil
+	var errs []error
+	for _, spec := range c.specs {
+		errs = append(errs, os.RemoveAll(spec.dataDir))
+	}
+	return errors.Join(append(errs, os.RemoveAll(filepath.Join(c.settings.DataDir, "tls")))...)
+}

@@ -1,0 +1,47 @@
+package cluster
+
+import (
+	"fmt"
+	"io"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// keep runs a program that knows nothing of us and sees to it that the program
+// ends when end is closed. Should the keeper itself be killed, the kernel kills
+// the program: the parent-death signal follows the thread that started it, so
+// that thread is held until the program has ended.
+func keep(binary string, args []string, out io.Writer, end <-chan struct{}) error {
+	started := make(chan error, 1)
+	done := make(chan error, 1)
+	cmd := exec.Command(binary, args...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = dieWithParent()
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			done <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return fmt.Errorf("start %s: %w", binary, err)
+	}
+	announce(cmd.Process.Pid)
+	select {
+	case err := <-done:
+		return fmt.Errorf("%s ended by itself: %w", binary, err)
+	case <-end:
+	}
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-done:
+	case <-time.After(stopTimeout):
+		_ = cmd.Process.Kill()
+		<-done
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"go.etcd.io/etcd/pkg/v3/flags"
+	"go.etcd.io/etcd/server/v3/embed"
+)
+
+// copyFlags takes over the flags that embed.Config does not bind itself.
+func copyFlags(cfg *embed.Config, fs *flag.FlagSet) {
+	cfg.ListenPeerUrls = flags.UniqueURLsFromFlag(fs, "listen-peer-urls")
+	cfg.AdvertisePeerUrls = flags.UniqueURLsFromFlag(fs, "initial-advertise-peer-urls")
+	cfg.ListenClientUrls = flags.UniqueURLsFromFlag(fs, "listen-client-urls")
+	cfg.ListenClientHttpUrls = flags.UniqueURLsFromFlag(fs, "listen-client-http-urls")
+	cfg.AdvertiseClientUrls = flags.UniqueURLsFromFlag(fs, "advertise-client-urls")
+	cfg.ListenMetricsUrls = flags.UniqueURLsFromFlag(fs, "listen-metrics-urls")
+	cfg.CORS = flags.UniqueURLsMapFromFlag(fs, "cors")
+	cfg.HostWhitelist = flags.UniqueStringsMapFromFlag(fs, "host-whitelist")
+	cfg.CipherSuites = flags.StringsFromFlag(fs, "cipher-suites")
+	cfg.MaxConcurrentStreams = flags.Uint32FromFlag(fs, "max-concurrent-streams")
+	cfg.LogOutputs = flags.UniqueStringsFromFlag(fs, "log-outputs")
+	fs.Visit(func(f *flag.Flag) { cfg.FlagsExplicitlySet[f.Name] = true })
+}
+
+// stopTimeout is how long a member may take to close before it is left.
+const stopTimeout = 3 * time.Second
+
+// startLine is what a member's process tells its parent on descriptor 3.
+type startLine struct {
+	PID int `json:"pid"`
+}
+
+// MemberMain is the body of the hidden command that runs one member. args are
+// [--remove=DIR]... [--binary=PATH] -- and etcd's flags. The member lives until
+// lifeline, a pipe whose other end its parent holds, comes to its end: that
+// happens however the parent dies. Then the directories of --remove go. The
+// return value is the exit code.
+func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
+	fs := flag.NewFlagSet("member", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	binary := fs.String("binary", "", "program to run instead of the built-in etcd")
+	var remove []string
+	fs.Func("remove", "directory to remove at the end", func(dir string) error {
+		remove = append(remove, dir)
+		return nil
+	})
+	if fs.Parse(args) != nil {
+		return 2
+	}
+	end := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, lifeline)
+		close(end)
+	}()
+	run := runEmbedded
+	if *binary != "" {
+		run = func(args []string, end <-chan struct{}) error { return keep(*binary, args, stderr, end) }
+	}
+	err := run(fs.Args(), end)
+	select {
+	case <-end: // asked to go: whatever is left belongs to nobody
+		for _, dir := range remove {
+			_ = os.RemoveAll(dir)
+			_ = os.Remove(filepath.Dir(dir)) // when this was the last thing in it
+		}
+		return 0
+	default:
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+	}
+	return 1
+}
+
+func announce(pid int) {
+	f := os.NewFile(3, "start")
+	if f == nil {
+		return
+	}
+	_ = json.NewEncoder(f).Encode(startLine{PID: pid}) // the parent may be gone
+	_ = f.Close()
+}
+
+// runEmbedded runs the built-in etcd until end or until it fails.
+func runEmbedded(args []string, end <-chan struct{}) error {
+	cfg, err := embedConfig(args)
+	if err != nil {
+		return err
+	}
+	announce(os.Getpid())
+	term := make(chan os.Signal, 1)
+	signal.Notify(term, syscall.SIGTERM)
+	e, err := embed.StartEtcd(cfg)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-end:
+	case <-term:
+		err = errors.New("terminated")
+	case err = <-e.Err():
+	case <-e.Server.StopNotify():
+		err = errors.New("etcd stopped by itself")
+	}
+	closed := make(chan struct{})
+	go func() { e.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(stopTimeout):
+	}
+	return err
+}

@@ -1,0 +1,257 @@
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Processes is a cluster whose members are processes of their own.
+type Processes struct {
+	settings Settings
+	binary   string
+	tls      *tls.Config
+	members  []*process
+}
+
+var _ Cluster = (*Processes)(nil)
+
+// process is one member's process, or the keeper of one.
+type process struct {
+	memberSpec
+	pid      int
+	lifeline io.WriteCloser
+	exited   chan struct{}
+	err      error // of Wait; read after exited is closed
+}
+
+// ProcessOptions say what the members run.
+type ProcessOptions struct {
+	Settings
+	// Command is a program and arguments that end up in [MemberMain]; empty
+	// means this program's own hidden command, "member".
+	Command []string
+	// Binary is a foreign etcd to run instead of the built-in one.
+	Binary string
+}
+
+// startAttempts: a free port may be taken before the member listens on it.
+const startAttempts = 3
+
+// StartProcesses starts a cluster and returns when it is ready.
+func StartProcesses(ctx context.Context, o ProcessOptions) (*Processes, error) {
+	if err := o.Validate(o.Binary == ""); err != nil {
+		return nil, err
+	}
+	if len(o.Command) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("find own program: %w", err)
+		}
+		o.Command = []string{self, "member"}
+	}
+	var errs error
+	for range startAttempts {
+		c, err := startProcesses(ctx, o)
+		if err == nil {
+			return c, nil
+		}
+		errs = err
+		if ctx.Err() != nil || o.BasePort > 0 || !strings.Contains(err.Error(), "address already in use") {
+			break
+		}
+	}
+	return nil, fmt.Errorf("start cluster: %w", errs)
+}
+
+func startProcesses(ctx context.Context, o ProcessOptions) (_ *Processes, err error) {
+	tlsInfo, tlsConfig, err := o.prepare()
+	if err != nil {
+		return nil, err
+	}
+	specs, err := o.layout(tlsInfo)
+	if err != nil {
+		return nil, err
+	}
+	c := &Processes{settings: o.Settings, binary: o.Binary, tls: tlsConfig}
+	defer func() {
+		if err != nil {
+			_ = c.Stop()
+		}
+	}()
+	for _, spec := range specs {
+		p, err := startProcess(o, spec)
+		if err != nil {
+			return nil, fmt.Errorf("member %s: %w", spec.name, err)
+		}
+		c.members = append(c.members, p)
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.startTimeout())
+	defer cancel()
+	if err := waitReady(ctx, c, c.died); err != nil {
+		return nil, c.withLogs(err)
+	}
+	return c, nil
+}
+
+func (s Settings) startTimeout() time.Duration {
+	if s.StartTimeout > 0 {
+		return s.StartTimeout
+	}
+	return time.Minute
+}
+
+func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
+	log, err := os.OpenFile(spec.log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("make log: %w", err)
+	}
+	defer log.Close()
+	startRead, startWrite, err := os.Pipe()
+	if err != nil {
+		return nil, fmt.Errorf("make pipe: %w", err)
+	}
+	defer startRead.Close()
+	argv := append([]string{}, o.Command[1:]...)
+	argv = append(argv, "--remove="+spec.dataDir, "--remove="+filepath.Join(o.DataDir, "tls"))
+	if o.Binary != "" {
+		argv = append(argv, "--binary="+o.Binary)
+	}
+	argv = append(append(argv, "--"), spec.args...)
+	cmd := exec.Command(o.Command[0], argv...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.ExtraFiles = []*os.File{startWrite}
+	cmd.SysProcAttr = ownGroup()
+	p := &process{memberSpec: spec, exited: make(chan struct{})}
+	if p.lifeline, err = cmd.StdinPipe(); err == nil {
+		err = cmd.Start()
+	}
+	startWrite.Close()
+	if err != nil {
+		return nil, fmt.Errorf("start: %w", err)
+	}
+	go func() {
+		p.err = cmd.Wait()
+		close(p.exited)
+	}()
+	p.pid = cmd.Process.Pid
+	var line startLine
+	if json.NewDecoder(startRead).Decode(&line) == nil { // it ends when the member does
+		p.pid = line.PID
+	}
+	return p, nil
+}
+
+// died returns an error when a member's process has ended.
+func (c *Processes) died() error {
+	for _, p := range c.members {
+		select {
+		case <-p.exited:
+			return fmt.Errorf("member %s ended: %v", p.name, p.err)
+		default:
+		}
+	}
+	return nil
+}
+
+// logLines is how much of a member's log an error shows.
+const logLines = 5
+
+// withLogs adds the last lines of the log of the member that err is about.
+func (c *Processes) withLogs(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	for _, p := range c.members {
+		if strings.Contains(err.Error(), "member "+p.name) {
+			return fmt.Errorf("%w; the last lines of its log:\n%s", err, lastLines(p.log, logLines))
+		}
+	}
+	return err
+}
+
+// lastLines returns the last n lines of a file, each cut to what a terminal
+// can show and indented.
+func lastLines(path string, n int) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return "  (" + err.Error() + ")"
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > 64<<10 {
+		_, _ = f.Seek(-64<<10, io.SeekEnd)
+	}
+	var lines []string
+	scanner := bufio.NewScanner(f)
+	for scanner.Scan() {
+		line := scanner.Text()
+		if len(line) > 300 {
+			line = strings.ToValidUTF8(line[:300], "") + "…"
+		}
+		lines = append(lines, "  "+line)
+		if len(lines) > n {
+			lines = lines[1:]
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Members implements [Cluster].
+func (c *Processes) Members() []Member {
+	var ms []Member
+	for _, p := range c.members {
+		ms = append(ms, Member{Name: p.name, Endpoint: p.client, PID: p.pid, Log: p.log})
+	}
+	return ms
+}
+
+// TLS implements [Cluster].
+func (c *Processes) TLS() *tls.Config { return c.tls }
+
+// Describe implements [Cluster].
+func (c *Processes) Describe() results.Cluster {
+	d := c.settings.describe("process")
+	d.Binary = c.binary
+	return d
+}
+
+// Stop implements [Cluster].
+func (c *Processes) Stop() error {
+	var wg sync.WaitGroup
+	for _, p := range c.members {
+		wg.Go(p.stop)
+	}
+	wg.Wait()
+	var errs []error
+	for _, p := range c.members {
+		errs = append(errs, os.RemoveAll(p.dataDir))
+	}
+	errs = append(errs, os.RemoveAll(filepath.Join(c.settings.DataDir, "tls")))
+	return errors.Join(errs...)
+}
+
+func (p *process) stop() {
+	_ = p.lifeline.Close()
+	select {
+	case <-p.exited:
+		return
+	case <-time.After(2 * stopTimeout):
+	}
+	// Paused or stuck. A keeper goes when its program has gone.
+	if proc, err := os.FindProcess(p.pid); err == nil {
+		_ = proc.Kill()
+	}
+	<-p.exited
+}

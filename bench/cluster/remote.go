@@ -1,0 +1,40 @@
+package cluster
+
+import (
+	"crypto/tls"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Remote is a cluster that runs already. Stopping it does nothing.
+type Remote struct {
+	endpoints []string
+	tls       *tls.Config
+}
+
+var _ Cluster = (*Remote)(nil)
+
+// NewRemote names a cluster by its endpoints.
+func NewRemote(endpoints []string, tls *tls.Config) *Remote {
+	return &Remote{endpoints: endpoints, tls: tls}
+}
+
+// Members implements [Cluster].
+func (r *Remote) Members() []Member {
+	var ms []Member
+	for _, ep := range r.endpoints {
+		ms = append(ms, Member{Endpoint: ep})
+	}
+	return ms
+}
+
+// TLS implements [Cluster].
+func (r *Remote) TLS() *tls.Config { return r.tls }
+
+// Describe implements [Cluster].
+func (r *Remote) Describe() results.Cluster {
+	return results.Cluster{Kind: "remote", TLS: r.tls != nil}
+}
+
+// Stop implements [Cluster].
+func (r *Remote) Stop() error { return nil }

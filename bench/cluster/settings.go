@@ -1,0 +1,271 @@
+package cluster
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	etcdtransport "go.etcd.io/etcd/client/pkg/v3/transport"
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Settings are those of a cluster that the package starts. Zero values leave
+// etcd's own defaults, but for what [DefaultSettings] says.
+type Settings struct {
+	// Members is 1, 3 or 5.
+	Members              int
+	HeartbeatInterval    time.Duration
+	ElectionTimeout      time.Duration
+	SnapshotCount        uint64
+	Quota                int64 // bytes
+	BackendBatchInterval time.Duration
+	BackendBatchLimit    int
+	// AutoCompaction is "", a duration ("5m") or a number of revisions ("1000").
+	AutoCompaction string
+	UnsafeNoFsync  bool
+	// TLS encrypts between clients and members, with certificates made for it.
+	TLS bool
+	// EtcdFlags are flags of etcd's own, "name=value"; they win over all others.
+	EtcdFlags []string
+	// BasePort makes member i listen on BasePort+2i and, for peers, the port
+	// above; 0 takes free ports.
+	BasePort int
+
+	// DataDir is where the members keep their data, each in a directory of its
+	// own that is removed afterwards. It must exist.
+	DataDir string
+	// LogDir gets one log per member.
+	LogDir string
+	// StartTimeout bounds the start; 0 means one minute.
+	StartTimeout time.Duration
+}
+
+// DefaultSettings is a cluster of three members with a quota that a benchmark
+// does not fill by accident.
+func DefaultSettings() Settings {
+	return Settings{Members: 3, Quota: 8 << 30, StartTimeout: time.Minute}
+}
+
+// etcd's own defaults and bounds, for checks before anything is started.
+const (
+	defaultHeartbeat = 100 * time.Millisecond
+	defaultElection  = time.Second
+	maxElection      = 50 * time.Second
+	// minSpace is what a member needs on disk before its first write: two
+	// preallocated segments of the write-ahead log and a little more.
+	minSpace = 160 << 20
+)
+
+// Validate says what is wrong with the settings, in the words of the flags.
+// embedded says that our own etcd runs, whose flags are known.
+func (s Settings) Validate(embedded bool) error {
+	heartbeat, election := cmp.Or(s.HeartbeatInterval, defaultHeartbeat), cmp.Or(s.ElectionTimeout, defaultElection)
+	switch {
+	case s.Members != 1 && s.Members != 3 && s.Members != 5:
+		return fmt.Errorf("--members must be 1, 3 or 5, not %d", s.Members)
+	case heartbeat < time.Millisecond || heartbeat%time.Millisecond != 0 || election%time.Millisecond != 0:
+		return fmt.Errorf("--heartbeat-interval %v and --election-timeout %v must be whole milliseconds", heartbeat, election)
+	case 5*heartbeat > election:
+		return fmt.Errorf("--election-timeout %v must be at least five times --heartbeat-interval %v", election, heartbeat)
+	case election > maxElection:
+		return fmt.Errorf("--election-timeout %v must not be above %v", election, maxElection)
+	case s.Quota < 0 || s.BackendBatchInterval < 0 || s.BackendBatchLimit < 0:
+		return errors.New("--quota, --backend-batch-interval and --backend-batch-limit must not be negative")
+	case s.BasePort < 0 || s.BasePort+2*s.Members > 65536:
+		return fmt.Errorf("--base-port %d leaves no room for %d ports", s.BasePort, 2*s.Members)
+	}
+	if s.AutoCompaction != "" {
+		d, errD := time.ParseDuration(s.AutoCompaction)
+		n, errN := strconv.ParseInt(s.AutoCompaction, 10, 64)
+		if (errD != nil || d <= 0) && (errN != nil || n < 0) {
+			return fmt.Errorf("--auto-compaction %q is neither a duration (5m) nor a number of revisions (1000)", s.AutoCompaction)
+		}
+	}
+	for _, kv := range s.EtcdFlags {
+		if name, _, ok := strings.Cut(kv, "="); !ok || name == "" || strings.HasPrefix(name, "-") {
+			return fmt.Errorf("--etcd-flag %q is not name=value", kv)
+		}
+	}
+	if embedded {
+		if _, err := embedConfig(args(s.flags())); err != nil {
+			return fmt.Errorf("--etcd-flag: %w", err)
+		}
+	}
+	return nil
+}
+
+// flags are the settings as etcd's flags, without names, paths and addresses.
+func (s Settings) flags() map[string]string {
+	f := map[string]string{"enable-pprof": "true", "log-outputs": "stderr"}
+	set := func(name string, isSet bool, value any) {
+		if isSet {
+			f[name] = fmt.Sprint(value)
+		}
+	}
+	set("heartbeat-interval", s.HeartbeatInterval > 0, s.HeartbeatInterval.Milliseconds())
+	set("election-timeout", s.ElectionTimeout > 0, s.ElectionTimeout.Milliseconds())
+	set("snapshot-count", s.SnapshotCount > 0, s.SnapshotCount)
+	set("quota-backend-bytes", s.Quota > 0, s.Quota)
+	set("backend-batch-interval", s.BackendBatchInterval > 0, s.BackendBatchInterval)
+	set("backend-batch-limit", s.BackendBatchLimit > 0, s.BackendBatchLimit)
+	set("unsafe-no-fsync", s.UnsafeNoFsync, true)
+	if s.AutoCompaction != "" {
+		f["auto-compaction-retention"] = s.AutoCompaction
+		f["auto-compaction-mode"] = "periodic"
+		if _, err := strconv.ParseInt(s.AutoCompaction, 10, 64); err == nil {
+			f["auto-compaction-mode"] = "revision"
+		}
+	}
+	for _, kv := range s.EtcdFlags {
+		name, value, _ := strings.Cut(kv, "=")
+		f[name] = value
+	}
+	return f
+}
+
+// args are flags as a command line, in a fixed order.
+func args(flags map[string]string) []string {
+	var list []string
+	for name, value := range flags {
+		list = append(list, "--"+name+"="+value)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// memberSpec is one member to start.
+type memberSpec struct {
+	name    string
+	client  string // host:port
+	peer    string
+	dataDir string
+	log     string
+	args    []string
+}
+
+// layout decides names, ports and directories of all members.
+func (s Settings) layout(tlsInfo *etcdtransport.TLSInfo) ([]memberSpec, error) {
+	scheme := "http"
+	if tlsInfo != nil {
+		scheme = "https"
+	}
+	var specs []memberSpec
+	var initial []string
+	taken := map[int]bool{}
+	port := func(i int) (int, error) {
+		if s.BasePort > 0 {
+			if err := portFree(s.BasePort + i); err != nil {
+				return 0, fmt.Errorf("port %d is not free: %w", s.BasePort+i, err)
+			}
+			return s.BasePort + i, nil
+		}
+		return freePort(func(low, high int) int {
+			p := low + rand.IntN(high-low)
+			for taken[p] {
+				p = low + rand.IntN(high-low)
+			}
+			taken[p] = true
+			return p
+		})
+	}
+	for i := range s.Members {
+		client, err := port(2 * i)
+		if err != nil {
+			return nil, err
+		}
+		peer, err := port(2*i + 1)
+		if err != nil {
+			return nil, err
+		}
+		m := memberSpec{name: fmt.Sprintf("m%d", i+1), client: fmt.Sprintf("%s:%d", loopback, client), peer: fmt.Sprintf("%s:%d", loopback, peer)}
+		m.dataDir = filepath.Join(s.DataDir, m.name)
+		m.log = filepath.Join(s.LogDir, m.name+".log")
+		initial = append(initial, m.name+"=http://"+m.peer)
+		specs = append(specs, m)
+	}
+	for i := range specs {
+		m := &specs[i]
+		f := map[string]string{
+			"name": m.name, "data-dir": m.dataDir,
+			"listen-client-urls": scheme + "://" + m.client, "advertise-client-urls": scheme + "://" + m.client,
+			"listen-peer-urls": "http://" + m.peer, "initial-advertise-peer-urls": "http://" + m.peer,
+			"initial-cluster": strings.Join(initial, ","), "initial-cluster-token": filepath.Base(filepath.Dir(m.dataDir)),
+		}
+		if tlsInfo != nil {
+			f["cert-file"], f["key-file"] = tlsInfo.CertFile, tlsInfo.KeyFile
+		}
+		for name, value := range s.flags() {
+			f[name] = value
+		}
+		m.args = args(f)
+	}
+	return specs, nil
+}
+
+// prepare checks the room on disk and makes the directories and certificates.
+func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
+	if s.DataDir == "" || s.LogDir == "" {
+		return nil, nil, errors.New("a cluster needs a data and a log directory")
+	}
+	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("make log directory: %w", err)
+	}
+	free, err := machine.FreeSpace(s.DataDir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("data directory: %w", err)
+	}
+	if need := uint64(s.Members) * minSpace; free < need {
+		return nil, nil, fmt.Errorf("data directory %s: no space left: %d MiB are free, %d members need at least %d MiB", s.DataDir, free>>20, s.Members, need>>20)
+	}
+	if !s.TLS {
+		return nil, nil, nil
+	}
+	info, err := etcdtransport.SelfCert(zap.NewNop(), filepath.Join(s.DataDir, "tls"), []string{loopback + ":0", "localhost:0"}, 1)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make certificates: %w", err)
+	}
+	pem, err := os.ReadFile(info.CertFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make certificates: %w", err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return &info, &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, ServerName: loopback}, nil
+}
+
+func (s Settings) describe(kind string) results.Cluster {
+	flags := s.flags()
+	delete(flags, "log-outputs")
+	return results.Cluster{Kind: kind, TLS: s.TLS, Settings: flags}
+}
+
+// embedConfig parses etcd's flags as etcd's own main does.
+func embedConfig(args []string) (*embed.Config, error) {
+	cfg := embed.NewConfig()
+	fs := flag.NewFlagSet("etcd", flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	cfg.AddFlags(fs)
+	if err := fs.Parse(args); err != nil {
+		return nil, err
+	}
+	if fs.NArg() > 0 {
+		return nil, fmt.Errorf("%q is not a flag", fs.Arg(0))
+	}
+	copyFlags(cfg, fs)
+	return cfg, nil
+}

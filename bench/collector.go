@@ -1,0 +1,258 @@
+package bench
+
+import (
+	"errors"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// intervalLength is how often the recorders are read out.
+const intervalLength = time.Second
+
+// collector reads the recorders out each second and at each phase's end, shows
+// the intervals to the observers, and keeps the phases' totals. It runs on its
+// own goroutine, so that neither a slow disk nor a slow terminal delays the load.
+type collector struct {
+	engine     *engine
+	boundaries chan boundary
+	stop       chan struct{}
+	stopped    chan struct{}
+
+	live   []*livePhase
+	ops    []results.Operation
+	lag    *hdrhistogram.Histogram // of the measured phases
+	err    error
+	number int
+
+	name  string // of the phase that the present interval belongs to
+	start time.Duration
+	from  time.Duration
+
+	begin, end *machine.Usage // around the measured phases
+}
+
+// boundary is the change to another phase, or to the drain when ph is nil.
+type boundary struct {
+	ph *phase
+	at time.Duration
+}
+
+// livePhase is a phase that may still get samples.
+type livePhase struct {
+	*phase
+	// What the last interval has already shown.
+	offered, dropped []uint64
+	errors           []map[errorKey]uint64
+}
+
+type errorKey struct{ code, etcd string }
+
+func newCollector(e *engine) *collector {
+	c := &collector{
+		engine: e, lag: results.NewHistogram(),
+		boundaries: make(chan boundary, len(e.plan.Phases)+1),
+		stop:       make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go c.run()
+	return c
+}
+
+// enter tells the collector of a change of phase. It does not wait for it.
+func (c *collector) enter(ph, last *phase) {
+	b := boundary{ph: ph}
+	if ph != nil {
+		b.at = ph.start
+	} else {
+		b.at = time.Duration(last.end.Load())
+	}
+	c.boundaries <- b
+}
+
+// finish ends the collector when no client is left, and returns the totals.
+func (c *collector) finish(before machine.Usage) ([]results.Operation, error) {
+	close(c.stop)
+	<-c.stopped
+	begin, end := before, machine.ReadUsage()
+	if c.begin != nil {
+		begin = *c.begin
+	}
+	if c.end != nil {
+		end = *c.end
+	}
+	c.err = errors.Join(c.err, c.engine.judgeValidity(end.Since(begin), c.lag, c.ops))
+	return c.ops, c.err
+}
+
+func (c *collector) run() {
+	defer close(c.stopped)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	tick := time.Duration(0)
+	for {
+		timer.Reset(tick - c.engine.clock.now())
+		select {
+		case b := <-c.boundaries:
+			c.change(b)
+			tick = c.start + intervalLength
+		case <-timer.C:
+			if c.name != "" {
+				c.flush(tick)
+			}
+			tick += intervalLength
+		case <-c.stop:
+			for len(c.boundaries) > 0 {
+				c.change(<-c.boundaries)
+			}
+			c.flush(c.engine.clock.now())
+			return
+		}
+	}
+}
+
+func (c *collector) change(b boundary) {
+	if c.name != "" && b.at > c.from {
+		c.flush(b.at)
+	}
+	c.endPhase(b.at)
+	name := PhaseDrain
+	if b.ph != nil {
+		name = b.ph.Name
+		kinds := len(c.engine.kinds)
+		lp := &livePhase{phase: b.ph, offered: make([]uint64, kinds), dropped: make([]uint64, kinds), errors: make([]map[errorKey]uint64, kinds)}
+		for k := range lp.errors {
+			lp.errors[k] = map[errorKey]uint64{}
+		}
+		c.live = append(c.live, lp)
+	}
+	c.engine.run.Phases = append(c.engine.run.Phases, results.Phase{Name: name, Start: b.at})
+	c.name, c.start, c.from = name, b.at, b.at
+	c.watchUsage(b.ph)
+}
+
+// endPhase notes the length of the phase that ends.
+func (c *collector) endPhase(at time.Duration) {
+	if phases := c.engine.run.Phases; c.name != "" {
+		last := &phases[len(phases)-1]
+		last.Length = at - last.Start
+	}
+}
+
+// watchUsage reads what the machine did, from the first measured phase to the
+// end of the last one.
+func (c *collector) watchUsage(ph *phase) {
+	measuring := ph != nil && !ph.Warmup
+	if !measuring && (c.begin == nil || c.end != nil) {
+		return
+	}
+	now := machine.ReadUsage()
+	switch {
+	case !measuring:
+		c.end = &now
+	case c.begin == nil:
+		c.begin = &now
+	default:
+		c.end = nil
+	}
+}
+
+// flush closes the present interval at the given time.
+func (c *collector) flush(at time.Duration) {
+	i := &results.Interval{Number: c.number, Phase: c.name, Start: c.from, Length: at - c.from}
+	c.number++
+	c.from = at
+	if c.name == PhaseDrain {
+		c.endPhase(at)
+	}
+	live := c.live[:0]
+	for _, lp := range c.live {
+		done := lp.over != nil && isClosed(lp.over) && lp.unsettled() == 0
+		lp.recorder.collect()
+		i.Operations = append(i.Operations, c.intervalOps(lp, i.Length)...)
+		i.InFlight += lp.unsettled()
+		if done {
+			c.retire(lp)
+			continue
+		}
+		live = append(live, lp)
+	}
+	clear(c.live[len(live):])
+	c.live = live
+	if ph := c.engine.current.Load(); ph != nil && ph.queue != nil {
+		i.Queued = len(ph.queue)
+		i.InFlight = max(0, i.InFlight-i.Queued)
+	}
+	c.engine.observers.interval(i)
+}
+
+func isClosed(ch chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// intervalOps returns what the last collect brought, kind by kind.
+func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.Operation {
+	var ops []results.Operation
+	for k, t := range lp.recorder.interval {
+		offered, dropped := lp.phase.offered[k].Load(), lp.phase.dropped[k].Load()
+		o, err := c.operation(lp.phase, k, t, offered-lp.offered[k], dropped-lp.dropped[k], length)
+		c.err = errors.Join(c.err, err)
+		lp.offered[k], lp.dropped[k] = offered, dropped
+		for _, e := range c.engine.errors.list(lp.index, k) {
+			key := errorKey{e.Code, e.Etcd}
+			if n := e.Count - lp.errors[k][key]; n > 0 {
+				lp.errors[k][key] = e.Count
+				e.Count = n
+				o.Errors = append(o.Errors, e)
+			}
+		}
+		if o.Offered+o.Completed+o.Failed+o.Dropped+o.Unfinished > 0 {
+			ops = append(ops, o)
+		}
+	}
+	return ops
+}
+
+// retire turns a phase that gets no more samples into its totals, and lets go
+// of its recorder.
+func (c *collector) retire(lp *livePhase) {
+	if !lp.Warmup {
+		c.lag.Merge(lp.recorder.lag)
+	}
+	length := time.Duration(lp.end.Load()) - lp.start
+	for k, t := range lp.recorder.phase {
+		o, err := c.operation(lp.phase, k, t, lp.phase.offered[k].Load(), lp.phase.dropped[k].Load(), length)
+		c.err = errors.Join(c.err, err)
+		all, err := results.MergeLatency(o.ResponseTime, o.FailedResponseTime, o.UnfinishedResponseTime)
+		c.err = errors.Join(c.err, err)
+		o.AllResponseTime = all
+		o.Errors = c.engine.errors.list(lp.index, k)
+		c.ops = append(c.ops, o)
+	}
+}
+
+func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped uint64, length time.Duration) (results.Operation, error) {
+	o := results.Operation{
+		Phase: ph.Name, Op: c.engine.kinds[kind].Name, Write: c.engine.kinds[kind].Write,
+		Offered: offered, Completed: t.outcomes[Completed], Failed: t.outcomes[Failed], Dropped: dropped,
+		Unfinished: t.outcomes[TimedOut] + t.outcomes[Abandoned], TimedOut: t.outcomes[TimedOut],
+		CompletedLate: t.late, Overflow: t.overflow,
+	}
+	if length > 0 {
+		o.Throughput = float64(o.Completed-o.CompletedLate) / length.Seconds()
+	}
+	var errs []error
+	for i, l := range []*results.Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime} {
+		var err error
+		*l, err = results.NewLatency(t.hists[i])
+		errs = append(errs, err)
+	}
+	return o, errors.Join(errs...)
+}

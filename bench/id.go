@@ -1,0 +1,15 @@
+package bench
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+)
+
+// NewID names a run: its time, so that names sort, and six random digits, so
+// that two runs of the same second differ. All names have the same length.
+func NewID(now time.Time) string {
+	var b [3]byte
+	_, _ = rand.Read(b[:]) // never fails (package crypto/rand)
+	return now.UTC().Format("20060102-150405-") + hex.EncodeToString(b[:])
+}

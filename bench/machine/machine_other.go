@@ -1,0 +1,25 @@
+//go:build !linux
+
+package machine
+
+import (
+	"math"
+	"os"
+	"runtime"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+func (u *Usage) readMachine() {}
+
+func availableCPUs() float64 { return float64(runtime.NumCPU()) }
+
+func describe(*results.Environment) {}
+
+// FileSystem names the file system that a path is on; unknown on this platform.
+func FileSystem(string) (name string, inMemory bool) { return "", false }
+
+// FreeSpace is unknown on this platform.
+func FreeSpace(string) (uint64, error) { return math.MaxUint64, nil }
+
+func fdatasync(f *os.File) error { return f.Sync() }

@@ -1,0 +1,77 @@
+package bench
+
+import (
+	"errors"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Observer watches a run: progress, journal, metrics. Its methods are called
+// one after the other from one goroutine that measures nothing, so a slow
+// observer delays the next interval's line but no operation. An error is kept
+// as a warning in the result, and the observer is not called again but for
+// Finish.
+type Observer interface {
+	// Start comes before the population, with the header of the result.
+	Start(run *results.Run) error
+	// Interval comes each second. The interval must not be changed.
+	Interval(i *results.Interval) error
+	// Finish comes last, with the result as it will be returned.
+	Finish(run *results.Run) error
+}
+
+// SetupObserver is an Observer that also wants to see the population grow.
+type SetupObserver interface {
+	Setup(done, total int)
+}
+
+// observers calls a list of observers and keeps what went wrong.
+type observers struct {
+	list   []Observer
+	failed map[Observer]error
+}
+
+func newObservers(list []Observer) *observers {
+	return &observers{list: list, failed: map[Observer]error{}}
+}
+
+func (o *observers) start(run *results.Run) error {
+	var errs []error
+	for _, ob := range o.list {
+		errs = append(errs, ob.Start(run))
+	}
+	return errors.Join(errs...)
+}
+
+func (o *observers) setup(done, total int) {
+	for _, ob := range o.list {
+		if s, ok := ob.(SetupObserver); ok {
+			s.Setup(done, total)
+		}
+	}
+}
+
+func (o *observers) interval(i *results.Interval) {
+	for _, ob := range o.list {
+		if o.failed[ob] != nil {
+			continue
+		}
+		if err := ob.Interval(i); err != nil {
+			o.failed[ob] = err
+		}
+	}
+}
+
+// finish adds the warnings to the run and hands it over.
+func (o *observers) finish(run *results.Run) error {
+	for _, ob := range o.list {
+		if err := o.failed[ob]; err != nil {
+			run.Warn("observer-failed", err.Error())
+		}
+	}
+	var errs []error
+	for _, ob := range o.list {
+		errs = append(errs, ob.Finish(run))
+	}
+	return errors.Join(errs...)
+}

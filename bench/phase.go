@@ -1,0 +1,187 @@
+package bench
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// phase is one phase of the plan under way.
+type phase struct {
+	PlanPhase
+	engine *engine
+	index  int
+	start  time.Duration
+	// end is planned until the phase is over, actual after that.
+	end      atomic.Int64
+	recorder *Recorder
+
+	// taken numbers the operations of a closed loop.
+	taken   atomic.Uint64
+	offered []atomic.Uint64 // by kind
+	dropped []atomic.Uint64 // by kind
+	settled atomic.Uint64   // operations whose outcome is known
+
+	queue chan arrival // nil in a closed loop
+	over  chan struct{}
+	// finished is closed when all of Total operations are settled.
+	finished   chan struct{}
+	finishOnce sync.Once
+}
+
+// arrival is one planned start in an open loop.
+type arrival struct {
+	phase    *phase
+	n        uint64
+	intended time.Duration
+	// free says that a client was waiting, so that any delay from here on is
+	// the generator's own.
+	free bool
+}
+
+// newPhase begins where the last phase ended. Consecutive open phases share a
+// queue, so that what one leaves waiting burdens the next.
+func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
+	ph := &phase{
+		PlanPhase: pp, engine: e, index: index,
+		offered: make([]atomic.Uint64, len(e.kinds)),
+		dropped: make([]atomic.Uint64, len(e.kinds)),
+		over:    make(chan struct{}), finished: make(chan struct{}),
+	}
+	if last != nil {
+		ph.start = time.Duration(last.end.Load())
+	} else {
+		ph.start = e.clock.now()
+	}
+	end := never
+	if pp.Duration > 0 {
+		end = ph.start + pp.Duration
+	}
+	ph.end.Store(int64(end))
+	ph.recorder = NewRecorder(len(e.kinds), end)
+	if pp.Load.Open() {
+		if last != nil && last.queue != nil {
+			ph.queue = last.queue
+		} else {
+			ph.queue = make(chan arrival, queueLimit(e.plan))
+		}
+	}
+	return ph
+}
+
+// drive keeps the phase going until its planned end or until ctx ends.
+func (ph *phase) drive(ctx context.Context) {
+	s := ph.engine.newSleeper()
+	defer s.close()
+	if ph.Load.Open() {
+		ph.emit(ctx, s)
+	}
+	if ph.Total > 0 {
+		select {
+		case <-ph.finished:
+		case <-ctx.Done():
+		}
+		ph.stop(ph.engine.clock.now())
+		return
+	}
+	ph.sleepUntil(ctx, s, time.Duration(ph.end.Load()))
+}
+
+// stop ends the phase at the given time, unless it was to end sooner.
+func (ph *phase) stop(now time.Duration) {
+	if now < time.Duration(ph.end.Load()) {
+		ph.end.Store(int64(now))
+		ph.recorder.end.Store(int64(now))
+	}
+}
+
+// emit puts every arrival of an open phase into the queue when it is due. All
+// that are due at a wake-up go out together, each with its own intended time.
+func (ph *phase) emit(ctx context.Context, s sleeper) {
+	pacer := newPacer(ph.PlanPhase, ph.engine.plan.Seed+uint64(ph.index))
+	planned := time.Duration(ph.end.Load()) - ph.start
+	for n := uint64(0); ph.Total == 0 || n < ph.Total; n++ {
+		offset := pacer.At(n)
+		if offset >= planned {
+			return
+		}
+		if !ph.sleepUntil(ctx, s, ph.start+offset) {
+			return
+		}
+		ph.offer(arrival{phase: ph, n: n, intended: ph.start + offset})
+	}
+}
+
+// sleepUntil reports false when ctx ended first.
+func (ph *phase) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bool {
+	for wait := at - ph.engine.clock.now(); wait > 0; wait = at - ph.engine.clock.now() {
+		if ctx.Err() != nil {
+			return false
+		}
+		s.sleep(ctx, wait)
+	}
+	return ctx.Err() == nil
+}
+
+// offer hands an arrival to a client, or lets it wait, or drops it.
+func (ph *phase) offer(a arrival) {
+	kind := ph.engine.kindOf(ph.index, a.n)
+	ph.offered[kind].Add(1)
+	if idle := &ph.engine.idle; idle.Load() > 0 {
+		idle.Add(-1)
+		a.free = true
+	}
+	select {
+	case ph.queue <- a:
+	default:
+		ph.dropped[kind].Add(1)
+		ph.settle()
+	}
+}
+
+// closeQueue gives up on what still waits, and sends the clients on their way.
+func (ph *phase) closeQueue() {
+	now := ph.engine.clock.now()
+	for {
+		select {
+		case a := <-ph.queue:
+			a.phase.record(0, Sample{
+				Kind: ph.engine.kindOf(a.phase.index, a.n), Outcome: Abandoned,
+				Intended: a.intended, Sent: now, Done: now,
+			})
+			continue
+		default:
+		}
+		close(ph.queue)
+		return
+	}
+}
+
+func (ph *phase) record(caller int, s Sample) {
+	ph.recorder.Record(caller, s)
+	ph.settle()
+}
+
+func (ph *phase) settle() {
+	if n := ph.settled.Add(1); ph.Total > 0 && n >= ph.Total {
+		ph.finishOnce.Do(func() { close(ph.finished) })
+	}
+}
+
+// unsettled is the number of operations that are waiting or in flight.
+func (ph *phase) unsettled() int {
+	settled := ph.settled.Load() // first, so that the difference is never negative
+	var offered uint64
+	for i := range ph.offered {
+		offered += ph.offered[i].Load()
+	}
+	return int(offered - settled)
+}
+
+func (e *engine) kindOf(phase int, n uint64) int {
+	if c, ok := e.workload.(Chooser); ok {
+		return c.KindOf(phase, n)
+	}
+	return 0
+}

@@ -1,0 +1,91 @@
+package bench
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// queueSeconds is how many seconds of arrivals may wait for a free client when
+// the plan sets no limit.
+const queueSeconds = 10
+
+// Bounds that keep a slip of the finger from taking the machine down.
+const (
+	maxClients = 100_000
+	maxQueue   = 10_000_000
+	maxRate    = 10_000_000
+)
+
+// ValidatePlan says what is wrong with a plan, in the words of its fields.
+func ValidatePlan(p Plan) error {
+	switch {
+	case p.Clients < 1 || p.Clients > maxClients:
+		return fmt.Errorf("clients must be between 1 and %d, not %d", maxClients, p.Clients)
+	case p.Timeout <= 0:
+		return fmt.Errorf("timeout must be positive, not %v", p.Timeout)
+	case p.Drain < 0:
+		return fmt.Errorf("drain must not be negative, but is %v", p.Drain)
+	case p.QueueLimit < 0 || p.QueueLimit > maxQueue:
+		return fmt.Errorf("queue limit must be between 0 and %d, not %d", maxQueue, p.QueueLimit)
+	case p.Target < 0 || math.IsNaN(p.Target) || math.IsInf(p.Target, 0):
+		return fmt.Errorf("target must not be negative, but is %v", p.Target)
+	case len(p.Phases) == 0:
+		return fmt.Errorf("the plan has no phases")
+	}
+	names := map[string]bool{}
+	for _, ph := range p.Phases {
+		if names[ph.Name] {
+			return fmt.Errorf("phase %q: the name is used twice", ph.Name)
+		}
+		names[ph.Name] = true
+		if err := validatePhase(ph); err != nil {
+			return fmt.Errorf("phase %q: %w", ph.Name, err)
+		}
+	}
+	return nil
+}
+
+func validatePhase(ph PlanPhase) error {
+	l := ph.Load
+	switch {
+	case ph.Name == "" || ph.Name == PhasePopulate || ph.Name == PhaseDrain:
+		return fmt.Errorf("the name is empty or taken")
+	case ph.Duration < 0:
+		return fmt.Errorf("duration must be positive, not %v", ph.Duration)
+	case ph.Duration == 0 && ph.Total == 0:
+		return fmt.Errorf("it has no end: set a duration or a total")
+	case ph.Duration > 0 && ph.Total > 0:
+		return fmt.Errorf("duration and total exclude each other")
+	case !(l.Rate >= 0 && l.Rate <= maxRate) || !(l.RateEnd >= 0 && l.RateEnd <= maxRate):
+		return fmt.Errorf("rate must be between 0 and %d per second, not %v", maxRate, l.Rate)
+	case l.RateEnd > 0 && ph.Duration == 0:
+		return fmt.Errorf("a ramp needs a duration")
+	case l.Arrival != "" && l.Arrival != ArrivalConstant && l.Arrival != ArrivalPoisson:
+		return fmt.Errorf("arrival must be %s or %s, not %q", ArrivalConstant, ArrivalPoisson, l.Arrival)
+	}
+	return nil
+}
+
+// queueLimit is the number of arrivals that may wait in an open phase.
+func queueLimit(p Plan) int {
+	if p.QueueLimit > 0 {
+		return p.QueueLimit
+	}
+	rate := 0.0
+	for _, ph := range p.Phases {
+		rate = max(rate, ph.Load.Rate, ph.Load.RateEnd)
+	}
+	return int(min(max(rate*queueSeconds, 1), maxQueue))
+}
+
+// measured returns how long the plan's measured phases take, as far as it is
+// known beforehand.
+func measured(p Plan) (d time.Duration) {
+	for _, ph := range p.Phases {
+		if !ph.Warmup {
+			d += ph.Duration
+		}
+	}
+	return d
+}

@@ -1,0 +1,232 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// ProgressStyle is how a run shows how far it is.
+type ProgressStyle string
+
+// A bar rewrites one line of a terminal; plain prints a line every few seconds;
+// JSON prints one object per interval.
+const (
+	ProgressBar   ProgressStyle = "bar"
+	ProgressPlain ProgressStyle = "plain"
+	ProgressJSON  ProgressStyle = "json"
+	ProgressNone  ProgressStyle = "none"
+)
+
+// plainEvery is how many intervals a plain line stands for.
+const plainEvery = 5
+
+// Progress is an observer that tells people, or programs, how a run is getting
+// on. Writing errors are ignored: a closed terminal is no reason to stop.
+type Progress struct {
+	w     io.Writer
+	style ProgressStyle
+	// width is the terminal's, in columns.
+	width int
+
+	mu       sync.Mutex
+	plan     Plan
+	populate time.Time // last line about it
+	failed   uint64
+	recent   []results.Operation // since the last plain line
+	span     time.Duration
+}
+
+// NewProgress returns the observer. width matters to a bar alone.
+func NewProgress(w io.Writer, style ProgressStyle, width int) *Progress {
+	if width < 40 {
+		width = 80
+	}
+	return &Progress{w: w, style: style, width: width}
+}
+
+var (
+	_ Observer      = (*Progress)(nil)
+	_ SetupObserver = (*Progress)(nil)
+)
+
+// Start implements [Observer].
+func (p *Progress) Start(run *results.Run) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plan = run.Plan
+	p.populate = time.Now()
+	return nil
+}
+
+// Setup implements [SetupObserver].
+func (p *Progress) Setup(done, total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if time.Since(p.populate) < 200*time.Millisecond || p.style == ProgressPlain && time.Since(p.populate) < 5*time.Second {
+		return
+	}
+	p.populate = time.Now()
+	switch p.style {
+	case ProgressBar:
+		p.bar(fmt.Sprintf("%-8s %s %s of %s keys", PhasePopulate, gauge(float64(done)/float64(total)), humanize.Comma(int64(done)), humanize.Comma(int64(total))))
+	case ProgressPlain:
+		fmt.Fprintf(p.w, "%s: %s of %s keys\n", PhasePopulate, humanize.Comma(int64(done)), humanize.Comma(int64(total)))
+	case ProgressJSON:
+		p.json(struct {
+			Phase string `json:"phase"`
+			Done  int    `json:"done"`
+			Total int    `json:"total"`
+		}{PhasePopulate, done, total})
+	}
+}
+
+// Interval implements [Observer].
+func (p *Progress) Interval(i *results.Interval) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.style == ProgressJSON {
+		p.jsonInterval(i)
+		return nil
+	}
+	for _, o := range i.Operations {
+		p.failed += o.Failed + o.TimedOut + o.Dropped
+	}
+	p.recent = append(p.recent, i.Operations...)
+	p.span += i.Length
+	if p.style == ProgressPlain && p.span < plainEvery*intervalLength {
+		return nil
+	}
+	f := p.summary()
+	share, left := p.position(i)
+	p.recent, p.span = p.recent[:0], 0
+	switch p.style {
+	case ProgressBar:
+		p.bar(fmt.Sprintf("%-8s %s %s/s  p50 %s  p99 %s  errors %d%s", i.Phase, gauge(share), humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left))
+	case ProgressPlain:
+		fmt.Fprintf(p.w, "%s %s: %s/s, p50 %s, p99 %s, errors %d%s\n", i.Phase, (i.Start + i.Length).Round(time.Second), humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left)
+	}
+	return nil
+}
+
+// Finish implements [Observer].
+func (p *Progress) Finish(*results.Run) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.style == ProgressBar {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+	return nil
+}
+
+func (p *Progress) bar(line string) {
+	runes := []rune(line)
+	if len(runes) >= p.width {
+		runes = runes[:p.width-1]
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s", string(runes))
+}
+
+func gauge(share float64) string {
+	const width = 20
+	done := int(min(max(share, 0), 1) * width)
+	return strings.Repeat("█", done) + strings.Repeat("░", width-done)
+}
+
+type figures struct {
+	rate     float64
+	p50, p99 string
+}
+
+// summary merges what came since the last line.
+func (p *Progress) summary() figures {
+	f := figures{p50: "–", p99: "–"}
+	var completed uint64
+	latencies := make([]results.Latency, 0, len(p.recent))
+	for _, o := range p.recent {
+		completed += o.Completed
+		latencies = append(latencies, o.ResponseTime)
+	}
+	if p.span > 0 {
+		f.rate = float64(completed) / p.span.Seconds()
+	}
+	if l, err := results.MergeLatency(latencies...); err == nil && l.Count > 0 {
+		f.p50, f.p99 = short(l.P50), short(l.P99)
+	}
+	return f
+}
+
+func short(ns int64) string {
+	d := time.Duration(ns)
+	switch {
+	case d < time.Millisecond:
+		return d.Round(time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+// position says how far the phase is and how long the plan has left.
+func (p *Progress) position(i *results.Interval) (share float64, left string) {
+	end := i.Start + i.Length
+	var start time.Duration
+	remaining, known := time.Duration(0), true
+	for _, ph := range p.plan.Phases {
+		if ph.Duration == 0 {
+			known = false
+			break
+		}
+		if ph.Name == i.Phase {
+			share = float64(end-start) / float64(ph.Duration)
+		}
+		start += ph.Duration
+	}
+	if remaining = start - end; known && remaining > 0 {
+		left = fmt.Sprintf("  %s left", remaining.Round(time.Second))
+	}
+	return share, left
+}
+
+// jsonInterval prints the figures of one interval without its histograms.
+func (p *Progress) jsonInterval(i *results.Interval) {
+	type op struct {
+		Phase      string  `json:"phase"`
+		Op         string  `json:"op"`
+		Offered    uint64  `json:"offered"`
+		Completed  uint64  `json:"completed"`
+		Failed     uint64  `json:"failed"`
+		Dropped    uint64  `json:"dropped"`
+		Unfinished uint64  `json:"unfinished"`
+		Throughput float64 `json:"throughput"`
+		P50        int64   `json:"p50_ns"`
+		P99        int64   `json:"p99_ns"`
+		Max        int64   `json:"max_ns"`
+	}
+	line := struct {
+		Number     int           `json:"n"`
+		Phase      string        `json:"phase"`
+		Start      time.Duration `json:"start_ns"`
+		Length     time.Duration `json:"length_ns"`
+		InFlight   int           `json:"in_flight"`
+		Queued     int           `json:"queued"`
+		Operations []op          `json:"operations"`
+	}{Number: i.Number, Phase: i.Phase, Start: i.Start, Length: i.Length, InFlight: i.InFlight, Queued: i.Queued, Operations: []op{}}
+	for _, o := range i.Operations {
+		line.Operations = append(line.Operations, op{o.Phase, o.Op, o.Offered, o.Completed, o.Failed, o.Dropped, o.Unfinished, o.Throughput, o.ResponseTime.P50, o.ResponseTime.P99, o.ResponseTime.Max})
+	}
+	p.json(line)
+}
+
+func (p *Progress) json(v any) {
+	if data, err := json.Marshal(v); err == nil {
+		fmt.Fprintf(p.w, "%s\n", data)
+	}
+}

@@ -1,0 +1,244 @@
+package bench
+
+import (
+	"math"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Outcome is what became of one operation.
+type Outcome uint8
+
+// An operation is answered, or it fails, or it times out, or it is still
+// waiting or in flight when the run stops.
+const (
+	Completed Outcome = iota
+	Failed
+	TimedOut
+	Abandoned
+	outcomes
+)
+
+// Sample is one finished operation. All times count from the run's start.
+type Sample struct {
+	Kind    int
+	Outcome Outcome
+	// Intended is when the operation should have started, Sent when it was
+	// handed to the transport, Done when its outcome was known.
+	Intended, Sent, Done time.Duration
+}
+
+// The series kept for each kind of operation.
+const (
+	seriesResponse = iota
+	seriesService
+	seriesQueue
+	seriesFailedResponse
+	seriesUnfinished
+	seriesCount
+)
+
+// maxShards bounds the recorder's memory on machines with many cores.
+const maxShards = 8
+
+// Recorder takes the samples of one phase. Recording takes no lock, waits for
+// nobody and allocates nothing; memory grows neither with samples nor clients.
+//
+// Its shards follow the CPUs. Each has two buffers: writers count into one
+// while the other is read out. The exchange is Gil Tene's WriterReaderPhaser
+// (HdrHistogram): writers announce themselves on the way in and out with one
+// atomic addition each, and only the reader waits.
+type Recorder struct {
+	end    atomic.Int64 // when the phase ends; later answers are late
+	shards []*shard
+
+	// The phase so far and the interval collected last, by kind.
+	phase, interval []*total
+	lag             *hdrhistogram.Histogram
+}
+
+type shard struct {
+	in     atomic.Int64    // writers that came in; negative in odd epochs
+	out    [2]atomic.Int64 // writers that left, by epoch
+	_      [64]byte        // keep neighbours off this cache line
+	buffer [2]shardBuffer  // by epoch
+}
+
+type shardBuffer struct {
+	kinds []kindBuffer
+	lag   counter
+}
+
+type kindBuffer struct {
+	series   [seriesCount]counter
+	outcomes [outcomes]atomic.Uint64
+	late     atomic.Uint64
+	overflow atomic.Uint64
+}
+
+// total is one kind's whole phase.
+type total struct {
+	tally
+	hists [seriesCount]*hdrhistogram.Histogram
+}
+
+func (t *total) reset() {
+	t.tally = tally{}
+	for _, h := range t.hists {
+		if h.TotalCount() != 0 {
+			h.Reset()
+		}
+	}
+}
+
+// tally is the part of a kind that is counted, not timed.
+type tally struct {
+	outcomes       [outcomes]uint64
+	late, overflow uint64
+}
+
+func (t *tally) add(o tally) {
+	for i := range t.outcomes {
+		t.outcomes[i] += o.outcomes[i]
+	}
+	t.late += o.late
+	t.overflow += o.overflow
+}
+
+// NewRecorder returns a recorder for so many kinds of operation. Answers that
+// come after end are counted as late.
+func NewRecorder(kinds int, end time.Duration) *Recorder {
+	r := &Recorder{lag: results.NewHistogram()}
+	r.end.Store(int64(end))
+	for range min(runtime.GOMAXPROCS(0), maxShards) {
+		s := &shard{}
+		s.out[1].Store(math.MinInt64)
+		for e := range s.buffer {
+			s.buffer[e] = newShardBuffer(kinds)
+		}
+		r.shards = append(r.shards, s)
+	}
+	for range kinds {
+		r.phase = append(r.phase, newTotal())
+		r.interval = append(r.interval, newTotal())
+	}
+	return r
+}
+
+func newShardBuffer(kinds int) shardBuffer {
+	b := shardBuffer{kinds: make([]kindBuffer, kinds), lag: make(counter, bucketCount)}
+	for k := range b.kinds {
+		for i := range b.kinds[k].series {
+			b.kinds[k].series[i] = make(counter, bucketCount)
+		}
+	}
+	return b
+}
+
+func newTotal() *total {
+	t := &total{}
+	for i := range t.hists {
+		t.hists[i] = results.NewHistogram()
+	}
+	return t
+}
+
+// Record counts one sample. The caller's number (a client's, say) only spreads
+// callers over the shards.
+func (r *Recorder) Record(caller int, s Sample) {
+	sh := r.shards[caller%len(r.shards)]
+	epoch := sh.enter()
+	b := &sh.buffer[epoch].kinds[s.Kind]
+	b.outcomes[s.Outcome].Add(1)
+	response := s.Done - s.Intended
+	if int64(response) > results.HighestTime {
+		b.overflow.Add(1)
+	}
+	switch s.Outcome {
+	case Completed:
+		b.series[seriesResponse].record(response)
+		b.series[seriesService].record(s.Done - s.Sent)
+		b.series[seriesQueue].record(s.Sent - s.Intended)
+		if int64(s.Done) > r.end.Load() {
+			b.late.Add(1)
+		}
+	case Failed:
+		b.series[seriesFailedResponse].record(response)
+	default:
+		b.series[seriesUnfinished].record(response)
+	}
+	sh.out[epoch].Add(1)
+}
+
+// RecordLag counts how late an arrival reached a free client.
+func (r *Recorder) RecordLag(caller int, lag time.Duration) {
+	sh := r.shards[caller%len(r.shards)]
+	epoch := sh.enter()
+	sh.buffer[epoch].lag.record(lag)
+	sh.out[epoch].Add(1)
+}
+
+// enter announces a writer and returns the epoch whose buffer it may use until
+// it adds one to that epoch's out.
+func (s *shard) enter() int {
+	if s.in.Add(1) < 0 {
+		return 1
+	}
+	return 0
+}
+
+// flip turns the shard's writers to the other buffer and returns the one they
+// have left, once the last of them is out. One goroutine may call it at a time.
+func (s *shard) flip() *shardBuffer {
+	old, start := 0, int64(math.MinInt64)
+	if s.in.Load() < 0 {
+		old, start = 1, 0
+	}
+	s.out[1-old].Store(start)
+	entered := s.in.Swap(start)
+	for spins := 0; s.out[old].Load() != entered; spins++ {
+		if spins < 100 {
+			runtime.Gosched()
+		} else {
+			time.Sleep(10 * time.Microsecond)
+		}
+	}
+	return &s.buffer[old]
+}
+
+// collect moves what was recorded since the last call into r.interval and adds
+// it to r.phase. One goroutine may call it at a time.
+func (r *Recorder) collect() {
+	for _, t := range r.interval {
+		t.reset()
+	}
+	for _, s := range r.shards {
+		b := s.flip()
+		b.lag.drain(r.lag)
+		for k := range b.kinds {
+			b.kinds[k].drainInto(r.interval[k], r.phase[k])
+		}
+	}
+}
+
+func (b *kindBuffer) drainInto(interval, phase *total) {
+	var t tally
+	for i := range b.outcomes {
+		t.outcomes[i] = b.outcomes[i].Swap(0)
+	}
+	t.late = b.late.Swap(0)
+	t.overflow = b.overflow.Swap(0)
+	if t == (tally{}) {
+		return
+	}
+	interval.tally.add(t)
+	phase.tally.add(t)
+	for i, c := range b.series {
+		c.drain(interval.hists[i], phase.hists[i])
+	}
+}

@@ -1,0 +1,206 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// The phases that every run has besides its plan's.
+const (
+	PhasePopulate = "populate"
+	PhaseDrain    = "drain"
+)
+
+// teardownTimeout bounds the clean-up after a run, whatever ended it.
+const teardownTimeout = 30 * time.Second
+
+// ErrInterrupted is the cause with which to cancel a run's context when its
+// user asked for the end. Any other cause makes the run a failed one.
+var ErrInterrupted = errors.New("interrupted")
+
+// Options are what a run needs besides plan and workload. The zero value will do.
+type Options struct {
+	// ID names the run; empty means a new one.
+	ID          string
+	Environment results.Environment
+	Cluster     results.Cluster
+	Observers   []Observer
+
+	sleeper func() sleeper
+}
+
+// Run carries out the plan and returns its result. When ctx ends, the load
+// stops, requests in flight are drained, and the result says why. The result is
+// nil only when nothing was started; with an error, it holds what was measured
+// until then.
+func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run, error) {
+	if err := ValidatePlan(plan); err != nil {
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	if opts.ID == "" {
+		opts.ID = NewID(time.Now())
+	}
+	if opts.sleeper == nil {
+		opts.sleeper = newSleeper
+	}
+	if plan.Workload == "" {
+		plan.Workload = w.Name()
+	}
+	run := &results.Run{
+		Schema: results.Schema, ID: opts.ID, Outcome: results.Completed, Started: time.Now().Round(0),
+		Plan: plan, Environment: opts.Environment, Cluster: opts.Cluster,
+		Target: results.Target{Writes: plan.Target, Verdict: results.TargetUndecided},
+	}
+	e := &engine{plan: plan, workload: w, kinds: w.Kinds(), run: run, observers: newObservers(opts.Observers), newSleeper: opts.sleeper}
+	err := e.observers.start(run)
+	if err == nil {
+		err = e.execute(ctx)
+	}
+	if err != nil {
+		run.Outcome, run.Reason = results.Failed, err.Error()
+	}
+	if cause := context.Cause(ctx); ctx.Err() != nil {
+		run.Outcome, run.Reason = results.Failed, cause.Error()
+		if errors.Is(cause, ErrInterrupted) || errors.Is(cause, context.Canceled) {
+			run.Outcome, err = results.Interrupted, nil
+		} else {
+			err = cause
+		}
+	}
+	run.Ended = time.Now().Round(0)
+	judgeTarget(run)
+	return run, errors.Join(err, e.observers.finish(run))
+}
+
+// engine is one run under way.
+type engine struct {
+	plan       Plan
+	workload   Workload
+	kinds      []Kind
+	run        *results.Run
+	observers  *observers
+	newSleeper func() sleeper
+
+	clock  clock
+	errors errorTable
+	// current is the phase that clients work on; nil once the load has stopped.
+	current atomic.Pointer[phase]
+	// idle is how many clients wait for an arrival, less the arrivals that are
+	// on their way to one.
+	idle atomic.Int64
+	// requests is the parent of every request's context; cancel ends what the
+	// drain could not wait for.
+	requests context.Context
+
+	collector *collector
+}
+
+func (e *engine) execute(ctx context.Context) (err error) {
+	// An interrupt stops the load; requests in flight have their own end.
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	e.requests = requests
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
+		defer cancel()
+		if tearErr := e.workload.Teardown(ctx); tearErr != nil {
+			e.run.Warn("teardown-failed", tearErr.Error())
+		}
+	}()
+	begin := time.Now()
+	if err := e.workload.Setup(ctx, e.observers.setup); err != nil {
+		return fmt.Errorf("set up %s: %w", e.workload.Name(), err)
+	}
+	populated := time.Since(begin)
+	clients, err := e.newClients()
+	if err != nil {
+		return err
+	}
+	e.clock = clock{start: time.Now()}
+	e.run.Phases = []results.Phase{{Name: PhasePopulate, Start: -populated, Length: populated}}
+	e.collector = newCollector(e)
+	stopBackground := e.background()
+	usage := machine.ReadUsage()
+	e.load(ctx, clients, cancel)
+	e.run.Operations, err = e.collector.finish(usage)
+	stopBackground()
+	return err
+}
+
+func (e *engine) newClients() ([]*client, error) {
+	clients := make([]*client, e.plan.Clients)
+	for i := range clients {
+		worker, err := e.workload.NewWorker(i)
+		if err != nil {
+			return nil, fmt.Errorf("client %d of %s: %w", i, e.workload.Name(), err)
+		}
+		clients[i] = &client{number: i, engine: e, worker: worker}
+	}
+	return clients, nil
+}
+
+// background runs what the workload does beside its operations, and returns
+// what ends it.
+func (e *engine) background() (stop func()) {
+	b, ok := e.workload.(Backgrounder)
+	if !ok {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(e.requests)
+	done := make(chan error, 1)
+	go func() { done <- b.Background(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			e.run.Warn("background-failed", err.Error())
+		}
+	}
+}
+
+// load runs the plan's phases and then drains. It returns when every client has.
+func (e *engine) load(ctx context.Context, clients []*client, cancelRequests func()) {
+	var (
+		wg   sync.WaitGroup
+		last *phase
+	)
+	for i, pp := range e.plan.Phases {
+		ph := e.newPhase(i, pp, last)
+		e.enter(ph, last)
+		if i == 0 {
+			for _, c := range clients {
+				wg.Go(c.work)
+			}
+		}
+		ph.drive(ctx)
+		last = ph
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	last.stop(e.clock.now())
+	e.enter(nil, last)
+
+	drained := time.AfterFunc(e.plan.Drain, cancelRequests)
+	wg.Wait()
+	drained.Stop()
+}
+
+// enter makes ph the phase that clients work on and ends the one before it.
+func (e *engine) enter(ph, last *phase) {
+	e.current.Store(ph)
+	e.collector.enter(ph, last)
+	if last == nil {
+		return
+	}
+	close(last.over)
+	if last.queue != nil && (ph == nil || ph.queue != last.queue) {
+		last.closeQueue()
+	}
+}

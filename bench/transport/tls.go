@@ -1,0 +1,54 @@
+package transport
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// TLSFiles names the files of a TLS connection, as etcdctl does.
+type TLSFiles struct {
+	CACert, Cert, Key string
+	// InsecureSkipVerify accepts any server.
+	InsecureSkipVerify bool
+}
+
+// Empty reports that nothing asks for TLS.
+func (f TLSFiles) Empty() bool { return f == TLSFiles{} }
+
+// Config reads the files. A certificate that has expired, or is not valid yet,
+// is an error here: the server's refusal would not say why.
+func (f TLSFiles) Config(now time.Time) (*tls.Config, error) {
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.InsecureSkipVerify}
+	if f.CACert != "" {
+		pem, err := os.ReadFile(f.CACert)
+		if err != nil {
+			return nil, fmt.Errorf("--cacert: %w", err)
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--cacert: %s holds no certificate in PEM form", f.CACert)
+		}
+	}
+	if (f.Cert == "") != (f.Key == "") {
+		return nil, errors.New("--cert and --key go together")
+	}
+	if f.Cert == "" {
+		return cfg, nil
+	}
+	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	if err != nil {
+		return nil, fmt.Errorf("--cert %s, --key %s: %w", f.Cert, f.Key, err)
+	}
+	switch leaf := pair.Leaf; {
+	case now.After(leaf.NotAfter):
+		return nil, fmt.Errorf("--cert %s expired on %s: renew it", f.Cert, leaf.NotAfter.Format(time.DateOnly))
+	case now.Before(leaf.NotBefore):
+		return nil, fmt.Errorf("--cert %s is not valid before %s: check this machine's clock", f.Cert, leaf.NotBefore.Format(time.DateTime))
+	}
+	cfg.Certificates = []tls.Certificate{pair}
+	return cfg, nil
+}

@@ -1,0 +1,115 @@
+// Package transport is how requests travel: connections to etcd's endpoints,
+// TLS and authentication. Whoever sends requests sees a
+// grpc.ClientConnInterface and nothing else, so anything that carries gRPC can
+// stand in for it.
+//
+// One connection is one TCP connection to one endpoint; connections are spread
+// over the endpoints in turn, as etcd's own benchmark does. A request is tried
+// once: retries would hide failures inside a latency. While an endpoint is
+// away, requests wait for it until their timeout.
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+)
+
+// Options say how to connect.
+type Options struct {
+	// Endpoints are host:port or URLs.
+	Endpoints []string
+	Conns     int
+	TLS       *tls.Config
+	User      string
+	Password  string
+	// Timeout bounds the authentication.
+	Timeout time.Duration
+}
+
+// Pool is a fixed number of connections.
+type Pool struct {
+	clients []*clientv3.Client
+}
+
+// Dial makes the connections. They connect in the background: use a request to
+// see whether an endpoint answers.
+func Dial(ctx context.Context, o Options) (*Pool, error) {
+	if len(o.Endpoints) == 0 {
+		return nil, errors.New("dial: no endpoints")
+	}
+	p := &Pool{}
+	for i := range o.Conns {
+		c, err := newClient(ctx, o, o.Endpoints[i%len(o.Endpoints)])
+		if err != nil {
+			p.Close()
+			return nil, err
+		}
+		p.clients = append(p.clients, c)
+	}
+	return p, nil
+}
+
+func newClient(ctx context.Context, o Options, endpoint string) (*clientv3.Client, error) {
+	c, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{endpoint}, Context: ctx, DialTimeout: o.Timeout,
+		TLS: o.TLS, Username: o.User, Password: o.Password,
+		Logger: zap.NewNop(), MaxUnaryRetries: 1,
+		DialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
+			grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32))},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", endpoint, err)
+	}
+	return c, nil
+}
+
+// Close closes every connection.
+func (p *Pool) Close() {
+	for _, c := range p.clients {
+		_ = c.Close() // nothing is in flight that anybody waits for
+	}
+}
+
+// Conns returns the connections, in the order of the endpoints.
+func (p *Pool) Conns() []grpc.ClientConnInterface {
+	conns := make([]grpc.ClientConnInterface, len(p.clients))
+	for i, c := range p.clients {
+		conns[i] = c.ActiveConnection()
+	}
+	return conns
+}
+
+// CheckEndpoint says what is wrong with the form of an endpoint.
+func CheckEndpoint(endpoint string) error {
+	address := endpoint
+	if strings.Contains(endpoint, "://") {
+		u, err := url.Parse(endpoint)
+		switch {
+		case err != nil:
+			return fmt.Errorf("endpoint %q is not a URL", endpoint)
+		case u.User != nil:
+			return errors.New("an endpoint must not hold a user or password: use --user and ETCDBENCH_PASSWORD")
+		case u.Scheme != "http" && u.Scheme != "https":
+			return fmt.Errorf("endpoint %q: the scheme must be http or https", endpoint)
+		}
+		address = u.Host
+	}
+	host, port, ok := strings.Cut(address, ":")
+	if i := strings.LastIndex(address, ":"); i >= 0 {
+		host, port = address[:i], address[i+1:]
+	}
+	if !ok || host == "" || port == "" || strings.ContainsAny(address, " /@") {
+		return fmt.Errorf("endpoint %q is not host:port", endpoint)
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// The kinds of cluster a result can name.
+const (
+	ClusterProcess   = "process"
+	ClusterInProcess = "in-process"
+	ClusterRemote    = "remote"
+)
+
+// Limits above which the generator's own doing shows in the numbers. Each is
+// explained in docs/measuring.md.
+const (
+	lagDegraded      = time.Millisecond
+	lagDegradedShare = 0.10 // of the response time's p99
+	lagInvalid       = 10 * time.Millisecond
+	lagInvalidShare  = 0.50
+	achievedMin      = 0.99
+	waitedMax        = 0.01
+	promptService    = 10 * time.Millisecond
+	ownCPUMax        = 0.90
+	machineCPUMax    = 0.90
+	stealMax         = 0.05
+	throttledMax     = 0.01
+	throttledInvalid = 0.10
+	gcShareMax       = 0.01
+	schedMax         = 5 * time.Millisecond
+)
+
+// judgeValidity fills in the run's validity from what happened in its measured
+// phases.
+func (e *engine) judgeValidity(u machine.Usage, lag *hdrhistogram.Histogram, ops []results.Operation) error {
+	sendLag, err := results.NewLatency(lag)
+	if err != nil {
+		return err
+	}
+	g := results.Generator{
+		SendLag: sendLag, CPU: u.CPUShare(), CPUTime: u.CPU, Machine: u.MachineShare(), Steal: u.StealShare(),
+		Throttled: u.ThrottledShare(), GCs: u.GCs, GCPause: u.GCPause, GCPauseMax: u.GCPauseMax,
+		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Kind == ClusterInProcess,
+	}
+	f := findings{Generator: g, elapsed: u.Elapsed, cluster: e.run.Cluster.Kind, clients: e.plan.Clients}
+	f.addOperations(e.plan, ops)
+	e.run.Validity = f.judge()
+	return nil
+}
+
+// findings is what a verdict on validity rests on.
+type findings struct {
+	results.Generator
+	elapsed time.Duration
+	cluster string
+	clients int
+	open    bool
+	// serviceMean and responseP99 are the slowest kind's.
+	serviceMean, responseP99 time.Duration
+}
+
+func (f *findings) addOperations(plan Plan, ops []results.Operation) {
+	measuredPhase := map[string]bool{}
+	openPhase := map[string]bool{}
+	for _, ph := range plan.Phases {
+		measuredPhase[ph.Name] = !ph.Warmup
+		openPhase[ph.Name] = ph.Load.Open()
+	}
+	var offered, settled, arrivals uint64
+	for _, o := range ops {
+		if !measuredPhase[o.Phase] {
+			continue
+		}
+		offered += o.Offered
+		settled += o.Completed + o.Failed
+		if openPhase[o.Phase] {
+			f.open = true
+			arrivals += o.Offered
+		}
+		f.serviceMean = max(f.serviceMean, time.Duration(o.ServiceTime.Mean))
+		f.responseP99 = max(f.responseP99, time.Duration(o.ResponseTime.P99))
+	}
+	if offered > 0 {
+		f.Achieved = float64(settled) / float64(offered)
+	}
+	if arrivals > 0 {
+		f.Waited = max(0, 1-float64(f.SendLag.Count)/float64(arrivals))
+	}
+}
+
+func (f *findings) judge() results.Validity {
+	v := results.Validity{Verdict: results.Valid, Reasons: []results.Reason{}, Generator: f.Generator}
+	add := func(r results.Reason) {
+		v.Reasons = append(v.Reasons, r)
+		if r.Severity == results.Invalid || v.Verdict == results.Valid {
+			v.Verdict = r.Severity
+		}
+	}
+	if f.open {
+		f.judgeLag(add)
+		f.judgeClients(add)
+	}
+	f.judgeCPU(add)
+	if share := ratio(f.GCPause, f.elapsed); share > gcShareMax {
+		add(results.Reason{
+			Code: "gc-pauses", Severity: results.Degraded, Value: share, Limit: gcShareMax,
+			Message: fmt.Sprintf("the generator's garbage collector stopped it for %.1f %% of the time", 100*share),
+			Remedy:  "set GOGC higher",
+		})
+	}
+	if f.SchedP99 > schedMax {
+		add(results.Reason{
+			Code: "scheduler-delay", Severity: results.Degraded, Value: f.SchedP99.Seconds(), Limit: schedMax.Seconds(),
+			Message: fmt.Sprintf("1 in 100 goroutines of the generator waited %v or longer for a CPU", f.SchedP99.Round(100*time.Microsecond)),
+			Remedy:  "give the generator CPUs of its own, or lower the load",
+		})
+	}
+	return v
+}
+
+// judgeLag: send lag is part of the response time, so it matters when it is a
+// visible part of it.
+func (f *findings) judgeLag(add func(results.Reason)) {
+	lag := time.Duration(f.SendLag.P99)
+	share := ratio(lag, f.responseP99)
+	severity, limit := "", time.Duration(0)
+	switch {
+	case lag > lagInvalid && share > lagInvalidShare:
+		severity, limit = results.Invalid, lagInvalid
+	case lag > lagDegraded && share > lagDegradedShare:
+		severity, limit = results.Degraded, lagDegraded
+	default:
+		return
+	}
+	add(results.Reason{
+		Code: "send-lag", Severity: severity, Value: lag.Seconds(), Limit: limit.Seconds(),
+		Message: fmt.Sprintf("requests left the generator up to %v late (p99), %.0f %% of the response time's p99", lag.Round(10*time.Microsecond), 100*share),
+		Remedy:  "give the generator CPUs of its own, or lower --rate",
+	})
+}
+
+// judgeClients: when every client is busy, the load is a closed loop in truth.
+// While etcd still answers promptly, it is the clients that are too few.
+func (f *findings) judgeClients(add func(results.Reason)) {
+	if f.Waited <= waitedMax {
+		return
+	}
+	r := results.Reason{
+		Code: "clients-busy", Severity: results.Degraded, Value: f.Waited, Limit: waitedMax,
+		Message: fmt.Sprintf("%.1f %% of the arrivals found all %d clients busy and waited (their response times count the wait)", 100*f.Waited, f.clients),
+		Remedy:  "raise --clients to see whether etcd can take more at once",
+	}
+	if f.Achieved < achievedMin && f.serviceMean < promptService {
+		r.Code, r.Severity, r.Value, r.Limit = "too-few-clients", results.Invalid, f.Achieved, achievedMin
+		r.Message = fmt.Sprintf("%d clients could carry only %.1f %% of the load while etcd answered in %v at the mean: the clients were the limit",
+			f.clients, 100*f.Achieved, f.serviceMean.Round(10*time.Microsecond))
+		r.Remedy = "raise --clients"
+	}
+	add(r)
+}
+
+func (f *findings) judgeCPU(add func(results.Reason)) {
+	switch {
+	case f.cluster == ClusterInProcess:
+		add(results.Reason{
+			Code: "shared-runtime", Severity: results.Degraded, Value: 1,
+			Message: "cluster and generator share one process: scheduler, garbage collector and CPU account are the same",
+			Remedy:  "leave out --in-process for numbers that matter",
+		})
+	case f.CPU > ownCPUMax && f.cluster == ClusterRemote:
+		add(results.Reason{
+			Code: "generator-cpu", Severity: results.Invalid, Value: f.CPU, Limit: ownCPUMax,
+			Message: fmt.Sprintf("the generator used %.0f %% of its CPUs: it, not etcd, may have been the limit", 100*f.CPU),
+			Remedy:  "use a larger machine for the generator, or lower the load",
+		})
+	case f.Machine > machineCPUMax && f.cluster == ClusterProcess:
+		add(results.Reason{
+			Code: "cpu-contention", Severity: results.Degraded, Value: f.Machine, Limit: machineCPUMax,
+			Message: fmt.Sprintf("cluster and generator share this machine, whose CPUs were %.0f %% busy (generator %.0f %%)", 100*f.Machine, 100*f.CPU),
+			Remedy:  "run the cluster on machines of its own, or read the figures as this machine's",
+		})
+	}
+	if f.Steal > stealMax {
+		add(results.Reason{
+			Code: "cpu-steal", Severity: results.Degraded, Value: f.Steal, Limit: stealMax,
+			Message: fmt.Sprintf("the host took %.1f %% of this machine's CPU time away", 100*f.Steal),
+			Remedy:  "use a machine with dedicated CPUs",
+		})
+	}
+	if f.Throttled > throttledMax {
+		severity := results.Degraded
+		if f.Throttled > throttledInvalid {
+			severity = results.Invalid
+		}
+		add(results.Reason{
+			Code: "cpu-throttled", Severity: severity, Value: f.Throttled, Limit: throttledMax,
+			Message: fmt.Sprintf("the container's CPU limit stopped the generator for %.1f %% of the time", 100*f.Throttled),
+			Remedy:  "raise the container's CPU limit",
+		})
+	}
+}
+
+func ratio(a, b time.Duration) float64 {
+	if b <= 0 {
+		return 0
+	}
+	return float64(a) / float64(b)
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+)
+
+func newClusterCommand() *cobra.Command {
+	var o clusterOptions
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "start a cluster, print its endpoints, and wait",
+		Long: `Starts a cluster of member processes on this machine, prints its endpoints on
+one line, and waits for Ctrl-C; then the cluster and its data are removed.`,
+		Example: "  etcdbench cluster --members 1\n  etcdbench cluster --etcd-version v3.6.14 --base-port 2379",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := o.validate(cmd); err != nil {
+				return usage(err)
+			}
+			ctx := cmd.Context()
+			id := bench.NewID(time.Now())
+			dir, err := os.MkdirTemp("", "etcdbench-cluster-")
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+			dataDir, err := o.makeDataDir(dir, id)
+			if err != nil {
+				return usage(err)
+			}
+			c, err := o.start(ctx, dataDir, dir)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, c.Stop(), os.RemoveAll(dataDir)) }()
+			fmt.Fprintln(cmd.OutOrStdout(), strings.Join(cluster.Endpoints(c), ","))
+			fmt.Fprintf(cmd.ErrOrStderr(), "ready: data in %s; Ctrl-C stops the cluster and removes it\n", dataDir)
+			<-ctx.Done()
+			return nil
+		},
+	}
+	o.addStartFlags(cmd.Flags())
+	return cmd
+}

@@ -1,0 +1,143 @@
+// Command etcdbench measures etcd. Each command has a file here: it turns flags
+// into options, validates them, calls the package that does the work and turns
+// what comes back into an exit code.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdbench/etcdbench/bench"
+)
+
+// The exit codes, as the README lists them.
+const (
+	exitFailed       = 1
+	exitUsage        = 2
+	exitFail         = 3
+	exitInconclusive = 4
+	exitInvalid      = 5
+	exitInterrupted  = 130
+)
+
+// exitError is an error that decides the exit code.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e exitError) Error() string { return e.err.Error() }
+func (e exitError) Unwrap() error { return e.err }
+
+// usage marks an error as one of the command line: nothing was started.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return exitError{exitUsage, err}
+}
+
+func main() {
+	// Fewer collections mean less of the generator in its own measurements; the
+	// heap stays small enough either way.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(defaultGOGC)
+	}
+	ctx, stop := interruptible(os.Stderr)
+	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+const defaultGOGC = 400
+
+// interruptible returns a context that the first SIGINT or SIGTERM cancels, with
+// the cause that makes a run an interrupted one. A second signal ends the
+// program at once; the members it started notice and follow.
+func interruptible(stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		fmt.Fprintln(stderr, "\ninterrupted: stopping the load and saving the result; once more to quit at once")
+		cancel(bench.ErrInterrupted)
+		if _, ok := <-signals; ok {
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(signals)
+	}
+}
+
+// execute runs the command line and returns the exit code.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var exit exitError
+	switch {
+	case errors.As(err, &exit):
+	case errors.Is(context.Cause(ctx), bench.ErrInterrupted):
+		exit.code = exitInterrupted
+	default:
+		exit.code = exitFailed
+	}
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintln(stderr, "etcdbench:", msg)
+	}
+	return exit.code
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "etcdbench",
+		Short: "measure etcd, and be honest about it",
+		Long: `etcdbench starts an etcd cluster, or takes one that runs, puts load on it and
+reports what it saw: latencies that count the waiting, every operation accounted
+for, and whether the generator itself was the limit.`,
+		Example: `  etcdbench run                                  three members here, 30 s of puts
+  etcdbench run --endpoints host:2379 --rate 5000   a cluster that runs already`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// A command line without a command is a question.
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Errorf("unknown command %q: see etcdbench --help", args[0]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
+	})
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(
+		newRunCommand(),
+		newReportCommand(),
+		newClusterCommand(),
+		newWorkloadsCommand(),
+		newVersionCommand(),
+		newMemberCommand(),
+	)
+	return root
+}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdbench/etcdbench/report"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+func newReportCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "report RESULT...",
+		Short: "print saved results",
+		Long: `Prints results: run directories, run.json files or journals. A run that did not
+come to its end is rebuilt from its journal and marked partial.`,
+		Example: "  etcdbench report results/20261120-101500-a1b2c3\n  etcdbench report --format json out/run.json",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage(fmt.Errorf("report needs a result: a run's directory or its run.json"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := report.Find(format)
+			if err != nil {
+				return usage(err)
+			}
+			var docs []report.Document
+			for _, path := range args {
+				run, err := results.Read(path)
+				if err != nil {
+					return usage(err)
+				}
+				docs = append(docs, report.Document{Run: run, Path: path})
+			}
+			return f.Write(cmd.OutOrStdout(), docs)
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}

@@ -1,0 +1,365 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/report"
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+// runOptions are those of one run.
+type runOptions struct {
+	cluster clusterOptions
+
+	clients, conns int
+	rate           float64
+	arrival        string
+	duration       time.Duration
+	total          uint64
+	warmup         time.Duration
+	timeout        time.Duration
+	drain          time.Duration
+	queue          int
+	seed           uint64
+	target         float64
+
+	prefix        string
+	keepData      bool
+	allowExisting bool
+
+	out      string
+	output   string
+	progress string
+
+	workload workloads.Definition
+	params   *pflag.FlagSet
+	format   report.Format
+	plan     bench.Plan
+	id       string
+	// asked says that a verdict on the target was asked for.
+	asked bool
+}
+
+func newRunCommand() *cobra.Command {
+	o := &runOptions{}
+	cmd := &cobra.Command{
+		Use:   "run [WORKLOAD]",
+		Short: "put load on a cluster and report what happened",
+		Long: `Puts load on an etcd cluster and reports what happened. Without --endpoints it
+starts a cluster of member processes on this machine and removes it afterwards.
+WORKLOAD is put unless another is named; "etcdbench workloads" lists them.`,
+		Example: `  etcdbench run
+  etcdbench run put --rate 10000 --duration 1m
+  etcdbench run range --span 100 --limit 100 --members 1
+  etcdbench run --endpoints 10.0.0.1:2379,10.0.0.2:2379 --target-leader`,
+		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := "put"
+			if len(args) > 0 {
+				name = args[0]
+			}
+			if err := o.validate(cmd, name); err != nil {
+				return usage(err)
+			}
+			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *runOptions) addFlags(fs *pflag.FlagSet) {
+	fs.SortFlags = false
+	fs.IntVar(&o.clients, "clients", 128, "virtual clients, each with one operation at a time")
+	fs.IntVar(&o.conns, "conns", 8, "connections that the clients share")
+	fs.Float64Var(&o.rate, "rate", 0, "arrivals per second: an open loop (0: a closed loop)")
+	fs.StringVar(&o.arrival, "arrival", bench.ArrivalConstant, "arrivals of an open loop: constant or poisson")
+	fs.DurationVar(&o.duration, "duration", 30*time.Second, "length of the measured phase")
+	fs.Uint64Var(&o.total, "total", 0, "measure so many operations instead of a --duration")
+	fs.DurationVar(&o.warmup, "warmup", 5*time.Second, "length of the warm-up (0: none)")
+	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest time that a request may take")
+	fs.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for requests in flight at the end")
+	fs.IntVar(&o.queue, "queue", 0, "arrivals that may wait for a free client (0: ten seconds' worth)")
+	fs.Uint64Var(&o.seed, "seed", 1, "fixes keys, values and arrivals")
+	fs.Float64Var(&o.target, "target", results.DefaultTarget, "writes per second to measure against; when given, missing it exits with 3")
+	o.cluster.addStartFlags(fs)
+	o.cluster.addRemoteFlags(fs)
+	fs.StringVar(&o.prefix, "prefix", "", "`prefix` of every key (default: /etcdbench/RUN-ID/)")
+	fs.BoolVar(&o.keepData, "keep-data", false, "leave the keys in a remote cluster")
+	fs.BoolVar(&o.allowExisting, "allow-existing", false, "use a --prefix that has keys already, and delete them afterwards")
+	fs.StringVar(&o.out, "out", "", "`directory` of the result (default: results/RUN-ID)")
+	fs.StringVar(&o.output, "output", "text", "what goes to standard output: text or json")
+	fs.StringVar(&o.progress, "progress", "auto", "bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
+	for _, e := range workloads.All() {
+		own := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
+		e.Define().AddFlags(own)
+		own.VisitAll(func(f *pflag.Flag) {
+			if fs.Lookup(f.Name) == nil {
+				fs.AddFlag(f)
+			}
+		})
+	}
+}
+
+// validate turns flags into a plan. Nothing has been started yet, and nothing
+// is when it fails.
+func (o *runOptions) validate(cmd *cobra.Command, name string) error {
+	fs := cmd.Flags()
+	if err := o.bindWorkload(fs, name); err != nil {
+		return err
+	}
+	o.asked = fs.Changed("target")
+	var err error
+	switch {
+	case fs.Changed("duration") && fs.Changed("total"):
+		return errors.New("--duration and --total exclude each other")
+	case fs.Changed("duration") && o.duration <= 0:
+		return fmt.Errorf("--duration must be positive, not %v", o.duration)
+	case fs.Changed("total") && o.total == 0:
+		return errors.New("--total must be positive")
+	case o.clients < 1:
+		return fmt.Errorf("--clients must be at least 1, not %d", o.clients)
+	case o.conns < 1 || o.conns > maxConns:
+		return fmt.Errorf("--conns must be between 1 and %d, not %d", maxConns, o.conns)
+	case !(o.rate >= 0) || math.IsInf(o.rate, 0):
+		return fmt.Errorf("--rate must not be negative, but is %v", o.rate)
+	case fs.Changed("arrival") && o.rate == 0:
+		return errors.New("--arrival is for an open loop: it needs --rate")
+	case fs.Changed("queue") && o.rate == 0:
+		return errors.New("--queue is for an open loop: it needs --rate")
+	case o.warmup < 0:
+		return fmt.Errorf("--warmup must not be negative, but is %v", o.warmup)
+	case o.keepData && len(o.cluster.endpoints) == 0:
+		return errors.New("--keep-data is for remote clusters: one that etcdbench starts is removed with its data")
+	}
+	if o.format, err = report.Find(o.output); err != nil {
+		return fmt.Errorf("--output: %w", err)
+	}
+	if _, err := o.progressStyle(os.Stderr); err != nil {
+		return err
+	}
+	o.id = bench.NewID(time.Now())
+	if o.prefix == "" {
+		o.prefix = "/etcdbench/" + o.id + "/"
+	}
+	if err := workloads.CheckPrefix(o.prefix); err != nil {
+		return err
+	}
+	if err := o.workload.Validate(o.prefix); err != nil {
+		return err
+	}
+	o.plan = o.makePlan(name)
+	if err := bench.ValidatePlan(o.plan); err != nil {
+		return err
+	}
+	return o.cluster.validate(cmd)
+}
+
+const maxConns = 10_000
+
+// bindWorkload gives the workload its parameters. The command has the flags of
+// all workloads; one that this workload does not know is a mistake.
+func (o *runOptions) bindWorkload(fs *pflag.FlagSet, name string) error {
+	e, err := workloads.Find(name)
+	if err != nil {
+		return err
+	}
+	o.workload = e.Define()
+	o.params = pflag.NewFlagSet(name, pflag.ContinueOnError)
+	o.workload.AddFlags(o.params)
+	for _, other := range workloads.All() {
+		own := pflag.NewFlagSet(other.Name, pflag.ContinueOnError)
+		other.Define().AddFlags(own)
+		own.VisitAll(func(f *pflag.Flag) {
+			switch {
+			case !fs.Changed(f.Name) || err != nil:
+			case o.params.Lookup(f.Name) == nil:
+				err = fmt.Errorf("--%s is a parameter of %s, not of %s", f.Name, other.Name, name)
+			default:
+				err = o.params.Set(f.Name, fs.Lookup(f.Name).Value.String())
+			}
+		})
+	}
+	return err
+}
+
+func (o *runOptions) makePlan(name string) bench.Plan {
+	load := bench.Load{Rate: o.rate}
+	if o.rate > 0 {
+		load.Arrival = o.arrival
+	}
+	p := bench.Plan{
+		Workload: name, Params: map[string]string{}, Seed: o.seed, Prefix: o.prefix,
+		Clients: o.clients, Conns: o.conns, Timeout: o.timeout, Drain: o.drain, QueueLimit: o.queue, Target: o.target,
+	}
+	o.params.VisitAll(func(f *pflag.Flag) { p.Params[f.Name] = f.Value.String() })
+	if o.warmup > 0 {
+		p.Phases = append(p.Phases, bench.PlanPhase{Name: "warmup", Duration: o.warmup, Load: load, Warmup: true})
+	}
+	measure := bench.PlanPhase{Name: "measure", Duration: o.duration, Load: load}
+	if o.total > 0 {
+		measure.Duration, measure.Total = 0, o.total
+	}
+	p.Phases = append(p.Phases, measure)
+	return p
+}
+
+func (o *runOptions) progressStyle(stderr io.Writer) (bench.ProgressStyle, error) {
+	switch s := bench.ProgressStyle(o.progress); s {
+	case bench.ProgressBar, bench.ProgressPlain, bench.ProgressJSON, bench.ProgressNone:
+		return s, nil
+	case "auto":
+		if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+			return bench.ProgressBar, nil
+		}
+		return bench.ProgressPlain, nil
+	}
+	return "", fmt.Errorf("--progress must be auto, bar, plain, json or none, not %q", o.progress)
+}
+
+func (o *runOptions) newProgress(stderr io.Writer) *bench.Progress {
+	style, _ := o.progressStyle(stderr) // validated
+	width := 0
+	if f, ok := stderr.(*os.File); ok {
+		width, _, _ = term.GetSize(int(f.Fd()))
+	}
+	return bench.NewProgress(stderr, style, width)
+}
+
+// run does it all: directory, cluster, load, clean-up, result, report.
+func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
+	path := o.out
+	if path == "" {
+		path = filepath.Join("results", o.id)
+	}
+	dir, err := results.Create(path)
+	if err != nil {
+		return usage(fmt.Errorf("--out: %w", err))
+	}
+	run, err := o.measure(ctx, dir, stderr)
+	if run == nil {
+		return errors.Join(err, dir.Close())
+	}
+	saveErr := errors.Join(dir.WriteRun(run), dir.Close())
+	if saveErr != nil {
+		run.Warn("result-not-saved", saveErr.Error())
+	}
+	printErr := o.format.Write(stdout, []report.Document{{Run: run, Path: path}})
+	if err := errors.Join(err, saveErr, printErr); err != nil {
+		return err
+	}
+	return o.verdict(run)
+}
+
+// measure starts the cluster and runs the plan. The result is nil when nothing
+// was measured.
+func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Writer) (run *results.Run, err error) {
+	if len(o.cluster.endpoints) == 0 && o.progress != string(bench.ProgressNone) {
+		fmt.Fprintf(stderr, "starting %d etcd members\n", o.cluster.settings.Members)
+	}
+	s, err := openSession(ctx, &o.cluster, o.conns, dir.Path, o.id)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := s.close(); closeErr != nil && run != nil {
+			run.Warn("clean-up-failed", closeErr.Error())
+		}
+	}()
+	if err := o.claimPrefix(ctx, s); err != nil {
+		return nil, err
+	}
+	w, err := o.workload.New(workloads.Target{Conns: s.load.Conns(), Prefix: o.prefix, Seed: o.seed})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go cluster.Guard(ctx, s.Members(), s.admin.Conns(), stop)
+
+	environment := machine.Describe(ctx)
+	environment.Disk = s.disk
+	environment.GOGC = os.Getenv("GOGC")
+	if environment.GOGC == "" {
+		environment.GOGC = fmt.Sprint(defaultGOGC)
+	}
+	run, err = bench.Run(ctx, o.plan, w, bench.Options{
+		ID: o.id, Environment: environment, Cluster: s.info,
+		Observers: []bench.Observer{bench.Journal{Dir: dir}, o.newProgress(stderr)},
+	})
+	if run != nil {
+		o.releasePrefix(ctx, s, run)
+	}
+	return run, err
+}
+
+// claimPrefix refuses a prefix under which a remote cluster has keys already.
+func (o *runOptions) claimPrefix(ctx context.Context, s *session) error {
+	if len(o.cluster.endpoints) == 0 || o.allowExisting {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	n, err := workloads.CountPrefix(ctx, s.conn(), o.prefix)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return usage(fmt.Errorf("the cluster has %d keys under %q already: choose another --prefix, or use and delete them with --allow-existing", n, o.prefix))
+	}
+	return nil
+}
+
+// cleanUpTime bounds the removal of our keys from a remote cluster.
+const cleanUpTime = time.Minute
+
+func (o *runOptions) releasePrefix(ctx context.Context, s *session, run *results.Run) {
+	if len(o.cluster.endpoints) == 0 || o.keepData {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	if err := workloads.DeletePrefix(ctx, s.conn(), o.prefix); err != nil {
+		run.Warn("keys-left", fmt.Sprintf("%v: keys may be left; remove them with: etcdctl del --prefix %q", err, o.prefix))
+	}
+}
+
+// verdict turns a result into an exit code.
+func (o *runOptions) verdict(run *results.Run) error {
+	var completed uint64
+	example := ""
+	for _, op := range run.Operations {
+		completed += op.Completed
+		if len(op.Errors) > 0 {
+			example = ": " + op.Errors[0].Example
+		}
+	}
+	switch {
+	case run.Outcome == results.Interrupted:
+		return exitError{exitInterrupted, errors.New("interrupted: the result holds what was measured until then")}
+	case completed == 0:
+		return fmt.Errorf("no operation succeeded%s", example)
+	case run.Validity.Verdict == results.Invalid:
+		return exitError{exitInvalid, errors.New("the measurement is invalid: the generator, not etcd, was the limit (see validity above)")}
+	case o.asked && run.Target.Verdict == results.TargetMissed:
+		return exitError{exitFail, fmt.Errorf("target missed: %.0f of %.0f writes/s", run.Target.Achieved, run.Target.Writes)}
+	case o.asked && run.Target.Verdict == results.TargetUndecided:
+		return exitError{exitInconclusive, fmt.Errorf("target undecided: %s", run.Target.Reason)}
+	}
+	return nil
+}

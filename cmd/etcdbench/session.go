@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// probeTime is how long the data directory's fdatasync is measured.
+const probeTime = 2 * time.Second
+
+// session is a cluster that answers, and connections to it.
+type session struct {
+	cluster.Cluster
+	info    results.Cluster
+	disk    *results.Disk
+	dataDir string
+	// admin has one connection per member, for questions beside the load.
+	admin *transport.Pool
+	load  *transport.Pool
+}
+
+// openSession starts or finds the cluster and connects to it.
+func openSession(ctx context.Context, o *clusterOptions, conns int, runDir, runID string) (_ *session, err error) {
+	s := &session{}
+	if s.dataDir, err = o.makeDataDir(runDir, runID); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.dataDir != "" {
+		if s.disk, err = machine.ProbeDisk(ctx, s.dataDir, probeTime); err != nil {
+			return nil, err
+		}
+	}
+	if s.Cluster, err = o.start(ctx, s.dataDir, runDir); err != nil {
+		return nil, err
+	}
+	endpoints := cluster.Endpoints(s)
+	options := transport.Options{Endpoints: endpoints, Conns: len(endpoints), TLS: s.TLS(), Timeout: o.dialTimeout}
+	if s.admin, err = transport.Dial(ctx, options); err != nil {
+		return nil, err
+	}
+	dialCtx, cancel := context.WithTimeout(ctx, o.dialTimeout)
+	defer cancel()
+	if s.info, err = cluster.Inspect(dialCtx, s, s.admin.Conns()); err != nil {
+		return nil, err
+	}
+	options.Conns, options.User, options.Password = conns, o.user, o.password
+	if o.leaderOnly {
+		options.Endpoints = nil
+		for _, m := range s.info.Members {
+			if m.Leader {
+				options.Endpoints = []string{m.Endpoint}
+			}
+		}
+		if options.Endpoints == nil {
+			return nil, errors.New("--target-leader: none of the endpoints is the leader")
+		}
+	}
+	if s.load, err = transport.Dial(ctx, options); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// conn is a connection for single requests with the load's credentials.
+func (s *session) conn() grpc.ClientConnInterface { return s.load.Conns()[0] }
+
+// close disconnects, stops what was started and removes its data.
+func (s *session) close() error {
+	for _, p := range []*transport.Pool{s.load, s.admin} {
+		if p != nil {
+			p.Close()
+		}
+	}
+	var err error
+	if s.Cluster != nil {
+		err = s.Stop()
+	}
+	if s.dataDir != "" {
+		// Empty by now; what is not ours stays, and keeps the directory.
+		if rmErr := os.Remove(s.dataDir); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("remove data directory: %w", rmErr))
+		}
+	}
+	return err
+}

@@ -1,0 +1,46 @@
+// Package report turns result documents into something to read. Every format
+// is a pure function of the documents: it measures nothing, judges nothing and
+// looks at no clock. Durations are printed with their unit; every other figure
+// says what it counts.
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Document is a result and where it lies.
+type Document struct {
+	*results.Run
+	// Path is the run's directory or file, "" when it is not on disk.
+	Path string
+}
+
+// Format writes documents in one way.
+type Format struct {
+	Name    string
+	Summary string
+	Write   func(w io.Writer, docs []Document) error
+}
+
+// All lists the formats.
+func All() []Format {
+	return []Format{
+		{"text", "one screen for people", writeText},
+		{"json", "the result document", writeJSON},
+	}
+}
+
+// Find returns the format of a name. The error lists the names there are.
+func Find(name string) (Format, error) {
+	var names []string
+	for _, f := range All() {
+		if f.Name == name {
+			return f, nil
+		}
+		names = append(names, f.Name)
+	}
+	return Format{}, fmt.Errorf("unknown format %q: there are %q", name, names)
+}

@@ -1,0 +1,296 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// writeText prints one screen per document, without colour and aligned.
+func writeText(w io.Writer, docs []Document) error {
+	for i, d := range docs {
+		var b strings.Builder
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		t := text{&b}
+		t.what(d.Run)
+		t.target(d.Target)
+		t.operations(d.Run)
+		t.histogram(d.Run)
+		t.accounting(d.Run)
+		t.validity(d.Validity)
+		t.warnings(d.Warnings)
+		t.where(d)
+		if _, err := io.WriteString(w, b.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type text struct{ *strings.Builder }
+
+func (t text) line(format string, args ...any) {
+	t.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+}
+
+// table aligns rows of tab-separated cells to the right, under an indent.
+func (t text) table(rows []string) {
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range rows {
+		fmt.Fprintln(tw, row+"\t")
+	}
+	_ = tw.Flush() // a strings.Builder does not fail
+	for line := range strings.Lines(b.String()) {
+		t.line("%s", strings.TrimRight(line, "\n"))
+	}
+}
+
+func (t text) what(r *results.Run) {
+	t.line("etcdbench %s: %s", clean(r.Plan.Workload), load(r.Plan))
+	if r.Outcome != results.Completed {
+		t.line("%s: %s", strings.ToUpper(clean(string(r.Outcome))), clean(r.Reason))
+	}
+	t.line("")
+}
+
+func load(p results.Plan) string {
+	parts := []string{plural(p.Clients, "client", "clients") + " on " + plural(p.Conns, "connection", "connections")}
+	for _, ph := range p.Phases {
+		part := clean(ph.Name)
+		switch {
+		case ph.Duration > 0:
+			part += " " + ph.Duration.String()
+		case ph.Total > 0:
+			part += " " + plural(ph.Total, "operation", "operations")
+		}
+		switch l := ph.Load; {
+		case ph.Warmup:
+		case l.RateEnd > 0:
+			part += fmt.Sprintf(" at %s to %s/s (open loop)", rate(l.Rate), rate(l.RateEnd))
+		case l.Open() && l.Arrival == "poisson":
+			part += fmt.Sprintf(" at %s/s, Poisson (open loop)", rate(l.Rate))
+		case l.Open():
+			part += fmt.Sprintf(" at %s/s (open loop)", rate(l.Rate))
+		default:
+			part += " (closed loop)"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (t text) target(g results.Target) {
+	share := ""
+	if g.Writes > 0 {
+		share = fmt.Sprintf(", %.0f %% of target %s", 100*g.Achieved/g.Writes, rate(g.Writes))
+	}
+	switch g.Verdict {
+	case results.TargetNone:
+		return
+	case results.TargetUndecided:
+		t.line("%s writes/s%s: undecided (%s)", rate(g.Achieved), share, clean(g.Reason))
+	default:
+		t.line("%s writes/s%s: %s", rate(g.Achieved), share, clean(g.Verdict))
+	}
+	t.line("")
+}
+
+// shown are the phases that a report shows: the measured ones.
+func shown(r *results.Run) map[string]bool {
+	phases := map[string]bool{}
+	for _, ph := range r.Plan.Phases {
+		phases[ph.Name] = !ph.Warmup
+	}
+	return phases
+}
+
+func (t text) operations(r *results.Run) {
+	rows := []string{"operation\ttime\tops/s\tmean\tp50\tp90\tp99\tp99.9\tp99.99\tmax"}
+	unresolved, rowsOf := false, shown(r)
+	for _, o := range r.Operations {
+		if !rowsOf[o.Phase] {
+			continue
+		}
+		name := clean(o.Op)
+		if len(r.Plan.Phases) > 2 {
+			name = clean(o.Phase) + " " + name
+		}
+		for i, k := range []struct {
+			name string
+			l    results.Latency
+		}{{"response", o.ResponseTime}, {"service", o.ServiceTime}, {"queue", o.QueueTime}} {
+			if i > 0 && o.QueueTime.Max < int64(time.Microsecond) {
+				continue // a closed loop: all of response time is service time
+			}
+			cells := []string{"", k.name, "", duration(k.l.Mean)}
+			if i == 0 {
+				cells[0], cells[2] = name, rate(o.Throughput)
+			}
+			for _, p := range []struct {
+				p  float64
+				ns int64
+			}{{50, k.l.P50}, {90, k.l.P90}, {99, k.l.P99}, {99.9, k.l.P999}, {99.99, k.l.P9999}} {
+				cell := "?"
+				if i == 0 {
+					cell = percentile(o, p.p, p.ns)
+				} else if k.l.Resolved(p.p) {
+					cell = duration(p.ns)
+				}
+				unresolved = unresolved || cell == "?"
+				cells = append(cells, cell)
+			}
+			rows = append(rows, strings.Join(append(cells, duration(k.l.Max)), "\t"))
+		}
+	}
+	if len(rows) == 1 {
+		t.line("No operations were measured.\n")
+		return
+	}
+	t.table(rows)
+	if unresolved {
+		t.line("  ?: fewer than ten samples lie beyond it")
+	}
+	t.line("")
+}
+
+// histogram draws the response times of all measured operations.
+func (t text) histogram(r *results.Run) {
+	var all []results.Latency
+	for _, o := range r.Operations {
+		if shown(r)[o.Phase] {
+			all = append(all, o.ResponseTime)
+		}
+	}
+	merged, err := results.MergeLatency(all...)
+	if err != nil || merged.Count == 0 {
+		return
+	}
+	h, err := merged.Histogram()
+	if err != nil {
+		return
+	}
+	bars := coarse(h.Distribution())
+	most := int64(0)
+	for _, b := range bars {
+		most = max(most, b.count)
+	}
+	const width = 40
+	rows := make([]string, 0, len(bars))
+	for _, b := range bars {
+		length := int(b.count * width / most)
+		bar := strings.Repeat("█", length)
+		if length == 0 && b.count > 0 {
+			bar = "▏"
+		}
+		rows = append(rows, fmt.Sprintf("%14s  %-40s %s", "≤ "+duration(b.to), bar, share(b.count, merged.Count)))
+	}
+	t.line("  response time")
+	for _, row := range rows {
+		t.line("%s", row)
+	}
+	t.line("")
+}
+
+func share(part, whole int64) string {
+	p := 100 * float64(part) / float64(whole)
+	if p > 0 && p < 0.01 {
+		return "< 0.01 %"
+	}
+	return fmt.Sprintf("%.2f %%", p)
+}
+
+func (t text) accounting(r *results.Run) {
+	for _, o := range r.Operations {
+		if !shown(r)[o.Phase] {
+			continue
+		}
+		t.line("  offered %s = completed %s + failed %s + dropped %s + unfinished %s",
+			count(o.Offered), count(o.Completed), count(o.Failed), count(o.Dropped), count(o.Unfinished))
+		if o.Overflow > 0 {
+			t.line("  %s took longer than the histograms' 10 min", plural(o.Overflow, "operation", "operations"))
+		}
+		for i, e := range o.Errors {
+			if i == 5 {
+				t.line("  … and %s", plural(len(o.Errors)-i, "class of errors more", "classes of errors more"))
+				break
+			}
+			name := e.Code
+			if e.Etcd != "" {
+				name += " (" + e.Etcd + ")"
+			}
+			t.line("  %s × %s, for example: %s", count(e.Count), clean(name), clean(e.Example))
+		}
+		if len(o.Errors) == 0 {
+			t.line("  no errors")
+		}
+	}
+}
+
+func (t text) validity(v results.Validity) {
+	t.line("  validity: %s", clean(v.Verdict))
+	for _, r := range v.Reasons {
+		t.line("    %s: %s", clean(r.Code), clean(r.Message))
+		if r.Remedy != "" {
+			t.line("      → %s", clean(r.Remedy))
+		}
+	}
+	if lag := v.Generator.SendLag; lag.Count > 0 {
+		t.line("    send lag p50 %s, p99 %s, max %s", duration(lag.P50), duration(lag.P99), duration(lag.Max))
+	}
+}
+
+func (t text) warnings(ws []results.Warning) {
+	for _, w := range ws {
+		t.line("  warning: %s: %s", clean(w.Code), clean(w.Message))
+	}
+}
+
+// where says which cluster, which machine and which files.
+func (t text) where(d Document) {
+	c, e := d.Cluster, d.Environment
+	kind := map[string]string{
+		"process": "member process", "in-process": "member in the generator's process", "remote": "remote member",
+	}[c.Kind]
+	cluster := fmt.Sprintf("%s, etcd %s", plural(len(c.Members), kind, strings.Replace(kind, "member", "members", 1)), clean(c.Version))
+	if c.Kind == "process" {
+		cluster = fmt.Sprintf("%s, etcd %s", plural(len(c.Members), kind, "member processes"), clean(c.Version))
+	}
+	if c.TLS {
+		cluster += ", TLS"
+	}
+	if e.Disk != nil {
+		fs := clean(e.Disk.FileSystem)
+		if e.Disk.Memory {
+			fs += " (in memory: fsync costs nothing)"
+		}
+		cluster += fmt.Sprintf("; data on %s, fdatasync p50 %s, p99 %s", fs, duration(int64(e.Disk.SyncP50)), duration(int64(e.Disk.SyncP99)))
+	}
+	if c.Settings["unsafe-no-fsync"] == "true" {
+		cluster += "; WITHOUT FSYNC"
+	}
+	t.line("")
+	t.line("  cluster  %s", cluster)
+	machine := plural(e.CPUs, "CPU", "CPUs")
+	if e.CPUModel != "" {
+		machine += " " + clean(e.CPUModel)
+	}
+	if e.CPULimit > 0 {
+		machine += fmt.Sprintf(" (limited to %.4g)", e.CPULimit)
+	}
+	if e.Memory > 0 {
+		machine += ", " + humanize.IBytes(e.Memory)
+	}
+	t.line("  machine  %s, %s %s, %s", machine, clean(e.OS), clean(e.Kernel), clean(e.Go))
+	if d.Path != "" {
+		t.line("  result   %s", clean(d.Path))
+	}
+}

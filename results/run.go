@@ -1,0 +1,317 @@
+// Package results is what a run leaves behind: the versioned document, its
+// codec, the journal it can be rebuilt from, and the directory both live in.
+//
+// All durations are nanoseconds and their JSON names end in _ns, except inside
+// the latency objects (response_time, service_time, queue_time …), which hold
+// nanoseconds throughout. Wall-clock times are labels; no figure is computed
+// from them.
+//
+// The package measures nothing and draws nothing: it imports no other room.
+package results
+
+import (
+	"time"
+)
+
+// Schema names the document's version. Readers refuse what they do not know.
+const Schema = "etcdbench.run/v1"
+
+// DefaultTarget is the project's yardstick, in writes per second: etcd's own
+// claim.
+const DefaultTarget = 10_000
+
+// Outcome says how a run ended.
+type Outcome string
+
+// A run is completed, or it was interrupted by its user, or it failed, or it
+// was rebuilt from a journal whose end is missing.
+const (
+	Completed   Outcome = "completed"
+	Interrupted Outcome = "interrupted"
+	Failed      Outcome = "failed"
+	Partial     Outcome = "partial"
+)
+
+// Run is one execution of a plan against one cluster.
+type Run struct {
+	Schema  string  `json:"schema"`
+	ID      string  `json:"id"`
+	Outcome Outcome `json:"outcome"`
+	// Reason says why the outcome is not "completed".
+	Reason      string      `json:"reason,omitempty"`
+	Started     time.Time   `json:"started"`
+	Ended       time.Time   `json:"ended,omitzero"`
+	Plan        Plan        `json:"plan"`
+	Environment Environment `json:"environment"`
+	Cluster     Cluster     `json:"cluster"`
+	Target      Target      `json:"target"`
+	Validity    Validity    `json:"validity"`
+	Phases      []Phase     `json:"phases"`
+	Operations  []Operation `json:"operations"`
+	Warnings    []Warning   `json:"warnings,omitempty"`
+}
+
+// Operation returns the totals of one kind of operation in one phase.
+func (r *Run) Operation(phase, op string) (Operation, bool) {
+	for _, o := range r.Operations {
+		if o.Phase == phase && o.Op == op {
+			return o, true
+		}
+	}
+	return Operation{}, false
+}
+
+// Warn adds a warning that the reader of the result should see.
+func (r *Run) Warn(code, message string) {
+	r.Warnings = append(r.Warnings, Warning{Code: code, Message: message})
+}
+
+// Warning is something that the reader should know about a result.
+type Warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Plan is everything that decides what a run does, so that it can be repeated.
+type Plan struct {
+	Workload string            `json:"workload"`
+	Params   map[string]string `json:"params,omitempty"`
+	// Seed fixes keys, values, mix and arrivals.
+	Seed    uint64 `json:"seed"`
+	Prefix  string `json:"prefix,omitempty"`
+	Clients int    `json:"clients"`
+	Conns   int    `json:"conns"`
+	// Timeout bounds one request, counted from the moment it was sent.
+	Timeout time.Duration `json:"timeout_ns"`
+	// QueueLimit is how many arrivals may wait for a free client; 0 means ten
+	// seconds of arrivals.
+	QueueLimit int `json:"queue_limit,omitempty"`
+	// Drain bounds the wait for requests in flight when the load has stopped.
+	Drain time.Duration `json:"drain_ns"`
+	// Target is in writes per second.
+	Target float64     `json:"target"`
+	Phases []PlanPhase `json:"phases"`
+}
+
+// PlanPhase is a stretch of a plan with one load. It ends after Duration or
+// after Total operations, whichever is set.
+type PlanPhase struct {
+	Name     string        `json:"name"`
+	Duration time.Duration `json:"duration_ns,omitempty"`
+	Total    uint64        `json:"total,omitempty"`
+	Load     Load          `json:"load"`
+	// Warmup phases are loaded and recorded like the others, but neither the
+	// target nor the validity looks at them.
+	Warmup bool `json:"warmup,omitempty"`
+}
+
+// Load is a closed loop when Rate is 0 and an open loop otherwise.
+type Load struct {
+	// Rate is in arrivals per second.
+	Rate float64 `json:"rate,omitempty"`
+	// RateEnd, when it is set, makes a linear ramp from Rate over the phase.
+	RateEnd float64 `json:"rate_end,omitempty"`
+	// Arrival is "constant" or "poisson".
+	Arrival string `json:"arrival,omitempty"`
+}
+
+// Open tells whether operations arrive on a schedule.
+func (l Load) Open() bool { return l.Rate > 0 || l.RateEnd > 0 }
+
+// Phase is a stretch of a run as it happened. Start counts from the run's start.
+type Phase struct {
+	Name   string        `json:"name"`
+	Start  time.Duration `json:"start_ns"`
+	Length time.Duration `json:"length_ns"`
+}
+
+// Operation is what became of one kind of operation, in a phase or in one
+// interval of it. Offered = Completed + Failed + Dropped + Unfinished.
+type Operation struct {
+	Phase string `json:"phase"`
+	Op    string `json:"op"`
+	// Write says that this kind counts towards the target.
+	Write bool `json:"write,omitempty"`
+
+	Offered   uint64 `json:"offered"`
+	Completed uint64 `json:"completed"`
+	Failed    uint64 `json:"failed"`
+	// Dropped arrivals found the queue full and were never sent.
+	Dropped uint64 `json:"dropped"`
+	// Unfinished operations timed out, or were waiting or in flight when the
+	// run stopped: their true time is longer than what is recorded.
+	Unfinished uint64 `json:"unfinished"`
+	// TimedOut is the part of Unfinished that reached the request timeout.
+	TimedOut uint64 `json:"timed_out,omitempty"`
+	// CompletedLate is the part of Completed that was answered after the phase
+	// had ended; it does not count towards Throughput.
+	CompletedLate uint64 `json:"completed_late,omitempty"`
+
+	// Throughput is completed operations per second within the phase.
+	Throughput float64 `json:"throughput"`
+
+	ResponseTime Latency `json:"response_time"`
+	ServiceTime  Latency `json:"service_time"`
+	QueueTime    Latency `json:"queue_time"`
+	// FailedResponseTime holds the failures, UnfinishedResponseTime the lower
+	// bounds of what did not finish.
+	FailedResponseTime     Latency `json:"failed_response_time,omitzero"`
+	UnfinishedResponseTime Latency `json:"unfinished_response_time,omitzero"`
+	// AllResponseTime is the three together.
+	AllResponseTime Latency `json:"all_response_time,omitzero"`
+	// Overflow counts times above the histograms' range (10 min).
+	Overflow uint64 `json:"overflow,omitempty"`
+
+	Errors []ErrorClass `json:"errors,omitempty"`
+}
+
+// ErrorClass counts the errors of one kind: a gRPC code and, where etcd said
+// so, its own error.
+type ErrorClass struct {
+	Code    string `json:"code"`
+	Etcd    string `json:"etcd,omitempty"`
+	Count   uint64 `json:"count"`
+	Example string `json:"example,omitempty"`
+}
+
+// Target compares the run's writes per second with what was asked of it.
+type Target struct {
+	Writes   float64 `json:"writes_per_second"`
+	Achieved float64 `json:"achieved"`
+	// Verdict is met, missed, undecided (the run cannot tell) or none (no
+	// writes in this run).
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason,omitempty"`
+}
+
+// What a run can say about its target.
+const (
+	TargetMet       = "met"
+	TargetMissed    = "missed"
+	TargetUndecided = "undecided"
+	TargetNone      = "none"
+)
+
+// Validity says whether the generator did its job.
+type Validity struct {
+	Verdict string   `json:"verdict"`
+	Reasons []Reason `json:"reasons"`
+	// Generator is what the verdict rests on.
+	Generator Generator `json:"generator"`
+}
+
+// The three degrees of validity, best first.
+const (
+	Valid    = "valid"
+	Degraded = "degraded"
+	Invalid  = "invalid"
+)
+
+// Reason is one finding against a run's validity.
+type Reason struct {
+	Code string `json:"code"`
+	// Severity is the verdict that this reason alone would give.
+	Severity string  `json:"severity"`
+	Value    float64 `json:"value"`
+	Limit    float64 `json:"limit"`
+	Message  string  `json:"message"`
+	Remedy   string  `json:"remedy,omitempty"`
+}
+
+// Generator is what the generator saw of itself and its machine over the
+// measured phases. Shares are between 0 and 1.
+type Generator struct {
+	// SendLag is how late arrivals reached a free client.
+	SendLag Latency `json:"send_lag,omitzero"`
+	// Achieved is completed and failed operations over offered ones.
+	Achieved float64 `json:"achieved_ratio"`
+	// Waited is the share of arrivals that found no free client.
+	Waited float64 `json:"waited_share"`
+	// CPU is the generator's own CPU time over the CPUs it may use; Machine is
+	// how busy the whole machine was, Steal what its host took away.
+	CPU        float64       `json:"cpu_share"`
+	CPUTime    time.Duration `json:"cpu_time_ns"`
+	Machine    float64       `json:"machine_cpu_share"`
+	Steal      float64       `json:"steal_share"`
+	Throttled  float64       `json:"throttled_share"`
+	GCs        uint64        `json:"gc_cycles"`
+	GCPause    time.Duration `json:"gc_pause_total_ns"`
+	GCPauseMax time.Duration `json:"gc_pause_max_ns"`
+	// SchedP99 is how long a runnable goroutine waited for a CPU.
+	SchedP99 time.Duration `json:"sched_latency_p99_ns"`
+	MaxRSS   uint64        `json:"max_rss_bytes"`
+	// Shared says that the generator's runtime also runs the cluster.
+	Shared bool `json:"shares_runtime_with_cluster,omitempty"`
+}
+
+// Environment holds what decides a number besides the plan and the cluster.
+type Environment struct {
+	CPUModel    string `json:"cpu_model,omitempty"`
+	CPUs        int    `json:"cpus"`
+	GOMAXPROCS  int    `json:"gomaxprocs"`
+	GOGC        string `json:"gogc,omitempty"`
+	Memory      uint64 `json:"memory_bytes,omitempty"`
+	OS          string `json:"os"`
+	Arch        string `json:"arch"`
+	Kernel      string `json:"kernel,omitempty"`
+	ClockSource string `json:"clock_source,omitempty"`
+	// CPULimit (in CPUs) and MemoryLimit are the container's, 0 where none is set.
+	CPULimit    float64 `json:"cpu_limit,omitempty"`
+	MemoryLimit uint64  `json:"memory_limit_bytes,omitempty"`
+
+	Tool       string `json:"etcdbench_version"`
+	Revision   string `json:"git_revision,omitempty"`
+	Go         string `json:"go_version"`
+	EtcdClient string `json:"etcd_client_version,omitempty"`
+
+	// Disk describes the data directory of a cluster we started.
+	Disk *Disk `json:"disk,omitempty"`
+}
+
+// Disk is a file system and how long an fdatasync of one WAL-sized write took
+// on it before the cluster started.
+type Disk struct {
+	FileSystem string        `json:"file_system"`
+	Memory     bool          `json:"in_memory,omitempty"`
+	SyncP50    time.Duration `json:"fdatasync_p50_ns"`
+	SyncP99    time.Duration `json:"fdatasync_p99_ns"`
+	Syncs      int           `json:"fdatasyncs"`
+}
+
+// Cluster is what the load went to.
+type Cluster struct {
+	// Kind is "process", "in-process" or "remote".
+	Kind    string   `json:"kind"`
+	Version string   `json:"version,omitempty"`
+	TLS     bool     `json:"tls,omitempty"`
+	Members []Member `json:"members"`
+	// Settings are the etcd flags of a cluster we started, without addresses.
+	Settings map[string]string `json:"settings,omitempty"`
+	// Binary is the program that ran, when it was not our own.
+	Binary string `json:"binary,omitempty"`
+}
+
+// Member is one member at the start of the run.
+type Member struct {
+	Name     string `json:"name,omitempty"`
+	ID       string `json:"id,omitempty"`
+	Endpoint string `json:"endpoint"`
+	Version  string `json:"version,omitempty"`
+	Leader   bool   `json:"leader,omitempty"`
+	PID      int    `json:"pid,omitempty"`
+	DBSize   int64  `json:"db_size_bytes,omitempty"`
+	Quota    int64  `json:"quota_bytes,omitempty"`
+}
+
+// Interval is one second of a run, or what of it fell into one phase. A phase's
+// late answers appear in the interval in which they came, under their own phase.
+type Interval struct {
+	Number int           `json:"n"`
+	Phase  string        `json:"phase"`
+	Start  time.Duration `json:"start_ns"`
+	Length time.Duration `json:"length_ns"`
+	// InFlight and Queued are read at the interval's end.
+	InFlight   int         `json:"in_flight"`
+	Queued     int         `json:"queued"`
+	Operations []Operation `json:"operations"`
+}

@@ -1,0 +1,289 @@
+package results
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The files of a run's directory.
+const (
+	RunFile     = "run.json"
+	JournalFile = "intervals.jsonl"
+	MembersDir  = "members"
+)
+
+const (
+	maxDocument = 64 << 20
+	maxLine     = 16 << 20
+)
+
+// Dir is a run's directory, held open for the length of the run.
+type Dir struct {
+	Path    string
+	journal *os.File
+}
+
+// Create makes the directory of a new run. It refuses one that holds a result
+// already, so that nothing is ever overwritten.
+func Create(path string) (*Dir, error) {
+	for _, name := range []string{RunFile, JournalFile} {
+		if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
+			return nil, fmt.Errorf("create run directory: %s already holds a result (%s)", path, name)
+		}
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, fmt.Errorf("create run directory: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(path, JournalFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("create journal: %w", err)
+	}
+	return &Dir{Path: path, journal: f}, nil
+}
+
+// Close closes the journal. An empty one is removed, and the directory with it
+// where nothing else is in there.
+func (d *Dir) Close() error {
+	info, statErr := d.journal.Stat()
+	err := d.journal.Close()
+	if statErr == nil && info.Size() == 0 {
+		if rmErr := os.Remove(filepath.Join(d.Path, JournalFile)); rmErr == nil {
+			_ = os.Remove(d.Path) // fails, as it should, when something else is in it
+		}
+	}
+	return err
+}
+
+// entry is one line of the journal.
+type entry struct {
+	Run      *Run      `json:"run,omitempty"`
+	Interval *Interval `json:"interval,omitempty"`
+}
+
+// WriteStart puts the run's header on disk: what a result rebuilt from the
+// journal alone needs besides the intervals.
+func (d *Dir) WriteStart(run *Run) error { return d.append(entry{Run: run}) }
+
+// WriteInterval puts one interval on disk. It returns when the line is synced.
+func (d *Dir) WriteInterval(i *Interval) error { return d.append(entry{Interval: i}) }
+
+func (d *Dir) append(e entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode journal line: %w", err)
+	}
+	if _, err := d.journal.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	if err := d.journal.Sync(); err != nil {
+		return fmt.Errorf("sync journal: %w", err)
+	}
+	return nil
+}
+
+// WriteRun writes the document: all of it or nothing.
+func (d *Dir) WriteRun(run *Run) error {
+	data, err := Encode(run)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(d.Path, ".run-*")
+	if err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	_, err = tmp.Write(data)
+	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), filepath.Join(d.Path, RunFile))
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+		return fmt.Errorf("write result: %w", err)
+	}
+	if dir, err := os.Open(d.Path); err == nil { // the rename itself
+		_ = dir.Sync()
+		_ = dir.Close()
+	}
+	return nil
+}
+
+// Encode returns the document as indented JSON.
+func Encode(run *Run) ([]byte, error) {
+	data, err := json.MarshalIndent(run, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode result: %w", err)
+	}
+	return append(data, '\n'), nil
+}
+
+// Decode reads a document and refuses what is not one: another schema, a
+// histogram that does not decode, counts that do not add up.
+func Decode(data []byte) (*Run, error) {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, jsonError(err)
+	}
+	if err := checkSchema(head.Schema); err != nil {
+		return nil, err
+	}
+	run := new(Run)
+	if err := json.Unmarshal(data, run); err != nil {
+		return nil, jsonError(err)
+	}
+	if err := checkOperations(run.Operations); err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+func jsonError(err error) error {
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) && strings.Contains(err.Error(), "unexpected end") {
+		return errors.New("truncated: the JSON ends in the middle")
+	}
+	return fmt.Errorf("not a result document: %w", err)
+}
+
+func checkSchema(schema string) error {
+	switch {
+	case schema == Schema:
+		return nil
+	case schema == "":
+		return fmt.Errorf("not a result document: it names no schema (want %q)", Schema)
+	case strings.HasPrefix(schema, "etcdbench.run/"):
+		return fmt.Errorf("schema %q is not known to this etcdbench, which reads %q: use the etcdbench that wrote it, or a newer one", clip(schema), Schema)
+	}
+	return fmt.Errorf("not a run document: its schema is %q, want %q", clip(schema), Schema)
+}
+
+func clip(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}
+
+func checkOperations(ops []Operation) error {
+	for i := range ops {
+		o := &ops[i]
+		if o.Completed+o.Failed+o.Dropped+o.Unfinished != o.Offered {
+			return fmt.Errorf("operation %s/%s: completed %d + failed %d + dropped %d + unfinished %d is not offered %d",
+				clip(o.Phase), clip(o.Op), o.Completed, o.Failed, o.Dropped, o.Unfinished, o.Offered)
+		}
+		for _, l := range []*Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime, &o.AllResponseTime} {
+			if _, err := l.Histogram(); err != nil {
+				return fmt.Errorf("operation %s/%s: %w", clip(o.Phase), clip(o.Op), err)
+			}
+		}
+	}
+	return nil
+}
+
+// Read reads a result: a run's directory, a run.json, or a journal. A directory
+// without a run.json is rebuilt from its journal, as a partial result.
+func Read(path string) (*Run, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read result: %w", err)
+	}
+	file := path
+	if info.IsDir() {
+		file = filepath.Join(path, RunFile)
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			file = filepath.Join(path, JournalFile)
+			if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("read result: %s holds neither %s nor %s", path, RunFile, JournalFile)
+			}
+		}
+	}
+	var run *Run
+	if strings.HasSuffix(file, ".jsonl") {
+		run, err = rebuildFile(file)
+	} else {
+		run, err = loadDocument(file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read result %s: %w", file, err)
+	}
+	return run, nil
+}
+
+func loadDocument(file string) (*Run, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxDocument {
+		return nil, fmt.Errorf("larger than %d MiB: no result of ours", maxDocument>>20)
+	}
+	return Decode(data)
+}
+
+func rebuildFile(file string) (*Run, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return Rebuild(f)
+}
+
+// ReadJournal calls start with the header and then each with every interval.
+// A last line that is cut short, as SIGKILL or a full disk leaves it, ends the
+// journal without an error.
+func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error) error {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(make([]byte, 64<<10), maxLine)
+	scanner.Split(wholeLines)
+	for n := 1; scanner.Scan(); n++ {
+		var e entry
+		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
+			return fmt.Errorf("journal line %d: %w", n, err)
+		}
+		switch {
+		case n == 1 && e.Run == nil:
+			return errors.New("journal line 1: not the start of a run")
+		case n == 1:
+			if err := checkSchema(e.Run.Schema); err != nil {
+				return err
+			}
+			if err := start(e.Run); err != nil {
+				return err
+			}
+		case e.Interval != nil:
+			if err := each(e.Interval); err != nil {
+				return fmt.Errorf("journal line %d: %w", n, err)
+			}
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		return fmt.Errorf("read journal: %w", err)
+	}
+	return nil
+}
+
+// wholeLines is bufio.ScanLines without an unterminated last line.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF {
+		return len(data), nil, nil
+	}
+	return 0, nil, nil
+}

@@ -1,0 +1,181 @@
+package workloads
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// maxKeySpace keeps key numbers within 18 digits.
+const maxKeySpace = 1_000_000_000_000
+
+// Keys says which keys operations go to.
+type Keys struct {
+	// Size is the length of a key in bytes, prefix included.
+	Size int
+	// Space is how many different keys there are.
+	Space int64
+	// Distribution is one of the names in keyDistributions.
+	Distribution string
+	// Theta is the skew of zipfian and latest, between 0 and 1.
+	Theta float64
+	// HotKeys is the share of keys that gets the share HotOps of operations.
+	HotKeys, HotOps float64
+	sequential      bool
+}
+
+var keyDistributions = [...]string{"sequential", "uniform", "zipfian", "latest", "hotspot"}
+
+func (k *Keys) addFlags(fs *pflag.FlagSet, distribution string) {
+	fs.IntVar(&k.Size, "key-size", 48, "length of a key in bytes, prefix included")
+	fs.Int64Var(&k.Space, "key-space-size", 100_000, "number of different keys")
+	fs.StringVar(&k.Distribution, "keys", distribution, "order of the keys: "+strings.Join(keyDistributions[:], ", "))
+	fs.BoolVar(&k.sequential, "sequential-keys", false, "the same as --keys sequential")
+	fs.Float64Var(&k.Theta, "zipf-theta", 0.99, "skew of zipfian and latest, above 0 and below 1")
+	fs.Float64Var(&k.HotKeys, "hot-keys", 0.2, "hotspot: share of the keys that is hot")
+	fs.Float64Var(&k.HotOps, "hot-ops", 0.8, "hotspot: share of the operations that go to hot keys")
+}
+
+func (k *Keys) validate(prefix string) error {
+	if k.sequential {
+		k.Distribution = "sequential"
+	}
+	if k.Space < 1 || k.Space > maxKeySpace {
+		return fmt.Errorf("--key-space-size must be between 1 and %d, not %d", int64(maxKeySpace), k.Space)
+	}
+	if least := len(prefix) + digits(k.Space); k.Size < least {
+		return fmt.Errorf("--key-size %d is too small: the prefix %q and %d digits take %d bytes", k.Size, prefix, digits(k.Space), least)
+	}
+	switch {
+	case k.Size > maxRequest:
+		return fmt.Errorf("--key-size %d is above etcd's request limit of %d bytes", k.Size, maxRequest)
+	case !slices.Contains(keyDistributions[:], k.Distribution):
+		return fmt.Errorf("--keys %q is none of %q", k.Distribution, keyDistributions)
+	case !(k.Theta > 0 && k.Theta < 1):
+		return fmt.Errorf("--zipf-theta must be above 0 and below 1, not %v", k.Theta)
+	case !(k.HotKeys > 0 && k.HotKeys <= 1) || !(k.HotOps >= 0 && k.HotOps <= 1):
+		return errors.New("--hot-keys and --hot-ops must be shares between 0 and 1")
+	}
+	return nil
+}
+
+func digits(n int64) int { return len(strconv.FormatInt(n-1, 10)) }
+
+// keyMaker makes the keys of one worker. Its choices depend on the operation's
+// phase and number alone.
+type keyMaker struct {
+	Keys
+	prefix string
+	zipf   zipfian
+	rng    opRand
+}
+
+func newKeyMaker(k Keys, t Target) *keyMaker {
+	m := &keyMaker{Keys: k, prefix: t.Prefix, rng: opRand{seed: t.Seed}}
+	if k.Distribution == "zipfian" || k.Distribution == "latest" {
+		m.zipf = newZipfian(k.Space, k.Theta)
+	}
+	return m
+}
+
+// pick chooses the key number of an operation. It reseeds m.rng.
+func (m *keyMaker) pick(phase int, n uint64) int64 {
+	m.rng.reset(phase, n)
+	switch m.Distribution {
+	case "uniform":
+		return m.rng.Int64N(m.Space)
+	case "zipfian":
+		// Ranks are scattered, so that popular keys are not neighbours.
+		return int64(mix(uint64(m.zipf.rank(m.rng.Float64()))) % uint64(m.Space))
+	case "latest":
+		newest := int64(n % uint64(m.Space))
+		return (newest - m.zipf.rank(m.rng.Float64()) + m.Space) % m.Space
+	case "hotspot":
+		hot := max(1, int64(float64(m.Space)*m.HotKeys))
+		if hot == m.Space || m.rng.Float64() < m.HotOps {
+			return m.rng.Int64N(hot)
+		}
+		return hot + m.rng.Int64N(m.Space-hot)
+	}
+	return int64(n % uint64(m.Space))
+}
+
+// appendKey appends the key of a number to buf[:0].
+func (m *keyMaker) appendKey(buf []byte, number int64) []byte {
+	buf = append(buf[:0], m.prefix...)
+	var text [20]byte
+	d := strconv.AppendInt(text[:0], number, 10)
+	for pad := m.Size - len(m.prefix) - len(d); pad > 0; pad-- {
+		buf = append(buf, '0')
+	}
+	return append(buf, d...)
+}
+
+// opRand is a random generator that starts anew for each operation.
+type opRand struct {
+	seed uint64
+	pcg  rand.PCG
+	*rand.Rand
+}
+
+func (r *opRand) reset(phase int, n uint64) {
+	if r.Rand == nil {
+		r.Rand = rand.New(&r.pcg)
+	}
+	r.pcg.Seed(mix(r.seed^uint64(phase)<<48), mix(n))
+}
+
+// mix is the finalizer of SplitMix64 (Steele, Lea, Flood, "Fast splittable
+// pseudorandom number generators", 2014): neighbours come out unrelated.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// zipfian draws ranks with probability proportional to 1/(rank+1)^theta, by the
+// approximate inversion of Gray et al., "Quickly generating billion-record
+// synthetic databases" (SIGMOD 1994), which YCSB uses too.
+type zipfian struct {
+	n                        int64
+	theta, alpha, zetan, eta float64
+}
+
+func newZipfian(n int64, theta float64) zipfian {
+	z := zipfian{n: n, theta: theta, alpha: 1 / (1 - theta), zetan: zeta(n, theta)}
+	z.eta = (1 - math.Pow(2/float64(n), 1-theta)) / (1 - zeta(2, theta)/z.zetan)
+	return z
+}
+
+// zeta is the sum of 1/i^theta for i up to n: exact for the first million
+// terms, the integral for the rest.
+func zeta(n int64, theta float64) float64 {
+	const exact = 1_000_000
+	sum := 0.0
+	for i := int64(1); i <= min(n, exact); i++ {
+		sum += math.Pow(float64(i), -theta)
+	}
+	if n > exact {
+		sum += (math.Pow(float64(n)+0.5, 1-theta) - math.Pow(exact+0.5, 1-theta)) / (1 - theta)
+	}
+	return sum
+}
+
+// rank maps a uniform u in [0,1) to a rank in [0,n).
+func (z zipfian) rank(u float64) int64 {
+	uz := u * z.zetan
+	switch {
+	case uz < 1 || z.n == 1:
+		return 0
+	case uz < 1+math.Pow(0.5, z.theta) || z.n == 2:
+		return 1
+	}
+	return min(z.n-1, int64(float64(z.n)*math.Pow(z.eta*u-z.eta+1, z.alpha)))
+}

@@ -1,0 +1,209 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/pflag"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/etcdbench/etcdbench/bench"
+)
+
+func rangeEntry() Entry {
+	return Entry{
+		Name:     "range",
+		Summary:  "read one key, a run of keys or the whole prefix",
+		Measures: "An operation is one read as its user sees it: a Range, all the pages of a paginated one, or a whole RangeStream.",
+		Define:   func() Definition { return new(rangeDefinition) },
+	}
+}
+
+type rangeDefinition struct {
+	keys        Keys
+	values      Values
+	span        string
+	limit       int64
+	pageSize    int64
+	keysOnly    bool
+	countOnly   bool
+	stream      bool
+	consistency string
+
+	width int64 // keys per range; 0 means the whole prefix
+}
+
+func (d *rangeDefinition) AddFlags(fs *pflag.FlagSet) {
+	d.keys.addFlags(fs, "uniform")
+	d.values.addFlags(fs)
+	fs.StringVar(&d.span, "span", "key", "what a read covers: key, prefix, or a number of neighbouring keys")
+	fs.Int64Var(&d.limit, "limit", 0, "most keys that a read returns (0: all)")
+	fs.Int64Var(&d.pageSize, "page-size", 0, "read in pages of so many keys, all at the first page's revision (0: at once)")
+	fs.BoolVar(&d.keysOnly, "keys-only", false, "return keys without values")
+	fs.BoolVar(&d.countOnly, "count-only", false, "return the number of keys alone")
+	fs.BoolVar(&d.stream, "stream", false, "use RangeStream (etcd v3.7 and later)")
+	fs.StringVar(&d.consistency, "consistency", "l", "l: linearizable, s: serializable")
+}
+
+func (d *rangeDefinition) Validate(prefix string) error {
+	switch d.span {
+	case "key":
+		d.width = 1
+	case "prefix":
+		d.width = 0
+	default:
+		n, err := strconv.ParseInt(d.span, 10, 64)
+		if err != nil || n < 1 || n > d.keys.Space {
+			return fmt.Errorf("--span %q is neither key nor prefix nor a number of keys from 1 to --key-space-size %d", d.span, d.keys.Space)
+		}
+		d.width = n
+	}
+	switch {
+	case d.limit < 0 || d.pageSize < 0:
+		return errors.New("--limit and --page-size must not be negative")
+	case d.pageSize > 0 && (d.countOnly || d.stream || d.limit > 0):
+		return errors.New("--page-size does not go with --limit, --count-only or --stream")
+	case d.keysOnly && d.countOnly:
+		return errors.New("--keys-only and --count-only exclude each other")
+	case d.consistency != "l" && d.consistency != "s":
+		return fmt.Errorf("--consistency must be l or s, not %q", d.consistency)
+	}
+	if err := d.keys.validate(prefix); err != nil {
+		return err
+	}
+	return d.values.validate(d.keys.Size)
+}
+
+func (d *rangeDefinition) New(t Target) (bench.Workload, error) {
+	return &rangeWorkload{definition: *d, target: t}, nil
+}
+
+type rangeWorkload struct {
+	nothing
+	definition rangeDefinition
+	target     Target
+}
+
+func (*rangeWorkload) Name() string        { return "range" }
+func (*rangeWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "range"}} }
+
+// Setup implements [bench.Workload]: it writes the key space and proves that
+// the reads will find it.
+func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
+	d := w.definition
+	if err := populate(ctx, w.target, d.keys, newValuePool(d.values, w.target.Seed), progress); err != nil {
+		return err
+	}
+	worker, err := w.NewWorker(0)
+	if err != nil {
+		return err
+	}
+	const proofs = 100
+	for n := range uint64(proofs) {
+		if err := worker.Do(ctx, &bench.Op{N: n}); err != nil {
+			return fmt.Errorf("prove that reads find their keys: read %d of %d: %w", n+1, proofs, err)
+		}
+	}
+	return nil
+}
+
+func (w *rangeWorkload) NewWorker(client int) (bench.Worker, error) {
+	d := w.definition
+	worker := &rangeWorker{definition: d, kv: pb.NewKVClient(w.target.conn(client)), keys: newKeyMaker(d.keys, w.target)}
+	worker.req.KeysOnly, worker.req.CountOnly = d.keysOnly, d.countOnly
+	worker.req.Serializable = d.consistency == "s"
+	worker.req.Limit = d.limit
+	if d.pageSize > 0 {
+		worker.req.Limit = d.pageSize
+	}
+	return worker, nil
+}
+
+type rangeWorker struct {
+	definition rangeDefinition
+	kv         pb.KVClient
+	keys       *keyMaker
+	req        pb.RangeRequest
+}
+
+// errMissing makes a read that found less than was written a failure: a
+// benchmark of misses would look splendid.
+var errMissing = errors.New("the read found fewer keys than were written")
+
+// Do implements [bench.Worker].
+func (w *rangeWorker) Do(ctx context.Context, op *bench.Op) error {
+	number := w.keys.pick(op.Phase, op.N)
+	want := w.definition.width
+	switch want {
+	case 0:
+		w.req.Key = append(w.req.Key[:0], w.keys.prefix...)
+		w.req.RangeEnd = append(w.req.RangeEnd[:0], prefixEnd(w.keys.prefix)...)
+		want = w.keys.Space
+	case 1:
+		w.req.Key = w.keys.appendKey(w.req.Key, number)
+	default:
+		number = min(number, w.keys.Space-want)
+		w.req.Key = w.keys.appendKey(w.req.Key, number)
+		w.req.RangeEnd = w.keys.appendKey(w.req.RangeEnd, number+want)
+		if number+want == w.keys.Space {
+			w.req.RangeEnd = append(w.req.RangeEnd[:0], prefixEnd(w.keys.prefix)...)
+		}
+	}
+	w.req.Revision = 0
+	op.Send()
+	var found int64
+	var err error
+	switch {
+	case w.definition.stream:
+		found, err = w.readStream(ctx)
+	case w.definition.pageSize > 0:
+		found, err = w.readPages(ctx)
+	default:
+		var r *pb.RangeResponse
+		if r, err = w.kv.Range(ctx, &w.req); err == nil {
+			found = r.Count
+		}
+	}
+	if err == nil && found < want {
+		err = errMissing
+	}
+	return err
+}
+
+func (w *rangeWorker) readPages(ctx context.Context) (found int64, err error) {
+	for {
+		r, err := w.kv.Range(ctx, &w.req)
+		if err != nil {
+			return found, err
+		}
+		found += int64(len(r.Kvs))
+		if !r.More || len(r.Kvs) == 0 {
+			return found, nil
+		}
+		if w.req.Revision == 0 {
+			w.req.Revision = r.Header.Revision
+		}
+		w.req.Key = append(append(w.req.Key[:0], r.Kvs[len(r.Kvs)-1].Key...), 0)
+	}
+}
+
+func (w *rangeWorker) readStream(ctx context.Context) (found int64, err error) {
+	s, err := w.kv.RangeStream(ctx, &w.req)
+	if err != nil {
+		return 0, err
+	}
+	for {
+		r, err := s.Recv()
+		if errors.Is(err, io.EOF) {
+			return found, nil
+		}
+		if err != nil {
+			return found, err
+		}
+		// The last chunk has the count of all that matched.
+		found = max(found, r.RangeResponse.GetCount())
+	}
+}
