@@ -98,7 +98,7 @@ func (c *InProcess) Stop() error {
 		go func() { e.Close(); close(done) }()
 		select {
 		case <-done:
-		case <-time.After(5 * stopTimeout):
+		case <-time.After(3 * stopTimeout):
 			return errors.New("stop cluster: a member did not close")
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
-	"time"
 )
 
 // keep runs a program that knows nothing of us and sees to it that the program
@@ -36,12 +35,9 @@ func keep(binary string, args []string, out io.Writer, end <-chan struct{}) erro
 		return fmt.Errorf("%s ended by itself: %w", binary, err)
 	case <-end:
 	}
-	_ = cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-done:
-	case <-time.After(stopTimeout):
-		_ = cmd.Process.Kill()
-		<-done
-	}
+	// Its data are thrown away, so there is nothing to close in good order. The
+	// whole group: the program may be a script around another.
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	<-done
 	return nil
 }

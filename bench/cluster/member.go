@@ -32,9 +32,6 @@ func copyFlags(cfg *embed.Config, fs *flag.FlagSet) {
 	fs.Visit(func(f *flag.Flag) { cfg.FlagsExplicitlySet[f.Name] = true })
 }
 
-// stopTimeout is how long a member may take to close before it is left.
-const stopTimeout = 3 * time.Second
-
 // startLine is what a member's process tells its parent on descriptor 3.
 type startLine struct {
 	PID int `json:"pid"`
@@ -82,6 +79,9 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 	return 1
 }
 
+// hardStopTimeout bounds the wait for a server that is to stop at once.
+const hardStopTimeout = 2 * time.Second
+
 func announce(pid int) {
 	f := os.NewFile(3, "start")
 	if f == nil {
@@ -106,17 +106,18 @@ func runEmbedded(args []string, end <-chan struct{}) error {
 	}
 	select {
 	case <-end:
+		// The data are thrown away: no closing in good order, but no writing either.
+		stopped := make(chan struct{})
+		go func() { e.Server.HardStop(); close(stopped) }()
+		select {
+		case <-stopped:
+		case <-time.After(hardStopTimeout):
+		}
 	case <-term:
 		err = errors.New("terminated")
 	case err = <-e.Err():
 	case <-e.Server.StopNotify():
 		err = errors.New("etcd stopped by itself")
-	}
-	closed := make(chan struct{})
-	go func() { e.Close(); close(closed) }()
-	select {
-	case <-closed:
-	case <-time.After(stopTimeout):
 	}
 	return err
 }

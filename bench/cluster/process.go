@@ -242,12 +242,15 @@ func (c *Processes) Stop() error {
 	return errors.Join(errs...)
 }
 
+// stopTimeout is how long a member may take to go by itself.
+const stopTimeout = 5 * time.Second
+
 func (p *process) stop() {
 	_ = p.lifeline.Close()
 	select {
 	case <-p.exited:
 		return
-	case <-time.After(2 * stopTimeout):
+	case <-time.After(stopTimeout):
 	}
 	// Paused or stuck. A keeper goes when its program has gone.
 	if proc, err := os.FindProcess(p.pid); err == nil {

@@ -8,4 +8,4 @@ import "syscall"
 // against a cluster that still works.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+func dieWithParent() *syscall.SysProcAttr { return ownGroup() }

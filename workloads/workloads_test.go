@@ -1,0 +1,281 @@
+package workloads_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+// The test program stands in for etcdbench's hidden command.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "member" {
+		os.Exit(cluster.MemberMain(os.Args[2:], os.Stdin, os.Stderr))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func startCluster(t *testing.T, members int) *cluster.Processes {
+	t.Helper()
+	s := cluster.DefaultSettings()
+	s.Members, s.UnsafeNoFsync = members, true
+	s.DataDir, s.LogDir = t.TempDir(), t.TempDir()
+	c, err := cluster.StartProcesses(t.Context(), cluster.ProcessOptions{Settings: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Stop() })
+	return c
+}
+
+func dial(t *testing.T, conns int, endpoints ...string) []grpc.ClientConnInterface {
+	t.Helper()
+	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: endpoints, Conns: conns, Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool.Conns()
+}
+
+func newWorkload(t *testing.T, name string, target workloads.Target, params map[string]string) bench.Workload {
+	t.Helper()
+	w, err := workloads.New(name, target, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func plan(clients int, ph bench.PlanPhase) bench.Plan {
+	ph.Name = "measure"
+	return bench.Plan{Seed: 1, Clients: clients, Conns: 4, Timeout: 10 * time.Second, Drain: 10 * time.Second, Target: results.DefaultTarget, Phases: []bench.PlanPhase{ph}}
+}
+
+// What the virtual-time test of package bench says must hold on real sockets:
+// a proxy in front of a real etcd stops for one second of ten. With few clients
+// a benchmark that only looks at its own requests would see ten slow ones.
+func TestStallOnARealSocket(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs for 20 seconds")
+	}
+	c := startCluster(t, 1)
+	for _, clients := range []int{10, 100} {
+		t.Run(fmt.Sprint(clients, " clients"), func(t *testing.T) {
+			proxy, err := transporttest.NewProxy(c.Members()[0].Endpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer proxy.Close()
+			w := newWorkload(t, "put", workloads.Target{Conns: dial(t, 4, proxy.Address), Prefix: fmt.Sprintf("/stall/%d/", clients), Seed: 1}, nil)
+			freeze := time.AfterFunc(5*time.Second, func() { proxy.Freeze(time.Second) })
+			defer freeze.Stop()
+			run, err := bench.Run(t.Context(), plan(clients, bench.PlanPhase{Duration: 10 * time.Second, Load: bench.Load{Rate: 1000}}), w, bench.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			op, _ := run.Operation("measure", "put")
+			if op.Offered != 10_000 || op.Completed != 10_000 {
+				t.Errorf("offered %d, completed %d (%v)", op.Offered, op.Completed, op.Errors)
+			}
+			// Catching up after the stall takes the server a moment, too.
+			within(t, "response p95", op.ResponseTime.P95, 400*time.Millisecond, 800*time.Millisecond)
+			within(t, "response p99", op.ResponseTime.P99, 850*time.Millisecond, 1150*time.Millisecond)
+			h, err := op.ServiceTime.Histogram()
+			if err != nil {
+				t.Fatal(err)
+			}
+			stalled := int64(0)
+			for _, b := range h.Distribution() {
+				if b.From >= int64(800*time.Millisecond) {
+					stalled += b.Count
+				}
+			}
+			if stalled < 1 || stalled > int64(clients) {
+				t.Errorf("%d stalled service times, want at most one for each of %d clients", stalled, clients)
+			}
+		})
+	}
+}
+
+func within(t *testing.T, what string, ns int64, low, high time.Duration) {
+	t.Helper()
+	if d := time.Duration(ns); d < low || d > high {
+		t.Errorf("%s = %v, want %v to %v", what, d, low, high)
+	}
+}
+
+// Every registered workload must pass this, on one member and on three.
+func TestConformance(t *testing.T) {
+	for _, members := range []int{1, 3} {
+		c := startCluster(t, members)
+		conns := dial(t, 4, cluster.Endpoints(c)...)
+		kv := pb.NewKVClient(conns[0])
+		for _, e := range workloads.All() {
+			t.Run(fmt.Sprintf("%s on %d", e.Name, members), func(t *testing.T) {
+				ctx := t.Context()
+				if _, err := kv.Put(ctx, &pb.PutRequest{Key: []byte("/other"), Value: []byte("theirs")}); err != nil {
+					t.Fatal(err)
+				}
+				prefix := fmt.Sprintf("/conformance/%s/%d/", e.Name, members)
+				target := workloads.Target{Conns: conns, Prefix: prefix, Seed: 7}
+				w := newWorkload(t, e.Name, target, map[string]string{"key-space-size": "500"})
+				if err := w.Setup(ctx, nil); err != nil {
+					t.Fatal(err)
+				}
+				run, err := bench.Run(ctx, plan(8, bench.PlanPhase{Total: 1000}), w, bench.Options{}) // sets up once more
+				if err != nil {
+					t.Fatal(err)
+				}
+				var offered uint64
+				for _, o := range run.Operations {
+					offered += o.Offered
+					if o.Completed != o.Offered {
+						t.Errorf("%s: completed %d of %d: %v", o.Op, o.Completed, o.Offered, o.Errors)
+					}
+				}
+				if offered != 1000 {
+					t.Errorf("%d operations, want the 1,000 asked for", offered)
+				}
+				checkTouched(t, kv, conns[0], prefix)
+			})
+			t.Run(fmt.Sprintf("%s on %d is cancelled in time", e.Name, members), func(t *testing.T) {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				w := newWorkload(t, e.Name, workloads.Target{Conns: conns, Prefix: "/cancel/" + e.Name + "/", Seed: 7}, map[string]string{"key-space-size": "500"})
+				time.AfterFunc(1500*time.Millisecond, func() { cancel(bench.ErrInterrupted) })
+				start := time.Now()
+				run, err := bench.Run(ctx, plan(8, bench.PlanPhase{Duration: time.Hour}), w, bench.Options{})
+				if err != nil || run.Outcome != results.Interrupted {
+					t.Errorf("err %v, outcome %s", err, run.Outcome)
+				}
+				if took := time.Since(start); took > 4*time.Second {
+					t.Errorf("it took %v to stop a run after 1.5 s", took)
+				}
+			})
+		}
+	}
+}
+
+// checkTouched sees that nothing but the prefix was touched, and that the prefix
+// can be emptied.
+func checkTouched(t *testing.T, kv pb.KVClient, conn grpc.ClientConnInterface, prefix string) {
+	t.Helper()
+	ctx := t.Context()
+	if n, err := workloads.CountPrefix(ctx, conn, prefix); err != nil || n == 0 {
+		t.Errorf("%d keys under the prefix: %v", n, err)
+	}
+	if err := workloads.DeletePrefix(ctx, conn, prefix); err != nil {
+		t.Error(err)
+	}
+	r, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range r.Kvs {
+		if string(e.Key) == "/other" && string(e.Value) == "theirs" && e.Version >= 1 {
+			continue
+		}
+		if len(e.Key) > 8 && string(e.Key[:8]) == "/cancel/" {
+			continue
+		}
+		t.Errorf("key %q is left or was changed: %q", e.Key, e.Value)
+	}
+}
+
+// Every way to read finds what was written.
+func TestRangeFindsItsKeys(t *testing.T) {
+	c := startCluster(t, 1)
+	conns := dial(t, 2, c.Members()[0].Endpoint)
+	for i, params := range []map[string]string{
+		{},
+		{"consistency": "s"},
+		{"span": "10"},
+		{"span": "500"},
+		{"span": "prefix"},
+		{"span": "prefix", "limit": "7"},
+		{"span": "prefix", "count-only": "true"},
+		{"span": "100", "keys-only": "true", "keys": "zipfian"},
+		{"span": "prefix", "page-size": "33"},
+		{"span": "37", "page-size": "10", "keys": "latest"},
+		{"span": "prefix", "stream": "true"},
+		{"span": "50", "stream": "true", "keys": "hotspot"},
+		{"keys": "sequential", "val-size": "0-1000", "values": "compressible"},
+	} {
+		t.Run(fmt.Sprint(params), func(t *testing.T) {
+			params["key-space-size"] = "500"
+			prefix := fmt.Sprintf("/range/%d/", i)
+			w := newWorkload(t, "range", workloads.Target{Conns: conns, Prefix: prefix, Seed: uint64(i)}, params)
+			run, err := bench.Run(t.Context(), plan(4, bench.PlanPhase{Total: 50}), w, bench.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if op, _ := run.Operation("measure", "range"); op.Completed != 50 {
+				t.Errorf("completed %d of 50: %v", op.Completed, op.Errors)
+			}
+			// Without the keys, every read must fail: misses are no results.
+			if err := workloads.DeletePrefix(t.Context(), conns[0], prefix); err != nil {
+				t.Fatal(err)
+			}
+			worker, err := w.NewWorker(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := worker.Do(t.Context(), &bench.Op{}); err == nil {
+				t.Error("a read of deleted keys passed for a success")
+			}
+		})
+	}
+}
+
+// A member that is killed midway costs errors, not the run.
+func TestMemberKilled(t *testing.T) {
+	c := startCluster(t, 3)
+	conns := dial(t, 6, cluster.Endpoints(c)...)
+	w := newWorkload(t, "put", workloads.Target{Conns: conns, Prefix: "/kill/", Seed: 1}, nil)
+	p := plan(12, bench.PlanPhase{Duration: 4 * time.Second})
+	p.Timeout, p.Drain = time.Second, 2*time.Second
+	kill := time.AfterFunc(time.Second, func() {
+		if proc, err := os.FindProcess(c.Members()[1].PID); err == nil {
+			_ = proc.Kill()
+		}
+	})
+	defer kill.Stop()
+	start := time.Now()
+	run, err := bench.Run(t.Context(), p, w, bench.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	op, _ := run.Operation("measure", "put")
+	if op.Completed == 0 || op.Failed+op.TimedOut == 0 || len(op.Errors) == 0 {
+		t.Errorf("completed %d, failed %d, timed out %d, errors %v", op.Completed, op.Failed, op.TimedOut, op.Errors)
+	}
+	if time.Since(start) > 8*time.Second {
+		t.Errorf("the run took %v", time.Since(start))
+	}
+}
+
+func TestCompactInterval(t *testing.T) {
+	c := startCluster(t, 1)
+	conns := dial(t, 1, c.Members()[0].Endpoint)
+	w := newWorkload(t, "put", workloads.Target{Conns: conns, Prefix: "/compact/", Seed: 1}, map[string]string{"compact-interval": "200ms"})
+	run, err := bench.Run(t.Context(), plan(1, bench.PlanPhase{Duration: time.Second}), w, bench.Options{})
+	if err != nil || len(run.Warnings) > 0 {
+		t.Fatalf("%v %v", err, run.Warnings)
+	}
+	_, err = pb.NewKVClient(conns[0]).Range(t.Context(), &pb.RangeRequest{Key: []byte("/compact/"), Revision: 2})
+	if err == nil {
+		t.Error("revision 2 is still there")
+	}
+}
