@@ -241,8 +241,8 @@ func (c *collector) retire(lp *livePhase) {
 func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped uint64, length time.Duration) (results.Operation, error) {
 	o := results.Operation{
 		Phase: ph.Name, Op: c.engine.kinds[kind].Name, Write: c.engine.kinds[kind].Write,
-		Offered: offered, Completed: t.outcomes[Completed], Failed: t.outcomes[Failed], Dropped: dropped,
-		Unfinished: t.outcomes[TimedOut] + t.outcomes[Abandoned], TimedOut: t.outcomes[TimedOut],
+		Offered: offered, Completed: t.count(seriesResponse), Failed: t.count(seriesFailedResponse), Dropped: dropped,
+		Unfinished: t.count(seriesUnfinished), TimedOut: t.timedOut,
 		CompletedLate: t.late, Overflow: t.overflow,
 	}
 	if length > 0 {

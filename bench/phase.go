@@ -128,7 +128,7 @@ func (ph *phase) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bo
 func (ph *phase) offer(a arrival) {
 	kind := ph.engine.kindOf(ph.index, a.n)
 	ph.offered[kind].Add(1)
-	if idle := &ph.engine.idle; idle.Load() > 0 {
+	if idle := &ph.engine.idle; idle.Load() > int64(len(ph.queue)) {
 		idle.Add(-1)
 		a.free = true
 	}

@@ -21,7 +21,6 @@ const (
 	Failed
 	TimedOut
 	Abandoned
-	outcomes
 )
 
 // Sample is one finished operation. All times count from the run's start.
@@ -75,10 +74,8 @@ type shardBuffer struct {
 }
 
 type kindBuffer struct {
-	series   [seriesCount]counter
-	outcomes [outcomes]atomic.Uint64
-	late     atomic.Uint64
-	overflow atomic.Uint64
+	series                   [seriesCount]counter
+	late, timedOut, overflow atomic.Uint64
 }
 
 // total is one kind's whole phase.
@@ -96,17 +93,15 @@ func (t *total) reset() {
 	}
 }
 
-// tally is the part of a kind that is counted, not timed.
-type tally struct {
-	outcomes       [outcomes]uint64
-	late, overflow uint64
-}
+// count is how many samples a series has.
+func (t *total) count(series int) uint64 { return uint64(t.hists[series].TotalCount()) }
+
+// tally is the part of a kind that no histogram tells.
+type tally struct{ late, timedOut, overflow uint64 }
 
 func (t *tally) add(o tally) {
-	for i := range t.outcomes {
-		t.outcomes[i] += o.outcomes[i]
-	}
 	t.late += o.late
+	t.timedOut += o.timedOut
 	t.overflow += o.overflow
 }
 
@@ -154,7 +149,6 @@ func (r *Recorder) Record(caller int, s Sample) {
 	sh := r.shards[caller%len(r.shards)]
 	epoch := sh.enter()
 	b := &sh.buffer[epoch].kinds[s.Kind]
-	b.outcomes[s.Outcome].Add(1)
 	response := s.Done - s.Intended
 	if int64(response) > results.HighestTime {
 		b.overflow.Add(1)
@@ -171,6 +165,9 @@ func (r *Recorder) Record(caller int, s Sample) {
 		b.series[seriesFailedResponse].record(response)
 	default:
 		b.series[seriesUnfinished].record(response)
+		if s.Outcome == TimedOut {
+			b.timedOut.Add(1)
+		}
 	}
 	sh.out[epoch].Add(1)
 }
@@ -227,15 +224,7 @@ func (r *Recorder) collect() {
 }
 
 func (b *kindBuffer) drainInto(interval, phase *total) {
-	var t tally
-	for i := range b.outcomes {
-		t.outcomes[i] = b.outcomes[i].Swap(0)
-	}
-	t.late = b.late.Swap(0)
-	t.overflow = b.overflow.Swap(0)
-	if t == (tally{}) {
-		return
-	}
+	t := tally{late: b.late.Swap(0), timedOut: b.timedOut.Swap(0), overflow: b.overflow.Swap(0)}
 	interval.tally.add(t)
 	phase.tally.add(t)
 	for i, c := range b.series {

@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "member" {
 		os.Exit(cluster.MemberMain(os.Args[2:], os.Stdin, os.Stderr))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "no-op-server" {
+		os.Exit(serveNoop())
+	}
 	goleak.VerifyTestMain(m)
 }
 

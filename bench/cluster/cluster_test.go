@@ -82,9 +82,11 @@ func isEmpty(t *testing.T, dir string) {
 
 func TestProcesses(t *testing.T) {
 	for name, set := range map[string]func(*cluster.Settings){
-		"one member":    func(s *cluster.Settings) { s.Members = 1 },
-		"three members": func(s *cluster.Settings) { s.HeartbeatInterval, s.ElectionTimeout = 50*time.Millisecond, 500*time.Millisecond },
-		"TLS":           func(s *cluster.Settings) { s.TLS = true },
+		"one member": func(s *cluster.Settings) { s.Members = 1 },
+		"three members": func(s *cluster.Settings) {
+			s.HeartbeatInterval, s.ElectionTimeout = 50*time.Millisecond, 500*time.Millisecond
+		},
+		"TLS": func(s *cluster.Settings) { s.TLS = true },
 		"own flags": func(s *cluster.Settings) {
 			s.Members, s.EtcdFlags, s.AutoCompaction = 1, []string{"max-txn-ops=7"}, "1000"
 		},

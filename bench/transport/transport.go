@@ -19,9 +19,12 @@ import (
 	"strings"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/api/v3/version"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 )
 
 // Options say how to connect.
@@ -60,17 +63,30 @@ func Dial(ctx context.Context, o Options) (*Pool, error) {
 }
 
 func newClient(ctx context.Context, o Options, endpoint string) (*clientv3.Client, error) {
+	dial := []grpc.DialOption{grpc.WithDefaultCallOptions(
+		grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32))}
+	if o.User == "" {
+		dial = append(dial, grpc.WithUnaryInterceptor(tellVersion()))
+	}
 	c, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{endpoint}, Context: ctx, DialTimeout: o.Timeout,
 		TLS: o.TLS, Username: o.User, Password: o.Password,
 		Logger: zap.NewNop(), MaxUnaryRetries: 1,
-		DialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32))},
+		DialOptions: dial,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", endpoint, err)
 	}
 	return c, nil
+}
+
+// tellVersion stands in for clientv3's interceptor, which retries and renews
+// tokens: it sends the same header and costs a tenth of a put's CPU less.
+func tellVersion() grpc.UnaryClientInterceptor {
+	md := metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, version.APIVersion)
+	return func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		return invoker(metadata.NewOutgoingContext(ctx, md), method, req, reply, cc, opts...)
+	}
 }
 
 // Close closes every connection.

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -46,18 +45,11 @@ func usage(err error) error {
 }
 
 func main() {
-	// Fewer collections mean less of the generator in its own measurements; the
-	// heap stays small enough either way.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(defaultGOGC)
-	}
 	ctx, stop := interruptible(os.Stderr)
 	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
-
-const defaultGOGC = 400
 
 // interruptible returns a context that the first SIGINT or SIGTERM cancels, with
 // the cause that makes a run an interrupted one. A second signal ends the

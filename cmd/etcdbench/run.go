@@ -294,9 +294,10 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 
 	environment := machine.Describe(ctx)
 	environment.Disk = s.disk
-	environment.GOGC = os.Getenv("GOGC")
-	if environment.GOGC == "" {
-		environment.GOGC = fmt.Sprint(defaultGOGC)
+	if !o.cluster.inProcess { // whose members share the collector
+		setting, undo := machine.CalmGC(o.clients)
+		defer undo()
+		environment.GOGC = setting
 	}
 	run, err = bench.Run(ctx, o.plan, w, bench.Options{
 		ID: o.id, Environment: environment, Cluster: s.info,

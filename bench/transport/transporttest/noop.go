@@ -49,7 +49,9 @@ func (*noopKV) Range(context.Context, *pb.RangeRequest) (*pb.RangeResponse, erro
 	return &pb.RangeResponse{Header: &pb.ResponseHeader{Revision: 1}}, nil
 }
 
-type noopMaintenance struct{ pb.UnimplementedMaintenanceServer }
+type noopMaintenance struct {
+	pb.UnimplementedMaintenanceServer
+}
 
 func (noopMaintenance) Status(context.Context, *pb.StatusRequest) (*pb.StatusResponse, error) {
 	return &pb.StatusResponse{Header: &pb.ResponseHeader{MemberId: 1}, Leader: 1, Version: "no-op"}, nil
