@@ -18,6 +18,7 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -81,6 +82,20 @@ func Inspect(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface) (
 	return d, nil
 }
 
+// Reach checks that an etcd answers at every endpoint, and that it speaks the
+// same TLS, or lack of it. It needs no credentials: conns are without.
+func Reach(ctx context.Context, members []Member, conns []grpc.ClientConnInterface) error {
+	for i, m := range members {
+		_, err := memberStatus(ctx, conns[i])
+		if err != nil && !wantsUser(err) {
+			return fmt.Errorf("endpoint %s: %w", m.Endpoint, explain(err))
+		}
+	}
+	return nil
+}
+
+func wantsUser(err error) bool { return errors.Is(rpctypes.Error(err), rpctypes.ErrUserEmpty) }
+
 // memberStatus does not wait for a member that is not there.
 func memberStatus(ctx context.Context, conn grpc.ClientConnInterface) (*pb.StatusResponse, error) {
 	return pb.NewMaintenanceClient(conn).Status(ctx, &pb.StatusRequest{}, grpc.WaitForReady(false))
@@ -92,6 +107,8 @@ func explain(err error) error {
 	text := s.Message()
 	has := func(part string) bool { return strings.Contains(text, part) }
 	switch {
+	case wantsUser(err):
+		return errors.New("authentication is on: give a user with --user")
 	case has("connection refused"):
 		return errors.New("connection refused: is etcd running there?")
 	case has("no such host"):

@@ -222,15 +222,15 @@ func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
 	if s.DataDir == "" || s.LogDir == "" {
 		return nil, nil, errors.New("a cluster needs a data and a log directory")
 	}
-	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
-		return nil, nil, fmt.Errorf("make log directory: %w", err)
-	}
 	free, err := machine.FreeSpace(s.DataDir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("data directory: %w", err)
 	}
 	if need := uint64(s.Members) * minSpace; free < need {
 		return nil, nil, fmt.Errorf("data directory %s: no space left: %d MiB are free, %d members need at least %d MiB", s.DataDir, free>>20, s.Members, need>>20)
+	}
+	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("make log directory: %w", err)
 	}
 	if !s.TLS {
 		return nil, nil, nil

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -82,21 +84,39 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return 0
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(stderr, "etcdbench:", oneLine(err.Error()))
 	}
+	return exitCode(ctx, err)
+}
+
+// oneLine joins what several errors say; the lines of a log, which are indented,
+// stay below.
+func oneLine(text string) string {
+	var said, logged []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "  "):
+			logged = append(logged, "\n"+line)
+		case line != "" && !slices.Contains(said, line):
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, "; ") + strings.Join(logged, "")
+}
+
+func exitCode(ctx context.Context, err error) int {
 	var exit exitError
 	switch {
+	case err == nil:
+		return 0
 	case errors.As(err, &exit):
+		return exit.code
 	case errors.Is(context.Cause(ctx), bench.ErrInterrupted):
-		exit.code = exitInterrupted
-	default:
-		exit.code = exitFailed
+		return exitInterrupted
 	}
-	if msg := err.Error(); msg != "" {
-		fmt.Fprintln(stderr, "etcdbench:", msg)
-	}
-	return exit.code
+	return exitFailed
 }
 
 func newRootCommand() *cobra.Command {

@@ -241,11 +241,14 @@ func (o *runOptions) newProgress(stderr io.Writer) *bench.Progress {
 	return bench.NewProgress(stderr, style, width)
 }
 
+// resultsDir is where runs are saved that are not told where.
+const resultsDir = "results"
+
 // run does it all: directory, cluster, load, clean-up, result, report.
 func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	path := o.out
 	if path == "" {
-		path = filepath.Join("results", o.id)
+		path = filepath.Join(resultsDir, o.id)
 	}
 	dir, err := results.Create(path)
 	if err != nil {
@@ -253,7 +256,11 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	run, err := o.measure(ctx, dir, stderr)
 	if run == nil {
-		return errors.Join(err, dir.Close())
+		closeErr := dir.Close()
+		if o.out == "" {
+			_ = os.Remove(resultsDir) // fails, as it should, when there is something in it
+		}
+		return errors.Join(err, closeErr)
 	}
 	saveErr := errors.Join(dir.WriteRun(run), dir.Close())
 	if saveErr != nil {

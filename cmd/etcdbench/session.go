@@ -48,17 +48,35 @@ func openSession(ctx context.Context, o *clusterOptions, conns int, runDir, runI
 	if s.Cluster, err = o.start(ctx, s.dataDir, runDir); err != nil {
 		return nil, err
 	}
+	if err := s.connect(ctx, o, conns); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// connect finds out who is there, and dials.
+func (s *session) connect(ctx context.Context, o *clusterOptions, conns int) error {
 	endpoints := cluster.Endpoints(s)
 	options := transport.Options{Endpoints: endpoints, Conns: len(endpoints), TLS: s.TLS(), Timeout: o.dialTimeout}
-	if s.admin, err = transport.Dial(ctx, options); err != nil {
-		return nil, err
-	}
 	dialCtx, cancel := context.WithTimeout(ctx, o.dialTimeout)
 	defer cancel()
-	if s.info, err = cluster.Inspect(dialCtx, s, s.admin.Conns()); err != nil {
-		return nil, err
+	// Without credentials first: a failed login would not say that nobody is there.
+	probe, err := transport.Dial(ctx, options)
+	if err != nil {
+		return err
 	}
-	options.Conns, options.User, options.Password = conns, o.user, o.password
+	defer probe.Close()
+	if err := cluster.Reach(dialCtx, s.Members(), probe.Conns()); err != nil {
+		return err
+	}
+	options.User, options.Password = o.user, o.password
+	if s.admin, err = transport.Dial(ctx, options); err != nil {
+		return err
+	}
+	if s.info, err = cluster.Inspect(dialCtx, s, s.admin.Conns()); err != nil {
+		return err
+	}
+	options.Conns = conns
 	if o.leaderOnly {
 		options.Endpoints = nil
 		for _, m := range s.info.Members {
@@ -67,13 +85,11 @@ func openSession(ctx context.Context, o *clusterOptions, conns int, runDir, runI
 			}
 		}
 		if options.Endpoints == nil {
-			return nil, errors.New("--target-leader: none of the endpoints is the leader")
+			return errors.New("--target-leader: none of the endpoints is the leader")
 		}
 	}
-	if s.load, err = transport.Dial(ctx, options); err != nil {
-		return nil, err
-	}
-	return s, nil
+	s.load, err = transport.Dial(ctx, options)
+	return err
 }
 
 // conn is a connection for single requests with the load's credentials.

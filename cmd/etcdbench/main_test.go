@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/results"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"etcdbench": main})
+}
+
+func TestScripts(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("SELF", self)
+			// "go build" of another etcd version needs the real caches.
+			for _, name := range []string{"GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB"} {
+				if out, err := exec.Command("go", "env", name).Output(); err == nil {
+					e.Setenv(name, strings.TrimSpace(string(out)))
+				}
+			}
+			if os.Getenv("CI") != "" {
+				e.Setenv("CI", "true")
+			}
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "mount":
+				return canMount(), nil
+			case "ci":
+				return os.Getenv("CI") != "", nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"cluster": cmdCluster,
+			"certs":   cmdCerts,
+			"http":    cmdHTTP,
+			"count":   cmdCount,
+			"put":     cmdPut,
+			"jq":      cmdField,
+			"signal":  cmdSignal,
+			"mounted": cmdMounted,
+			"noproc":  cmdNoProcess,
+			"oneline": cmdOneLine,
+		},
+	})
+}
+
+// cluster NAME [tls] starts a member and sets $NAME to its endpoint.
+func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
+	s := cluster.DefaultSettings()
+	s.Members, s.UnsafeNoFsync = 1, true
+	s.DataDir, s.LogDir = ts.MkAbs("cluster-"+args[0]), ts.MkAbs("cluster-"+args[0]+"-logs")
+	for _, a := range args[1:] {
+		s.EtcdFlags = append(s.EtcdFlags, a)
+	}
+	ts.Check(os.MkdirAll(s.DataDir, 0o700))
+	c, err := cluster.StartInProcess(context.Background(), s)
+	ts.Check(err)
+	ts.Defer(func() { _ = c.Stop() })
+	ts.Setenv(args[0], c.Members()[0].Endpoint)
+}
+
+// put ENDPOINT KEY VALUE writes a key; "put ENDPOINT auth NAME PASSWORD" turns
+// authentication on.
+func cmdPut(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	pool, err := transport.Dial(ctx, transport.Options{Endpoints: args[:1], Conns: 1, Timeout: time.Second})
+	ts.Check(err)
+	defer pool.Close()
+	conn := pool.Conns()[0]
+	if args[1] != "auth" {
+		_, err = pb.NewKVClient(conn).Put(ctx, &pb.PutRequest{Key: []byte(args[1]), Value: []byte(args[2])})
+		ts.Check(err)
+		return
+	}
+	auth := pb.NewAuthClient(conn)
+	_, err = auth.UserAdd(ctx, &pb.AuthUserAddRequest{Name: "root", Password: "rootpass", Options: nil})
+	ts.Check(err)
+	_, err = auth.UserGrantRole(ctx, &pb.AuthUserGrantRoleRequest{User: "root", Role: "root"})
+	ts.Check(err)
+	_, err = auth.AuthEnable(ctx, &pb.AuthEnableRequest{})
+	ts.Check(err)
+}
+
+// count ENDPOINT PREFIX N checks how many keys there are.
+func cmdCount(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	pool, err := transport.Dial(ctx, transport.Options{Endpoints: args[:1], Conns: 1, Timeout: time.Second})
+	ts.Check(err)
+	defer pool.Close()
+	end := []byte(args[1])
+	end[len(end)-1]++
+	r, err := pb.NewKVClient(pool.Conns()[0]).Range(ctx, &pb.RangeRequest{Key: []byte(args[1]), RangeEnd: end, CountOnly: true})
+	ts.Check(err)
+	if fmt.Sprint(r.Count) != args[2] {
+		ts.Fatalf("%d keys under %s, want %s", r.Count, args[1], args[2])
+	}
+}
+
+// jq FILE PATH WANT compares a field of a JSON document; PATH is separated by
+// slashes, and "operations/put" finds the operation of that name.
+func cmdField(ts *testscript.TestScript, neg bool, args []string) {
+	var doc any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &doc))
+	for _, key := range strings.Split(args[1], "/") {
+		switch v := doc.(type) {
+		case map[string]any:
+			doc = v[key]
+		case []any:
+			doc = findOp(v, key)
+		}
+	}
+	if got := fmt.Sprint(doc); (got == args[2]) == neg {
+		ts.Fatalf("%s is %s, want %s", args[1], got, args[2])
+	}
+}
+
+// findOp finds what was measured of an operation, or the element of a number.
+func findOp(list []any, key string) any {
+	for i, e := range list {
+		m, _ := e.(map[string]any)
+		if fmt.Sprint(i) == key || m["op"] == key && m["phase"] == "measure" || m["code"] == key {
+			return e
+		}
+	}
+	return nil
+}
+
+// signal NAME[,NAME] WAIT-FOR-FILE ARGS... runs etcdbench, waits until the file
+// has some content, sends the signals, and checks the exit code in $CODE.
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	cmd := exec.Command(ts.Getenv("SELF"), args[3:]...)
+	cmd.Args[0] = "etcdbench"
+	cmd.Path, _ = exec.LookPath(filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "etcdbench"))
+	cmd.Dir = ts.MkAbs(".")
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	ts.Check(cmd.Start())
+	for deadline := time.Now().Add(60 * time.Second); ; {
+		if data, _ := os.ReadFile(ts.MkAbs(args[1])); strings.Count(string(data), "\n") >= 3 {
+			break
+		}
+		if time.Now().After(deadline) {
+			_ = cmd.Process.Kill()
+			ts.Fatalf("%s did not appear: %s", args[1], out.String())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	for _, name := range strings.Split(args[0], ",") {
+		ts.Check(cmd.Process.Signal(signals[name]))
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = cmd.Wait()
+	if got := fmt.Sprint(cmd.ProcessState.ExitCode()); got != args[2] {
+		ts.Fatalf("exit code %s, want %s: %s", got, args[2], out.String())
+	}
+}
+
+// noproc checks that no process with the script's directory in its arguments is
+// left after a moment.
+func cmdNoProcess(ts *testscript.TestScript, neg bool, args []string) {
+	work := ts.Getenv("WORK") + "/"
+	for deadline := time.Now().Add(15 * time.Second); ; {
+		left := ""
+		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, f := range files {
+			if data, _ := os.ReadFile(f); strings.Contains(string(data), work) && strings.Contains(string(data), "--data-dir") {
+				left = strings.ReplaceAll(string(data), "\x00", " ")
+			}
+		}
+		if left == "" {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("left behind: %s", left)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// oneline checks that standard error is a single line: no stack, no usage.
+func cmdOneLine(ts *testscript.TestScript, neg bool, args []string) {
+	text := strings.TrimRight(ts.ReadFile("stderr"), "\n")
+	lines := strings.Split(text, "\n")
+	if strings.HasPrefix(lines[0], "starting ") {
+		lines = lines[1:]
+	}
+	if len(lines) != 1 || !strings.HasPrefix(lines[0], "etcdbench: ") {
+		ts.Fatalf("standard error is not one line of ours:\n%s", text)
+	}
+}
+
+// http NAME starts a server that is not etcd.
+func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], s.Listener.Addr().String())
+}
+
+// certs writes good.crt, good.key and expired.crt.
+func cmdCerts(ts *testscript.TestScript, neg bool, args []string) {
+	for name, until := range map[string]time.Time{"good": time.Now().Add(time.Hour), "expired": time.Now().Add(-time.Hour)} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		ts.Check(err)
+		tmpl := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+			NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		}
+		der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+		ts.Check(err)
+		keyDER, err := x509.MarshalECPrivateKey(key)
+		ts.Check(err)
+		write := func(file, kind string, der []byte) {
+			ts.Check(os.WriteFile(ts.MkAbs(file), pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600))
+		}
+		write(name+".crt", "CERTIFICATE", der)
+		write(name+".key", "EC PRIVATE KEY", keyDER)
+	}
+}
+
+// The exit codes and the errors of results do not need a cluster.
+func TestVerdict(t *testing.T) {
+	op := results.Operation{Phase: "measure", Op: "put", Offered: 1, Completed: 1}
+	for name, c := range map[string]struct {
+		run  results.Run
+		want int
+	}{
+		"completed":   {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}}, 0},
+		"interrupted": {results.Run{Outcome: results.Interrupted, Operations: []results.Operation{op}}, exitInterrupted},
+		"invalid":     {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Validity: results.Validity{Verdict: results.Invalid}}, exitInvalid},
+		"missed":      {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Target: results.Target{Verdict: results.TargetMissed}}, exitFail},
+		"undecided":   {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Target: results.Target{Verdict: results.TargetUndecided}}, exitInconclusive},
+		"nothing":     {results.Run{Outcome: results.Completed}, exitFailed},
+	} {
+		o := runOptions{asked: true}
+		if got := exitCode(context.Background(), o.verdict(&c.run)); got != c.want {
+			t.Errorf("%s: exit code %d, want %d", name, got, c.want)
+		}
+	}
+}
