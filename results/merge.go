@@ -34,11 +34,7 @@ func Rebuild(journal io.Reader) (*Run, error) {
 		Message: "the run did not come to its end, so the generator was not judged",
 	}}}
 	run.Target.Verdict, run.Target.Reason = TargetUndecided, "the run did not come to its end"
-	for _, o := range run.Operations {
-		if o.Write && o.Phase == "measure" {
-			run.Target.Achieved += o.Throughput
-		}
-	}
+	run.Target.Achieved, _ = run.WriteRate()
 	return run, nil
 }
 

@@ -61,6 +61,38 @@ func (r *Run) Operation(phase, op string) (Operation, bool) {
 	return Operation{}, false
 }
 
+// WriteRate is the writes per second that were completed within the measured
+// phases, and whether the run wrote anything at all.
+func (r *Run) WriteRate() (perSecond float64, writes bool) {
+	lengths := map[string]float64{}
+	for _, ph := range r.Phases {
+		lengths[ph.Name] += ph.Length.Seconds()
+	}
+	for _, ph := range r.Plan.Phases {
+		if ph.Warmup {
+			delete(lengths, ph.Name)
+		}
+	}
+	var written, seconds float64
+	counted := map[string]bool{}
+	for _, o := range r.Operations {
+		length := lengths[o.Phase]
+		if !o.Write || length <= 0 {
+			continue
+		}
+		writes = true
+		written += o.Throughput * length
+		if !counted[o.Phase] {
+			counted[o.Phase] = true
+			seconds += length
+		}
+	}
+	if !writes {
+		return 0, false
+	}
+	return written / seconds, true
+}
+
 // Warn adds a warning that the reader of the result should see.
 func (r *Run) Warn(code, message string) {
 	r.Warnings = append(r.Warnings, Warning{Code: code, Message: message})
