@@ -236,6 +236,10 @@ func (t text) accounting(r *results.Run) {
 }
 
 func (t text) validity(v results.Validity) {
+	if v.Verdict == "" {
+		t.line("  validity: not judged")
+		return
+	}
 	t.line("  validity: %s", clean(v.Verdict))
 	for _, r := range v.Reasons {
 		t.line("    %s: %s", clean(r.Code), clean(r.Message))
@@ -256,41 +260,63 @@ func (t text) warnings(ws []results.Warning) {
 
 // where says which cluster, which machine and which files.
 func (t text) where(d Document) {
-	c, e := d.Cluster, d.Environment
-	kind := map[string]string{
-		"process": "member process", "in-process": "member in the generator's process", "remote": "remote member",
-	}[c.Kind]
-	cluster := fmt.Sprintf("%s, etcd %s", plural(len(c.Members), kind, strings.Replace(kind, "member", "members", 1)), clean(c.Version))
-	if c.Kind == "process" {
-		cluster = fmt.Sprintf("%s, etcd %s", plural(len(c.Members), kind, "member processes"), clean(c.Version))
-	}
-	if c.TLS {
-		cluster += ", TLS"
-	}
-	if e.Disk != nil {
-		fs := clean(e.Disk.FileSystem)
-		if e.Disk.Memory {
-			fs += " (in memory: fsync costs nothing)"
-		}
-		cluster += fmt.Sprintf("; data on %s, fdatasync p50 %s, p99 %s", fs, duration(int64(e.Disk.SyncP50)), duration(int64(e.Disk.SyncP99)))
-	}
-	if c.Settings["unsafe-no-fsync"] == "true" {
-		cluster += "; WITHOUT FSYNC"
-	}
 	t.line("")
-	t.line("  cluster  %s", cluster)
-	machine := plural(e.CPUs, "CPU", "CPUs")
-	if e.CPUModel != "" {
-		machine += " " + clean(e.CPUModel)
-	}
-	if e.CPULimit > 0 {
-		machine += fmt.Sprintf(" (limited to %.4g)", e.CPULimit)
-	}
-	if e.Memory > 0 {
-		machine += ", " + humanize.IBytes(e.Memory)
-	}
-	t.line("  machine  %s, %s %s, %s", machine, clean(e.OS), clean(e.Kernel), clean(e.Go))
+	t.line("  cluster  %s", describeCluster(d.Cluster, d.Environment.Disk))
+	t.line("  machine  %s", describeMachine(d.Environment))
 	if d.Path != "" {
 		t.line("  result   %s", clean(d.Path))
 	}
+}
+
+func describeCluster(c results.Cluster, disk *results.Disk) string {
+	if len(c.Members) == 0 {
+		return "none"
+	}
+	n := len(c.Members)
+	var parts []string
+	switch c.Kind {
+	case "process":
+		parts = append(parts, plural(n, "member process", "member processes"))
+	case "in-process":
+		parts = append(parts, plural(n, "member", "members")+" inside the generator's process")
+	default:
+		parts = append(parts, plural(n, "remote member", "remote members"))
+	}
+	parts = append(parts, "etcd "+clean(c.Version))
+	if c.TLS {
+		parts = append(parts, "TLS")
+	}
+	if c.Settings["unsafe-no-fsync"] == "true" {
+		parts = append(parts, "WITHOUT FSYNC")
+	}
+	if disk != nil {
+		fs := clean(disk.FileSystem)
+		if disk.Memory {
+			fs += " (in memory: fsync costs nothing)"
+		}
+		parts = append(parts, fmt.Sprintf("data on %s with fdatasync p50 %s and p99 %s", fs, duration(int64(disk.SyncP50)), duration(int64(disk.SyncP99))))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func describeMachine(e results.Environment) string {
+	if e.CPUs == 0 {
+		return "unknown"
+	}
+	cpus := plural(e.CPUs, "CPU", "CPUs")
+	if e.CPUModel != "" {
+		cpus += " " + clean(e.CPUModel)
+	}
+	if e.CPULimit > 0 {
+		cpus += fmt.Sprintf(" (limited to %.4g)", e.CPULimit)
+	}
+	parts := []string{cpus}
+	if e.Memory > 0 {
+		parts = append(parts, humanize.IBytes(e.Memory))
+	}
+	system := clean(e.OS)
+	if e.Kernel != "" {
+		system += " " + clean(e.Kernel)
+	}
+	return strings.Join(append(parts, system, clean(e.Go)), ", ")
 }

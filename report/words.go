@@ -63,38 +63,31 @@ func threeDigits(f float64) string {
 	return fmt.Sprintf("%.0f", f)
 }
 
-// percentile prints a percentile of an operation's response times: as a lower
-// bound where unfinished operations reach into it, as a question mark where too
-// few samples lie beyond it.
+// percentile prints a percentile (0–100) of an operation's response times, over
+// what was completed and what did not finish: as a lower bound where it falls
+// among the unfinished, as a question mark where too few samples lie beyond it.
 func percentile(o results.Operation, p float64, ns int64) string {
-	all := o.ResponseTime.Count + int64(o.Unfinished)
-	if o.Unfinished > 0 && float64(o.Unfinished) >= float64(all)*(100-p)/100 {
-		// The percentile of what finished is the least that it can be.
-		if b := bound(o, p); b > ns {
-			ns = b
-		}
-		if ns == 0 {
+	l := o.ResponseTime
+	bound := false
+	if o.UnfinishedResponseTime.Count > 0 {
+		both, err := results.MergeLatency(o.ResponseTime, o.UnfinishedResponseTime)
+		if err != nil {
 			return "?"
 		}
+		h, err := both.Histogram()
+		if err != nil {
+			return "?"
+		}
+		l, ns = both, h.ValueAtPercentile(p)
+		bound = ns >= o.UnfinishedResponseTime.Min
+	}
+	switch {
+	case !l.Resolved(p):
+		return "?"
+	case bound:
 		return "≥ " + duration(ns)
 	}
-	if !o.ResponseTime.Resolved(p) {
-		return "?"
-	}
 	return duration(ns)
-}
-
-// bound is the percentile over finished and unfinished operations together.
-func bound(o results.Operation, p float64) int64 {
-	both, err := results.MergeLatency(o.ResponseTime, o.UnfinishedResponseTime)
-	if err != nil {
-		return 0
-	}
-	h, err := both.Histogram()
-	if err != nil {
-		return 0
-	}
-	return h.ValueAtPercentile(p)
 }
 
 func plural[T int | int64 | uint64](n T, one, many string) string {

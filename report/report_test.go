@@ -1,0 +1,167 @@
+package report
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func latency(t *testing.T, samples map[time.Duration]int64) results.Latency {
+	t.Helper()
+	h := results.NewHistogram()
+	for d, n := range samples {
+		if err := h.RecordValues(int64(d), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := results.NewLatency(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// sample is an open-loop run with something of everything.
+func sample(t *testing.T) *results.Run {
+	response := latency(t, map[time.Duration]int64{900 * time.Microsecond: 50_000, 3 * time.Millisecond: 45_000, 40 * time.Millisecond: 4_900, 900 * time.Millisecond: 90})
+	service := latency(t, map[time.Duration]int64{800 * time.Microsecond: 60_000, 3 * time.Millisecond: 39_980, 900 * time.Millisecond: 10})
+	queue := latency(t, map[time.Duration]int64{50 * time.Microsecond: 99_000, 600 * time.Millisecond: 990})
+	unfinished := latency(t, map[time.Duration]int64{2 * time.Second: 15})
+	return &results.Run{
+		Schema: results.Schema, ID: "20261120-101500-a1b2c3", Outcome: results.Completed,
+		Plan: results.Plan{
+			Workload: "put", Clients: 128, Conns: 8, Target: 10_000,
+			Phases: []results.PlanPhase{
+				{Name: "warmup", Duration: 5 * time.Second, Warmup: true, Load: results.Load{Rate: 10_000}},
+				{Name: "measure", Duration: 10 * time.Second, Load: results.Load{Rate: 10_000, Arrival: "poisson"}},
+			},
+		},
+		Environment: results.Environment{
+			CPUModel: "Example CPU", CPUs: 2, CPULimit: 1.5, Memory: 24 << 30, OS: "linux", Kernel: "6.18", Go: "go1.26.8",
+			Disk: &results.Disk{FileSystem: "tmpfs", Memory: true, SyncP50: 900, SyncP99: 2000},
+		},
+		Cluster: results.Cluster{
+			Kind: "process", Version: "3.7.3", TLS: true, Settings: map[string]string{"unsafe-no-fsync": "true"},
+			Members: []results.Member{{Name: "m1", Endpoint: "127.0.0.1:1"}, {Name: "m2", Endpoint: "127.0.0.1:2"}, {Name: "m3", Endpoint: "127.0.0.1:3"}},
+		},
+		Target: results.Target{Writes: 10_000, Achieved: 12_338, Verdict: results.TargetMet},
+		Validity: results.Validity{
+			Verdict: results.Degraded,
+			Reasons: []results.Reason{{Code: "cpu-steal", Severity: results.Degraded, Message: "the host took 7.0 % of this machine's CPU time away", Remedy: "use a machine with dedicated CPUs"}},
+			Generator: results.Generator{
+				SendLag: latency(t, map[time.Duration]int64{40 * time.Microsecond: 99_000, 300 * time.Microsecond: 990}),
+			},
+		},
+		Operations: []results.Operation{
+			{Phase: "warmup", Op: "put", Write: true, Offered: 1, Completed: 1},
+			{
+				Phase: "measure", Op: "put", Write: true, Offered: 100_010, Completed: 99_990, Failed: 3, Dropped: 2, Unfinished: 15, Throughput: 12_338,
+				ResponseTime: response, ServiceTime: service, QueueTime: queue, UnfinishedResponseTime: unfinished, Overflow: 1,
+				Errors: []results.ErrorClass{
+					{Code: "DeadlineExceeded", Count: 15, Example: "context deadline exceeded"},
+					{Code: "Unavailable", Etcd: "etcdserver: leader changed", Count: 3, Example: "rpc error: leader changed"},
+				},
+			},
+		},
+		Warnings: []results.Warning{{Code: "keys-left", Message: "some keys may be left"}},
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s has changed; run with -update if that is meant:\n%s", name, got)
+	}
+}
+
+func TestGolden(t *testing.T) {
+	partial := sample(t)
+	partial.Outcome, partial.Reason = results.Partial, "rebuilt from the journal"
+	partial.Target = results.Target{Writes: 10_000, Achieved: 9_000, Verdict: results.TargetUndecided, Reason: "the run did not come to its end"}
+	read := sample(t)
+	read.Target = results.Target{Verdict: results.TargetNone}
+	read.Plan.Workload, read.Plan.Phases[1].Load = "range", results.Load{}
+	read.Cluster = results.Cluster{Kind: "remote", Version: "3.6.14", Members: []results.Member{{Endpoint: "10.0.0.1:2379"}}}
+	read.Environment.Disk = nil
+	few := results.Operation{Phase: "measure", Op: "range", Offered: 30, Completed: 30, Throughput: 3, ResponseTime: latency(t, map[time.Duration]int64{time.Millisecond: 30})}
+	few.ServiceTime = few.ResponseTime
+	read.Operations = []results.Operation{few}
+	nothing := &results.Run{Outcome: results.Failed, Reason: "set up range: boom", Plan: results.Plan{Workload: "range", Clients: 1, Conns: 1}, Target: results.Target{Verdict: results.TargetNone}}
+	for name, docs := range map[string][]Document{
+		"open.txt":    {{Run: sample(t), Path: "results/20261120-101500-a1b2c3"}},
+		"partial.txt": {{Run: partial}},
+		"range.txt":   {{Run: read}, {Run: read}},
+		"nothing.txt": {{Run: nothing}},
+	} {
+		var b bytes.Buffer
+		if err := writeText(&b, docs); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, b.Bytes())
+	}
+}
+
+func TestJSONIsTheStoredDocument(t *testing.T) {
+	run := sample(t)
+	var b bytes.Buffer
+	if err := writeJSON(&b, []Document{{Run: run}}); err != nil {
+		t.Fatal(err)
+	}
+	back, err := results.Decode(b.Bytes())
+	if err != nil || back.ID != run.ID {
+		t.Errorf("%v %v", back, err)
+	}
+}
+
+// Whatever a document's strings hold, the terminal is not theirs.
+func TestHostileStrings(t *testing.T) {
+	run := sample(t)
+	evil := "\x1b[2J\x1b]0;owned\a\r\n\x00\u202e" + strings.Repeat("A", 1<<20)
+	run.Plan.Workload, run.Cluster.Version, run.Environment.CPUModel = evil, evil, evil
+	run.Plan.Phases[1].Name = evil
+	run.Operations[1].Op, run.Operations[1].Phase = evil, evil
+	run.Operations[1].Errors[0].Code, run.Operations[1].Errors[0].Example = evil, evil
+	run.Validity.Verdict, run.Validity.Reasons[0].Message = evil, evil
+	run.Warnings[0].Message, run.Environment.Disk.FileSystem = evil, evil
+	run.Outcome, run.Reason, run.Target.Verdict = results.Outcome(evil), evil, evil
+	var b bytes.Buffer
+	if err := writeText(&b, []Document{{Run: run, Path: evil}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range b.String() {
+		if r < ' ' && r != '\n' || r == '\x7f' || r == '\u202e' {
+			t.Fatalf("%U reached the terminal", r)
+		}
+	}
+	if b.Len() > 20<<10 {
+		t.Errorf("the report has grown to %d bytes", b.Len())
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for ns, want := range map[int64]string{
+		0: "0.00 µs", 512: "0.51 µs", 9_994: "9.99 µs", 9_996: "10.0 µs", 999_499: "999 µs", 1_000_000: "1.00 ms", 12_345_678: "12.3 ms", 999_499_999: "999 ms", 1_500_000_000: "1.50 s", 600_000_000_000: "600 s",
+	} {
+		if got := duration(ns); got != want {
+			t.Errorf("%d ns is %q, want %q", ns, got, want)
+		}
+	}
+}
