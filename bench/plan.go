@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"math"
-	"time"
 )
 
 // queueSeconds is how many seconds of arrivals may wait for a free client when
@@ -77,15 +76,4 @@ func queueLimit(p Plan) int {
 		rate = max(rate, ph.Load.Rate, ph.Load.RateEnd)
 	}
 	return int(min(max(rate*queueSeconds, 1), maxQueue))
-}
-
-// measured returns how long the plan's measured phases take, as far as it is
-// known beforehand.
-func measured(p Plan) (d time.Duration) {
-	for _, ph := range p.Phases {
-		if !ph.Warmup {
-			d += ph.Duration
-		}
-	}
-	return d
 }

@@ -26,6 +26,8 @@ func judgeTarget(run *results.Run) {
 		t.Verdict, t.Reason = results.TargetNone, "the workload writes nothing"
 	case t.Writes == 0:
 		t.Verdict, t.Reason = results.TargetNone, "no target was set"
+	case run.Outcome != results.Completed:
+		t.Verdict, t.Reason = results.TargetUndecided, "the run did not come to its end"
 	case run.Validity.Verdict == results.Invalid:
 		t.Verdict, t.Reason = results.TargetUndecided, "the measurement is invalid"
 	case achieved >= t.Writes, open && planned >= t.Writes*carried && completed >= offered*carried:

@@ -44,13 +44,19 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 			_ = c.Stop()
 		}
 	}()
+	// All are parsed before any is started: etcd's flags write to variables that
+	// its running members read.
+	var configs []*embed.Config
 	for _, spec := range c.specs {
 		cfg, err := embedConfig(spec.args)
 		if err != nil {
 			return nil, fmt.Errorf("start cluster: member %s: %w", spec.name, err)
 		}
 		cfg.LogOutputs = []string{spec.log}
-		e, err := embed.StartEtcd(cfg)
+		configs = append(configs, cfg)
+	}
+	for i, spec := range c.specs {
+		e, err := embed.StartEtcd(configs[i])
 		if err != nil {
 			return nil, fmt.Errorf("start cluster: member %s: %w", spec.name, err)
 		}
@@ -92,13 +98,16 @@ func (c *InProcess) Describe() results.Cluster { return c.settings.describe("in-
 
 // Stop implements [Cluster].
 func (c *InProcess) Stop() error {
+	// All at once: each waits for the others' connections.
+	closed := make(chan struct{}, len(c.servers))
 	for _, e := range c.servers {
-		// Close waits for clients; a benchmark's are gone by now.
-		done := make(chan struct{})
-		go func() { e.Close(); close(done) }()
+		go func() { e.Close(); closed <- struct{}{} }()
+	}
+	timeout := time.After(3 * stopTimeout)
+	for range c.servers {
 		select {
-		case <-done:
-		case <-time.After(3 * stopTimeout):
+		case <-closed:
+		case <-timeout:
 			return errors.New("stop cluster: a member did not close")
 		}
 	}

@@ -64,7 +64,7 @@ func interruptible(stderr io.Writer) (context.Context, func()) {
 		if _, ok := <-signals; !ok {
 			return
 		}
-		fmt.Fprintln(stderr, "\ninterrupted: stopping the load and saving the result; once more to quit at once")
+		fmt.Fprintln(stderr, "\ninterrupted: finishing in good order; once more to quit at once")
 		cancel(bench.ErrInterrupted)
 		if _, ok := <-signals; ok {
 			os.Exit(exitInterrupted)

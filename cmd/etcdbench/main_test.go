@@ -35,32 +35,21 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			e.Setenv("SELF", self)
 			// "go build" of another etcd version needs the real caches.
 			for _, name := range []string{"GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB"} {
 				if out, err := exec.Command("go", "env", name).Output(); err == nil {
 					e.Setenv(name, strings.TrimSpace(string(out)))
 				}
 			}
-			if os.Getenv("CI") != "" {
-				e.Setenv("CI", "true")
-			}
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			switch cond {
-			case "mount":
+			if cond == "mount" {
 				return canMount(), nil
-			case "ci":
-				return os.Getenv("CI") != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -79,14 +68,12 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// cluster NAME [tls] starts a member and sets $NAME to its endpoint.
+// cluster NAME [FLAG=VALUE...] starts a member and sets $NAME to its endpoint.
 func cmdCluster(ts *testscript.TestScript, neg bool, args []string) {
 	s := cluster.DefaultSettings()
 	s.Members, s.UnsafeNoFsync = 1, true
 	s.DataDir, s.LogDir = ts.MkAbs("cluster-"+args[0]), ts.MkAbs("cluster-"+args[0]+"-logs")
-	for _, a := range args[1:] {
-		s.EtcdFlags = append(s.EtcdFlags, a)
-	}
+	s.EtcdFlags = append(s.EtcdFlags, args[1:]...)
 	ts.Check(os.MkdirAll(s.DataDir, 0o700))
 	c, err := cluster.StartInProcess(context.Background(), s)
 	ts.Check(err)
@@ -165,9 +152,7 @@ func findOp(list []any, key string) any {
 // signal NAME[,NAME] WAIT-FOR-FILE ARGS... runs etcdbench, waits until the file
 // has some content, sends the signals, and checks the exit code in $CODE.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
-	cmd := exec.Command(ts.Getenv("SELF"), args[3:]...)
-	cmd.Args[0] = "etcdbench"
-	cmd.Path, _ = exec.LookPath(filepath.Join(strings.Split(ts.Getenv("PATH"), string(os.PathListSeparator))[0], "etcdbench"))
+	cmd := exec.Command("etcdbench", args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
