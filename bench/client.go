@@ -15,12 +15,18 @@ type client struct {
 	engine *engine
 	worker Worker
 	op     Op
+	// requests is the parent of this client's requests, so that no two clients
+	// meet at one parent's lock.
+	requests context.Context
 	// failures is how many operations in a row have failed.
 	failures int
 }
 
 // work does operations until the load stops.
 func (c *client) work() {
+	var cancel context.CancelFunc
+	c.requests, cancel = context.WithCancel(c.engine.requests)
+	defer cancel()
 	for ph := c.engine.current.Load(); ph != nil; ph = c.engine.current.Load() {
 		if ph.queue != nil {
 			c.serve(ph)
@@ -39,7 +45,7 @@ func (c *client) loop(ph *phase) {
 			return
 		}
 		kind := c.engine.kindOf(ph.index, n)
-		ph.offered[kind].Add(1)
+		ph.begin(kind)
 		c.do(arrival{phase: ph, n: n}, kind)
 		c.backOff(ph)
 	}
@@ -67,12 +73,12 @@ func (c *client) serve(ph *phase) {
 func (c *client) do(a arrival, kind int) {
 	e := c.engine
 	now := e.clock.now()
-	c.op = Op{Phase: a.phase.index, N: a.n, Intended: a.intended, kind: kind, sent: now, clock: e.clock}
+	c.op = Op{Phase: a.phase.index, N: a.n, Intended: a.intended, sent: now, clock: e.clock}
 	closed := !a.phase.Load.Open()
 	if closed {
 		c.op.Intended = now
 	}
-	ctx, cancel := context.WithTimeout(e.requests, e.plan.Timeout)
+	ctx, cancel := context.WithTimeout(c.requests, e.plan.Timeout)
 	err := c.worker.Do(ctx, &c.op)
 	done := e.clock.now()
 	outcome := Completed
@@ -117,6 +123,6 @@ func (c *client) backOff(ph *phase) {
 	select {
 	case <-t.C:
 	case <-ph.over:
-	case <-c.engine.requests.Done():
+	case <-c.requests.Done():
 	}
 }

@@ -27,6 +27,9 @@ type collector struct {
 	lag    *hdrhistogram.Histogram // of the measured phases
 	err    error
 	number int
+	ended  bool // no client is left
+	// late says that samples may come for phases that have no operation left.
+	late bool
 
 	name  string // of the phase that the present interval belongs to
 	start time.Duration
@@ -57,6 +60,7 @@ func newCollector(e *engine) *collector {
 		boundaries: make(chan boundary, len(e.plan.Phases)+1),
 		stop:       make(chan struct{}), stopped: make(chan struct{}),
 	}
+	_, c.late = e.workload.(Receiver)
 	go c.run()
 	return c
 }
@@ -99,6 +103,9 @@ func (c *collector) run() {
 			c.change(b)
 			tick = c.start + intervalLength
 		case <-timer.C:
+			if len(c.boundaries) > 0 {
+				continue // the phase may have ended before the tick
+			}
 			if c.name != "" {
 				c.flush(tick)
 			}
@@ -107,6 +114,7 @@ func (c *collector) run() {
 			for len(c.boundaries) > 0 {
 				c.change(<-c.boundaries)
 			}
+			c.ended = true
 			c.flush(c.engine.clock.now())
 			return
 		}
@@ -169,7 +177,7 @@ func (c *collector) flush(at time.Duration) {
 	}
 	live := c.live[:0]
 	for _, lp := range c.live {
-		done := lp.over != nil && isClosed(lp.over) && lp.unsettled() == 0
+		done := c.ended || !c.late && isClosed(lp.over) && lp.unsettled() == 0
 		lp.recorder.collect()
 		i.Operations = append(i.Operations, c.intervalOps(lp, i.Length)...)
 		i.InFlight += lp.unsettled()
@@ -233,7 +241,7 @@ func (c *collector) retire(lp *livePhase) {
 		all, err := results.MergeLatency(o.ResponseTime, o.FailedResponseTime, o.UnfinishedResponseTime)
 		c.err = errors.Join(c.err, err)
 		o.AllResponseTime = all
-		o.Errors = c.engine.errors.list(lp.index, k)
+		o.Errors = append(o.Errors, c.engine.errors.list(lp.index, k)...)
 		c.ops = append(c.ops, o)
 	}
 }
@@ -243,7 +251,7 @@ func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped ui
 		Phase: ph.Name, Op: c.engine.kinds[kind].Name, Write: c.engine.kinds[kind].Write,
 		Offered: offered, Completed: t.count(seriesResponse), Failed: t.count(seriesFailedResponse), Dropped: dropped,
 		Unfinished: t.count(seriesUnfinished), TimedOut: t.timedOut,
-		CompletedLate: t.late, Overflow: t.overflow,
+		CompletedLate: t.late, Overflow: t.overflow, Errors: []results.ErrorClass{},
 	}
 	if length > 0 {
 		o.Throughput = float64(o.Completed-o.CompletedLate) / length.Seconds()

@@ -21,7 +21,9 @@ type phase struct {
 	taken   atomic.Uint64
 	offered []atomic.Uint64 // by kind
 	dropped []atomic.Uint64 // by kind
-	settled atomic.Uint64   // operations whose outcome is known
+	// begun and settled count the operations that clients were asked for, and
+	// those whose outcome is known.
+	begun, settled atomic.Uint64
 
 	queue chan arrival // nil in a closed loop
 	over  chan struct{}
@@ -67,6 +69,7 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 			ph.queue = make(chan arrival, queueLimit(e.plan))
 		}
 	}
+	e.phases[index].Store(ph)
 	return ph
 }
 
@@ -127,7 +130,7 @@ func (ph *phase) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bo
 // offer hands an arrival to a client, or lets it wait, or drops it.
 func (ph *phase) offer(a arrival) {
 	kind := ph.engine.kindOf(ph.index, a.n)
-	ph.offered[kind].Add(1)
+	ph.begin(kind)
 	if idle := &ph.engine.idle; idle.Load() > int64(len(ph.queue)) {
 		idle.Add(-1)
 		a.free = true
@@ -158,6 +161,11 @@ func (ph *phase) closeQueue() {
 	}
 }
 
+func (ph *phase) begin(kind int) {
+	ph.begun.Add(1)
+	ph.offered[kind].Add(1)
+}
+
 func (ph *phase) record(caller int, s Sample) {
 	ph.recorder.Record(caller, s)
 	ph.settle()
@@ -172,11 +180,7 @@ func (ph *phase) settle() {
 // unsettled is the number of operations that are waiting or in flight.
 func (ph *phase) unsettled() int {
 	settled := ph.settled.Load() // first, so that the difference is never negative
-	var offered uint64
-	for i := range ph.offered {
-		offered += ph.offered[i].Load()
-	}
-	return int(offered - settled)
+	return int(ph.begun.Load() - settled)
 }
 
 func (e *engine) kindOf(phase int, n uint64) int {

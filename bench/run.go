@@ -92,6 +92,7 @@ type engine struct {
 	errors errorTable
 	// current is the phase that clients work on; nil once the load has stopped.
 	current atomic.Pointer[phase]
+	phases  []atomic.Pointer[phase] // by place in the plan, once begun
 	// idle is how many clients wait for an arrival, less the arrivals that are
 	// on their way to one.
 	idle atomic.Int64
@@ -123,7 +124,11 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	e.phases = make([]atomic.Pointer[phase], len(e.plan.Phases))
 	e.clock = clock{start: time.Now()}
+	if r, ok := e.workload.(Receiver); ok {
+		r.Attach(&Sink{engine: e})
+	}
 	e.run.Phases = []results.Phase{{Name: PhasePopulate, Start: -populated, Length: populated}}
 	e.collector = newCollector(e)
 	stopBackground := e.background()

@@ -399,6 +399,41 @@ func (l *intervalLog) check(t *testing.T, run *results.Run) {
 	}
 }
 
+// eventWorkload is told of each operation once more, later and by itself.
+type eventWorkload struct {
+	fakeWorkload
+	sink *Sink
+}
+
+func (*eventWorkload) Kinds() []Kind    { return []Kind{{Name: "fake"}, {Name: "event"}} }
+func (w *eventWorkload) Attach(s *Sink) { w.sink = s }
+
+func TestEventsArriveByThemselves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &eventWorkload{}
+		w.serve = func(ctx context.Context, op *Op) error {
+			phase, intended := op.Phase, op.Intended
+			time.AfterFunc(30*time.Millisecond, func() {
+				w.sink.Record(phase, 0, Sample{Kind: 1, Intended: intended, Sent: intended, Done: w.sink.Now()})
+			})
+			return wait(ctx, 50*time.Millisecond)
+		}
+		plan := measurePlan(10, PlanPhase{Total: 200, Load: Load{Rate: 100}})
+		plan.Phases = append([]PlanPhase{{Name: "warmup", Duration: time.Second, Load: Load{Rate: 100}, Warmup: true}}, plan.Phases...)
+		run := mustRun(t, t.Context(), plan, w, virtual())
+		op := measuredOp(t, run)
+		events, _ := run.Operation("measure", "event")
+		checkIdentity(t, events)
+		if op.Completed != 200 || events.Completed != 200 {
+			t.Errorf("%d operations and %d events, want 200 each", op.Completed, events.Completed)
+		}
+		between(t, "event p50", events.ResponseTime.P50, 29*time.Millisecond, 31*time.Millisecond)
+		if warm, _ := run.Operation("warmup", "event"); warm.Completed != 100 {
+			t.Errorf("%d events of the warm-up, want 100", warm.Completed)
+		}
+	})
+}
+
 // Whenever a run is stopped and however its server behaves, every operation is
 // accounted for.
 func TestAccountingProperty(t *testing.T) {

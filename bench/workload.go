@@ -62,6 +62,29 @@ type Backgrounder interface {
 	Background(ctx context.Context) error
 }
 
+// Receiver is implemented by workloads some of whose operations are not asked
+// for one by one, such as the events of a watch, or are a part of another
+// operation, such as the release of a lock.
+type Receiver interface {
+	// Attach comes before the first operation.
+	Attach(s *Sink)
+}
+
+// Sink takes the operations that arrive by themselves.
+type Sink struct{ engine *engine }
+
+// Now is the time on the run's clock.
+func (s *Sink) Now() time.Duration { return s.engine.clock.now() }
+
+// Record counts an operation, offered and settled at once, in the phase with
+// that place in the plan. It is safe for concurrent use and takes no lock; the
+// client's number only spreads callers out.
+func (s *Sink) Record(phase, client int, sample Sample) {
+	ph := s.engine.phases[phase].Load()
+	ph.offered[sample.Kind].Add(1)
+	ph.recorder.Record(client, sample)
+}
+
 // Op is one operation to do.
 type Op struct {
 	// Phase is the phase's place in the plan, N the operation's number in it;
@@ -71,7 +94,6 @@ type Op struct {
 	// Intended is when the operation should start, from the run's start.
 	Intended time.Duration
 
-	kind  int
 	sent  time.Duration
 	clock clock
 }

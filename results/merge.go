@@ -67,7 +67,7 @@ func (m *merger) add(i *Interval) error {
 		key := [2]string{o.Phase, o.Op}
 		s := m.sums[key]
 		if s == nil {
-			s = &sum{op: Operation{Phase: o.Phase, Op: o.Op, Write: o.Write}}
+			s = &sum{op: Operation{Phase: o.Phase, Op: o.Op, Write: o.Write, Errors: []ErrorClass{}}}
 			for h := range s.hists {
 				s.hists[h] = NewHistogram()
 			}

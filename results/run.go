@@ -194,7 +194,7 @@ type Operation struct {
 	// Overflow counts times above the histograms' range (10 min).
 	Overflow uint64 `json:"overflow,omitempty"`
 
-	Errors []ErrorClass `json:"errors,omitempty"`
+	Errors []ErrorClass `json:"errors"`
 }
 
 // ErrorClass counts the errors of one kind: a gRPC code and, where etcd said

@@ -116,10 +116,7 @@ func BenchmarkMemory(b *testing.B) {
 	var early atomic.Uint64
 	p := plan(1000, bench.PlanPhase{Total: uint64(b.N)})
 	p.Phases = append([]bench.PlanPhase{{Name: "first-tenth", Total: max(1, uint64(b.N)/10), Warmup: true}}, p.Phases...)
-	go func() {
-		time.Sleep(time.Second)
-		early.Store(residentBytes())
-	}()
+	defer time.AfterFunc(time.Second, func() { early.Store(residentBytes()) }).Stop()
 	run := benchRun(b, 16, p)
 	op, _ := run.Operation("measure", "put")
 	b.ReportMetric(float64(early.Load())/(1<<20), "MiB-after-1s")

@@ -139,6 +139,8 @@ func TestInProcess(t *testing.T) {
 // A foreign program runs under the keeper; this one is our own etcd behind a
 // shell script.
 func TestForeignBinary(t *testing.T) {
+	t.Setenv("ETCD_QUOTA_BACKEND_BYTES", "not a number") // would end a member that saw it
+	t.Setenv("ETCDBENCH_PASSWORD", "secret")
 	s := testSettings(t, 1)
 	c, err := cluster.StartProcesses(t.Context(), cluster.ProcessOptions{Settings: s, Binary: foreignEtcd(t)})
 	if err != nil {
@@ -146,6 +148,9 @@ func TestForeignBinary(t *testing.T) {
 	}
 	use(t, c)
 	pid := c.Members()[0].PID
+	if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid)); err == nil && (strings.Contains(string(env), "ETCD_QUOTA") || strings.Contains(string(env), "secret")) {
+		t.Errorf("the member's environment holds what is not its own: %q", env)
+	}
 	if err := c.Stop(); err != nil {
 		t.Error(err)
 	}

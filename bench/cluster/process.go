@@ -134,6 +134,7 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{startWrite}
 	cmd.SysProcAttr = ownGroup()
+	cmd.Env = memberEnv()
 	p := &process{memberSpec: spec, exited: make(chan struct{})}
 	if p.lifeline, err = cmd.StdinPipe(); err == nil {
 		err = cmd.Start()
@@ -152,6 +153,18 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 		p.pid = line.PID
 	}
 	return p, nil
+}
+
+// memberEnv is our environment without what would set a member's flags behind
+// the plan's back (ETCD_*), and without what is ours alone, such as a password.
+func memberEnv() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "ETCD_") && !strings.HasPrefix(kv, "ETCDBENCH_") {
+			env = append(env, kv)
+		}
+	}
+	return env
 }
 
 // died returns an error when a member's process has ended.

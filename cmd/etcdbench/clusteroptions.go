@@ -179,6 +179,17 @@ func (o *clusterOptions) prompt(stdin io.Reader, stderr io.Writer) error {
 	return nil
 }
 
+// announce says what start is about to do.
+func (o *clusterOptions) announce(stderr io.Writer) {
+	switch {
+	case len(o.endpoints) > 0:
+	case o.version != "":
+		fmt.Fprintf(stderr, "starting an etcd %s cluster of %d, after building it if need be\n", o.version, o.settings.Members)
+	default:
+		fmt.Fprintf(stderr, "starting an etcd cluster of %d\n", o.settings.Members)
+	}
+}
+
 // start returns the cluster, ready, with its data in dataDir and its logs in
 // runDir.
 func (o *clusterOptions) start(ctx context.Context, dataDir, runDir string) (cluster.Cluster, error) {

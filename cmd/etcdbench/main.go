@@ -53,13 +53,16 @@ func main() {
 	os.Exit(code)
 }
 
-// interruptible returns a context that the first SIGINT or SIGTERM cancels, with
-// the cause that makes a run an interrupted one. A second signal ends the
+// interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP cancels,
+// with the cause that makes a run an interrupted one. A second signal ends the
 // program at once; the members it started notice and follow.
 func interruptible(stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	// A reader that goes away is no reason to lose a run: writing to it fails,
+	// and that is all.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
 		if _, ok := <-signals; !ok {
 			return

@@ -276,8 +276,8 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 // measure starts the cluster and runs the plan. The result is nil when nothing
 // was measured.
 func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Writer) (run *results.Run, err error) {
-	if len(o.cluster.endpoints) == 0 && o.progress != string(bench.ProgressNone) {
-		fmt.Fprintf(stderr, "starting %d etcd members\n", o.cluster.settings.Members)
+	if o.progress != string(bench.ProgressNone) {
+		o.cluster.announce(stderr)
 	}
 	s, err := openSession(ctx, &o.cluster, o.conns, dir.Path, o.id)
 	if err != nil {
@@ -311,6 +311,9 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 		Observers: []bench.Observer{bench.Journal{Dir: dir}, o.newProgress(stderr)},
 	})
 	if run != nil {
+		// Saved before the clean-up, which may take a while, and once more after
+		// it; only the second error is told.
+		_ = dir.WriteRun(run)
 		o.releasePrefix(ctx, s, run)
 	}
 	return run, err
