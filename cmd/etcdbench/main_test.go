@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -168,7 +169,9 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	for _, name := range strings.Split(args[0], ",") {
-		ts.Check(cmd.Process.Signal(signals[name]))
+		if err := cmd.Process.Signal(signals[name]); !errors.Is(err, os.ErrProcessDone) {
+			ts.Check(err)
+		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	_ = cmd.Wait()
