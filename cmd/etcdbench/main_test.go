@@ -65,6 +65,7 @@ func TestScripts(t *testing.T) {
 			"mounted": cmdMounted,
 			"noproc":  cmdNoProcess,
 			"oneline": cmdOneLine,
+			"exits":   cmdExits,
 		},
 	})
 }
@@ -199,6 +200,21 @@ func cmdNoProcess(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("left behind: %s", left)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// exits CODE PROGRAM ARGS... runs a program and checks its exit code.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
 	}
 }
 

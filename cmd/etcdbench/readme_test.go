@@ -31,7 +31,7 @@ func TestReadmeCommands(t *testing.T) {
 	defer c.Stop()
 	endpoint := c.Members()[0].Endpoint
 	addresses := regexp.MustCompile(`--endpoints \S+`)
-	commands := regexp.MustCompile(`(?m)^(?:go run \./cmd/)?(etcdbench .*)$`).FindAllStringSubmatch(string(readme), -1)
+	commands := regexp.MustCompile(`(?m)^(?:go run \./cmd/)?(etcdbench [a-z]+(?: .*)?)$`).FindAllStringSubmatch(string(readme), -1)
 	out := t.TempDir()
 	ran := 0
 	for _, m := range commands {
