@@ -38,14 +38,20 @@ func (c *client) work() {
 
 // loop is the closed loop: the next operation when the last one is answered.
 func (c *client) loop(ph *phase) {
-	for c.engine.current.Load() == ph {
+	for {
+		ph.active.Add(1)
+		if c.engine.current.Load() != ph {
+			ph.active.Add(-1)
+			return
+		}
 		n := ph.taken.Add(1) - 1
 		if ph.Total > 0 && n >= ph.Total {
+			ph.active.Add(-1)
 			<-ph.over
 			return
 		}
 		kind := c.engine.kindOf(ph.index, n)
-		ph.begin(kind)
+		ph.offered[kind].Add(1)
 		c.do(arrival{phase: ph, n: n}, kind)
 		c.backOff(ph)
 	}

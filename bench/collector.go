@@ -177,10 +177,10 @@ func (c *collector) flush(at time.Duration) {
 	}
 	live := c.live[:0]
 	for _, lp := range c.live {
-		done := c.ended || !c.late && isClosed(lp.over) && lp.unsettled() == 0
+		done := c.ended || !c.late && isClosed(lp.over) && lp.active.Load() == 0
 		lp.recorder.collect()
 		i.Operations = append(i.Operations, c.intervalOps(lp, i.Length)...)
-		i.InFlight += lp.unsettled()
+		i.InFlight += int(lp.active.Load())
 		if done {
 			c.retire(lp)
 			continue
@@ -244,6 +244,7 @@ func (c *collector) retire(lp *livePhase) {
 		o.Errors = append(o.Errors, c.engine.errors.list(lp.index, k)...)
 		c.ops = append(c.ops, o)
 	}
+	c.engine.returnRecorder(lp.recorder)
 }
 
 func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped uint64, length time.Duration) (results.Operation, error) {

@@ -21,9 +21,12 @@ type phase struct {
 	taken   atomic.Uint64
 	offered []atomic.Uint64 // by kind
 	dropped []atomic.Uint64 // by kind
-	// begun and settled count the operations that clients were asked for, and
-	// those whose outcome is known.
-	begun, settled atomic.Uint64
+	// settled counts the operations whose outcome is known.
+	settled atomic.Uint64
+	// active is how many operations wait or are in flight. It is raised before a
+	// client looks whether the phase still goes on, so that a phase that is over
+	// and has none active gets no more samples.
+	active atomic.Int64
 
 	queue chan arrival // nil in a closed loop
 	over  chan struct{}
@@ -61,7 +64,7 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 		end = ph.start + pp.Duration
 	}
 	ph.end.Store(int64(end))
-	ph.recorder = NewRecorder(len(e.kinds), end)
+	ph.recorder = e.takeRecorder(end)
 	if pp.Load.Open() {
 		if last != nil && last.queue != nil {
 			ph.queue = last.queue
@@ -71,6 +74,36 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	}
 	e.phases[index].Store(ph)
 	return ph
+}
+
+// Recorders are large, and making one at the change of phase would hold up the
+// next phase's first arrivals. Two are made beforehand and used in turns: seldom
+// does a phase before the last still wait for answers.
+func (e *engine) makeRecorders() {
+	const spare = 2
+	e.recorders = make(chan *Recorder, spare)
+	for range min(spare, len(e.plan.Phases)) {
+		e.recorders <- NewRecorder(len(e.kinds), never)
+	}
+}
+
+func (e *engine) takeRecorder(end time.Duration) *Recorder {
+	select {
+	case r := <-e.recorders:
+		r.end.Store(int64(end))
+		return r
+	default:
+		return NewRecorder(len(e.kinds), end)
+	}
+}
+
+// returnRecorder takes back one that gets no more samples.
+func (e *engine) returnRecorder(r *Recorder) {
+	r.reset()
+	select {
+	case e.recorders <- r:
+	default:
+	}
 }
 
 // drive keeps the phase going until its planned end or until ctx ends.
@@ -130,7 +163,8 @@ func (ph *phase) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bo
 // offer hands an arrival to a client, or lets it wait, or drops it.
 func (ph *phase) offer(a arrival) {
 	kind := ph.engine.kindOf(ph.index, a.n)
-	ph.begin(kind)
+	ph.active.Add(1)
+	ph.offered[kind].Add(1)
 	if idle := &ph.engine.idle; idle.Load() > int64(len(ph.queue)) {
 		idle.Add(-1)
 		a.free = true
@@ -161,26 +195,16 @@ func (ph *phase) closeQueue() {
 	}
 }
 
-func (ph *phase) begin(kind int) {
-	ph.begun.Add(1)
-	ph.offered[kind].Add(1)
-}
-
 func (ph *phase) record(caller int, s Sample) {
 	ph.recorder.Record(caller, s)
 	ph.settle()
 }
 
 func (ph *phase) settle() {
+	ph.active.Add(-1)
 	if n := ph.settled.Add(1); ph.Total > 0 && n >= ph.Total {
 		ph.finishOnce.Do(func() { close(ph.finished) })
 	}
-}
-
-// unsettled is the number of operations that are waiting or in flight.
-func (ph *phase) unsettled() int {
-	settled := ph.settled.Load() // first, so that the difference is never negative
-	return int(ph.begun.Load() - settled)
 }
 
 func (e *engine) kindOf(phase int, n uint64) int {

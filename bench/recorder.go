@@ -125,6 +125,14 @@ func NewRecorder(kinds int, end time.Duration) *Recorder {
 	return r
 }
 
+// reset makes a recorder that has been collected fit for another phase.
+func (r *Recorder) reset() {
+	r.lag.Reset()
+	for _, t := range r.phase {
+		t.reset()
+	}
+}
+
 func newShardBuffer(kinds int) shardBuffer {
 	b := shardBuffer{kinds: make([]kindBuffer, kinds), lag: make(counter, bucketCount)}
 	for k := range b.kinds {

@@ -93,6 +93,8 @@ type engine struct {
 	// current is the phase that clients work on; nil once the load has stopped.
 	current atomic.Pointer[phase]
 	phases  []atomic.Pointer[phase] // by place in the plan, once begun
+	// recorders are those that no phase uses.
+	recorders chan *Recorder
 	// idle is how many clients wait for an arrival, less the arrivals that are
 	// on their way to one.
 	idle atomic.Int64
@@ -124,6 +126,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	e.makeRecorders()
 	e.phases = make([]atomic.Pointer[phase], len(e.plan.Phases))
 	e.clock = clock{start: time.Now()}
 	if r, ok := e.workload.(Receiver); ok {

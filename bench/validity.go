@@ -2,6 +2,8 @@ package bench
 
 import (
 	"fmt"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -48,7 +50,7 @@ func (e *engine) judgeValidity(u machine.Usage, lag *hdrhistogram.Histogram, ops
 		Throttled: u.ThrottledShare(), GCs: u.GCs, GCPause: u.GCPause, GCPauseMax: u.GCPauseMax,
 		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Kind == ClusterInProcess,
 	}
-	f := findings{Generator: g, elapsed: u.Elapsed, cluster: e.run.Cluster.Kind, clients: e.plan.Clients}
+	f := findings{Generator: g, elapsed: u.Elapsed, cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: e.plan.Clients}
 	f.addOperations(e.plan, ops)
 	e.run.Validity = f.judge()
 	return nil
@@ -59,6 +61,8 @@ type findings struct {
 	results.Generator
 	elapsed time.Duration
 	cluster string
+	// local says that the cluster runs on this machine.
+	local   bool
 	clients int
 	open    bool
 	// serviceMean and responseP99 are the slowest kind's.
@@ -173,13 +177,13 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 			Message: "cluster and generator share one process: scheduler, garbage collector and CPU account are the same",
 			Remedy:  "leave out --in-process for numbers that matter",
 		})
-	case f.CPU > ownCPUMax && f.cluster == ClusterRemote:
+	case f.CPU > ownCPUMax && !f.local:
 		add(results.Reason{
 			Code: "generator-cpu", Severity: results.Invalid, Value: f.CPU, Limit: ownCPUMax,
 			Message: fmt.Sprintf("the generator used %.0f %% of its CPUs: it, not etcd, may have been the limit", 100*f.CPU),
 			Remedy:  "use a larger machine for the generator, or lower the load",
 		})
-	case f.Machine > machineCPUMax && f.cluster == ClusterProcess:
+	case f.Machine > machineCPUMax && f.local:
 		add(results.Reason{
 			Code: "cpu-contention", Severity: results.Degraded, Value: f.Machine, Limit: machineCPUMax,
 			Message: fmt.Sprintf("cluster and generator share this machine, whose CPUs were %.0f %% busy (generator %.0f %%)", 100*f.Machine, 100*f.CPU),
@@ -204,6 +208,24 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 			Remedy:  "raise the container's CPU limit",
 		})
 	}
+}
+
+// isLocal tells whether a cluster shares the machine with the generator.
+func isLocal(c results.Cluster) bool {
+	if c.Kind != ClusterRemote {
+		return true
+	}
+	for _, m := range c.Members {
+		address := m.Endpoint
+		if _, rest, ok := strings.Cut(address, "://"); ok {
+			address = rest
+		}
+		host, _, err := net.SplitHostPort(address)
+		if ip := net.ParseIP(host); err == nil && (host == "localhost" || ip != nil && ip.IsLoopback()) {
+			return true
+		}
+	}
+	return false
 }
 
 func ratio(a, b time.Duration) float64 {

@@ -100,7 +100,7 @@ func startProcesses(ctx context.Context, o ProcessOptions) (_ *Processes, err er
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.startTimeout())
 	defer cancel()
-	if err := waitReady(ctx, c, c.died); err != nil {
+	if err := waitReady(ctx, c, c.Died); err != nil {
 		return nil, c.withLogs(err)
 	}
 	return c, nil
@@ -167,8 +167,8 @@ func memberEnv() []string {
 	return env
 }
 
-// died returns an error when a member's process has ended.
-func (c *Processes) died() error {
+// Died returns an error when a member's process has ended.
+func (c *Processes) Died() error {
 	for _, p := range c.members {
 		select {
 		case <-p.exited:

@@ -314,6 +314,11 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 		// Saved before the clean-up, which may take a while, and once more after
 		// it; only the second error is told.
 		_ = dir.WriteRun(run)
+		if c, ok := s.Cluster.(*cluster.Processes); ok {
+			if died := c.Died(); died != nil {
+				run.Warn("member-ended", fmt.Sprintf("%v: see its log in %s", died, filepath.Join(dir.Path, results.MembersDir)))
+			}
+		}
 		o.releasePrefix(ctx, s, run)
 	}
 	return run, err

@@ -1,0 +1,109 @@
+package bench
+
+import (
+	"testing"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+func lagOf(p99 time.Duration) results.Latency {
+	return results.Latency{Count: 1000, P50: int64(p99 / 2), P99: int64(p99)}
+}
+
+func TestValidity(t *testing.T) {
+	remote := findings{cluster: ClusterRemote, clients: 10, elapsed: 10 * time.Second}
+	open := func(change func(*findings)) findings {
+		f := remote
+		f.open, f.Achieved, f.responseP99, f.serviceMean = true, 1, 20*time.Millisecond, time.Millisecond
+		change(&f)
+		return f
+	}
+	closed := func(change func(*findings)) findings {
+		f := remote
+		change(&f)
+		return f
+	}
+	for name, c := range map[string]struct {
+		f             findings
+		verdict, code string
+	}{
+		"quiet":                     {closed(func(*findings) {}), results.Valid, ""},
+		"quiet open":                {open(func(f *findings) { f.SendLag = lagOf(500 * time.Microsecond) }), results.Valid, ""},
+		"lag, but not to be seen":   {open(func(f *findings) { f.SendLag, f.responseP99 = lagOf(5*time.Millisecond), time.Second }), results.Valid, ""},
+		"lag":                       {open(func(f *findings) { f.SendLag = lagOf(3 * time.Millisecond) }), results.Degraded, "send-lag"},
+		"nothing but lag":           {open(func(f *findings) { f.SendLag = lagOf(15 * time.Millisecond) }), results.Invalid, "send-lag"},
+		"clients busy":              {open(func(f *findings) { f.Waited = 0.5 }), results.Degraded, "clients-busy"},
+		"too few clients":           {open(func(f *findings) { f.Waited, f.Achieved = 0.9, 0.5 }), results.Invalid, "too-few-clients"},
+		"etcd overloaded":           {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMean = 0.9, 0.5, 50*time.Millisecond }), results.Degraded, "clients-busy"},
+		"own CPU":                   {closed(func(f *findings) { f.CPU = 0.95 }), results.Invalid, "generator-cpu"},
+		"own CPU, cluster here":     {closed(func(f *findings) { f.CPU, f.cluster, f.local = 0.95, ClusterProcess, true }), results.Valid, ""},
+		"machine busy elsewhere":    {closed(func(f *findings) { f.Machine = 0.99 }), results.Valid, ""},
+		"machine busy, shared":      {closed(func(f *findings) { f.Machine, f.cluster, f.local = 0.99, ClusterProcess, true }), results.Degraded, "cpu-contention"},
+		"machine busy, loopback":    {closed(func(f *findings) { f.Machine, f.local = 0.99, true }), results.Degraded, "cpu-contention"},
+		"in-process":                {closed(func(f *findings) { f.cluster, f.local = ClusterInProcess, true }), results.Degraded, "shared-runtime"},
+		"steal":                     {closed(func(f *findings) { f.Steal = 0.1 }), results.Degraded, "cpu-steal"},
+		"throttled":                 {closed(func(f *findings) { f.Throttled = 0.05 }), results.Degraded, "cpu-throttled"},
+		"throttled much":            {closed(func(f *findings) { f.Throttled = 0.2 }), results.Invalid, "cpu-throttled"},
+		"collector":                 {closed(func(f *findings) { f.GCPause = time.Second }), results.Degraded, "gc-pauses"},
+		"scheduler":                 {closed(func(f *findings) { f.SchedP99 = 10 * time.Millisecond }), results.Degraded, "scheduler-delay"},
+		"the worst reason decides":  {open(func(f *findings) { f.Waited, f.Achieved, f.Steal = 0.9, 0.5, 0.5 }), results.Invalid, "cpu-steal"},
+		"the order does not matter": {closed(func(f *findings) { f.CPU, f.Steal = 0.95, 0.5 }), results.Invalid, "cpu-steal"},
+	} {
+		v := c.f.judge()
+		if v.Verdict != c.verdict {
+			t.Errorf("%s: %s, want %s (%+v)", name, v.Verdict, c.verdict, v.Reasons)
+		}
+		found := c.code == "" && len(v.Reasons) == 0
+		for _, r := range v.Reasons {
+			found = found || r.Code == c.code
+			if r.Message == "" || r.Remedy == "" {
+				t.Errorf("%s: reason %s has no message or no remedy", name, r.Code)
+			}
+		}
+		if !found {
+			t.Errorf("%s: reasons %+v, want %q", name, v.Reasons, c.code)
+		}
+	}
+}
+
+func TestIsLocal(t *testing.T) {
+	for endpoint, want := range map[string]bool{
+		"127.0.0.1:2379": true, "http://localhost:2379": true, "[::1]:2379": true, "10.0.0.1:2379": false, "https://etcd.example:2379": false,
+	} {
+		c := results.Cluster{Kind: ClusterRemote, Members: []results.Member{{Endpoint: endpoint}}}
+		if got := isLocal(c); got != want {
+			t.Errorf("%s: local %v, want %v", endpoint, got, want)
+		}
+	}
+}
+
+func TestTargetVerdict(t *testing.T) {
+	closed := results.PlanPhase{Name: "measure", Duration: 10 * time.Second}
+	open := closed
+	open.Load.Rate = 1000
+	for name, c := range map[string]struct {
+		phase  results.PlanPhase
+		op     results.Operation
+		target float64
+		want   string
+	}{
+		"met":              {closed, results.Operation{Write: true, Offered: 20_000, Completed: 20_000, Throughput: 2000}, 1000, results.TargetMet},
+		"missed":           {closed, results.Operation{Write: true, Offered: 5_000, Completed: 5_000, Throughput: 500}, 1000, results.TargetMissed},
+		"carried":          {open, results.Operation{Write: true, Offered: 10_000, Completed: 10_000, CompletedLate: 7, Throughput: 999.3}, 1000, results.TargetMet},
+		"not carried":      {open, results.Operation{Write: true, Offered: 10_000, Completed: 9_900, Throughput: 990}, 1000, results.TargetMissed},
+		"not offered":      {open, results.Operation{Write: true, Offered: 10_000, Completed: 10_000, Throughput: 1000}, 5000, results.TargetUndecided},
+		"nothing written":  {closed, results.Operation{Offered: 10, Completed: 10, Throughput: 1}, 1000, results.TargetNone},
+		"no target wanted": {closed, results.Operation{Write: true, Offered: 10, Completed: 10, Throughput: 1}, 0, results.TargetNone},
+	} {
+		c.op.Phase = "measure"
+		run := &results.Run{
+			Outcome: results.Completed, Plan: results.Plan{Phases: []results.PlanPhase{c.phase}}, Target: results.Target{Writes: c.target},
+			Phases: []results.Phase{{Name: "measure", Length: 10 * time.Second}}, Operations: []results.Operation{c.op},
+		}
+		judgeTarget(run)
+		if run.Target.Verdict != c.want {
+			t.Errorf("%s: %+v, want %s", name, run.Target, c.want)
+		}
+	}
+}
