@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -43,6 +44,9 @@ one line, and waits for Ctrl-C; then the cluster and its data are removed.`,
 			}
 			defer func() { err = errors.Join(err, c.Stop(), os.RemoveAll(dataDir)) }()
 			fmt.Fprintln(cmd.OutOrStdout(), strings.Join(cluster.Endpoints(c), ","))
+			if c.TLS() != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "clients need --cacert %s\n", filepath.Join(dataDir, "tls", "cert.pem"))
+			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "ready: data in %s; Ctrl-C stops the cluster and removes it\n", dataDir)
 			<-ctx.Done()
 			return nil

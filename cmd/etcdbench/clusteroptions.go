@@ -51,6 +51,7 @@ func (o *clusterOptions) addStartFlags(fs *pflag.FlagSet) {
 	o.settings = cluster.DefaultSettings()
 	s := &o.settings
 	fs.IntVar(&s.Members, "members", s.Members, "members of the cluster to start: 1, 3 or 5")
+	fs.BoolVar(&o.inProcess, "in-process", false, "start the members inside this process: for a quick look, not for numbers")
 	fs.StringVar(&o.binary, "etcd-binary", "", "etcd `program` to start instead of the built-in one")
 	fs.StringVar(&o.version, "etcd-version", "", "etcd `version` to build and start, such as v3.6.14")
 	fs.DurationVar(&s.HeartbeatInterval, "heartbeat-interval", 0, "raft heartbeat interval (etcd's default: 100ms)")
@@ -69,7 +70,6 @@ func (o *clusterOptions) addStartFlags(fs *pflag.FlagSet) {
 }
 
 func (o *clusterOptions) addRemoteFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.inProcess, "in-process", false, "start the members inside this process: for a quick look, not for numbers")
 	fs.StringSliceVar(&o.endpoints, "endpoints", nil, "`addresses` of a cluster that runs already, separated by commas")
 	fs.StringVar(&o.files.CACert, "cacert", "", "`file` of the authority that signed the servers' certificates")
 	fs.StringVar(&o.files.Cert, "cert", "", "`file` of the client's certificate")

@@ -79,41 +79,40 @@ WORKLOAD is put unless another is named; "etcdbench workloads" lists them.`,
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	o.addFlags(cmd.Flags())
+	help := o.addFlags(cmd.Flags())
+	cmd.SetUsageFunc(help.usage)
 	return cmd
 }
 
-func (o *runOptions) addFlags(fs *pflag.FlagSet) {
-	fs.SortFlags = false
-	fs.IntVar(&o.clients, "clients", 128, "virtual clients, each with one operation at a time")
-	fs.IntVar(&o.conns, "conns", 8, "connections that the clients share")
-	fs.Float64Var(&o.rate, "rate", 0, "arrivals per second: an open loop (0: a closed loop)")
-	fs.StringVar(&o.arrival, "arrival", bench.ArrivalConstant, "arrivals of an open loop: constant or poisson")
-	fs.DurationVar(&o.duration, "duration", 30*time.Second, "length of the measured phase")
-	fs.Uint64Var(&o.total, "total", 0, "measure so many operations instead of a --duration")
-	fs.DurationVar(&o.warmup, "warmup", 5*time.Second, "length of the warm-up (0: none)")
-	fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest time that a request may take")
-	fs.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for requests in flight at the end")
-	fs.IntVar(&o.queue, "queue", 0, "arrivals that may wait for a free client (0: ten seconds' worth)")
-	fs.Uint64Var(&o.seed, "seed", 1, "fixes keys, values and arrivals")
-	fs.Float64Var(&o.target, "target", results.DefaultTarget, "writes per second to measure against; when given, missing it exits with 3")
-	o.cluster.addStartFlags(fs)
-	o.cluster.addRemoteFlags(fs)
-	fs.StringVar(&o.prefix, "prefix", "", "`prefix` of every key (default: /etcdbench/RUN-ID/)")
-	fs.BoolVar(&o.keepData, "keep-data", false, "leave the keys in a remote cluster")
-	fs.BoolVar(&o.allowExisting, "allow-existing", false, "use a --prefix that has keys already, and delete them afterwards")
-	fs.StringVar(&o.out, "out", "", "`directory` of the result (default: results/RUN-ID)")
-	fs.StringVar(&o.output, "output", "text", "what goes to standard output: text or json")
-	fs.StringVar(&o.progress, "progress", "auto", "bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
-	for _, e := range workloads.All() {
-		own := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
-		e.Define().AddFlags(own)
-		own.VisitAll(func(f *pflag.Flag) {
-			if fs.Lookup(f.Name) == nil {
-				fs.AddFlag(f)
-			}
-		})
-	}
+// addFlags registers every flag and returns them in the groups that help shows.
+func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
+	groups := &flagGroups{all: fs}
+	groups.add("Load", func(fs *pflag.FlagSet) {
+		fs.IntVar(&o.clients, "clients", 128, "virtual clients, each with one operation at a time")
+		fs.IntVar(&o.conns, "conns", 8, "connections that the clients share")
+		fs.Float64Var(&o.rate, "rate", 0, "arrivals per second: an open loop (0: a closed loop)")
+		fs.StringVar(&o.arrival, "arrival", bench.ArrivalConstant, "arrivals of an open loop: constant or poisson")
+		fs.DurationVar(&o.duration, "duration", 30*time.Second, "length of the measured phase")
+		fs.Uint64Var(&o.total, "total", 0, "measure so many operations instead of a --duration")
+		fs.DurationVar(&o.warmup, "warmup", 5*time.Second, "length of the warm-up (0: none)")
+		fs.DurationVar(&o.timeout, "timeout", 10*time.Second, "longest time that a request may take")
+		fs.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for requests in flight at the end")
+		fs.IntVar(&o.queue, "queue", 0, "arrivals that may wait for a free client (0: ten seconds' worth)")
+		fs.Uint64Var(&o.seed, "seed", 1, "fixes keys, values and arrivals")
+		fs.Float64Var(&o.target, "target", results.DefaultTarget, "writes per second to measure against; when given, missing it exits with 3")
+	})
+	groups.addWorkloads()
+	groups.add("A cluster to start", o.cluster.addStartFlags)
+	groups.add("A cluster that runs already", o.cluster.addRemoteFlags)
+	groups.add("Keys and results", func(fs *pflag.FlagSet) {
+		fs.StringVar(&o.prefix, "prefix", "", "`prefix` of every key (default: /etcdbench/RUN-ID/)")
+		fs.BoolVar(&o.keepData, "keep-data", false, "leave the keys in a remote cluster")
+		fs.BoolVar(&o.allowExisting, "allow-existing", false, "use a --prefix that has keys already, and delete them afterwards")
+		fs.StringVar(&o.out, "out", "", "`directory` of the result (default: results/RUN-ID)")
+		fs.StringVar(&o.output, "output", "text", "what goes to standard output: text or json")
+		fs.StringVar(&o.progress, "progress", "auto", "bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
+	})
+	return groups
 }
 
 // validate turns flags into a plan. Nothing has been started yet, and nothing

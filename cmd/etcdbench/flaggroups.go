@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+// flagGroups are a command's flags under headings, for commands with many.
+type flagGroups struct {
+	all    *pflag.FlagSet
+	titles []string
+	groups []*pflag.FlagSet
+}
+
+// add registers flags with the command, under a heading.
+func (g *flagGroups) add(title string, register func(*pflag.FlagSet)) {
+	fs := pflag.NewFlagSet(title, pflag.ContinueOnError)
+	fs.SortFlags = false
+	register(fs)
+	g.all.AddFlagSet(fs)
+	g.titles = append(g.titles, title)
+	g.groups = append(g.groups, fs)
+}
+
+// addWorkloads registers the parameters of all workloads, under the names of
+// those that know them.
+func (g *flagGroups) addWorkloads() {
+	var order []string
+	flags := map[string]*pflag.Flag{}
+	users := map[string][]string{}
+	for _, e := range workloads.All() {
+		own := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
+		own.SortFlags = false
+		e.Define().AddFlags(own)
+		own.VisitAll(func(f *pflag.Flag) {
+			if flags[f.Name] == nil {
+				flags[f.Name] = f
+				order = append(order, f.Name)
+			}
+			users[f.Name] = append(users[f.Name], e.Name)
+		})
+	}
+	done := map[string]bool{}
+	for _, name := range order {
+		title := "Workload " + strings.Join(users[name], ", ")
+		if done[title] {
+			continue
+		}
+		done[title] = true
+		g.add(title, func(fs *pflag.FlagSet) {
+			for _, other := range order {
+				if "Workload "+strings.Join(users[other], ", ") == title {
+					fs.AddFlag(flags[other])
+				}
+			}
+		})
+	}
+}
+
+// usage prints how a command is used, group by group.
+func (g *flagGroups) usage(cmd *cobra.Command) error {
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "Usage:\n  %s\n\nExamples:\n%s\n", cmd.UseLine(), cmd.Example)
+	for i, fs := range g.groups {
+		fmt.Fprintf(out, "\n%s:\n%s", g.titles[i], fs.FlagUsages())
+	}
+	return nil
+}
