@@ -399,6 +399,40 @@ func (l *intervalLog) check(t *testing.T, run *results.Run) {
 	}
 }
 
+// slowObserver takes its time over one interval.
+type slowObserver struct{ intervalLog }
+
+func (o *slowObserver) Interval(i *results.Interval) error {
+	if i.Number == 2 {
+		time.Sleep(2500 * time.Millisecond)
+	}
+	return o.intervalLog.Interval(i)
+}
+
+// A slow disk or terminal makes intervals longer, never denser.
+func TestSlowObserver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &slowObserver{}
+		o := virtual()
+		o.Observers = []Observer{log}
+		plan := measurePlan(10, PlanPhase{Duration: 10 * time.Second, Load: Load{Rate: 1000}})
+		run := mustRun(t, t.Context(), plan, &fakeWorkload{serve: func(ctx context.Context, op *Op) error { return wait(ctx, time.Millisecond) }}, o)
+		log.check(t, run)
+		longest := time.Duration(0)
+		for _, i := range log.intervals {
+			longest = max(longest, i.Length)
+			for _, op := range i.Operations {
+				if want := 1000 * i.Length.Seconds(); i.Phase == "measure" && (float64(op.Completed) < want-10 || float64(op.Completed) > want+10) {
+					t.Errorf("interval %d of %v has %d operations, want %.0f", i.Number, i.Length, op.Completed, want)
+				}
+			}
+		}
+		if longest < 2*time.Second {
+			t.Errorf("the longest interval is %v: the observer was not slow", longest)
+		}
+	})
+}
+
 // eventWorkload is told of each operation once more, later and by itself.
 type eventWorkload struct {
 	fakeWorkload
