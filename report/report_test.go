@@ -104,12 +104,15 @@ func TestGolden(t *testing.T) {
 	few := results.Operation{Phase: "measure", Op: "range", Offered: 30, Completed: 30, Throughput: 3, ResponseTime: latency(t, map[time.Duration]int64{time.Millisecond: 30})}
 	few.ServiceTime = few.ResponseTime
 	read.Operations = []results.Operation{few}
+	failing := sample(t)
+	failing.Operations = []results.Operation{{Phase: "measure", Op: "put", Offered: 7, Failed: 7, FailedResponseTime: latency(t, map[time.Duration]int64{time.Millisecond: 7})}}
 	nothing := &results.Run{Outcome: results.Failed, Reason: "set up range: boom", Plan: results.Plan{Workload: "range", Clients: 1, Conns: 1}, Target: results.Target{Verdict: results.TargetNone}}
 	for name, docs := range map[string][]Document{
 		"open.txt":    {{Run: sample(t), Path: "results/20261120-101500-a1b2c3"}},
 		"partial.txt": {{Run: partial}},
 		"range.txt":   {{Run: read}, {Run: read}},
 		"nothing.txt": {{Run: nothing}},
+		"failing.txt": {{Run: failing}},
 	} {
 		var b bytes.Buffer
 		if err := writeText(&b, docs); err != nil {

@@ -115,51 +115,70 @@ func shown(r *results.Run) map[string]bool {
 
 func (t text) operations(r *results.Run) {
 	rows := []string{"operation\ttime\tops/s\tmean\tp50\tp90\tp99\tp99.9\tp99.99\tmax"}
-	unresolved, rowsOf := false, shown(r)
+	measured := shown(r)
 	for _, o := range r.Operations {
-		if !rowsOf[o.Phase] {
+		if !measured[o.Phase] {
 			continue
 		}
 		name := clean(o.Op)
 		if len(r.Plan.Phases) > 2 {
 			name = clean(o.Phase) + " " + name
 		}
-		for i, k := range []struct {
-			name string
-			l    results.Latency
-		}{{"response", o.ResponseTime}, {"service", o.ServiceTime}, {"queue", o.QueueTime}} {
-			if i > 0 && o.QueueTime.Max < int64(time.Microsecond) {
-				continue // a closed loop: all of response time is service time
-			}
-			cells := []string{"", k.name, "", duration(k.l.Mean)}
-			if i == 0 {
-				cells[0], cells[2] = name, rate(o.Throughput)
-			}
-			for _, p := range []struct {
-				p  float64
-				ns int64
-			}{{50, k.l.P50}, {90, k.l.P90}, {99, k.l.P99}, {99.9, k.l.P999}, {99.99, k.l.P9999}} {
-				cell := "?"
-				if i == 0 {
-					cell = percentile(o, p.p, p.ns)
-				} else if k.l.Resolved(p.p) {
-					cell = duration(p.ns)
-				}
-				unresolved = unresolved || cell == "?"
-				cells = append(cells, cell)
-			}
-			rows = append(rows, strings.Join(append(cells, duration(k.l.Max)), "\t"))
+		rows = append(rows, strings.Join(append([]string{name, "response", rate(o.Throughput)}, responseCells(o)...), "\t"))
+		if o.QueueTime.Max < int64(time.Microsecond) {
+			continue // a closed loop: all of response time is service time
 		}
+		rows = append(rows,
+			strings.Join(append([]string{"", "service", ""}, latencyCells(o.ServiceTime)...), "\t"),
+			strings.Join(append([]string{"", "queue", ""}, latencyCells(o.QueueTime)...), "\t"))
 	}
 	if len(rows) == 1 {
 		t.line("No operations were measured.\n")
 		return
 	}
 	t.table(rows)
-	if unresolved {
+	if strings.Contains(strings.Join(rows, ""), "\t?") {
 		t.line("  ?: fewer than ten samples lie beyond it")
 	}
 	t.line("")
+}
+
+// responseCells are mean, percentiles and maximum, as lower bounds where
+// unfinished operations reach into them.
+func responseCells(o results.Operation) []string {
+	l := o.ResponseTime
+	if l.Count == 0 {
+		return []string{"–", "–", "–", "–", "–", "–", "–"}
+	}
+	cells := []string{duration(l.Mean)}
+	for _, p := range percentiles(l) {
+		cells = append(cells, percentile(o, p.p, p.ns))
+	}
+	if longest := o.UnfinishedResponseTime.Max; longest > l.Max {
+		return append(cells, "≥ "+duration(longest))
+	}
+	return append(cells, duration(l.Max))
+}
+
+func latencyCells(l results.Latency) []string {
+	cells := []string{duration(l.Mean)}
+	for _, p := range percentiles(l) {
+		cell := "?"
+		if l.Resolved(p.p) {
+			cell = duration(p.ns)
+		}
+		cells = append(cells, cell)
+	}
+	return append(cells, duration(l.Max))
+}
+
+type quantile struct {
+	p  float64
+	ns int64
+}
+
+func percentiles(l results.Latency) []quantile {
+	return []quantile{{50, l.P50}, {90, l.P90}, {99, l.P99}, {99.9, l.P999}, {99.99, l.P9999}}
 }
 
 // histogram draws the response times of all measured operations.
