@@ -11,9 +11,9 @@ import (
 
 // timerfdSleeper waits on a timer file descriptor through Go's own network
 // poller. A kernel timer has no slack, and the wake-up leaves the scheduler's
-// other work where it is. A thread of our own in nanosleep wakes some 10 µs
-// sooner, but hands its arrivals on 60 µs later at the median, because it goes
-// back into a system call with the processor on which the woken client waits.
+// other work where it is. A thread of our own in nanosleep wakes sooner, but its
+// arrivals reach their clients later, because it goes back into a system call
+// with the processor on which the woken client waits: see BenchmarkSleeper.
 type timerfdSleeper struct {
 	fd   int
 	file *os.File

@@ -106,6 +106,8 @@ func TestGolden(t *testing.T) {
 	read.Operations = []results.Operation{few}
 	failing := sample(t)
 	failing.Operations = []results.Operation{{Phase: "measure", Op: "put", Offered: 7, Failed: 7, FailedResponseTime: latency(t, map[time.Duration]int64{time.Millisecond: 7})}}
+	dead := sample(t)
+	dead.Operations = []results.Operation{{Phase: "measure", Op: "put", Offered: 500, Unfinished: 500, TimedOut: 500, UnfinishedResponseTime: latency(t, map[time.Duration]int64{time.Second: 500})}}
 	nothing := &results.Run{Outcome: results.Failed, Reason: "set up range: boom", Plan: results.Plan{Workload: "range", Clients: 1, Conns: 1}, Target: results.Target{Verdict: results.TargetNone}}
 	for name, docs := range map[string][]Document{
 		"open.txt":    {{Run: sample(t), Path: "results/20261120-101500-a1b2c3"}},
@@ -113,6 +115,7 @@ func TestGolden(t *testing.T) {
 		"range.txt":   {{Run: read}, {Run: read}},
 		"nothing.txt": {{Run: nothing}},
 		"failing.txt": {{Run: failing}},
+		"dead.txt":    {{Run: dead}},
 	} {
 		var b bytes.Buffer
 		if err := writeText(&b, docs); err != nil {

@@ -147,10 +147,13 @@ func (t text) operations(r *results.Run) {
 // unfinished operations reach into them.
 func responseCells(o results.Operation) []string {
 	l := o.ResponseTime
-	if l.Count == 0 {
+	if l.Count == 0 && o.UnfinishedResponseTime.Count == 0 {
 		return []string{"–", "–", "–", "–", "–", "–", "–"}
 	}
-	cells := []string{duration(l.Mean)}
+	cells := []string{"–"}
+	if l.Count > 0 {
+		cells[0] = duration(l.Mean)
+	}
 	for _, p := range percentiles(l) {
 		cells = append(cells, percentile(o, p.p, p.ns))
 	}
