@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -254,17 +255,23 @@ func checkMember(ctx context.Context, m Member, conn grpc.ClientConnInterface, s
 		m.Endpoint, s.DbSize>>20, 100*float64(s.DbSize)/float64(quota))
 }
 
-// freePort finds a loopback port that nobody listens on. It looks below the
-// range from which the system takes ports for outgoing connections, so that a
-// member that is restarted finds its port free.
-func freePort(try func(low, high int) int) (int, error) {
-	for range 200 {
-		port := try(10_000, 32_000)
-		if err := portFree(port); err == nil {
+// Ports for members are taken from below the range from which systems take
+// ports for outgoing connections, so that a member that is restarted finds its
+// port free.
+const lowestPort, highestPort = 10_000, 32_000
+
+// freePort finds a loopback port that nobody listens on and that is not taken
+// yet, and takes it.
+func freePort(taken map[int]bool) (int, error) {
+	const tries = 200
+	for range tries {
+		port := lowestPort + rand.IntN(highestPort-lowestPort)
+		if !taken[port] && portFree(port) == nil {
+			taken[port] = true
 			return port, nil
 		}
 	}
-	return 0, errors.New("find a free port: none of 200 tried is free")
+	return 0, fmt.Errorf("find a free port: none of %d tried is free", tries)
 }
 
 func portFree(port int) error {

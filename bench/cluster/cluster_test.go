@@ -229,6 +229,7 @@ func TestSettingsAreValidated(t *testing.T) {
 		"is not name=value":                    func(s *cluster.Settings) { s.EtcdFlags = []string{"--max-txn-ops"} },
 		"not defined: -no-such-flag":           func(s *cluster.Settings) { s.EtcdFlags = []string{"no-such-flag=1"} },
 		"invalid value \"x\" for flag -max-tx": func(s *cluster.Settings) { s.EtcdFlags = []string{"max-txn-ops=x"} },
+		"cannot be changed":                    func(s *cluster.Settings) { s.EtcdFlags = []string{"data-dir=elsewhere"} },
 		"leaves no room":                       func(s *cluster.Settings) { s.BasePort = 65535 },
 	} {
 		s := cluster.DefaultSettings()

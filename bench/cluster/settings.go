@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,6 +70,10 @@ const (
 	minSpace = 160 << 20
 )
 
+// ownFlags are those of etcd's flags that differ from member to member, or that
+// decide what is left behind.
+var ownFlags = [...]string{"name", "data-dir", "wal-dir", "config-file", "log-outputs", "listen-client-urls", "listen-peer-urls", "advertise-client-urls", "initial-advertise-peer-urls", "initial-cluster", "initial-cluster-token", "cert-file", "key-file"}
+
 // Validate says what is wrong with the settings, in the words of the flags.
 // embedded says that our own etcd runs, whose flags are known.
 func (s Settings) Validate(embedded bool) error {
@@ -97,8 +100,12 @@ func (s Settings) Validate(embedded bool) error {
 		}
 	}
 	for _, kv := range s.EtcdFlags {
-		if name, _, ok := strings.Cut(kv, "="); !ok || name == "" || strings.HasPrefix(name, "-") {
+		name, _, ok := strings.Cut(kv, "=")
+		if !ok || name == "" || strings.HasPrefix(name, "-") {
 			return fmt.Errorf("--etcd-flag %q is not name=value", kv)
+		}
+		if slices.Contains(ownFlags[:], name) {
+			return fmt.Errorf("--etcd-flag %s is set by etcdbench for each member and cannot be changed", name)
 		}
 	}
 	if embedded {
@@ -168,20 +175,13 @@ func (s Settings) layout(tlsInfo *etcdtransport.TLSInfo) ([]memberSpec, error) {
 	var initial []string
 	taken := map[int]bool{}
 	port := func(i int) (int, error) {
-		if s.BasePort > 0 {
-			if err := portFree(s.BasePort + i); err != nil {
-				return 0, fmt.Errorf("port %d is not free: %w", s.BasePort+i, err)
-			}
-			return s.BasePort + i, nil
+		if s.BasePort == 0 {
+			return freePort(taken)
 		}
-		return freePort(func(low, high int) int {
-			p := low + rand.IntN(high-low)
-			for taken[p] {
-				p = low + rand.IntN(high-low)
-			}
-			taken[p] = true
-			return p
-		})
+		if err := portFree(s.BasePort + i); err != nil {
+			return 0, fmt.Errorf("port %d is not free: %w", s.BasePort+i, err)
+		}
+		return s.BasePort + i, nil
 	}
 	for i := range s.Members {
 		client, err := port(2 * i)
