@@ -22,12 +22,14 @@ type collector struct {
 	stop       chan struct{}
 	stopped    chan struct{}
 
-	live   []*livePhase
-	ops    []results.Operation
-	lag    *hdrhistogram.Histogram // of the measured phases
-	err    error
-	number int
-	ended  bool // no client is left
+	live []*livePhase
+	// interval is what the last collect brought, by kind: one for all phases.
+	interval []*total
+	ops      []results.Operation
+	lag      *hdrhistogram.Histogram // of the measured phases
+	err      error
+	number   int
+	ended    bool // no client is left
 	// late says that samples may come for phases that have no operation left.
 	late bool
 
@@ -56,7 +58,7 @@ type errorKey struct{ code, etcd string }
 
 func newCollector(e *engine) *collector {
 	c := &collector{
-		engine: e, lag: results.NewHistogram(),
+		engine: e, lag: results.NewHistogram(), interval: newTotals(len(e.kinds)),
 		boundaries: make(chan boundary, len(e.plan.Phases)+1),
 		stop:       make(chan struct{}), stopped: make(chan struct{}),
 	}
@@ -186,7 +188,7 @@ func (c *collector) flush(at time.Duration) {
 	live := c.live[:0]
 	for _, lp := range c.live {
 		done := c.ended || !c.late && isClosed(lp.over) && lp.active.Load() == 0
-		lp.recorder.collect()
+		lp.recorder.collect(c.interval)
 		i.Operations = append(i.Operations, c.intervalOps(lp, i.Length)...)
 		i.InFlight += int(lp.active.Load())
 		if done {
@@ -216,7 +218,7 @@ func isClosed(ch chan struct{}) bool {
 // intervalOps returns what the last collect brought, kind by kind.
 func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.Operation {
 	var ops []results.Operation
-	for k, t := range lp.recorder.interval {
+	for k, t := range c.interval {
 		offered, dropped := lp.phase.offered[k].Load(), lp.phase.dropped[k].Load()
 		o, err := c.operation(lp.phase, k, t, offered-lp.offered[k], dropped-lp.dropped[k], length)
 		c.err = errors.Join(c.err, err)
@@ -253,6 +255,7 @@ func (c *collector) retire(lp *livePhase) {
 		c.ops = append(c.ops, o)
 	}
 	c.engine.returnRecorder(lp.recorder)
+	lp.recorder = nil // the engine keeps the phase
 }
 
 func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped uint64, length time.Duration) (results.Operation, error) {

@@ -97,8 +97,12 @@ func (e *engine) takeRecorder(end time.Duration) *Recorder {
 	}
 }
 
-// returnRecorder takes back one that gets no more samples.
+// returnRecorder takes back one that gets no more samples, if any phase is still
+// to come: otherwise its memory is better spent.
 func (e *engine) returnRecorder(r *Recorder) {
+	if e.phases[len(e.phases)-1].Load() != nil {
+		return
+	}
 	r.reset()
 	select {
 	case e.recorders <- r:

@@ -56,9 +56,9 @@ type Recorder struct {
 	end    atomic.Int64 // when the phase ends; later answers are late
 	shards []*shard
 
-	// The phase so far and the interval collected last, by kind.
-	phase, interval []*total
-	lag             *hdrhistogram.Histogram
+	// What was collected so far: the phase by kind, and the send lag.
+	phase []*total
+	lag   *hdrhistogram.Histogram
 }
 
 type shard struct {
@@ -118,11 +118,16 @@ func NewRecorder(kinds int, end time.Duration) *Recorder {
 		}
 		r.shards = append(r.shards, s)
 	}
-	for range kinds {
-		r.phase = append(r.phase, newTotal())
-		r.interval = append(r.interval, newTotal())
-	}
+	r.phase = newTotals(kinds)
 	return r
+}
+
+func newTotals(kinds int) []*total {
+	ts := make([]*total, kinds)
+	for k := range ts {
+		ts[k] = newTotal()
+	}
+	return ts
 }
 
 // reset makes a recorder that has been collected fit for another phase.
@@ -216,17 +221,17 @@ func (s *shard) flip() *shardBuffer {
 	return &s.buffer[old]
 }
 
-// collect moves what was recorded since the last call into r.interval and adds
+// collect puts what was recorded since the last call into interval and adds
 // it to r.phase. One goroutine may call it at a time.
-func (r *Recorder) collect() {
-	for _, t := range r.interval {
+func (r *Recorder) collect(interval []*total) {
+	for _, t := range interval {
 		t.reset()
 	}
 	for _, s := range r.shards {
 		b := s.flip()
 		b.lag.drain(r.lag)
 		for k := range b.kinds {
-			b.kinds[k].drainInto(r.interval[k], r.phase[k])
+			b.kinds[k].drainInto(interval[k], r.phase[k])
 		}
 	}
 }

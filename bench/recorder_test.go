@@ -49,11 +49,11 @@ func TestShardsMergeToOneHistogram(t *testing.T) {
 		}
 		r := NewRecorder(1, time.Hour)
 		stop := make(chan struct{})
-		intervals := results.NewHistogram()
+		intervals, interval := results.NewHistogram(), newTotals(1)
 		var reader, writers sync.WaitGroup
 		collect := func() {
-			r.collect()
-			intervals.Merge(r.interval[0].hists[seriesResponse])
+			r.collect(interval)
+			intervals.Merge(interval[0].hists[seriesResponse])
 		}
 		reader.Go(func() {
 			for {
@@ -91,7 +91,7 @@ func TestOutcomesAreKeptApart(t *testing.T) {
 	r.Record(1, Sample{Kind: 1, Outcome: Completed, Done: 11 * time.Second})
 	r.Record(2, Sample{Kind: 1, Outcome: Failed, Done: 2 * time.Second})
 	r.Record(3, Sample{Kind: 1, Outcome: TimedOut, Done: time.Hour})
-	r.collect()
+	r.collect(newTotals(2))
 	got := r.phase[1]
 	if want := (tally{late: 1, timedOut: 1, overflow: 1}); got.tally != want {
 		t.Errorf("counted %+v, want %+v", got.tally, want)
@@ -142,11 +142,11 @@ func BenchmarkRecord(b *testing.B) {
 }
 
 func BenchmarkCollect(b *testing.B) {
-	r := NewRecorder(1, time.Hour)
+	r, interval := NewRecorder(1, time.Hour), newTotals(1)
 	for b.Loop() {
 		for i := range 1000 {
 			r.Record(i, Sample{Done: time.Duration(i) * time.Microsecond})
 		}
-		r.collect()
+		r.collect(interval)
 	}
 }

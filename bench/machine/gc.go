@@ -11,7 +11,8 @@ import (
 const (
 	heapBase      = 3 << 20
 	heapPerClient = 22 << 10
-	heapGoal      = 50 << 20
+	heapGoal      = 44 << 20
+	leastPercent  = 75
 )
 
 // CalmGC makes the garbage collector run less often while the heap is small, as
@@ -23,7 +24,7 @@ func CalmGC(clients int) (setting string, undo func()) {
 		return v, func() {}
 	}
 	percent := 100*heapGoal/(heapBase+clients*heapPerClient) - 100
-	percent = max(percent, 100)
+	percent = max(percent, leastPercent)
 	old := debug.SetGCPercent(percent)
 	return strconv.Itoa(percent), func() { debug.SetGCPercent(old) }
 }

@@ -57,7 +57,7 @@ func TestProbeDisk(t *testing.T) {
 
 func TestCalmGC(t *testing.T) {
 	t.Setenv("GOGC", "")
-	for clients, want := range map[int]string{1: "1554", 1000: "104", 100_000: "100"} {
+	for clients, want := range map[int]string{1: "1356", 1000: "79", 100_000: "75"} {
 		got, undo := CalmGC(clients)
 		undo()
 		if got != want {
