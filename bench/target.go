@@ -40,32 +40,49 @@ func judgeTarget(run *results.Run) {
 	}
 }
 
-// offeredWrites returns the writes that the measured phases offered, per second
-// and in all, how many of them were completed, and whether all came from open
-// loops.
-func offeredWrites(run *results.Run) (perSecond, offered, completed float64, open bool) {
-	phases := map[string]PlanPhase{}
-	for _, ph := range run.Plan.Phases {
-		if !ph.Warmup {
-			phases[ph.Name] = ph
-		}
-	}
-	open = true
-	for _, o := range run.Operations {
-		if ph, ok := phases[o.Phase]; ok && o.Write {
-			open = open && ph.Load.Open()
-			offered += float64(o.Offered)
-			completed += float64(o.Completed)
-		}
-	}
-	var seconds float64
+// offeredWrites returns the writes per second that the measured phases were to
+// offer, the writes that they did offer, how many of those were completed, and
+// whether all came from open loops. The rate is the plan's: a Poisson process
+// brings a little more or less.
+func offeredWrites(run *results.Run) (planned, offered, completed float64, open bool) {
+	seconds := map[string]float64{}
 	for _, ph := range run.Phases {
-		if _, ok := phases[ph.Name]; ok {
-			seconds += ph.Length.Seconds()
+		seconds[ph.Name] += ph.Length.Seconds()
+	}
+	var total float64
+	open = true
+	for _, ph := range run.Plan.Phases {
+		if ph.Warmup {
+			continue
 		}
+		var all, writes float64
+		for _, o := range run.Operations {
+			if o.Phase != ph.Name {
+				continue
+			}
+			all += float64(o.Offered)
+			if o.Write {
+				writes += float64(o.Offered)
+				completed += float64(o.Completed)
+			}
+		}
+		total += seconds[ph.Name]
+		if writes == 0 {
+			continue
+		}
+		open = open && ph.Load.Open()
+		offered += writes
+		planned += meanRate(ph.Load) * seconds[ph.Name] * writes / all
 	}
-	if seconds > 0 {
-		perSecond = offered / seconds
+	if total > 0 {
+		planned /= total
 	}
-	return perSecond, offered, completed, open
+	return planned, offered, completed, open
+}
+
+func meanRate(l Load) float64 {
+	if l.RateEnd > 0 {
+		return (l.Rate + l.RateEnd) / 2
+	}
+	return l.Rate
 }
