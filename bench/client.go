@@ -79,9 +79,11 @@ func (c *client) serve(ph *phase) {
 func (c *client) do(a arrival, kind int) {
 	e := c.engine
 	now := e.clock.now()
-	c.op = Op{Phase: a.phase.index, N: a.n, Intended: a.intended, sent: now, clock: e.clock}
-	closed := !a.phase.Load.Open()
-	if closed {
+	c.op = Op{
+		Phase: a.phase.index, N: a.n, Intended: a.intended, Open: a.phase.Load.Open(),
+		sent: now, clock: e.clock, counts: a.phase.counts[kind],
+	}
+	if !c.op.Open {
 		c.op.Intended = now
 	}
 	ctx, cancel := context.WithTimeout(c.requests, e.plan.Timeout)
@@ -94,9 +96,8 @@ func (c *client) do(a arrival, kind int) {
 		}
 	}
 	cancel()
-	if closed {
-		// What building the request took is the generator's time, not etcd's.
-		c.op.Intended = c.op.sent
+	if c.op.done > 0 {
+		done = c.op.done
 	}
 	a.phase.record(c.number, Sample{Kind: kind, Outcome: outcome, Intended: c.op.Intended, Sent: c.op.sent, Done: done})
 	if outcome == Failed {

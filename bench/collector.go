@@ -51,18 +51,18 @@ type livePhase struct {
 	*phase
 	// What the last interval has already shown.
 	offered, dropped []uint64
+	counts           [][]uint64
 	errors           []map[errorKey]uint64
 }
 
 type errorKey struct{ code, etcd string }
 
-func newCollector(e *engine) *collector {
+func newCollector(e *engine, late bool) *collector {
 	c := &collector{
 		engine: e, lag: results.NewHistogram(), interval: newTotals(len(e.kinds)),
 		boundaries: make(chan boundary, len(e.plan.Phases)+1),
-		stop:       make(chan struct{}), stopped: make(chan struct{}),
+		stop:       make(chan struct{}), stopped: make(chan struct{}), late: late,
 	}
-	_, c.late = e.workload.(Receiver)
 	go c.run()
 	return c
 }
@@ -140,9 +140,13 @@ func (c *collector) change(b boundary) {
 	if b.ph != nil {
 		name = b.ph.Name
 		kinds := len(c.engine.kinds)
-		lp := &livePhase{phase: b.ph, offered: make([]uint64, kinds), dropped: make([]uint64, kinds), errors: make([]map[errorKey]uint64, kinds)}
+		lp := &livePhase{
+			phase: b.ph, offered: make([]uint64, kinds), dropped: make([]uint64, kinds),
+			counts: make([][]uint64, kinds), errors: make([]map[errorKey]uint64, kinds),
+		}
 		for k := range lp.errors {
 			lp.errors[k] = map[errorKey]uint64{}
+			lp.counts[k] = make([]uint64, len(b.ph.counts[k]))
 		}
 		c.live = append(c.live, lp)
 	}
@@ -203,6 +207,7 @@ func (c *collector) flush(at time.Duration) {
 		i.Queued = len(ph.queue)
 		i.InFlight = max(0, i.InFlight-i.Queued)
 	}
+	i.Events = c.engine.takeEvents()
 	c.engine.observers.interval(i)
 }
 
@@ -223,6 +228,13 @@ func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.O
 		o, err := c.operation(lp.phase, k, t, offered-lp.offered[k], dropped-lp.dropped[k], length)
 		c.err = errors.Join(c.err, err)
 		lp.offered[k], lp.dropped[k] = offered, dropped
+		for j := range lp.counts[k] {
+			n := lp.phase.counts[k][j].Load()
+			if n > lp.counts[k][j] {
+				o.Counts = append(o.Counts, results.Count{Name: c.engine.kinds[k].Counts[j].Name, Of: c.engine.kinds[k].Counts[j].Of, Count: n - lp.counts[k][j]})
+			}
+			lp.counts[k][j] = n
+		}
 		for _, e := range c.engine.errors.list(lp.index, k) {
 			key := errorKey{e.Code, e.Etcd}
 			if n := e.Count - lp.errors[k][key]; n > 0 {
@@ -231,7 +243,7 @@ func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.O
 				o.Errors = append(o.Errors, e)
 			}
 		}
-		if o.Offered+o.Completed+o.Failed+o.Dropped+o.Unfinished > 0 {
+		if o.Offered+o.Completed+o.Failed+o.Dropped+o.Unfinished > 0 || len(o.Counts) > 0 {
 			ops = append(ops, o)
 		}
 	}
@@ -251,6 +263,9 @@ func (c *collector) retire(lp *livePhase) {
 		all, err := results.MergeLatency(o.ResponseTime, o.FailedResponseTime, o.UnfinishedResponseTime)
 		c.err = errors.Join(c.err, err)
 		o.AllResponseTime = all
+		for j, name := range c.engine.kinds[k].Counts {
+			o.Counts = append(o.Counts, results.Count{Name: name.Name, Of: name.Of, Count: lp.phase.counts[k][j].Load()})
+		}
 		o.Errors = append(o.Errors, c.engine.errors.list(lp.index, k)...)
 		c.ops = append(c.ops, o)
 	}
@@ -259,8 +274,9 @@ func (c *collector) retire(lp *livePhase) {
 }
 
 func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped uint64, length time.Duration) (results.Operation, error) {
+	of := c.engine.kinds[kind]
 	o := results.Operation{
-		Phase: ph.Name, Op: c.engine.kinds[kind].Name, Write: c.engine.kinds[kind].Write,
+		Phase: ph.Name, Op: of.Name, Write: of.Write, Of: of.Of, Sign: of.Sign,
 		Offered: offered, Completed: t.count(seriesResponse), Failed: t.count(seriesFailedResponse), Dropped: dropped,
 		Unfinished: t.count(seriesUnfinished), TimedOut: t.timedOut,
 		CompletedLate: t.late, Overflow: t.overflow, Errors: []results.ErrorClass{},

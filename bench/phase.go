@@ -19,8 +19,9 @@ type phase struct {
 
 	// taken numbers the operations of a closed loop.
 	taken   atomic.Uint64
-	offered []atomic.Uint64 // by kind
-	dropped []atomic.Uint64 // by kind
+	offered []atomic.Uint64   // by kind
+	dropped []atomic.Uint64   // by kind
+	counts  [][]atomic.Uint64 // by kind and count
 	// settled counts the operations whose outcome is known.
 	settled atomic.Uint64
 	// active is how many operations wait or are in flight. It is raised before a
@@ -52,7 +53,11 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 		PlanPhase: pp, engine: e, index: index,
 		offered: make([]atomic.Uint64, len(e.kinds)),
 		dropped: make([]atomic.Uint64, len(e.kinds)),
+		counts:  make([][]atomic.Uint64, len(e.kinds)),
 		over:    make(chan struct{}), finished: make(chan struct{}),
+	}
+	for k, kind := range e.kinds {
+		ph.counts[k] = make([]atomic.Uint64, len(kind.Counts))
 	}
 	if last != nil {
 		ph.start = time.Duration(last.end.Load())

@@ -18,8 +18,11 @@ const (
 	PhaseDrain    = "drain"
 )
 
-// teardownTimeout bounds the clean-up after a run, whatever ended it.
-const teardownTimeout = 30 * time.Second
+// Whatever ended a run, the clean-up after it and the proof are bounded.
+const (
+	teardownTimeout = 30 * time.Second
+	verifyTimeout   = 5 * time.Minute
+)
 
 // ErrInterrupted is the cause with which to cancel a run's context when its
 // user asked for the end. Any other cause makes the run a failed one.
@@ -32,6 +35,8 @@ type Options struct {
 	Environment results.Environment
 	Cluster     results.Cluster
 	Observers   []Observer
+	// Disturbances are done beside the load; their schedules go into the plan.
+	Disturbances []Disturbance
 
 	sleeper func() sleeper
 }
@@ -53,12 +58,16 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 	if plan.Workload == "" {
 		plan.Workload = w.Name()
 	}
+	plan.Disturbances = nil
+	for _, d := range opts.Disturbances {
+		plan.Disturbances = append(plan.Disturbances, d.PlanDisturbance)
+	}
 	run := &results.Run{
 		Schema: results.Schema, ID: opts.ID, Outcome: results.Completed, Started: time.Now().Round(0),
 		Plan: plan, Environment: opts.Environment, Cluster: opts.Cluster,
 		Target: results.Target{Writes: plan.Target, Verdict: results.TargetUndecided},
 	}
-	e := &engine{plan: plan, workload: w, kinds: w.Kinds(), run: run, observers: newObservers(opts.Observers), newSleeper: opts.sleeper}
+	e := &engine{plan: plan, workload: w, kinds: w.Kinds(), run: run, observers: newObservers(opts.Observers), disturbances: opts.Disturbances, newSleeper: opts.sleeper}
 	err := e.observers.start(run)
 	if err == nil {
 		err = e.execute(ctx)
@@ -87,6 +96,9 @@ type engine struct {
 	run        *results.Run
 	observers  *observers
 	newSleeper func() sleeper
+
+	disturbances []Disturbance
+	timeline     timeline
 
 	clock  clock
 	errors errorTable
@@ -121,25 +133,63 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	if err := e.workload.Setup(ctx, e.observers.setup); err != nil {
 		return fmt.Errorf("set up %s: %w", e.workload.Name(), err)
 	}
-	populated := time.Since(begin)
 	clients, err := e.newClients()
 	if err != nil {
 		return err
 	}
 	e.makeRecorders()
 	e.phases = make([]atomic.Pointer[phase], len(e.plan.Phases))
-	e.clock = clock{start: time.Now()}
-	if r, ok := e.workload.(Receiver); ok {
-		r.Attach(&Sink{engine: e})
+	sink := &Sink{engine: e}
+	receiver, receives := e.workload.(Receiver)
+	if receives {
+		if err := receiver.Attach(ctx, sink); err != nil {
+			e.detach(ctx, receiver)
+			return fmt.Errorf("set up %s: %w", e.workload.Name(), err)
+		}
 	}
+	populated := time.Since(begin)
+	e.clock = clock{start: time.Now()}
+	sink.open.Store(true)
 	e.run.Phases = []results.Phase{{Name: PhasePopulate, Start: -populated, Length: populated}}
-	e.collector = newCollector(e)
+	e.collector = newCollector(e, receives)
 	stopBackground := e.background()
 	usage := machine.ReadUsage()
 	e.load(ctx, clients, cancel)
-	e.run.Operations, err = e.collector.finish(usage)
 	stopBackground()
+	if receives {
+		e.detach(ctx, receiver)
+	}
+	sink.close()
+	e.run.Operations, err = e.collector.finish(usage)
+	e.verify(ctx)
 	return err
+}
+
+// detach gives the receiver the time of a drain, or none after an interrupt.
+func (e *engine) detach(ctx context.Context, r Receiver) {
+	drain, cancel := context.WithTimeout(ctx, e.plan.Drain)
+	defer cancel()
+	r.Detach(drain)
+}
+
+// verify has the workload prove what became of its writes, where it was asked
+// for and the workload can.
+func (e *engine) verify(ctx context.Context) {
+	v, ok := e.workload.(Verifier)
+	if !ok || !e.plan.Verify {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
+	defer cancel()
+	proof, err := v.Verify(ctx)
+	if proof == nil {
+		proof = &results.Proof{}
+	}
+	if err != nil {
+		proof.Checks = append(proof.Checks, results.Check{Name: "all", Skipped: err.Error()})
+	}
+	proof.Judge()
+	e.run.Proof = proof
 }
 
 func (e *engine) newClients() ([]*client, error) {
@@ -177,6 +227,7 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 	var (
 		wg   sync.WaitGroup
 		last *phase
+		calm func()
 	)
 	for i, pp := range e.plan.Phases {
 		ph := e.newPhase(i, pp, last)
@@ -186,6 +237,9 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 				wg.Go(c.work)
 			}
 		}
+		if calm == nil && !pp.Warmup {
+			calm = e.disturb()
+		}
 		ph.drive(ctx)
 		last = ph
 		if ctx.Err() != nil {
@@ -194,6 +248,9 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 	}
 	last.stop(e.clock.now())
 	e.enter(nil, last)
+	if calm != nil {
+		calm()
+	}
 
 	drained := time.AfterFunc(e.plan.Drain, cancelRequests)
 	wg.Wait()

@@ -3,6 +3,8 @@ package bench
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -439,8 +441,19 @@ type eventWorkload struct {
 	sink *Sink
 }
 
-func (*eventWorkload) Kinds() []Kind    { return []Kind{{Name: "fake"}, {Name: "event"}} }
-func (w *eventWorkload) Attach(s *Sink) { w.sink = s }
+func (*eventWorkload) Kinds() []Kind {
+	return []Kind{{Name: "fake", Counts: []CountName{{Name: "attempts"}}}, {Name: "event", Counts: []CountName{{Name: "seen"}}}}
+}
+func (w *eventWorkload) Attach(_ context.Context, s *Sink) error { w.sink = s; return nil }
+
+// Detach waits for the last events, which come 30 ms after their operation.
+func (w *eventWorkload) Detach(ctx context.Context) { _ = wait(ctx, 50*time.Millisecond) }
+
+func (w *eventWorkload) Verify(context.Context) (*results.Proof, error) {
+	p := &results.Proof{}
+	p.Violate(results.Violation{Check: "test", Key: "k", Expected: "a", Found: "b"})
+	return p, nil
+}
 
 func TestEventsArriveByThemselves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -449,13 +462,26 @@ func TestEventsArriveByThemselves(t *testing.T) {
 			phase, intended := op.Phase, op.Intended
 			time.AfterFunc(30*time.Millisecond, func() {
 				w.sink.Record(phase, 0, Sample{Kind: 1, Intended: intended, Sent: intended, Done: w.sink.Now()})
+				w.sink.Count(phase, 1, 0, 2)
 			})
-			return wait(ctx, 50*time.Millisecond)
+			op.Count(0, 3)
+			err := wait(ctx, 20*time.Millisecond)
+			op.Done() // what comes after it is not the operation's
+			_ = wait(ctx, 20*time.Millisecond)
+			return err
 		}
 		plan := measurePlan(10, PlanPhase{Total: 200, Load: Load{Rate: 100}})
 		plan.Phases = append([]PlanPhase{{Name: "warmup", Duration: time.Second, Load: Load{Rate: 100}, Warmup: true}}, plan.Phases...)
-		run := mustRun(t, t.Context(), plan, w, virtual())
+		plan.Verify = true
+		seen := &countingObserver{}
+		opts := virtual()
+		opts.Observers = []Observer{seen}
+		run := mustRun(t, t.Context(), plan, w, opts)
 		op := measuredOp(t, run)
+		between(t, "service p50", op.ServiceTime.P50, 19*time.Millisecond, 21*time.Millisecond)
+		if run.Proof == nil || run.Proof.Verdict != results.Violated || run.Proof.Found != 1 {
+			t.Errorf("proof %+v", run.Proof)
+		}
 		events, _ := run.Operation("measure", "event")
 		checkIdentity(t, events)
 		if op.Completed != 200 || events.Completed != 200 {
@@ -464,6 +490,73 @@ func TestEventsArriveByThemselves(t *testing.T) {
 		between(t, "event p50", events.ResponseTime.P50, 29*time.Millisecond, 31*time.Millisecond)
 		if warm, _ := run.Operation("warmup", "event"); warm.Completed != 100 {
 			t.Errorf("%d events of the warm-up, want 100", warm.Completed)
+		}
+		if c := op.Counts; len(c) != 1 || c[0] != (results.Count{Name: "attempts", Count: 600}) || seen.counts["attempts"] != 900 {
+			t.Errorf("counts of the phase %+v, of all intervals %v; want 600 and, with the warm-up, 900", c, seen.counts)
+		}
+		if c := events.Counts; len(c) != 1 || c[0].Count != 400 || seen.counts["seen"] != 600 {
+			t.Errorf("counts of the events %+v, of all intervals %v", c, seen.counts)
+		}
+	})
+}
+
+// countingObserver adds up what the intervals say.
+type countingObserver struct {
+	counts map[string]uint64
+	events []results.Event
+}
+
+func (o *countingObserver) Start(*results.Run) error {
+	o.counts = map[string]uint64{}
+	return nil
+}
+
+func (o *countingObserver) Interval(i *results.Interval) error {
+	for _, op := range i.Operations {
+		for _, c := range op.Counts {
+			o.counts[c.Name] += c.Count
+		}
+	}
+	o.events = append(o.events, i.Events...)
+	return nil
+}
+
+func (*countingObserver) Finish(*results.Run) error { return nil }
+
+func TestDisturbancesKeepTheirSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &fakeWorkload{serve: func(ctx context.Context, _ *Op) error { return wait(ctx, time.Millisecond) }}
+		plan := measurePlan(1, PlanPhase{Duration: 10 * time.Second, Load: Load{Rate: 10}})
+		plan.Phases = append([]PlanPhase{{Name: "warmup", Duration: 2 * time.Second, Load: Load{Rate: 10}, Warmup: true}}, plan.Phases...)
+		disturbance := func(kind string, at, every, takes time.Duration, err error) Disturbance {
+			return Disturbance{
+				PlanDisturbance: results.PlanDisturbance{Kind: kind, At: at, Every: every},
+				Do:              func(ctx context.Context) (string, error) { return kind + " done", errors.Join(wait(ctx, takes), err) },
+			}
+		}
+		seen := &countingObserver{}
+		opts := virtual()
+		opts.Observers = []Observer{seen}
+		opts.Disturbances = []Disturbance{
+			disturbance("once", 3500*time.Millisecond, 0, time.Second, nil),
+			disturbance("slow", 0, time.Second, 2500*time.Millisecond, nil), // 0, 3, 6, 9: the last one is cut short
+			disturbance("failing", 5*time.Second, 0, 0, errors.New("no leader")),
+			disturbance("too late", time.Minute, 0, 0, nil),
+		}
+		run := mustRun(t, t.Context(), plan, w, opts)
+		if len(run.Plan.Disturbances) != 4 {
+			t.Errorf("the plan has %d disturbances", len(run.Plan.Disturbances))
+		}
+		var got []string
+		for _, e := range run.Events {
+			got = append(got, fmt.Sprint(e.Kind, " ", e.Start.Round(time.Millisecond), " ", e.Length.Round(time.Millisecond), " ", e.Error))
+		}
+		want := []string{"slow 2s 2.5s ", "slow 5s 2.5s ", "once 5.5s 1s ", "failing 7s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s cut short by the end of the load"}
+		if !slices.Equal(got, want) {
+			t.Errorf("events\n%q, want\n%q", got, want)
+		}
+		if len(seen.events) != len(want) {
+			t.Errorf("the intervals have %d events, want %d", len(seen.events), len(want))
 		}
 	})
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
@@ -26,7 +27,18 @@ type Kind struct {
 	Name string
 	// Write says that it counts towards the target of writes per second.
 	Write bool
+	// Of and Sign mark one half of a time that can be negative: see
+	// [results.Operation].
+	Of   string
+	Sign int
+	// Counts are what is counted beside the operations, such as attempts, by
+	// their place in this list.
+	Counts []CountName
 }
+
+// CountName names a count, and the count of the same kind that it is a share
+// of, if there is one.
+type CountName struct{ Name, Of string }
 
 // Workload generates operations. Its requests depend on the plan's seed and on
 // the operation's phase and number alone, so that a run can be repeated.
@@ -66,23 +78,20 @@ type Backgrounder interface {
 // for one by one, such as the events of a watch, or are a part of another
 // operation, such as the release of a lock.
 type Receiver interface {
-	// Attach comes before the first operation.
-	Attach(s *Sink)
+	// Attach comes before the first operation, which waits for its return.
+	Attach(ctx context.Context, s *Sink) error
+	// Detach comes after the last answer, and after an Attach that failed. It
+	// waits for what is still to arrive, at most until ctx ends, and stops
+	// receiving.
+	Detach(ctx context.Context)
 }
 
-// Sink takes the operations that arrive by themselves.
-type Sink struct{ engine *engine }
-
-// Now is the time on the run's clock.
-func (s *Sink) Now() time.Duration { return s.engine.clock.now() }
-
-// Record counts an operation, offered and settled at once, in the phase with
-// that place in the plan. It is safe for concurrent use and takes no lock; the
-// client's number only spreads callers out.
-func (s *Sink) Record(phase, client int, sample Sample) {
-	ph := s.engine.phases[phase].Load()
-	ph.offered[sample.Kind].Add(1)
-	ph.recorder.Record(client, sample)
+// Verifier is implemented by workloads that can prove what became of their
+// writes.
+type Verifier interface {
+	// Verify comes when the load has stopped and nothing is in flight. An error
+	// says that the checks could not be made.
+	Verify(ctx context.Context) (*results.Proof, error)
 }
 
 // Op is one operation to do.
@@ -91,17 +100,42 @@ type Op struct {
 	// together with the seed they fix the request.
 	Phase int
 	N     uint64
-	// Intended is when the operation should start, from the run's start.
+	// Intended is when the operation should start, from the run's start. In a
+	// closed loop that is when it is sent.
 	Intended time.Duration
+	// Open says that it arrived on a schedule.
+	Open bool
 
-	sent  time.Duration
-	clock clock
+	sent, done time.Duration
+	clock      clock
+	counts     []atomic.Uint64
 }
 
 // Send marks the moment at which the request, built by now, is handed to the
-// transport: service time counts from here. Without it, it counts from the
-// call of Do.
-func (o *Op) Send() { o.sent = o.clock.now() }
+// transport, and returns it: service time counts from here. Without it, it
+// counts from the call of Do.
+func (o *Op) Send() time.Duration {
+	o.sent = o.clock.now()
+	if !o.Open {
+		// What building the request took is the generator's time, not etcd's.
+		o.Intended = o.sent
+	}
+	return o.sent
+}
+
+// Done marks the moment at which the operation was completed and returns it.
+// Without it, that is when Do returns; with it, Do must return nil.
+func (o *Op) Done() time.Duration {
+	o.done = o.clock.now()
+	return o.done
+}
+
+// Count adds to one of the counts of the operation's kind.
+func (o *Op) Count(count int, n uint64) {
+	if o.counts != nil {
+		o.counts[count].Add(n)
+	}
+}
 
 // clock counts from a run's start, on the monotonic clock.
 type clock struct{ start time.Time }

@@ -26,6 +26,7 @@ func Rebuild(journal io.Reader) (*Run, error) {
 	run.Outcome = Partial
 	run.Reason = "rebuilt from the journal: the run did not come to its end"
 	run.Phases = append(run.Phases, m.phases...)
+	run.Events = m.events
 	if run.Operations, err = m.operations(); err != nil {
 		return nil, err
 	}
@@ -42,6 +43,7 @@ func Rebuild(journal io.Reader) (*Run, error) {
 // more memory than one of a minute.
 type merger struct {
 	phases []Phase
+	events []Event
 	sums   map[[2]string]*sum
 	order  [][2]string
 }
@@ -62,12 +64,13 @@ func (m *merger) add(i *Interval) error {
 	}
 	last := &m.phases[len(m.phases)-1]
 	last.Length = i.Start + i.Length - last.Start
+	m.events = append(m.events, i.Events...)
 	for k := range i.Operations {
 		o := &i.Operations[k]
 		key := [2]string{o.Phase, o.Op}
 		s := m.sums[key]
 		if s == nil {
-			s = &sum{op: Operation{Phase: o.Phase, Op: o.Op, Write: o.Write, Errors: []ErrorClass{}}}
+			s = &sum{op: Operation{Phase: o.Phase, Op: o.Op, Write: o.Write, Of: o.Of, Sign: o.Sign, Errors: []ErrorClass{}}}
 			for h := range s.hists {
 				s.hists[h] = NewHistogram()
 			}
@@ -98,10 +101,23 @@ func (s *sum) add(o *Operation) error {
 	t.TimedOut += o.TimedOut
 	t.CompletedLate += o.CompletedLate
 	t.Overflow += o.Overflow
+	for _, c := range o.Counts {
+		t.Counts = addCount(t.Counts, c)
+	}
 	for _, e := range o.Errors {
 		t.Errors = addError(t.Errors, e)
 	}
 	return nil
+}
+
+func addCount(counts []Count, c Count) []Count {
+	for i := range counts {
+		if counts[i].Name == c.Name {
+			counts[i].Count += c.Count
+			return counts
+		}
+	}
+	return append(counts, c)
 }
 
 func addError(errs []ErrorClass, e ErrorClass) []ErrorClass {

@@ -48,7 +48,11 @@ type Run struct {
 	Validity    Validity    `json:"validity"`
 	Phases      []Phase     `json:"phases"`
 	Operations  []Operation `json:"operations"`
-	Warnings    []Warning   `json:"warnings,omitempty"`
+	// Events are what was done to the cluster beside the load, in the order in
+	// which it began.
+	Events   []Event   `json:"events,omitempty"`
+	Proof    *Proof    `json:"proof,omitempty"`
+	Warnings []Warning `json:"warnings,omitempty"`
 }
 
 // Operation returns the totals of one kind of operation in one phase.
@@ -106,8 +110,21 @@ type Warning struct {
 
 // Plan is everything that decides what a run does, so that it can be repeated.
 type Plan struct {
+	// Workload is the workload's name, or the scenario's.
 	Workload string            `json:"workload"`
 	Params   map[string]string `json:"params,omitempty"`
+	// Scenario is where the plan came from, a name or a file; Parameters are the
+	// values that it was given. Mix holds the scenario's workloads.
+	Scenario   string             `json:"scenario,omitempty"`
+	Parameters map[string]float64 `json:"parameters,omitempty"`
+	Mix        []PlanEntry        `json:"mix,omitempty"`
+	Population []PlanPopulation   `json:"population,omitempty"`
+	// Disturbances are done to the cluster beside the load.
+	Disturbances []PlanDisturbance `json:"disturbances,omitempty"`
+	// Thresholds are for a gate; the run does not look at them.
+	Thresholds []string `json:"thresholds,omitempty"`
+	// Verify asks for a proof that nothing acknowledged was lost.
+	Verify bool `json:"verify,omitempty"`
 	// Seed fixes keys, values, mix and arrivals.
 	Seed    uint64 `json:"seed"`
 	Prefix  string `json:"prefix,omitempty"`
@@ -137,6 +154,45 @@ type PlanPhase struct {
 	Warmup bool `json:"warmup,omitempty"`
 }
 
+// PlanEntry is one workload of a mix.
+type PlanEntry struct {
+	Name     string `json:"name"`
+	Workload string `json:"workload"`
+	// Weight is the entry's part of the operations; at 0, it has none, and only
+	// what it does by itself, such as watching, goes on.
+	Weight float64           `json:"weight"`
+	Prefix string            `json:"prefix"`
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// PlanPopulation is keys that are written before the workloads set up.
+type PlanPopulation struct {
+	Prefix  string `json:"prefix"`
+	Keys    int64  `json:"keys"`
+	KeySize int    `json:"key_size"`
+	ValSize string `json:"val_size"`
+}
+
+// PlanDisturbance is something done to the cluster on a schedule. At counts from
+// the start of the first measured phase; without Every it is done once.
+type PlanDisturbance struct {
+	Kind  string        `json:"kind"`
+	At    time.Duration `json:"at_ns"`
+	Every time.Duration `json:"every_ns,omitempty"`
+	// Params are the kind's own: which member, how many watchers.
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// Event is something that was done to the cluster. Start counts from the run's
+// start.
+type Event struct {
+	Kind   string        `json:"kind"`
+	Start  time.Duration `json:"start_ns"`
+	Length time.Duration `json:"length_ns"`
+	Detail string        `json:"detail,omitempty"`
+	Error  string        `json:"error,omitempty"`
+}
+
 // Load is a closed loop when Rate is 0 and an open loop otherwise.
 type Load struct {
 	// Rate is in arrivals per second.
@@ -164,6 +220,10 @@ type Operation struct {
 	Op    string `json:"op"`
 	// Write says that this kind counts towards the target.
 	Write bool `json:"write,omitempty"`
+	// Of and Sign mark one half of a time that can be negative: the operations
+	// with the same Of hold its magnitudes, those with Sign -1 of the negative ones.
+	Of   string `json:"of,omitempty"`
+	Sign int    `json:"sign,omitempty"`
 
 	Offered   uint64 `json:"offered"`
 	Completed uint64 `json:"completed"`
@@ -194,7 +254,17 @@ type Operation struct {
 	// Overflow counts times above the histograms' range (10 min).
 	Overflow uint64 `json:"overflow,omitempty"`
 
+	// Counts are what the workload counted besides, such as attempts.
+	Counts []Count      `json:"counts,omitempty"`
 	Errors []ErrorClass `json:"errors"`
+}
+
+// Count is a number that a workload counts beside its operations. Of names the
+// count it is a share of; without, it is compared with the completed operations.
+type Count struct {
+	Name  string `json:"name"`
+	Of    string `json:"of,omitempty"`
+	Count uint64 `json:"count"`
 }
 
 // ErrorClass counts the errors of one kind: a gRPC code and, where etcd said
@@ -346,4 +416,6 @@ type Interval struct {
 	InFlight   int         `json:"in_flight"`
 	Queued     int         `json:"queued"`
 	Operations []Operation `json:"operations"`
+	// Events are those that ended in this interval.
+	Events []Event `json:"events,omitempty"`
 }

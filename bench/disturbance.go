@@ -1,0 +1,90 @@
+package bench
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Disturbance is something that is done to the cluster beside the load, on the
+// plan's schedule. Do returns what it did, in a few words.
+type Disturbance struct {
+	results.PlanDisturbance
+	Do func(ctx context.Context) (detail string, err error)
+}
+
+// timeline collects events until the collector takes them.
+type timeline struct {
+	mu     sync.Mutex
+	events []results.Event
+}
+
+func (t *timeline) add(e results.Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events = append(t.events, e)
+}
+
+// take returns the events that have come since the last call.
+func (t *timeline) take() []results.Event {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	events := t.events
+	t.events = nil
+	return events
+}
+
+// disturb starts the disturbances, and returns what ends them.
+func (e *engine) disturb() (stop func()) {
+	ctx, cancel := context.WithCancel(e.requests)
+	begin := e.clock.now()
+	var wg sync.WaitGroup
+	for _, d := range e.disturbances {
+		wg.Go(func() { e.disturbOnSchedule(ctx, d, begin) })
+	}
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// disturbOnSchedule does one disturbance at its times. One that takes longer
+// than its interval leaves out the times it has missed.
+func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin time.Duration) {
+	for next := begin + d.At; ; {
+		t := time.NewTimer(next - e.clock.now())
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		event := results.Event{Kind: d.Kind, Start: e.clock.now()}
+		detail, err := d.Do(ctx)
+		event.Length, event.Detail = e.clock.now()-event.Start, detail
+		switch {
+		case ctx.Err() != nil:
+			event.Error = "cut short by the end of the load"
+		case err != nil:
+			event.Error = clip(err.Error(), 300)
+		}
+		e.timeline.add(event)
+		if d.Every <= 0 {
+			return
+		}
+		for next <= e.clock.now() {
+			next += d.Every
+		}
+	}
+}
+
+// takeEvents moves what has happened since the last call into the run.
+func (e *engine) takeEvents() []results.Event {
+	events := e.timeline.take()
+	e.run.Events = append(e.run.Events, events...)
+	slices.SortStableFunc(e.run.Events, func(a, b results.Event) int { return int(a.Start - b.Start) })
+	return events
+}

@@ -1,0 +1,88 @@
+package bench
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// Sink takes the operations that arrive by themselves. Its methods are safe for
+// concurrent use and take no lock. Outside of the load, from the first phase's
+// start to the end of Detach, they do nothing.
+type Sink struct {
+	engine *engine
+	open   atomic.Bool
+}
+
+// Now is the time on the run's clock.
+func (s *Sink) Now() time.Duration {
+	if !s.open.Load() {
+		return 0
+	}
+	return s.engine.clock.now()
+}
+
+// Phase is the place in the plan of the phase that goes on, -1 outside of the load.
+func (s *Sink) Phase() int {
+	if s.open.Load() {
+		if ph := s.engine.current.Load(); ph != nil {
+			return ph.index
+		}
+	}
+	return -1
+}
+
+// Record counts an operation, offered and settled at once, in the phase with
+// that place in the plan. The caller's number only spreads callers out.
+func (s *Sink) Record(phase, caller int, sample Sample) {
+	if ph := s.enter(phase); ph != nil {
+		ph.offered[sample.Kind].Add(1)
+		ph.recorder.Record(caller, sample)
+		ph.active.Add(-1)
+	}
+}
+
+// Count adds to one of the counts of a kind.
+func (s *Sink) Count(phase, kind, count int, n uint64) {
+	if ph := s.enter(phase); ph != nil {
+		ph.counts[kind][count].Add(n)
+		ph.active.Add(-1)
+	}
+}
+
+// Fail counts an error to go with a sample that has failed.
+func (s *Sink) Fail(phase, kind int, err error) {
+	if ph := s.enter(phase); ph != nil {
+		s.engine.errors.add(phase, kind, err)
+		ph.active.Add(-1)
+	}
+}
+
+// enter announces a writer: close waits for it.
+func (s *Sink) enter(phase int) *phase {
+	if !s.open.Load() || phase < 0 || phase >= len(s.engine.phases) {
+		return nil
+	}
+	ph := s.engine.phases[phase].Load()
+	if ph == nil {
+		return nil
+	}
+	ph.active.Add(1)
+	if !s.open.Load() {
+		ph.active.Add(-1)
+		return nil
+	}
+	return ph
+}
+
+// close ends the recording. No client is at work any more.
+func (s *Sink) close() {
+	s.open.Store(false)
+	for i := range s.engine.phases {
+		if ph := s.engine.phases[i].Load(); ph != nil {
+			for ph.active.Load() > 0 {
+				runtime.Gosched()
+			}
+		}
+	}
+}
