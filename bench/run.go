@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -133,13 +135,13 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	if err := e.workload.Setup(ctx, e.observers.setup); err != nil {
 		return fmt.Errorf("set up %s: %w", e.workload.Name(), err)
 	}
-	clients, err := e.newClients()
+	clients, err := e.newClients(ctx)
 	if err != nil {
 		return err
 	}
 	e.makeRecorders()
 	e.phases = make([]atomic.Pointer[phase], len(e.plan.Phases))
-	sink := &Sink{engine: e}
+	sink := &Sink{sinkState: &sinkState{engine: e}}
 	receiver, receives := e.workload.(Receiver)
 	if receives {
 		if err := receiver.Attach(ctx, sink); err != nil {
@@ -192,16 +194,25 @@ func (e *engine) verify(ctx context.Context) {
 	e.run.Proof = proof
 }
 
-func (e *engine) newClients() ([]*client, error) {
+// workersAtOnce bounds how many workers are made at a time: some open a stream
+// or a session.
+const workersAtOnce = 32
+
+func (e *engine) newClients(ctx context.Context) ([]*client, error) {
 	clients := make([]*client, e.plan.Clients)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workersAtOnce)
 	for i := range clients {
-		worker, err := e.workload.NewWorker(i)
-		if err != nil {
-			return nil, fmt.Errorf("client %d of %s: %w", i, e.workload.Name(), err)
-		}
-		clients[i] = &client{number: i, engine: e, worker: worker}
+		g.Go(func() error {
+			worker, err := e.workload.NewWorker(ctx, i)
+			if err != nil {
+				return fmt.Errorf("client %d of %s: %w", i, e.workload.Name(), err)
+			}
+			clients[i] = &client{number: i, engine: e, worker: worker}
+			return nil
+		})
 	}
-	return clients, nil
+	return clients, g.Wait()
 }
 
 // background runs what the workload does beside its operations, and returns

@@ -34,7 +34,7 @@ func (w *fakeWorkload) Setup(context.Context, func(int, int)) error {
 	}
 	return nil
 }
-func (w *fakeWorkload) NewWorker(int) (Worker, error)  { return fakeWorker{w}, nil }
+func (w *fakeWorkload) NewWorker(context.Context, int) (Worker, error)  { return fakeWorker{w}, nil }
 func (w *fakeWorkload) Teardown(context.Context) error { w.torn.Store(true); return nil }
 
 type fakeWorker struct{ w *fakeWorkload }

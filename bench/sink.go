@@ -10,9 +10,18 @@ import (
 // concurrent use and take no lock. Outside of the load, from the first phase's
 // start to the end of Detach, they do nothing.
 type Sink struct {
+	*sinkState
+	base int // added to every kind
+}
+
+type sinkState struct {
 	engine *engine
 	open   atomic.Bool
 }
+
+// From returns a sink whose kinds start at that place of s's, for a part of a
+// workload that counts its own kinds from 0.
+func (s *Sink) From(kind int) *Sink { return &Sink{s.sinkState, s.base + kind} }
 
 // Now is the time on the run's clock.
 func (s *Sink) Now() time.Duration {
@@ -36,6 +45,7 @@ func (s *Sink) Phase() int {
 // that place in the plan. The caller's number only spreads callers out.
 func (s *Sink) Record(phase, caller int, sample Sample) {
 	if ph := s.enter(phase); ph != nil {
+		sample.Kind += s.base
 		ph.offered[sample.Kind].Add(1)
 		ph.recorder.Record(caller, sample)
 		ph.active.Add(-1)
@@ -45,7 +55,7 @@ func (s *Sink) Record(phase, caller int, sample Sample) {
 // Count adds to one of the counts of a kind.
 func (s *Sink) Count(phase, kind, count int, n uint64) {
 	if ph := s.enter(phase); ph != nil {
-		ph.counts[kind][count].Add(n)
+		ph.counts[s.base+kind][count].Add(n)
 		ph.active.Add(-1)
 	}
 }
@@ -53,7 +63,7 @@ func (s *Sink) Count(phase, kind, count int, n uint64) {
 // Fail counts an error to go with a sample that has failed.
 func (s *Sink) Fail(phase, kind int, err error) {
 	if ph := s.enter(phase); ph != nil {
-		s.engine.errors.add(phase, kind, err)
+		s.engine.errors.add(phase, s.base+kind, err)
 		ph.active.Add(-1)
 	}
 }

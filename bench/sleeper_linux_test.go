@@ -51,7 +51,7 @@ type echoWorkload struct {
 	conns   []net.Conn
 }
 
-func (w *echoWorkload) NewWorker(int) (Worker, error) {
+func (w *echoWorkload) NewWorker(context.Context, int) (Worker, error) {
 	c, err := net.Dial("tcp", w.address)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,8 @@ type Workload interface {
 	// called from one goroutine at a time.
 	Setup(ctx context.Context, progress func(done, total int)) error
 	// NewWorker returns what one client works with. Client numbers start at 0.
-	NewWorker(client int) (Worker, error)
+	// It may be called by several goroutines at once; ctx is for the call alone.
+	NewWorker(ctx context.Context, client int) (Worker, error)
 	// Teardown undoes what Setup and the operations did outside the keys.
 	Teardown(ctx context.Context) error
 }

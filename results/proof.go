@@ -61,3 +61,9 @@ func (p *Proof) Judge() {
 		p.Verdict = Violated
 	}
 }
+
+// Merge adds the violations of another proof.
+func (p *Proof) Merge(o Proof) {
+	p.Violations = append(p.Violations, o.Violations[:min(len(o.Violations), max(0, maxViolations-len(p.Violations)))]...)
+	p.Found += o.Found
+}

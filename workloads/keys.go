@@ -15,6 +15,9 @@ import (
 // maxKeySpace keeps key numbers within 18 digits.
 const maxKeySpace = 1_000_000_000_000
 
+// defaultSpace is how many keys most workloads spread over.
+const defaultSpace = 100_000
+
 // Keys says which keys operations go to.
 type Keys struct {
 	// Size is the length of a key in bytes, prefix included.
@@ -32,14 +35,21 @@ type Keys struct {
 
 var keyDistributions = [...]string{"sequential", "uniform", "zipfian", "latest", "hotspot"}
 
-func (k *Keys) addFlags(fs *pflag.FlagSet, distribution string) {
-	fs.IntVar(&k.Size, "key-size", 48, "length of a key in bytes, prefix included")
-	fs.Int64Var(&k.Space, "key-space-size", 100_000, "number of different keys")
+func (k *Keys) addFlags(fs *pflag.FlagSet, distribution string, space int64) {
+	k.addSpaceFlags(fs, space)
 	fs.StringVar(&k.Distribution, "keys", distribution, "order of the keys: "+strings.Join(keyDistributions[:], ", "))
 	fs.BoolVar(&k.sequential, "sequential-keys", false, "the same as --keys sequential")
 	fs.Float64Var(&k.Theta, "zipf-theta", 0.99, "skew of zipfian and latest, above 0 and below 1")
 	fs.Float64Var(&k.HotKeys, "hot-keys", 0.2, "hotspot: share of the keys that is hot")
 	fs.Float64Var(&k.HotOps, "hot-ops", 0.8, "hotspot: share of the operations that go to hot keys")
+}
+
+// addSpaceFlags is for workloads that choose among the keys by themselves.
+func (k *Keys) addSpaceFlags(fs *pflag.FlagSet, space int64) {
+	k.Distribution, k.Theta = "sequential", 0.99
+	k.HotKeys, k.HotOps = 0.2, 0.8
+	fs.IntVar(&k.Size, "key-size", 48, "length of a key in bytes, prefix included")
+	fs.Int64Var(&k.Space, "key-space-size", space, "number of different keys")
 }
 
 func (k *Keys) validate(prefix string) error {
@@ -92,7 +102,7 @@ func (m *keyMaker) pick(phase int, n uint64) int64 {
 		return m.rng.Int64N(m.Space)
 	case "zipfian":
 		// Ranks are scattered, so that popular keys are not neighbours.
-		return int64(mix(uint64(m.zipf.rank(m.rng.Float64()))) % uint64(m.Space))
+		return int64(scramble(uint64(m.zipf.rank(m.rng.Float64()))) % uint64(m.Space))
 	case "latest":
 		newest := int64(n % uint64(m.Space))
 		return (newest - m.zipf.rank(m.rng.Float64()) + m.Space) % m.Space
@@ -104,6 +114,31 @@ func (m *keyMaker) pick(phase int, n uint64) int64 {
 		return hot + m.rng.Int64N(m.Space-hot)
 	}
 	return int64(n % uint64(m.Space))
+}
+
+// others chooses the further keys of an operation on several: different ones, in
+// the order in which it touches them. numbers starts with the first.
+func (m *keyMaker) others(numbers []int64, phase int, n uint64, count int) []int64 {
+	for i := uint64(1); len(numbers) < count; i++ {
+		next := m.pick(phase, scramble(n)+i)
+		if m.Distribution == "sequential" {
+			next = numbers[len(numbers)-1] + 1
+		}
+		for next %= m.Space; slices.Contains(numbers, next); {
+			next = (next + 1) % m.Space
+		}
+		numbers = append(numbers, next)
+	}
+	return numbers
+}
+
+// number is the inverse of appendKey.
+func (m *keyMaker) number(key []byte) (int64, bool) {
+	if len(key) != m.Size || !strings.HasPrefix(string(key), m.prefix) {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(key[len(m.prefix):]), 10, 64)
+	return n, err == nil && n >= 0 && n < m.Space
 }
 
 // appendKey appends the key of a number to buf[:0].
@@ -128,12 +163,12 @@ func (r *opRand) reset(phase int, n uint64) {
 	if r.Rand == nil {
 		r.Rand = rand.New(&r.pcg)
 	}
-	r.pcg.Seed(mix(r.seed^uint64(phase)<<48), mix(n))
+	r.pcg.Seed(scramble(r.seed^uint64(phase)<<48), scramble(n))
 }
 
-// mix is the finalizer of SplitMix64 (Steele, Lea, Flood, "Fast splittable
+// scramble is the finalizer of SplitMix64 (Steele, Lea, Flood, "Fast splittable
 // pseudorandom number generators", 2014): neighbours come out unrelated.
-func mix(x uint64) uint64 {
+func scramble(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb

@@ -37,7 +37,7 @@ func requests(t interface{ Fatal(...any) }, name string, seed uint64, params map
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker, err := w.NewWorker(0)
+	worker, err := w.NewWorker(context.Background(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

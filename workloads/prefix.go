@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 )
@@ -55,6 +56,34 @@ func DeletePrefix(ctx context.Context, conn grpc.ClientConnInterface, prefix str
 	}
 }
 
+// keyPage is how many keys are read at a time.
+const keyPage = 2000
+
+type keyValue = mvccpb.KeyValue
+
+// eachKey calls fn with every key under the target's prefix and the revision it
+// was read at, which is the same for all: the given one, or the present one for 0.
+func eachKey(ctx context.Context, t Target, revision int64, keysOnly bool, fn func(kv *keyValue, revision int64)) error {
+	kv := pb.NewKVClient(t.conn(0))
+	req := &pb.RangeRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix), Limit: keyPage, KeysOnly: keysOnly, Revision: revision}
+	for {
+		r, err := kv.Range(ctx, req)
+		if err != nil {
+			return fmt.Errorf("read keys under %q: %w", t.Prefix, err)
+		}
+		if req.Revision == 0 {
+			req.Revision = r.Header.Revision
+		}
+		for _, k := range r.Kvs {
+			fn(k, req.Revision)
+		}
+		if !r.More || len(r.Kvs) == 0 {
+			return nil
+		}
+		req.Key = append(r.Kvs[len(r.Kvs)-1].Key, 0)
+	}
+}
+
 // prefixEnd is the end of the range of all keys that start with prefix.
 func prefixEnd(prefix string) []byte {
 	end := []byte(prefix)
@@ -77,6 +106,11 @@ const (
 
 // populate writes every key of the key space once.
 func populate(ctx context.Context, t Target, keys Keys, pool *valuePool, progress func(done, total int)) error {
+	return populateFirst(ctx, t, keys, keys.Space, pool, progress)
+}
+
+// populateFirst writes the first keys of the key space.
+func populateFirst(ctx context.Context, t Target, keys Keys, count int64, pool *valuePool, progress func(done, total int)) error {
 	batch := max(1, min(populateOps, int64(populateBytes/(keys.Size+pool.high+requestOverhead))))
 	var done atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
@@ -85,30 +119,36 @@ func populate(ctx context.Context, t Target, keys Keys, pool *valuePool, progres
 		workers = populators
 	}
 	g.SetLimit(workers)
+	space := t.shared.ledger.space(t.Prefix, keys, fate{})
 	worker := 0
-	for first := int64(0); first < keys.Space && ctx.Err() == nil; first += batch {
+	for first := int64(0); first < count && ctx.Err() == nil; first += batch {
 		kv := pb.NewKVClient(t.conn(worker))
 		worker++
 		g.Go(func() error {
-			last := min(first+batch, keys.Space)
-			if _, err := kv.Txn(ctx, populateTxn(t, keys, pool, first, last)); err != nil {
+			last := min(first+batch, count)
+			txn := populateTxn(t, keys, pool, first, last)
+			r, err := kv.Txn(ctx, txn)
+			if err != nil {
 				return fmt.Errorf("populate: %w", err)
+			}
+			for i, op := range txn.Success {
+				space.wrote(first+int64(i), r.Header.Revision, op.GetRequestPut().Value)
 			}
 			done.Add(last - first)
 			return nil
 		})
 		if progress != nil {
-			progress(int(done.Load()), int(keys.Space))
+			progress(int(done.Load()), int(count))
 		}
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil && done.Load() < keys.Space {
+	if err := ctx.Err(); err != nil && done.Load() < count {
 		return err
 	}
 	if progress != nil {
-		progress(int(keys.Space), int(keys.Space))
+		progress(int(count), int(count))
 	}
 	return nil
 }
@@ -122,4 +162,13 @@ func populateTxn(t Target, keys Keys, pool *valuePool, first, last int64) *pb.Tx
 		req.Success = append(req.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put}})
 	}
 	return req
+}
+
+// presentRevision is the store's revision, read linearizably.
+func presentRevision(ctx context.Context, t Target) (int64, error) {
+	r, err := pb.NewKVClient(t.conn(0)).Range(ctx, &pb.RangeRequest{Key: []byte(t.Prefix), CountOnly: true})
+	if err != nil {
+		return 0, fmt.Errorf("ask for the present revision: %w", err)
+	}
+	return r.Header.Revision, nil
 }

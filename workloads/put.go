@@ -28,7 +28,7 @@ type putDefinition struct {
 }
 
 func (d *putDefinition) AddFlags(fs *pflag.FlagSet) {
-	d.keys.addFlags(fs, "uniform")
+	d.keys.addFlags(fs, "uniform", defaultSpace)
 	d.values.addFlags(fs)
 	fs.DurationVar(&d.compact, "compact-interval", 0, "compact the whole key space to the present revision at this interval (0: never)")
 }
@@ -57,11 +57,10 @@ type putWorkload struct {
 func (*putWorkload) Name() string        { return "put" }
 func (*putWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "put", Write: true}} }
 
-func (w *putWorkload) NewWorker(client int) (bench.Worker, error) {
+func (w *putWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	return &putWorker{
-		kv:   pb.NewKVClient(w.target.conn(client)),
-		keys: newKeyMaker(w.definition.keys, w.target),
-		pool: w.pool,
+		kv:     pb.NewKVClient(w.target.conn(client)),
+		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}),
 	}, nil
 }
 
@@ -94,17 +93,26 @@ func compactEvery(ctx context.Context, kv pb.KVClient, interval time.Duration) e
 }
 
 type putWorker struct {
-	kv   pb.KVClient
-	keys *keyMaker
-	pool *valuePool
-	req  pb.PutRequest
+	*writer
+	kv  pb.KVClient
+	req pb.PutRequest
 }
 
 // Do implements [bench.Worker].
 func (w *putWorker) Do(ctx context.Context, op *bench.Op) error {
-	w.req.Key = w.keys.appendKey(w.req.Key, w.keys.pick(op.Phase, op.N))
-	w.req.Value = w.pool.value(&w.keys.rng)
-	op.Send()
-	_, err := w.kv.Put(ctx, &w.req)
-	return err
+	return w.put(ctx, op, w.kv, &w.req, w.keys.pick(op.Phase, op.N))
+}
+
+// put writes one key. Whatever else the request needs is in req.
+func (w *writer) put(ctx context.Context, op *bench.Op, kv pb.KVClient, req *pb.PutRequest, number int64) error {
+	req.Key, req.Value = w.keys.appendKey(req.Key, number), w.value(0)
+	w.send(op, req.Value)
+	r, err := kv.Put(ctx, req)
+	if err != nil {
+		w.ledger.failed(number, err)
+		return err
+	}
+	w.acked(op, r.Header.Revision)
+	w.ledger.wrote(number, r.Header.Revision, req.Value)
+	return nil
 }

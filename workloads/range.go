@@ -37,7 +37,7 @@ type rangeDefinition struct {
 }
 
 func (d *rangeDefinition) AddFlags(fs *pflag.FlagSet) {
-	d.keys.addFlags(fs, "uniform")
+	d.keys.addFlags(fs, "uniform", defaultSpace)
 	d.values.addFlags(fs)
 	fs.StringVar(&d.span, "span", "key", "what a read covers: key, prefix, or a number of neighbouring keys")
 	fs.Int64Var(&d.limit, "limit", 0, "most keys that a read returns (0: all)")
@@ -97,7 +97,7 @@ func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int
 	if err := populate(ctx, w.target, d.keys, newValuePool(d.values, w.target.Seed), progress); err != nil {
 		return err
 	}
-	worker, err := w.NewWorker(0)
+	worker, err := w.NewWorker(ctx, 0)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int
 	return nil
 }
 
-func (w *rangeWorkload) NewWorker(client int) (bench.Worker, error) {
+func (w *rangeWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	d := w.definition
 	worker := &rangeWorker{definition: d, kv: pb.NewKVClient(w.target.conn(client)), keys: newKeyMaker(d.keys, w.target)}
 	worker.req.KeysOnly, worker.req.CountOnly = d.keysOnly, d.countOnly

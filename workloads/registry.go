@@ -23,8 +23,24 @@ type Target struct {
 	// Prefix starts every key.
 	Prefix string
 	Seed   uint64
+	// Members has one connection to each member, for requests beside the load;
+	// without, the workload does with Conns.
+	Members []grpc.ClientConnInterface
+	// Verify keeps account of acknowledged writes, for the proof after the run.
+	Verify bool
+	// Disposable says that the cluster is removed after the run: what is in it
+	// need not be cleaned up.
+	Disposable bool
 	// Populators is how many keys are written at once while populating; 0 means 64.
 	Populators int
+
+	shared *shared
+}
+
+// shared is what the workloads of one run have in common.
+type shared struct {
+	ledger *ledger // nil: nothing is verified
+	acks   *acks   // nil: nobody watches
 }
 
 func (t Target) conn(client int) grpc.ClientConnInterface { return t.Conns[client%len(t.Conns)] }
@@ -54,10 +70,25 @@ func All() []Entry {
 	return []Entry{
 		putEntry(),
 		rangeEntry(),
+		deleteEntry(),
+		txnPutEntry(),
+		txnMixedEntry(),
+		txnCASEntry(),
+		watchEntry(),
+		watchCreateEntry(),
+		watchCatchupEntry(),
+		leaseGrantEntry(),
+		leaseKeepaliveEntry(),
+		leaseAttachEntry(),
+		leaseRevokeEntry(),
+		leaseExpireEntry(),
+		lockEntry(),
+		electionEntry(),
+		stmEntry(),
 	}
 }
 
-// Find returns the workload of a name. The error lists the names there are.
+// Find returns the workload of a name. The error names the nearest one.
 func Find(name string) (Entry, error) {
 	var names []string
 	for _, e := range All() {
@@ -66,31 +97,49 @@ func Find(name string) (Entry, error) {
 		}
 		names = append(names, e.Name)
 	}
-	return Entry{}, fmt.Errorf("unknown workload %q: there are %q", name, names)
+	return Entry{}, fmt.Errorf("unknown workload %q%s: see etcdbench workloads", name, nearest(name, names))
 }
 
 // New makes a workload by name with parameters other than the defaults, for
 // programs that use the package without a command line.
 func New(name string, t Target, params map[string]string) (bench.Workload, error) {
-	e, err := Find(name)
+	part, err := newPart(name, params, t.Prefix)
 	if err != nil {
 		return nil, err
+	}
+	return Compose(name, []Part{part}, t)
+}
+
+func newPart(name string, params map[string]string, prefix string) (Part, error) {
+	e, err := Find(name)
+	if err != nil {
+		return Part{}, err
 	}
 	d := e.Define()
 	fs := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	d.AddFlags(fs)
 	for k, v := range params {
-		if fs.Lookup(k) == nil {
-			return nil, fmt.Errorf("workload %s has no parameter %q", name, k)
-		}
-		if err := fs.Set(k, v); err != nil {
-			return nil, fmt.Errorf("workload %s: %w", name, err)
+		if err := setFlag(fs, k, v); err != nil {
+			return Part{}, fmt.Errorf("workload %s: %w", name, err)
 		}
 	}
-	if err := d.Validate(t.Prefix); err != nil {
-		return nil, fmt.Errorf("workload %s: %w", name, err)
+	if err := d.Validate(prefix); err != nil {
+		return Part{}, fmt.Errorf("workload %s: %w", name, err)
 	}
-	return d.New(t)
+	return Part{Name: name, Weight: 1, Prefix: prefix, Definition: d}, nil
+}
+
+// setFlag sets a parameter by name.
+func setFlag(fs *pflag.FlagSet, name, value string) error {
+	if fs.Lookup(name) == nil {
+		var names []string
+		fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		return fmt.Errorf("no parameter %q%s", name, nearest(name, names))
+	}
+	if err := fs.Set(name, value); err != nil {
+		return fmt.Errorf("parameter %s: %q is not a valid %s", name, value, fs.Lookup(name).Value.Type())
+	}
+	return nil
 }
 
 // nothing is the Setup and Teardown of workloads that need none.

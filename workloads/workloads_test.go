@@ -120,83 +120,6 @@ func within(t *testing.T, what string, ns int64, low, high time.Duration) {
 	}
 }
 
-// Every registered workload must pass this, on one member and on three.
-func TestConformance(t *testing.T) {
-	for _, members := range []int{1, 3} {
-		c := startCluster(t, members)
-		conns := dial(t, 4, cluster.Endpoints(c)...)
-		kv := pb.NewKVClient(conns[0])
-		for _, e := range workloads.All() {
-			t.Run(fmt.Sprintf("%s on %d", e.Name, members), func(t *testing.T) {
-				ctx := t.Context()
-				if _, err := kv.Put(ctx, &pb.PutRequest{Key: []byte("/other"), Value: []byte("theirs")}); err != nil {
-					t.Fatal(err)
-				}
-				prefix := fmt.Sprintf("/conformance/%s/%d/", e.Name, members)
-				target := workloads.Target{Conns: conns, Prefix: prefix, Seed: 7}
-				w := newWorkload(t, e.Name, target, map[string]string{"key-space-size": "500"})
-				if err := w.Setup(ctx, nil); err != nil {
-					t.Fatal(err)
-				}
-				run, err := bench.Run(ctx, plan(8, bench.PlanPhase{Total: 1000}), w, bench.Options{}) // sets up once more
-				if err != nil {
-					t.Fatal(err)
-				}
-				var offered uint64
-				for _, o := range run.Operations {
-					offered += o.Offered
-					if o.Completed != o.Offered {
-						t.Errorf("%s: completed %d of %d: %v", o.Op, o.Completed, o.Offered, o.Errors)
-					}
-				}
-				if offered != 1000 {
-					t.Errorf("%d operations, want the 1,000 asked for", offered)
-				}
-				checkTouched(t, kv, conns[0], prefix)
-			})
-			t.Run(fmt.Sprintf("%s on %d is cancelled in time", e.Name, members), func(t *testing.T) {
-				ctx, cancel := context.WithCancelCause(t.Context())
-				w := newWorkload(t, e.Name, workloads.Target{Conns: conns, Prefix: "/cancel/" + e.Name + "/", Seed: 7}, map[string]string{"key-space-size": "500"})
-				time.AfterFunc(1500*time.Millisecond, func() { cancel(bench.ErrInterrupted) })
-				start := time.Now()
-				run, err := bench.Run(ctx, plan(8, bench.PlanPhase{Duration: time.Hour}), w, bench.Options{})
-				if err != nil || run.Outcome != results.Interrupted {
-					t.Errorf("err %v, outcome %s", err, run.Outcome)
-				}
-				if took := time.Since(start); took > 4*time.Second {
-					t.Errorf("it took %v to stop a run after 1.5 s", took)
-				}
-			})
-		}
-	}
-}
-
-// checkTouched sees that nothing but the prefix was touched, and that the prefix
-// can be emptied.
-func checkTouched(t *testing.T, kv pb.KVClient, conn grpc.ClientConnInterface, prefix string) {
-	t.Helper()
-	ctx := t.Context()
-	if n, err := workloads.CountPrefix(ctx, conn, prefix); err != nil || n == 0 {
-		t.Errorf("%d keys under the prefix: %v", n, err)
-	}
-	if err := workloads.DeletePrefix(ctx, conn, prefix); err != nil {
-		t.Error(err)
-	}
-	r, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range r.Kvs {
-		if string(e.Key) == "/other" && string(e.Value) == "theirs" && e.Version >= 1 {
-			continue
-		}
-		if len(e.Key) > 8 && string(e.Key[:8]) == "/cancel/" {
-			continue
-		}
-		t.Errorf("key %q is left or was changed: %q", e.Key, e.Value)
-	}
-}
-
 // Every way to read finds what was written.
 func TestRangeFindsItsKeys(t *testing.T) {
 	c := startCluster(t, 1)
@@ -231,7 +154,7 @@ func TestRangeFindsItsKeys(t *testing.T) {
 			if err := workloads.DeletePrefix(t.Context(), conns[0], prefix); err != nil {
 				t.Fatal(err)
 			}
-			worker, err := w.NewWorker(0)
+			worker, err := w.NewWorker(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -239,33 +162,6 @@ func TestRangeFindsItsKeys(t *testing.T) {
 				t.Error("a read of deleted keys passed for a success")
 			}
 		})
-	}
-}
-
-// A member that is killed midway costs errors, not the run.
-func TestMemberKilled(t *testing.T) {
-	c := startCluster(t, 3)
-	conns := dial(t, 6, cluster.Endpoints(c)...)
-	w := newWorkload(t, "put", workloads.Target{Conns: conns, Prefix: "/kill/", Seed: 1}, nil)
-	p := plan(12, bench.PlanPhase{Duration: 4 * time.Second})
-	p.Timeout, p.Drain = time.Second, 2*time.Second
-	kill := time.AfterFunc(time.Second, func() {
-		if proc, err := os.FindProcess(c.Members()[1].PID); err == nil {
-			_ = proc.Kill()
-		}
-	})
-	defer kill.Stop()
-	start := time.Now()
-	run, err := bench.Run(t.Context(), p, w, bench.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	op, _ := run.Operation("measure", "put")
-	if op.Completed == 0 || op.Failed+op.TimedOut == 0 || len(op.Errors) == 0 {
-		t.Errorf("completed %d, failed %d, timed out %d, errors %v", op.Completed, op.Failed, op.TimedOut, op.Errors)
-	}
-	if time.Since(start) > 8*time.Second {
-		t.Errorf("the run took %v", time.Since(start))
 	}
 }
 

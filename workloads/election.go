@@ -1,0 +1,189 @@
+package workloads
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"github.com/etcdbench/etcdbench/bench"
+)
+
+func electionEntry() Entry {
+	return Entry{
+		Name:    "election",
+		Summary: "campaign, proclaim, observe, resign",
+		Measures: "An operation (campaign) is one clientv3/concurrency Election.Campaign, from the call to the victory. Counted besides: each Proclaim, the Resign after --hold, " +
+			"and observe, from the sending of a proclamation to its arrival at an observer.",
+		Define: func() Definition { return new(electionDefinition) },
+	}
+}
+
+type electionDefinition struct {
+	elections  int
+	proclaims  int
+	observers  int
+	hold       time.Duration
+	ttl        time.Duration
+	crashShare float64
+}
+
+func (d *electionDefinition) AddFlags(fs *pflag.FlagSet) {
+	fs.IntVar(&d.elections, "elections", 16, "elections that the clients share")
+	fs.IntVar(&d.proclaims, "proclaims", 1, "proclamations of each leader")
+	fs.IntVar(&d.observers, "observers", 1, "observers of each election")
+	fs.DurationVar(&d.hold, "hold", 0, "how long a leader leads, after its proclamations")
+	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the clients' sessions")
+	fs.Float64Var(&d.crashShare, "crash-share", 0, "share of the leaders that go away without resigning, so that their session must expire first")
+}
+
+func (d *electionDefinition) Validate(string) error {
+	switch {
+	case d.elections < 1 || d.elections > maxLeases:
+		return fmt.Errorf("--elections must be between 1 and %d, not %d", maxLeases, d.elections)
+	case d.proclaims < 0 || d.observers < 0 || d.hold < 0:
+		return fmt.Errorf("--proclaims, --observers and --hold must not be negative")
+	case d.observers > maxWatchers/d.elections:
+		return fmt.Errorf("--observers times --elections must not be above %d", maxWatchers)
+	case !(d.crashShare >= 0 && d.crashShare <= 1):
+		return fmt.Errorf("--crash-share must be a share between 0 and 1, not %v", d.crashShare)
+	}
+	return validateTTL(d.ttl)
+}
+
+func (d *electionDefinition) New(t Target) (bench.Workload, error) {
+	return &electionWorkload{definition: *d, target: t, sessions: newSessions(t, d.ttl), run: newLeaseBook(t.Prefix)}, nil
+}
+
+type electionWorkload struct {
+	definition electionDefinition
+	target     Target
+	sessions   *sessions
+	run        *leaseBook // whose tag marks the run's proclamations
+	sink       *bench.Sink
+
+	stop      context.CancelFunc
+	observers sync.WaitGroup
+}
+
+// The kinds of the workload.
+const (
+	electionCampaign = iota
+	electionProclaim
+	electionObserve
+	electionResign
+)
+
+func (*electionWorkload) Name() string { return "election" }
+func (*electionWorkload) Kinds() []bench.Kind {
+	return []bench.Kind{{Name: "campaign", Counts: []bench.CountName{{Name: "crashes"}}}, {Name: "proclaim"}, {Name: "observe"}, {Name: "resign"}}
+}
+
+// Setup implements [bench.Workload].
+func (w *electionWorkload) Setup(context.Context, func(done, total int)) error {
+	w.sessions.open(w.target)
+	return nil
+}
+
+// Teardown implements [bench.Workload].
+func (w *electionWorkload) Teardown(ctx context.Context) error {
+	return w.sessions.close(ctx, w.target)
+}
+
+func (w *electionWorkload) election(s *concurrency.Session, n uint64) *concurrency.Election {
+	return concurrency.NewElection(s, fmt.Sprintf("%s%d", w.target.Prefix, n))
+}
+
+// Attach implements [bench.Receiver]: it starts the observers.
+func (w *electionWorkload) Attach(ctx context.Context, s *bench.Sink) error {
+	w.sink = s
+	d := w.definition
+	var run context.Context
+	run, w.stop = context.WithCancel(context.WithoutCancel(ctx))
+	for i := range d.elections * d.observers {
+		session, err := w.sessions.of(ctx, i)
+		if err != nil {
+			return err
+		}
+		election := w.election(session, uint64(i%d.elections))
+		w.observers.Go(func() {
+			for r := range election.Observe(run) {
+				at := w.sink.Now()
+				if len(r.Kvs) == 0 {
+					continue
+				}
+				if st, ok := readStamp(r.Kvs[0].Value, uint32(w.run.tag>>32)); ok {
+					w.sink.Record(st.phase, i, bench.Sample{Kind: electionObserve, Intended: st.intended, Sent: st.sent, Done: at})
+				}
+			}
+		})
+	}
+	return nil
+}
+
+// Detach implements [bench.Receiver].
+func (w *electionWorkload) Detach(context.Context) {
+	if w.stop != nil {
+		w.stop()
+		w.observers.Wait()
+	}
+}
+
+func (w *electionWorkload) NewWorker(ctx context.Context, client int) (bench.Worker, error) {
+	session, err := w.sessions.of(ctx, client)
+	return &electionWorker{electionWorkload: w, client: client, session: session, value: make([]byte, stampSize)}, err
+}
+
+type electionWorker struct {
+	*electionWorkload
+	client  int
+	session *concurrency.Session
+	value   []byte
+	rng     opRand
+}
+
+// Do implements [bench.Worker].
+func (w *electionWorker) Do(ctx context.Context, op *bench.Op) error {
+	select {
+	case <-w.session.Done():
+		session, err := w.sessions.of(ctx, w.client)
+		if err != nil {
+			return err
+		}
+		w.session = session
+	default:
+	}
+	election := w.election(w.session, op.N%uint64(w.definition.elections))
+	op.Send()
+	if err := election.Campaign(ctx, "candidate"); err != nil {
+		return err
+	}
+	op.Done()
+	w.rng.seed = w.target.Seed
+	w.rng.reset(op.Phase, op.N)
+	w.lead(ctx, op, election)
+	return nil
+}
+
+// lead is what a leader does until it resigns or crashes.
+func (w *electionWorker) lead(ctx context.Context, op *bench.Op, election *concurrency.Election) {
+	stepCtx, cancel := context.WithTimeout(w.session.Ctx(), releaseTime+w.definition.hold)
+	defer cancel()
+	for range w.definition.proclaims {
+		sent := w.sink.Now()
+		stamp{op.Phase, sent, sent}.put(w.value, uint32(w.run.tag>>32))
+		err := election.Proclaim(stepCtx, string(w.value))
+		recordStep(stepCtx, w.sink, op.Phase, w.client, electionProclaim, sent, err)
+	}
+	pause(ctx, w.definition.hold)
+	if w.rng.Float64() < w.definition.crashShare {
+		op.Count(0, 1)
+		w.session.Orphan() // its lease ends by itself
+		return
+	}
+	sent := w.sink.Now()
+	recordStep(stepCtx, w.sink, op.Phase, w.client, electionResign, sent, election.Resign(stepCtx))
+}

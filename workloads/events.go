@@ -1,0 +1,255 @@
+package workloads
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// trackedVersions is how many versions all watchers together follow, at 4 bytes
+// each. Of more, each watcher follows a sample of its keys.
+const trackedVersions = 8 << 20
+
+// trackedEvery is the sampling interval that keeps to trackedVersions.
+func trackedEvery(d watchDefinition) int64 {
+	total := d.width * int64(d.streams*d.each)
+	return 1 + (total-1)/trackedVersions
+}
+
+// versions are those of a prefix's keys at one revision: a key's version grows
+// by one with each put, and a deleted or missing key has version 0.
+type versions struct {
+	revision int64
+	every    int64
+	of       []uint32 // by number/every
+}
+
+// readVersions reads the versions at a revision, or at the present one for 0.
+func readVersions(ctx context.Context, t Target, maker *keyMaker, revision, every int64) (*versions, error) {
+	v := &versions{revision: revision, every: every, of: make([]uint32, (maker.Space-1)/every+1)}
+	present, err := presentRevision(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if v.revision == 0 {
+		v.revision = present
+	}
+	err = eachKey(ctx, t, v.revision, true, func(kv *keyValue, _ int64) {
+		if n, ok := maker.number(kv.Key); ok && n%every == 0 {
+			v.of[n/every] = uint32(kv.Version)
+		}
+	})
+	return v, err
+}
+
+// eventObserver judges the events of one watcher. Its methods are called from
+// its stream's goroutine; compareWith when that has ended.
+type eventObserver struct {
+	workload       *watchWorkload
+	stream, number int // of the watcher on its stream
+	caller         int // for spreading over the recorder
+
+	first, width int64 // keys watched, around the end of the key space
+	maker        *keyMaker
+	// last is the last version seen of each followed key.
+	last []uint32
+	// blind: after a loss or with a filter, gaps mean nothing.
+	blind bool
+
+	revision  int64 // of the last event
+	phase     int   // of the last event that had a stamp
+	delivered uint64
+	waiting   []waitingEvent
+}
+
+// waitingEvent is one whose put has not been acknowledged as far as we know.
+type waitingEvent struct {
+	revision int64
+	at       time.Duration
+	stamped  bool // its latencies from the put are recorded already
+}
+
+// maxWaiting is how many events a watcher keeps while their puts go unanswered.
+const maxWaiting = 4096
+
+func newEventObserver(w *watchWorkload, stream, number int, maker *keyMaker) *eventObserver {
+	d := w.definition
+	place := stream*d.each + number
+	o := &eventObserver{
+		workload: w, stream: stream, number: number, caller: place, maker: maker,
+		first: int64(place) * d.width % d.keys.Space, width: d.width,
+		blind: d.noPut || d.noDelete,
+	}
+	if o.first+o.width > d.keys.Space {
+		o.first = d.keys.Space - o.width
+	}
+	every := w.baseline.every
+	for n := (o.first + every - 1) / every * every; n < o.first+o.width; n += every {
+		o.last = append(o.last, w.baseline.of[n/every])
+	}
+	return o
+}
+
+// keyRange is what the watcher asks for.
+func (o *eventObserver) keyRange(maker *keyMaker) (key, end []byte) {
+	switch {
+	case o.width == maker.Space:
+		return []byte(maker.prefix), prefixEnd(maker.prefix)
+	case o.width == 1:
+		return maker.appendKey(nil, o.first), nil
+	case o.first+o.width == maker.Space:
+		return maker.appendKey(nil, o.first), prefixEnd(maker.prefix)
+	}
+	return maker.appendKey(nil, o.first), maker.appendKey(nil, o.first+o.width)
+}
+
+// place returns where a key's last version is kept, if it is followed.
+func (o *eventObserver) place(key []byte) (int, bool) {
+	n, ok := o.maker.number(key)
+	every := o.workload.baseline.every
+	if !ok || n < o.first || n >= o.first+o.width || n%every != 0 {
+		return 0, false
+	}
+	return int(n/every - (o.first+every-1)/every), true
+}
+
+// events takes what one response brought.
+func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration) {
+	o.match()
+	o.delivered += uint64(len(events))
+	others := uint64(0)
+	for i, e := range events {
+		if i > 0 && e.Kv.ModRevision != events[i-1].Kv.ModRevision {
+			others++
+		}
+		o.record(e, at)
+		o.check(e)
+		o.revision = max(o.revision, e.Kv.ModRevision)
+	}
+	o.count(eventsCoalesced, others)
+	o.match()
+}
+
+func (o *eventObserver) count(count int, n uint64) {
+	if n > 0 {
+		o.workload.sink.Count(o.phase, watchEvent, count, n)
+	}
+}
+
+// record takes the event's times from its value's stamp; a deletion has none
+// and waits for its acknowledgement.
+func (o *eventObserver) record(e *mvccpb.Event, at time.Duration) {
+	st, stamped := readStamp(e.Kv.Value, o.workload.target.shared.acks.run)
+	if stamped {
+		o.phase = st.phase
+		o.workload.sink.Record(st.phase, o.caller, bench.Sample{Kind: watchEvent, Intended: st.intended, Sent: st.sent, Done: at})
+	}
+	if len(o.waiting) >= maxWaiting {
+		o.waiting = o.waiting[:copy(o.waiting, o.waiting[1:])]
+		o.count(eventsUnmatched, 1)
+	}
+	o.waiting = append(o.waiting, waitingEvent{e.Kv.ModRevision, at, stamped})
+}
+
+// match records the events whose acknowledgement has come by now.
+func (o *eventObserver) match() {
+	left := o.waiting[:0]
+	for _, w := range o.waiting {
+		a, ok := o.workload.target.shared.acks.find(w.revision)
+		if !ok {
+			left = append(left, w)
+			continue
+		}
+		sink := o.workload.sink
+		if !w.stamped {
+			sink.Record(a.phase, o.caller, bench.Sample{Kind: watchEvent, Intended: a.intended, Sent: a.sent, Done: w.at})
+		}
+		if w.at < a.acked {
+			sink.Record(a.phase, o.caller, bench.Sample{Kind: watchBeforeAck, Intended: w.at, Sent: w.at, Done: a.acked})
+		} else {
+			sink.Record(a.phase, o.caller, bench.Sample{Kind: watchAfterAck, Intended: a.acked, Sent: a.acked, Done: w.at})
+		}
+	}
+	o.waiting = left
+}
+
+// check sees that the event is the next one of its key, and not older than any
+// other of this watcher.
+func (o *eventObserver) check(e *mvccpb.Event) {
+	i, followed := o.place(e.Kv.Key)
+	deleted := e.Type == mvccpb.Event_DELETE
+	version := uint32(e.Kv.Version)
+	if deleted {
+		version = 0
+	}
+	if e.Kv.ModRevision < o.revision || e.Kv.ModRevision == o.revision && followed && o.last[i] == version {
+		if followed && version <= o.last[i] {
+			o.fault(eventsDuplicated, 1, e, "no event twice", fmt.Sprintf("version %d once more", version))
+			return
+		}
+		o.fault(eventsDisordered, 1, e, fmt.Sprintf("no event before revision %d", o.revision), "an older one")
+	}
+	if !followed {
+		return
+	}
+	last := o.last[i]
+	o.last[i] = version
+	if o.blind {
+		return
+	}
+	switch {
+	case deleted && last == 0:
+		o.fault(eventsMissed, 1, e, "the put before the deletion", "the deletion")
+	case !deleted && version > last+1:
+		o.fault(eventsMissed, uint64(version-last-1), e, fmt.Sprintf("version %d", last+1), fmt.Sprintf("version %d", version))
+	case !deleted && version <= last:
+		o.fault(eventsMissed, 1, e, fmt.Sprintf("version %d, or a deletion", last+1), fmt.Sprintf("version %d of a new key", version))
+	}
+}
+
+func (o *eventObserver) fault(count int, n uint64, e *mvccpb.Event, expected, got string) {
+	o.count(count, n)
+	o.workload.violate(results.Violation{
+		Key:      string(e.Kv.Key),
+		Expected: fmt.Sprintf("%s, at watcher %d of stream %d", expected, o.number, o.stream),
+		Found:    fmt.Sprintf("%s at revision %d", got, e.Kv.ModRevision),
+	})
+}
+
+// lost is called when history that the watcher had not seen was compacted.
+func (o *eventObserver) lost(int64) {
+	o.count(eventsCompacted, 1)
+	o.blind = true
+}
+
+// compareWith sees that the last event of each key has come.
+func (o *eventObserver) compareWith(final *versions) {
+	o.match()
+	o.count(eventsUnmatched, uint64(len(o.waiting)))
+	if o.blind {
+		return
+	}
+	every := final.every
+	firstPlace := (o.first + every - 1) / every
+	for i, last := range o.last {
+		want := final.of[firstPlace+int64(i)]
+		if want == last {
+			continue
+		}
+		n := uint64(1)
+		if want > last {
+			n = uint64(want - last)
+		}
+		o.count(eventsMissed, n)
+		o.workload.violate(results.Violation{
+			Key:      string(o.maker.appendKey(nil, (firstPlace+int64(i))*every)),
+			Expected: fmt.Sprintf("events up to version %d, at watcher %d of stream %d", want, o.number, o.stream),
+			Found:    fmt.Sprintf("version %d was the last", last),
+		})
+	}
+}

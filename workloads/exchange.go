@@ -1,0 +1,97 @@
+package workloads
+
+import (
+	"context"
+	"sync"
+)
+
+// duplex is a gRPC stream of requests and responses.
+type duplex[Q, R any] interface {
+	Send(*Q) error
+	Recv() (*R, error)
+}
+
+// exchange asks and waits for the answer on one long-lived stream. A stream that
+// broke, or that was left in the middle of an answer, is replaced at the next
+// question. It belongs to one worker.
+type exchange[Q, R any] struct {
+	open func(ctx context.Context) (duplex[Q, R], error)
+
+	stream duplex[Q, R]
+	cancel context.CancelFunc
+}
+
+// ask sends a request and reads until a response is the answer.
+func (x *exchange[Q, R]) ask(ctx context.Context, request *Q, answer func(*R) bool) (*R, error) {
+	if x.stream == nil {
+		var streamCtx context.Context
+		streamCtx, x.cancel = context.WithCancel(context.Background())
+		undo := context.AfterFunc(ctx, x.cancel)
+		stream, err := x.open(streamCtx)
+		if err != nil || !undo() {
+			x.close()
+			return nil, contextFirst(ctx, err)
+		}
+		x.stream = stream
+	}
+	undo := context.AfterFunc(ctx, x.cancel)
+	r, err := x.sendAndRead(request, answer)
+	if !undo() || err != nil {
+		x.close()
+		return r, contextFirst(ctx, err)
+	}
+	return r, nil
+}
+
+func (x *exchange[Q, R]) sendAndRead(request *Q, answer func(*R) bool) (*R, error) {
+	// An error of Send is only that the stream has ended; Recv knows why.
+	_ = x.stream.Send(request)
+	for {
+		r, err := x.stream.Recv()
+		if err != nil || answer(r) {
+			return r, err
+		}
+	}
+}
+
+func (x *exchange[Q, R]) close() {
+	if x.cancel != nil {
+		x.cancel()
+	}
+	x.stream = nil
+}
+
+// contextFirst tells that ctx has ended rather than what came of it.
+func contextFirst(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// closers are what a workload closes at its end.
+type closers struct {
+	mu   sync.Mutex
+	list []func()
+}
+
+func (c *closers) add(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.list = append(c.list, f)
+}
+
+// closeAll closes everything, some at a time: each may take a round trip.
+func (c *closers) closeAll() {
+	c.mu.Lock()
+	list := c.list
+	c.list = nil
+	c.mu.Unlock()
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, leaseWorkers)
+	for _, f := range list {
+		slots <- struct{}{}
+		wg.Go(func() { f(); <-slots })
+	}
+	wg.Wait()
+}

@@ -1,0 +1,108 @@
+package workloads
+
+import (
+	"context"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+	"google.golang.org/grpc"
+)
+
+// facade is a clientv3.Client over one of our connections, for the recipes of
+// clientv3/concurrency. It does not retry.
+type facade struct {
+	*clientv3.Client
+	conn   grpc.ClientConnInterface
+	cancel context.CancelFunc
+}
+
+// newFacades makes one for each connection.
+func newFacades(t Target) []*facade {
+	var list []*facade
+	for _, conn := range t.Conns {
+		ctx, cancel := context.WithCancel(context.Background())
+		bounded := boundedConn{conn}
+		c := clientv3.NewCtxClient(ctx)
+		c.KV = clientv3.NewKVFromKVClient(pb.NewKVClient(bounded), c)
+		c.Lease = clientv3.NewLeaseFromLeaseClient(pb.NewLeaseClient(bounded), c, 0)
+		c.Watcher = clientv3.NewWatchFromWatchClient(pb.NewWatchClient(bounded), c)
+		list = append(list, &facade{Client: c, conn: conn, cancel: cancel})
+	}
+	return list
+}
+
+func (f *facade) close() {
+	_ = f.Watcher.Close()
+	_ = f.Lease.Close()
+	f.cancel()
+}
+
+// cleanUpTime bounds what a recipe does on its own when its context has ended,
+// such as taking back a half-made lock.
+const cleanUpTime = 500 * time.Millisecond
+
+// boundedConn gives every unary call without a deadline one: the recipes clean
+// up with no bound at all, and would hang on a member that is away.
+type boundedConn struct{ grpc.ClientConnInterface }
+
+// Invoke implements [grpc.ClientConnInterface].
+func (b boundedConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, cleanUpTime)
+		defer cancel()
+	}
+	return b.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
+}
+
+// newSession makes a session with a lease of the book; closing it revokes the lease.
+func (f *facade) newSession(ctx context.Context, book *leaseBook, ttl time.Duration) (*concurrency.Session, error) {
+	lease, err := book.grant(ctx, f.conn, ttl)
+	if err != nil {
+		return nil, err
+	}
+	return concurrency.NewSession(f.Client, concurrency.WithLease(clientv3.LeaseID(lease.ID)))
+}
+
+// sessions are the workers' sessions of one workload, one for each client.
+type sessions struct {
+	facades []*facade
+	book    *leaseBook
+	ttl     time.Duration
+	closers closers
+}
+
+func newSessions(t Target, ttl time.Duration) *sessions {
+	return &sessions{book: newLeaseBook(t.Prefix), ttl: ttl}
+}
+
+// open makes the connections' clients; it may be repeated.
+func (s *sessions) open(t Target) {
+	if s.facades == nil {
+		s.facades = newFacades(t)
+	}
+}
+
+func (s *sessions) of(ctx context.Context, client int) (*concurrency.Session, error) {
+	session, err := s.facades[client%len(s.facades)].newSession(ctx, s.book, s.ttl)
+	if err == nil {
+		s.closers.add(session.Orphan)
+	}
+	return session, err
+}
+
+// close ends the sessions and revokes their leases.
+func (s *sessions) close(ctx context.Context, t Target) error {
+	s.closers.closeAll()
+	for _, f := range s.facades {
+		f.close()
+	}
+	s.facades = nil
+	return s.book.tearDown(ctx, t)
+}
+
+// pause waits, and reports false when ctx ended first. It is for what clients do
+// between requests, outside of the measured time.
+func pause(ctx context.Context, d time.Duration) bool { return sleep(ctx, d) }

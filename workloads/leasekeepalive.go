@@ -1,0 +1,146 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/pflag"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/etcdbench/etcdbench/bench"
+)
+
+func leaseKeepaliveEntry() Entry {
+	return Entry{
+		Name:    "lease-keepalive",
+		Summary: "keep leases alive",
+		Measures: "An operation is one lease renewed: a request and its answer on the client's long-lived LeaseKeepAlive stream, " +
+			"or, with --once, a stream of its own, opened, used once and closed, as clientv3's KeepAliveOnce does.",
+		Define: func() Definition { return new(leaseKeepaliveDefinition) },
+	}
+}
+
+type leaseKeepaliveDefinition struct {
+	leases int
+	ttl    time.Duration
+	once   bool
+}
+
+func (d *leaseKeepaliveDefinition) AddFlags(fs *pflag.FlagSet) {
+	fs.IntVar(&d.leases, "leases", 1000, "leases granted before the run")
+	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases")
+	fs.BoolVar(&d.once, "once", false, "a stream for each renewal")
+}
+
+func (d *leaseKeepaliveDefinition) Validate(string) error {
+	if err := validateLeases(d.leases); err != nil {
+		return err
+	}
+	return validateTTL(d.ttl)
+}
+
+// maxLeases bounds the leases of a run; each takes some hundred bytes in every
+// member.
+const maxLeases = 10_000_000
+
+func validateLeases(n int) error {
+	if n < 1 || n > maxLeases {
+		return fmt.Errorf("--leases must be between 1 and %d, not %d", maxLeases, n)
+	}
+	return nil
+}
+
+func (d *leaseKeepaliveDefinition) New(t Target) (bench.Workload, error) {
+	return &leaseKeepaliveWorkload{definition: *d, target: t, book: newLeaseBook(t.Prefix)}, nil
+}
+
+type leaseKeepaliveWorkload struct {
+	definition leaseKeepaliveDefinition
+	target     Target
+	book       *leaseBook
+	ids        []int64
+	streams    closers
+}
+
+func (*leaseKeepaliveWorkload) Name() string        { return "lease-keepalive" }
+func (*leaseKeepaliveWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "lease-keepalive"}} }
+
+// Setup implements [bench.Workload].
+func (w *leaseKeepaliveWorkload) Setup(ctx context.Context, progress func(done, total int)) (err error) {
+	if err := w.book.revokeAll(ctx, w.target); err != nil {
+		return err
+	}
+	w.ids, err = w.book.grantMany(ctx, w.target, w.definition.leases, w.definition.ttl, progress)
+	return err
+}
+
+// grantMany grants leases, some at a time.
+func (b *leaseBook) grantMany(ctx context.Context, t Target, count int, ttl time.Duration, progress func(done, total int)) ([]int64, error) {
+	ids := make([]int64, count)
+	var done atomic.Int64
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(leaseWorkers)
+	for i := range ids {
+		g.Go(func() error {
+			r, err := b.grant(gctx, t.conn(i), ttl)
+			if err != nil {
+				return fmt.Errorf("grant leases: %w", err)
+			}
+			ids[i] = r.ID
+			done.Add(1)
+			return nil
+		})
+		if progress != nil {
+			progress(int(done.Load()), count)
+		}
+	}
+	err := g.Wait()
+	return ids, err
+}
+
+// Teardown implements [bench.Workload].
+func (w *leaseKeepaliveWorkload) Teardown(ctx context.Context) error {
+	w.streams.closeAll()
+	return w.book.tearDown(ctx, w.target)
+}
+
+func (w *leaseKeepaliveWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
+	c := &leaseKeepaliveWorker{leaseKeepaliveWorkload: w, renew: keepalives(w.target, client)}
+	w.streams.add(c.renew.close)
+	return c, nil
+}
+
+// keepalives is a client's stream of renewals.
+func keepalives(t Target, client int) *exchange[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse] {
+	return &exchange[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse]{
+		open: func(ctx context.Context) (duplex[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse], error) {
+			return pb.NewLeaseClient(t.conn(client)).LeaseKeepAlive(ctx)
+		},
+	}
+}
+
+type leaseKeepaliveWorker struct {
+	*leaseKeepaliveWorkload
+	renew *exchange[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse]
+	req   pb.LeaseKeepAliveRequest
+}
+
+var errLeaseEnded = errors.New("the lease has ended")
+
+// Do implements [bench.Worker].
+func (w *leaseKeepaliveWorker) Do(ctx context.Context, op *bench.Op) error {
+	w.req.ID = w.ids[op.N%uint64(len(w.ids))]
+	op.Send()
+	r, err := w.renew.ask(ctx, &w.req, func(r *pb.LeaseKeepAliveResponse) bool { return r.ID == w.req.ID })
+	if w.definition.once {
+		w.renew.close()
+	}
+	if err == nil && r.TTL <= 0 {
+		err = errLeaseEnded
+	}
+	return err
+}

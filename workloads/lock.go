@@ -1,0 +1,199 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+func lockEntry() Entry {
+	return Entry{
+		Name:    "lock",
+		Summary: "acquire locks, hold them, release them",
+		Measures: "An operation (acquire) is one clientv3/concurrency Mutex.Lock, from the call to its return; the release, after --hold, counts besides. " +
+			"Clients share the locks in turn, each with a session of its own. Two holders of one lock at once are counted as overlaps.",
+		Define: func() Definition { return new(lockDefinition) },
+	}
+}
+
+type lockDefinition struct {
+	locks int
+	hold  time.Duration
+	ttl   time.Duration
+}
+
+func (d *lockDefinition) AddFlags(fs *pflag.FlagSet) {
+	fs.IntVar(&d.locks, "locks", 100, "locks that the clients share")
+	fs.DurationVar(&d.hold, "hold", 0, "how long a lock is held")
+	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the clients' sessions")
+}
+
+func (d *lockDefinition) Validate(string) error {
+	switch {
+	case d.locks < 1 || d.locks > maxLeases:
+		return fmt.Errorf("--locks must be between 1 and %d, not %d", maxLeases, d.locks)
+	case d.hold < 0:
+		return fmt.Errorf("--hold must not be negative, but is %v", d.hold)
+	}
+	return validateTTL(d.ttl)
+}
+
+func (d *lockDefinition) New(t Target) (bench.Workload, error) {
+	return &lockWorkload{definition: *d, target: t, sessions: newSessions(t, d.ttl), holders: make([]atomic.Int64, d.locks)}, nil
+}
+
+type lockWorkload struct {
+	definition lockDefinition
+	target     Target
+	sessions   *sessions
+	sink       *bench.Sink
+	// holders has the client that holds each lock, plus 1.
+	holders []atomic.Int64
+
+	mu       sync.Mutex
+	acquired atomic.Uint64
+	overlaps results.Proof
+}
+
+// The kinds of the workload, and the count of an acquisition.
+const (
+	lockAcquire = iota
+	lockRelease
+)
+
+const lockOverlaps = 0
+
+func (*lockWorkload) Name() string { return "lock" }
+func (*lockWorkload) Kinds() []bench.Kind {
+	return []bench.Kind{{Name: "acquire", Counts: []bench.CountName{{Name: "overlaps"}}}, {Name: "release"}}
+}
+
+// Setup implements [bench.Workload].
+func (w *lockWorkload) Setup(context.Context, func(done, total int)) error {
+	w.sessions.open(w.target)
+	return nil
+}
+
+// Teardown implements [bench.Workload].
+func (w *lockWorkload) Teardown(ctx context.Context) error { return w.sessions.close(ctx, w.target) }
+
+// Attach implements [bench.Receiver].
+func (w *lockWorkload) Attach(_ context.Context, s *bench.Sink) error {
+	w.sink = s
+	return nil
+}
+
+// Detach implements [bench.Receiver].
+func (*lockWorkload) Detach(context.Context) {}
+
+func (w *lockWorkload) NewWorker(ctx context.Context, client int) (bench.Worker, error) {
+	session, err := w.sessions.of(ctx, client)
+	return &lockWorker{lockWorkload: w, client: client, session: session}, err
+}
+
+type lockWorker struct {
+	*lockWorkload
+	client  int
+	session *concurrency.Session
+}
+
+// Do implements [bench.Worker].
+func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
+	if w.sessionEnded() {
+		if err := w.renew(ctx); err != nil {
+			return err
+		}
+	}
+	lock := op.N % uint64(w.definition.locks)
+	name := fmt.Sprintf("%s%d", w.target.Prefix, lock)
+	mutex := concurrency.NewMutex(w.session, name)
+	op.Send()
+	if err := mutex.Lock(ctx); err != nil {
+		return err
+	}
+	op.Done()
+	w.hold(op, lock, name)
+	pause(ctx, w.definition.hold)
+	w.holders[lock].CompareAndSwap(int64(w.client)+1, 0)
+	w.release(op, mutex)
+	return nil
+}
+
+func (w *lockWorker) sessionEnded() bool {
+	select {
+	case <-w.session.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *lockWorker) renew(ctx context.Context) error {
+	session, err := w.sessions.of(ctx, w.client)
+	if err == nil {
+		w.session = session
+	}
+	return err
+}
+
+// hold notes that the lock is ours. That it was another's, whose session still
+// lives, must not be.
+func (w *lockWorker) hold(op *bench.Op, lock uint64, name string) {
+	w.acquired.Add(1)
+	before := w.holders[lock].Swap(int64(w.client) + 1)
+	if before == 0 {
+		return
+	}
+	op.Count(lockOverlaps, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.overlaps.Violate(results.Violation{
+		Check: "locks", Key: name, Expected: "one holder at a time",
+		Found: fmt.Sprintf("client %d got it while client %d held it", w.client, before-1),
+	})
+}
+
+// releaseTime bounds a release: the operation itself is over, and its context
+// may be.
+const releaseTime = 5 * time.Second
+
+// release counts by itself.
+func (w *lockWorker) release(op *bench.Op, mutex *concurrency.Mutex) {
+	ctx, cancel := context.WithTimeout(w.session.Ctx(), releaseTime)
+	defer cancel()
+	phase, sent := op.Phase, w.sink.Now()
+	recordStep(ctx, w.sink, phase, w.client, lockRelease, sent, mutex.Unlock(ctx))
+}
+
+// recordStep records a step of a recipe that began at a time and is over now.
+func recordStep(ctx context.Context, sink *bench.Sink, phase, client, kind int, sent time.Duration, err error) {
+	s := bench.Sample{Kind: kind, Intended: sent, Sent: sent, Done: sink.Now()}
+	switch {
+	case err == nil:
+	case errors.Is(err, context.DeadlineExceeded):
+		s.Outcome = bench.TimedOut
+		sink.Fail(phase, kind, err)
+	case ctx.Err() != nil:
+		s.Outcome = bench.Abandoned
+	default:
+		s.Outcome = bench.Failed
+		sink.Fail(phase, kind, err)
+	}
+	sink.Record(phase, client, s)
+}
+
+// verify implements verifier.
+func (w *lockWorkload) verify(_ context.Context, proof *results.Proof) {
+	n := w.acquired.Load()
+	proof.Checks = append(proof.Checks, results.Check{Name: "locks", Checked: n, Of: n, Note: "one holder at a time"})
+	proof.Merge(w.overlaps)
+}

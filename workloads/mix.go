@@ -1,0 +1,305 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Part is one workload of a mix, its parameters set and checked.
+type Part struct {
+	Name string
+	// Weight is the part's share of the operations, relative to the others.
+	Weight     float64
+	Prefix     string
+	Definition Definition
+}
+
+// Compose makes one workload of several. Parts with the same prefix work on the
+// same keys. Which part an operation belongs to depends on its number alone;
+// the parts come as evenly as their weights allow, so that counts keep to them
+// also in short runs.
+func Compose(name string, parts []Part, t Target) (bench.Workload, error) {
+	h := fnv.New32a()
+	h.Write([]byte(t.Prefix))
+	t.shared = &shared{}
+	if t.Verify {
+		t.shared.ledger = newLedger(t.Seed)
+	}
+	for _, p := range parts {
+		if _, ok := p.Definition.(*watchDefinition); ok {
+			t.shared.acks = newAcks(h.Sum32() ^ uint32(t.Seed))
+		}
+	}
+	m := &mix{name: name, target: t}
+	var weights []float64
+	receives := false
+	for _, p := range parts {
+		own := t
+		own.Prefix = p.Prefix
+		w, err := p.Definition.New(own)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+		mp := &mixPart{Workload: w, name: p.Name, base: len(m.kinds)}
+		mp.chooser, _ = w.(bench.Chooser)
+		mp.receiver, _ = w.(bench.Receiver)
+		receives = receives || mp.receiver != nil
+		kinds := w.Kinds()
+		for _, k := range kinds {
+			m.kinds = append(m.kinds, mp.rename(k, len(kinds), len(parts)))
+		}
+		m.parts = append(m.parts, mp)
+		weights = append(weights, p.Weight)
+	}
+	m.turns = newTurns(weights)
+	if receives {
+		return receivingMix{m}, nil
+	}
+	return m, nil
+}
+
+// mix is a workload of several. With one part, it adds nothing to it but the proof.
+type mix struct {
+	name   string
+	target Target
+	parts  []*mixPart
+	kinds  []bench.Kind
+	turns  *turns
+}
+
+type mixPart struct {
+	bench.Workload
+	name     string
+	base     int // place of its first kind
+	chooser  bench.Chooser
+	receiver bench.Receiver
+}
+
+// rename puts the part's name before its kinds, where it is needed to tell them
+// from others.
+func (p *mixPart) rename(k bench.Kind, kinds, parts int) bench.Kind {
+	switch {
+	case parts == 1:
+		return k
+	case kinds == 1:
+		k.Name = p.name
+		return k
+	}
+	k.Name = p.name + "/" + k.Name
+	if k.Of != "" {
+		k.Of = p.name + "/" + k.Of
+	}
+	return k
+}
+
+func (m *mix) Name() string        { return m.name }
+func (m *mix) Kinds() []bench.Kind { return m.kinds }
+
+// Setup implements [bench.Workload].
+func (m *mix) Setup(ctx context.Context, progress func(done, total int)) error {
+	for _, p := range m.parts {
+		if err := p.Setup(ctx, progress); err != nil {
+			return m.explain(p, err)
+		}
+	}
+	return nil
+}
+
+// explain names the part that failed, when there are several.
+func (m *mix) explain(p *mixPart, err error) error {
+	if len(m.parts) == 1 {
+		return err
+	}
+	return fmt.Errorf("%s: %w", p.name, err)
+}
+
+// Teardown implements [bench.Workload].
+func (m *mix) Teardown(ctx context.Context) error {
+	var errs []error
+	for _, p := range m.parts {
+		if err := p.Teardown(ctx); err != nil {
+			errs = append(errs, m.explain(p, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// KindOf implements [bench.Chooser].
+func (m *mix) KindOf(phase int, n uint64) int {
+	i, n := m.turns.at(n)
+	p := m.parts[i]
+	if p.chooser == nil {
+		return p.base
+	}
+	return p.base + p.chooser.KindOf(phase, n)
+}
+
+// NewWorker implements [bench.Workload].
+func (m *mix) NewWorker(ctx context.Context, client int) (bench.Worker, error) {
+	if len(m.parts) == 1 {
+		return m.parts[0].NewWorker(ctx, client)
+	}
+	w := &mixWorker{turns: m.turns}
+	for i, p := range m.parts {
+		var worker bench.Worker
+		if m.turns.shares[i] > 0 {
+			var err error
+			if worker, err = p.NewWorker(ctx, client); err != nil {
+				return nil, m.explain(p, err)
+			}
+		}
+		w.workers = append(w.workers, worker)
+	}
+	return w, nil
+}
+
+type mixWorker struct {
+	turns   *turns
+	workers []bench.Worker
+}
+
+// Do implements [bench.Worker]. Each part numbers its operations by itself.
+func (w *mixWorker) Do(ctx context.Context, op *bench.Op) error {
+	n := op.N
+	i, own := w.turns.at(n)
+	op.N = own
+	err := w.workers[i].Do(ctx, op)
+	op.N = n
+	return err
+}
+
+// Background implements [bench.Backgrounder].
+func (m *mix) Background(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, p := range m.parts {
+		if b, ok := p.Workload.(bench.Backgrounder); ok {
+			g.Go(func() error { return b.Background(ctx) })
+		}
+	}
+	return g.Wait()
+}
+
+// Verify implements [bench.Verifier].
+func (m *mix) Verify(ctx context.Context) (*results.Proof, error) {
+	return verify(ctx, m)
+}
+
+// receivingMix is a mix some of whose parts receive operations.
+type receivingMix struct{ *mix }
+
+// Attach implements [bench.Receiver].
+func (m receivingMix) Attach(ctx context.Context, s *bench.Sink) error {
+	for _, p := range m.parts {
+		if p.receiver == nil {
+			continue
+		}
+		if err := p.receiver.Attach(ctx, s.From(p.base)); err != nil {
+			return m.explain(p, err)
+		}
+	}
+	return nil
+}
+
+// Detach implements [bench.Receiver].
+func (m receivingMix) Detach(ctx context.Context) {
+	var g errgroup.Group
+	for _, p := range m.parts {
+		if p.receiver != nil {
+			g.Go(func() error { p.receiver.Detach(ctx); return nil })
+		}
+	}
+	_ = g.Wait()
+}
+
+// turns says which part of a mix each operation belongs to, in blocks of a fixed
+// length in which every part has its share.
+type turns struct {
+	shares []uint64 // operations of each part in a block
+	part   []uint8  // of each place in a block
+	rank   []uint32 // how many of the part's operations come before it in the block
+}
+
+const (
+	leastTurns, mostTurns = 1 << 8, 1 << 20
+	// shareError is how far a part's share may be from its weight.
+	shareError = 0.005
+)
+
+func newTurns(weights []float64) *turns {
+	t := &turns{}
+	length := uint64(leastTurns)
+	for t.shares = sharesOf(weights, length); length < mostTurns && worstShare(weights, t.shares, length) > shareError; {
+		length *= 2
+		t.shares = sharesOf(weights, length)
+	}
+	// The smooth weighted round robin that nginx uses: the part that is furthest
+	// behind is next.
+	behind := make([]int64, len(weights))
+	used := make([]uint32, len(weights))
+	for range length {
+		next := 0
+		for i := range behind {
+			behind[i] += int64(t.shares[i])
+			if behind[i] > behind[next] {
+				next = i
+			}
+		}
+		behind[next] -= int64(length)
+		t.part = append(t.part, uint8(next))
+		t.rank = append(t.rank, used[next])
+		used[next]++
+	}
+	return t
+}
+
+// sharesOf divides a block among the weights; what rounding leaves goes to the
+// heaviest.
+func sharesOf(weights []float64, length uint64) []uint64 {
+	sum, heaviest := 0.0, 0
+	for i, w := range weights {
+		sum += w
+		if w > weights[heaviest] {
+			heaviest = i
+		}
+	}
+	shares := make([]uint64, len(weights))
+	left := int64(length)
+	for i, w := range weights {
+		shares[i] = uint64(math.Round(w / sum * float64(length)))
+		left -= int64(shares[i])
+	}
+	shares[heaviest] = uint64(int64(shares[heaviest]) + left)
+	return shares
+}
+
+func worstShare(weights []float64, shares []uint64, length uint64) float64 {
+	sum, worst := 0.0, 0.0
+	for _, w := range weights {
+		sum += w
+	}
+	for i, w := range weights {
+		if w > 0 {
+			want := w / sum * float64(length)
+			worst = max(worst, math.Abs(float64(shares[i])-want)/want)
+		}
+	}
+	return worst
+}
+
+// at returns the part of operation n and the operation's number within it.
+func (t *turns) at(n uint64) (part int, own uint64) {
+	if len(t.shares) == 1 {
+		return 0, n
+	}
+	block, place := n/uint64(len(t.part)), n%uint64(len(t.part))
+	i := t.part[place]
+	return int(i), block*t.shares[i] + uint64(t.rank[place])
+}

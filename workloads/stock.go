@@ -1,0 +1,46 @@
+package workloads
+
+import (
+	"errors"
+	"fmt"
+)
+
+// stock keeps the numbers of things that exist and of those that do not, for
+// workloads that make and remove them in turns. A number that was taken belongs
+// to its taker until it is put back. The oldest of a kind comes first.
+type stock struct{ there, gone chan int64 }
+
+// maxStock bounds the memory of a stock, 16 bytes a number.
+const maxStock = 1 << 22
+
+// newStock has the numbers from 0 to space-1, in that order.
+func newStock(space int64, exists func(n int64) bool) *stock {
+	s := &stock{there: make(chan int64, space), gone: make(chan int64, space)}
+	for n := range space {
+		if exists(n) {
+			s.there <- n
+		} else {
+			s.gone <- n
+		}
+	}
+	return s
+}
+
+var errStock = errors.New("every key of the key space is in use: give it more with --key-space-size")
+
+// take takes a number out of one of the two channels.
+func take(from chan int64) (int64, error) {
+	select {
+	case n := <-from:
+		return n, nil
+	default:
+		return 0, errStock
+	}
+}
+
+func checkStock(space int64) error {
+	if space > maxStock {
+		return fmt.Errorf("--key-space-size must not be above %d here, but is %d", maxStock, space)
+	}
+	return nil
+}

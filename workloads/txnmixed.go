@@ -1,0 +1,142 @@
+package workloads
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/spf13/pflag"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/etcdbench/etcdbench/bench"
+)
+
+func txnMixedEntry() Entry {
+	return Entry{
+		Name:    "txn-mixed",
+		Summary: "read some keys or write some, in transactions",
+		Measures: "An operation is one Txn: of --txn-ops Ranges, each of one key that is there, or of as many Puts. " +
+			"Reads and writes are reported apart.",
+		Define: func() Definition { return new(txnMixedDefinition) },
+	}
+}
+
+type txnMixedDefinition struct {
+	keys        Keys
+	values      Values
+	ops         int
+	ratio       float64
+	consistency string
+}
+
+func (d *txnMixedDefinition) AddFlags(fs *pflag.FlagSet) {
+	d.keys.addFlags(fs, "uniform", defaultSpace)
+	d.values.addFlags(fs)
+	fs.IntVar(&d.ops, "txn-ops", 1, "operations in one transaction")
+	fs.Float64Var(&d.ratio, "rw-ratio", 1, "reads for each write")
+	fs.StringVar(&d.consistency, "consistency", "l", "of the reads; l: linearizable, s: serializable")
+}
+
+func (d *txnMixedDefinition) Validate(prefix string) error {
+	switch {
+	case !(d.ratio >= 0) || math.IsInf(d.ratio, 0):
+		return fmt.Errorf("--rw-ratio must not be negative, but is %v", d.ratio)
+	case d.consistency != "l" && d.consistency != "s":
+		return fmt.Errorf("--consistency must be l or s, not %q", d.consistency)
+	}
+	if err := d.keys.validate(prefix); err != nil {
+		return err
+	}
+	if err := d.values.validate(d.keys.Size); err != nil {
+		return err
+	}
+	return validateTxnOps(d.ops, d.keys, d.values)
+}
+
+func (d *txnMixedDefinition) New(t Target) (bench.Workload, error) {
+	return &txnMixedWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+}
+
+type txnMixedWorkload struct {
+	nothing
+	definition txnMixedDefinition
+	target     Target
+	pool       *valuePool
+}
+
+// The kinds of the workload.
+const (
+	mixedRead = iota
+	mixedWrite
+)
+
+func (*txnMixedWorkload) Name() string { return "txn-mixed" }
+func (*txnMixedWorkload) Kinds() []bench.Kind {
+	return []bench.Kind{{Name: "read", Counts: []bench.CountName{{Name: "ranges"}}}, {Name: "write", Write: true, Counts: []bench.CountName{{Name: "puts"}}}}
+}
+
+// KindOf implements [bench.Chooser].
+func (w *txnMixedWorkload) KindOf(phase int, n uint64) int {
+	const unit = 1 << 53
+	u := float64(scramble(scramble(w.target.Seed^uint64(phase)<<48)^n)>>11) / unit
+	if u < w.definition.ratio/(1+w.definition.ratio) {
+		return mixedRead
+	}
+	return mixedWrite
+}
+
+// Setup implements [bench.Workload].
+func (w *txnMixedWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
+	return populate(ctx, w.target, w.definition.keys, w.pool, progress)
+}
+
+func (w *txnMixedWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
+	worker := &txnMixedWorker{
+		workload: w, kv: pb.NewKVClient(w.target.conn(client)), write: newPutTxn(w.definition.ops),
+		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}),
+	}
+	for range w.definition.ops {
+		get := &pb.RangeRequest{Serializable: w.definition.consistency == "s"}
+		worker.gets = append(worker.gets, get)
+		worker.read.Success = append(worker.read.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: get}})
+	}
+	return worker, nil
+}
+
+type txnMixedWorker struct {
+	*writer
+	workload *txnMixedWorkload
+	kv       pb.KVClient
+	write    *putTxn
+	read     pb.TxnRequest
+	gets     []*pb.RangeRequest
+	numbers  []int64
+}
+
+// Do implements [bench.Worker].
+func (w *txnMixedWorker) Do(ctx context.Context, op *bench.Op) error {
+	if w.workload.KindOf(op.Phase, op.N) == mixedWrite {
+		if err := w.write.do(ctx, op, w.writer, w.kv); err != nil {
+			return err
+		}
+		op.Count(0, uint64(len(w.gets)))
+		return nil
+	}
+	w.numbers = append(w.numbers[:0], w.keys.pick(op.Phase, op.N*uint64(len(w.gets))))
+	w.numbers = w.keys.others(w.numbers, op.Phase, op.N, len(w.gets))
+	for i, get := range w.gets {
+		get.Key = w.keys.appendKey(get.Key, w.numbers[i])
+	}
+	op.Send()
+	r, err := w.kv.Txn(ctx, &w.read)
+	if err != nil {
+		return err
+	}
+	for _, one := range r.Responses {
+		if len(one.GetResponseRange().GetKvs()) != 1 {
+			return errMissing
+		}
+	}
+	op.Count(0, uint64(len(w.gets)))
+	return nil
+}

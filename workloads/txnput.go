@@ -1,0 +1,140 @@
+package workloads
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/pflag"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/etcdbench/etcdbench/bench"
+)
+
+func txnPutEntry() Entry {
+	return Entry{
+		Name:     "txn-put",
+		Summary:  "write several keys in one transaction",
+		Measures: "An operation is one Txn of --txn-ops Puts to different keys; the puts are counted besides.",
+		Define:   func() Definition { return new(txnPutDefinition) },
+	}
+}
+
+type txnPutDefinition struct {
+	keys   Keys
+	values Values
+	ops    int
+}
+
+// maxTxnOps is etcd's default limit (--max-txn-ops).
+const maxTxnOps = 128
+
+func (d *txnPutDefinition) AddFlags(fs *pflag.FlagSet) {
+	d.keys.addFlags(fs, "uniform", defaultSpace)
+	d.values.addFlags(fs)
+	fs.IntVar(&d.ops, "txn-ops", 10, "operations in one transaction")
+}
+
+func (d *txnPutDefinition) Validate(prefix string) error {
+	if err := d.keys.validate(prefix); err != nil {
+		return err
+	}
+	if err := d.values.validate(d.keys.Size); err != nil {
+		return err
+	}
+	return validateTxnOps(d.ops, d.keys, d.values)
+}
+
+func validateTxnOps(ops int, k Keys, v Values) error {
+	switch {
+	case ops < 1 || ops > maxTxnOps:
+		return fmt.Errorf("--txn-ops must be between 1 and etcd's limit of %d, not %d", maxTxnOps, ops)
+	case int64(ops) > k.Space:
+		return fmt.Errorf("--txn-ops %d needs as many different keys, but --key-space-size is %d", ops, k.Space)
+	case ops*(k.Size+v.high+requestOverhead) > maxRequest:
+		return fmt.Errorf("--txn-ops %d with values of %s bytes are above etcd's request limit of %d bytes", ops, v.Size, maxRequest)
+	}
+	return nil
+}
+
+func (d *txnPutDefinition) New(t Target) (bench.Workload, error) {
+	return &txnPutWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+}
+
+type txnPutWorkload struct {
+	nothing
+	definition txnPutDefinition
+	target     Target
+	pool       *valuePool
+}
+
+func (*txnPutWorkload) Name() string { return "txn-put" }
+func (*txnPutWorkload) Kinds() []bench.Kind {
+	return []bench.Kind{{Name: "txn-put", Write: true, Counts: []bench.CountName{{Name: "puts"}}}}
+}
+
+func (w *txnPutWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
+	return &txnPutWorker{
+		kv: pb.NewKVClient(w.target.conn(client)), txn: newPutTxn(w.definition.ops),
+		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}),
+	}, nil
+}
+
+type txnPutWorker struct {
+	*writer
+	kv  pb.KVClient
+	txn *putTxn
+}
+
+// Do implements [bench.Worker].
+func (w *txnPutWorker) Do(ctx context.Context, op *bench.Op) error {
+	if err := w.txn.do(ctx, op, w.writer, w.kv); err != nil {
+		return err
+	}
+	op.Count(0, uint64(len(w.txn.puts)))
+	return nil
+}
+
+// putTxn is a transaction of puts that is used again and again.
+type putTxn struct {
+	req     pb.TxnRequest
+	puts    []*pb.PutRequest
+	numbers []int64
+	values  [][]byte
+}
+
+func newPutTxn(ops int) *putTxn {
+	t := &putTxn{values: make([][]byte, ops)}
+	for range ops {
+		put := &pb.PutRequest{}
+		t.puts = append(t.puts, put)
+		t.req.Success = append(t.req.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put}})
+	}
+	return t
+}
+
+func (t *putTxn) do(ctx context.Context, op *bench.Op, w *writer, kv pb.KVClient) error {
+	t.numbers = append(t.numbers[:0], w.keys.pick(op.Phase, op.N*uint64(len(t.puts))))
+	t.numbers = w.keys.others(t.numbers, op.Phase, op.N, len(t.puts))
+	for i, put := range t.puts {
+		put.Key, put.Value = w.keys.appendKey(put.Key, t.numbers[i]), w.value(i)
+		t.values[i] = put.Value
+	}
+	w.send(op, t.values...)
+	return t.commit(ctx, op, w, kv)
+}
+
+// commit sends the transaction and takes note of what became of it.
+func (t *putTxn) commit(ctx context.Context, op *bench.Op, w *writer, kv pb.KVClient) error {
+	r, err := kv.Txn(ctx, &t.req)
+	if err != nil {
+		for _, n := range t.numbers {
+			w.ledger.failed(n, err)
+		}
+		return err
+	}
+	w.acked(op, r.Header.Revision)
+	for i, n := range t.numbers {
+		w.ledger.wrote(n, r.Header.Revision, t.values[i])
+	}
+	return nil
+}

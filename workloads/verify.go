@@ -1,0 +1,223 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// verifier is implemented by workloads that have a promise of their own to check.
+type verifier interface {
+	verify(ctx context.Context, proof *results.Proof)
+}
+
+// verify proves what became of a mix's writes: that each key holds its last
+// acknowledged one, that revisions only grew, that no key outlived its lease,
+// that the members agree, and what the parts have to say.
+func verify(ctx context.Context, m *mix) (*results.Proof, error) {
+	proof := &results.Proof{}
+	l := m.target.shared.ledger
+	if l == nil {
+		return proof, fmt.Errorf("no account was kept of the writes")
+	}
+	t := m.target.reachable(ctx)
+	for _, s := range l.spaces {
+		if err := s.verify(ctx, t, proof); err != nil {
+			proof.Checks = append(proof.Checks, results.Check{Name: "keys", Skipped: err.Error()})
+		}
+	}
+	acked := l.acked.Load()
+	proof.Checks = append(proof.Checks, results.Check{Name: "revisions", Checked: acked, Of: acked, Note: "each client's acknowledgements at growing revisions"})
+	if n := l.wentBack.Load(); n > 0 {
+		proof.Violate(results.Violation{Check: "revisions", Expected: "revisions that grow", Found: fmt.Sprintf("%d acknowledgements at a revision not above the client's last", n)})
+	}
+	verifyLeases(ctx, t, proof)
+	verifyMembers(ctx, t, proof)
+	for _, p := range m.parts {
+		if v, ok := p.Workload.(verifier); ok {
+			v.verify(ctx, proof)
+		}
+	}
+	return proof, nil
+}
+
+// verify reads every key back.
+func (s *ledgerSpace) verify(ctx context.Context, t Target, proof *results.Proof) error {
+	t.Prefix = s.prefix
+	maker := newKeyMaker(s.keys, t)
+	seen := make([]bool, len(s.last))
+	check := results.Check{Name: "keys", Note: fmt.Sprintf("under %s: each holds its last acknowledged write", s.prefix)}
+	judge := func(i int, f found) {
+		if expected, got, ok := s.judge(i, f); !ok {
+			key := maker.appendKey(nil, int64(i)*s.every+s.residue)
+			proof.Violate(results.Violation{Check: "keys", Key: string(key), Expected: expected, Found: got})
+		}
+	}
+	err := eachKey(ctx, t, 0, false, func(kv *keyValue, _ int64) {
+		n, ok := maker.number(kv.Key)
+		if !ok {
+			return
+		}
+		if i, ok := s.place(n); ok {
+			seen[i] = true
+			judge(i, found{kv.ModRevision, kv.Value, kv.Lease})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i := range s.last {
+		if !seen[i] {
+			judge(i, found{})
+		}
+		if s.last[i].Load() != 0 {
+			check.Checked++
+		}
+	}
+	check.Of = check.Checked
+	if s.every > 1 {
+		check.Of = check.Checked * uint64(s.every)
+		check.Note += fmt.Sprintf(", one key in %d followed", s.every)
+	}
+	proof.Checks = append(proof.Checks, check)
+	return nil
+}
+
+// A key may outlive its lease for as long as the leader takes to notice, which
+// it looks for twice a second, and at most this long.
+const leaseGrace = 5 * time.Second
+
+// verifyLeases sees that every key with a lease has one that lives.
+func verifyLeases(ctx context.Context, t Target, proof *results.Proof) {
+	check := results.Check{Name: "leases", Note: fmt.Sprintf("no key outlived its lease by more than %v", leaseGrace)}
+	orphans, total, err := leaseless(ctx, t, 0)
+	for deadline := time.Now().Add(leaseGrace); err == nil && len(orphans) > 0 && time.Now().Before(deadline); {
+		if !sleep(ctx, 200*time.Millisecond) {
+			break
+		}
+		orphans, _, err = leaseless(ctx, t, len(orphans))
+	}
+	check.Checked, check.Of = total, total
+	switch {
+	case err != nil:
+		check.Skipped = err.Error()
+	case total == 0:
+		return
+	}
+	proof.Checks = append(proof.Checks, check)
+	for _, kv := range orphans {
+		proof.Violate(results.Violation{
+			Check: "leases", Key: string(kv.Key), Expected: "no key, as its lease " + strconv.FormatInt(kv.Lease, 16) + " has ended",
+			Found: fmt.Sprintf("a value written at revision %d", kv.ModRevision),
+		})
+	}
+}
+
+// leaseless returns keys whose lease is not there, and how many keys have one.
+func leaseless(ctx context.Context, t Target, room int) (orphans []*keyValue, total uint64, err error) {
+	leased := make([]*keyValue, 0, room)
+	err = eachKey(ctx, t, 0, true, func(kv *keyValue, _ int64) {
+		if kv.Lease != 0 {
+			leased = append(leased, kv)
+		}
+	})
+	if err != nil || len(leased) == 0 {
+		return nil, 0, err
+	}
+	r, err := pb.NewLeaseClient(t.conn(0)).LeaseLeases(ctx, &pb.LeaseLeasesRequest{})
+	if err != nil {
+		return nil, 0, fmt.Errorf("list leases: %w", err)
+	}
+	alive := map[int64]bool{}
+	for _, l := range r.Leases {
+		alive[l.ID] = true
+	}
+	orphans = slices.DeleteFunc(leased, func(kv *keyValue) bool { return alive[kv.Lease] })
+	return orphans, uint64(len(leased)), nil
+}
+
+// verifyMembers sees that all members hold the same at one revision.
+func verifyMembers(ctx context.Context, t Target, proof *results.Proof) {
+	all := t.Members
+	if len(all) == 0 {
+		all = t.Conns[:1]
+	}
+	members := answering(ctx, all, t.Prefix)
+	check := results.Check{Name: "members", Of: uint64(len(all))}
+	defer func() { proof.Checks = append(proof.Checks, check) }()
+	revision, err := presentRevision(ctx, t)
+	if err != nil {
+		check.Skipped = err.Error()
+		return
+	}
+	check.Note = fmt.Sprintf("the same hash at revision %d", revision)
+	hashes, err := agreeingHashes(ctx, members, revision)
+	if err != nil {
+		check.Skipped = err.Error()
+		return
+	}
+	check.Checked = uint64(len(hashes))
+	if check.Checked < check.Of {
+		check.Skipped = fmt.Sprintf("%d of %d members did not answer", check.Of-check.Checked, check.Of)
+	}
+	for i, h := range hashes {
+		if h.Hash != hashes[0].Hash {
+			proof.Violate(results.Violation{
+				Check: "members", Expected: fmt.Sprintf("hash %08x at revision %d, as member %x has", hashes[0].Hash, revision, hashes[0].Header.MemberId),
+				Found: fmt.Sprintf("hash %08x at member %x", h.Hash, hashes[i].Header.MemberId),
+			})
+		}
+	}
+}
+
+// hashWait bounds the wait for members that lag, or that are still compacting.
+const hashWait = 10 * time.Second
+
+// agreeingHashes asks every member for its hash at a revision, until all have
+// reached it and have the same history behind it: a hash covers what is there
+// since the last compaction.
+func agreeingHashes(ctx context.Context, members []grpc.ClientConnInterface, revision int64) ([]*pb.HashKVResponse, error) {
+	for deadline := time.Now().Add(hashWait); ; {
+		hashes, err := askHashes(ctx, members, revision)
+		if err == nil {
+			return hashes, nil
+		}
+		if !lagging(err) || time.Now().After(deadline) {
+			return nil, err
+		}
+		if !sleep(ctx, 200*time.Millisecond) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func askHashes(ctx context.Context, members []grpc.ClientConnInterface, revision int64) ([]*pb.HashKVResponse, error) {
+	var hashes []*pb.HashKVResponse
+	for i, m := range members {
+		r, err := pb.NewMaintenanceClient(m).HashKV(ctx, &pb.HashKVRequest{Revision: revision})
+		if err != nil {
+			return nil, fmt.Errorf("ask member %d for its hash: %w", i+1, rpctypes.Error(err))
+		}
+		if len(hashes) > 0 && r.CompactRevision != hashes[0].CompactRevision {
+			return nil, errCompacting
+		}
+		hashes = append(hashes, r)
+	}
+	return hashes, nil
+}
+
+var errCompacting = errors.New("the members have not compacted to the same revision")
+
+// lagging: the member will have reached the revision in a moment.
+func lagging(err error) bool {
+	return errors.Is(err, errCompacting) || errors.Is(err, rpctypes.ErrFutureRev)
+}

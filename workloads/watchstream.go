@@ -1,0 +1,303 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc"
+)
+
+// watcher is one watch on a stream.
+type watcher struct {
+	create *pb.WatchCreateRequest
+	// events takes what a response brought, fragments put together, and the
+	// moment at which the last of it was read from the stream.
+	events func(events []*mvccpb.Event, at time.Duration)
+	// lost is called when the server has compacted what the watcher had not seen;
+	// it goes on from the given revision.
+	lost func(revision int64)
+
+	next      int64 // revision to go on from after a broken connection
+	created   bool
+	fragments []*mvccpb.Event
+}
+
+// watchStream is one gRPC stream with its watchers. When the connection breaks,
+// it comes back and every watcher goes on where it was.
+type watchStream struct {
+	client        pb.WatchClient
+	requireLeader bool
+	watchers      []*watcher // watcher i has ID i+1
+	now           func() time.Duration
+	// delay is how long the stream's reader pauses after each response.
+	delay time.Duration
+
+	// ready is closed when every watcher has been created for the first time.
+	ready   chan struct{}
+	missing int
+	// reconnects counts streams after the first.
+	reconnects atomic.Uint64
+	// progress is the highest revision up to which everything was delivered, as
+	// far as the server has said so.
+	progress atomic.Int64
+
+	sendMu sync.Mutex
+	open   pb.Watch_WatchClient
+}
+
+func newWatchStream(conn grpc.ClientConnInterface, now func() time.Duration) *watchStream {
+	return &watchStream{client: pb.NewWatchClient(conn), now: now, ready: make(chan struct{})}
+}
+
+func (s *watchStream) add(w *watcher) {
+	w.create.WatchId = int64(len(s.watchers) + 1)
+	w.next = w.create.StartRevision
+	s.watchers = append(s.watchers, w)
+	s.missing++
+}
+
+// reconnectPause is how long a stream waits before it comes back.
+const reconnectPause = 20 * time.Millisecond
+
+// run watches until ctx ends, or until the server refuses a watcher.
+func (s *watchStream) run(ctx context.Context) error {
+	if s.requireLeader {
+		ctx = clientv3.WithRequireLeader(ctx)
+	}
+	for {
+		err := s.once(ctx)
+		var refusal *refusedError
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &refusal):
+			return err
+		}
+		s.reconnects.Add(1)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(reconnectPause):
+		}
+	}
+}
+
+// refusedError says that the server will not have a watcher.
+type refusedError struct{ reason string }
+
+func (e *refusedError) Error() string { return "watch refused: " + e.reason }
+
+// once opens the stream, creates its watchers and reads until it breaks.
+func (s *watchStream) once(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := s.client.Watch(ctx)
+	if err != nil {
+		return err
+	}
+	s.setOpen(stream)
+	defer s.setOpen(nil)
+	sent := make(chan error, 1)
+	requests := s.createRequests()
+	go func() { sent <- s.sendAll(stream, requests) }()
+	defer func() { cancel(); <-sent }()
+	for {
+		r, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		if err := s.handle(r, s.now()); err != nil {
+			return err
+		}
+		if s.delay > 0 {
+			select {
+			case <-ctx.Done():
+			case <-time.After(s.delay):
+			}
+		}
+	}
+}
+
+// createRequests ask for every watcher from where it is.
+func (s *watchStream) createRequests() []*pb.WatchRequest {
+	var requests []*pb.WatchRequest
+	for _, w := range s.watchers {
+		req := &pb.WatchCreateRequest{
+			Key: w.create.Key, RangeEnd: w.create.RangeEnd, StartRevision: w.next, ProgressNotify: w.create.ProgressNotify,
+			Filters: w.create.Filters, PrevKv: w.create.PrevKv, WatchId: w.create.WatchId, Fragment: w.create.Fragment,
+		}
+		requests = append(requests, &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: req}})
+	}
+	return requests
+}
+
+func (s *watchStream) sendAll(stream pb.Watch_WatchClient, requests []*pb.WatchRequest) error {
+	for _, r := range requests {
+		if err := s.send(stream, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *watchStream) send(stream pb.Watch_WatchClient, r *pb.WatchRequest) error {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	return stream.Send(r)
+}
+
+func (s *watchStream) setOpen(stream pb.Watch_WatchClient) {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	s.open = stream
+}
+
+// askProgress asks how far the stream is; the answer comes once every watcher
+// has been sent all there is.
+func (s *watchStream) askProgress() {
+	s.sendMu.Lock()
+	defer s.sendMu.Unlock()
+	if s.open != nil {
+		_ = s.open.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_ProgressRequest{ProgressRequest: &pb.WatchProgressRequest{}}})
+	}
+}
+
+// progressID is the watch ID in the answer to a progress request.
+const progressID = -1
+
+func (s *watchStream) handle(r *pb.WatchResponse, at time.Duration) error {
+	if r.WatchId == progressID && !r.Created && !r.Canceled {
+		s.progress.Store(max(s.progress.Load(), r.Header.GetRevision()))
+		return nil
+	}
+	if r.WatchId < 1 || r.WatchId > int64(len(s.watchers)) {
+		return &refusedError{fmt.Sprintf("watch ID %d is none of ours: %s", r.WatchId, r.CancelReason)}
+	}
+	w := s.watchers[r.WatchId-1]
+	switch {
+	case r.CompactRevision > 0:
+		w.next = max(w.next, r.CompactRevision)
+		if w.lost != nil {
+			w.lost(w.next)
+		}
+		return errors.New("compacted") // which makes the stream come back from there
+	case r.Canceled:
+		return &refusedError{r.CancelReason}
+	case r.Created:
+		w.fragments = w.fragments[:0]
+		if w.next == 0 {
+			w.next = r.Header.GetRevision() + 1
+		}
+		if !w.created {
+			w.created = true
+			if s.missing--; s.missing == 0 {
+				close(s.ready)
+			}
+		}
+		return nil
+	}
+	events := r.Events
+	if r.Fragment || len(w.fragments) > 0 {
+		w.fragments = append(w.fragments, r.Events...)
+		if r.Fragment {
+			return nil
+		}
+		events, w.fragments = w.fragments, nil
+	}
+	if len(events) > 0 {
+		w.next = events[len(events)-1].Kv.ModRevision + 1
+		w.events(events, at)
+	}
+	return nil
+}
+
+// watchStreams are streams that run together.
+type watchStreams struct {
+	streams []*watchStream
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	failed  chan error
+}
+
+// openTime is how long all streams together may take to open and create their
+// watchers.
+const openTime = 30 * time.Second
+
+// start runs the streams and returns when every watcher has been created.
+func startStreams(ctx context.Context, streams []*watchStream, conns int) (*watchStreams, error) {
+	all := &watchStreams{streams: streams, failed: make(chan error, len(streams))}
+	var run context.Context
+	run, all.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for _, s := range streams {
+		all.wg.Go(func() {
+			if err := s.run(run); err != nil {
+				all.failed <- err
+			}
+		})
+	}
+	timeout := time.NewTimer(openTime)
+	defer timeout.Stop()
+	for opened, s := range streams {
+		select {
+		case <-s.ready:
+			continue
+		case err := <-all.failed:
+			all.stop()
+			return nil, err
+		case <-ctx.Done():
+			all.stop()
+			return nil, context.Cause(ctx)
+		case <-timeout.C:
+			all.stop()
+			return nil, tooManyStreams(opened, len(streams), conns)
+		}
+	}
+	return all, nil
+}
+
+// tooManyStreams: gRPC lets a stream wait, without a word, while the connection
+// has as many as the server allows.
+func tooManyStreams(opened, streams, conns int) error {
+	return fmt.Errorf("only %d of %d watch streams opened on %d connections within %v: "+
+		"the server may allow no more streams on a connection (--max-concurrent-streams): use more --conns or fewer streams",
+		opened, streams, conns, openTime)
+}
+
+// stop ends the streams and waits for them.
+func (a *watchStreams) stop() {
+	if a != nil {
+		a.cancel()
+		a.wg.Wait()
+	}
+}
+
+// catchUp waits until every stream has delivered everything up to a revision,
+// or until ctx ends.
+func (a *watchStreams) catchUp(ctx context.Context, revision int64) error {
+	t := time.NewTicker(50 * time.Millisecond)
+	defer t.Stop()
+	for {
+		behind := 0
+		for _, s := range a.streams {
+			if s.progress.Load() < revision {
+				behind++
+				s.askProgress()
+			}
+		}
+		if behind == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d watch streams were still behind", behind, len(a.streams))
+		case <-t.C:
+		}
+	}
+}
