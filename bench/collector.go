@@ -276,7 +276,7 @@ func (c *collector) retire(lp *livePhase) {
 func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped uint64, length time.Duration) (results.Operation, error) {
 	of := c.engine.kinds[kind]
 	o := results.Operation{
-		Phase: ph.Name, Op: of.Name, Write: of.Write, Of: of.Of, Sign: of.Sign,
+		Phase: ph.Name, Op: of.Name, Write: of.Write, Arrived: of.Arrives, Of: of.Of, Sign: of.Sign,
 		Offered: offered, Completed: t.count(seriesResponse), Failed: t.count(seriesFailedResponse), Dropped: dropped,
 		Unfinished: t.count(seriesUnfinished), TimedOut: t.timedOut,
 		CompletedLate: t.late, Overflow: t.overflow, Errors: []results.ErrorClass{},

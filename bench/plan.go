@@ -38,14 +38,15 @@ func ValidatePlan(p Plan) error {
 			return fmt.Errorf("phase %q: the name is used twice", ph.Name)
 		}
 		names[ph.Name] = true
-		if err := validatePhase(ph); err != nil {
+		if err := ValidatePhase(ph); err != nil {
 			return fmt.Errorf("phase %q: %w", ph.Name, err)
 		}
 	}
 	return nil
 }
 
-func validatePhase(ph PlanPhase) error {
+// ValidatePhase says what is wrong with one phase.
+func ValidatePhase(ph PlanPhase) error {
 	l := ph.Load
 	switch {
 	case ph.Name == "" || ph.Name == PhasePopulate || ph.Name == PhaseDrain:

@@ -34,8 +34,8 @@ func (w *fakeWorkload) Setup(context.Context, func(int, int)) error {
 	}
 	return nil
 }
-func (w *fakeWorkload) NewWorker(context.Context, int) (Worker, error)  { return fakeWorker{w}, nil }
-func (w *fakeWorkload) Teardown(context.Context) error { w.torn.Store(true); return nil }
+func (w *fakeWorkload) NewWorker(context.Context, int) (Worker, error) { return fakeWorker{w}, nil }
+func (w *fakeWorkload) Teardown(context.Context) error                 { w.torn.Store(true); return nil }
 
 type fakeWorker struct{ w *fakeWorkload }
 
@@ -442,7 +442,7 @@ type eventWorkload struct {
 }
 
 func (*eventWorkload) Kinds() []Kind {
-	return []Kind{{Name: "fake", Counts: []CountName{{Name: "attempts"}}}, {Name: "event", Counts: []CountName{{Name: "seen"}}}}
+	return []Kind{{Name: "fake", Counts: []CountName{{Name: "attempts"}}}, {Name: "event", Arrives: true, Counts: []CountName{{Name: "seen"}}}}
 }
 func (w *eventWorkload) Attach(_ context.Context, s *Sink) error { w.sink = s; return nil }
 

@@ -57,7 +57,7 @@ func offeredWrites(run *results.Run) (planned, offered, completed float64, open 
 		}
 		var all, writes float64
 		for _, o := range run.Operations {
-			if o.Phase != ph.Name {
+			if o.Phase != ph.Name || o.Arrived {
 				continue
 			}
 			all += float64(o.Offered)

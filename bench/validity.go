@@ -78,7 +78,7 @@ func (f *findings) addOperations(plan Plan, ops []results.Operation) {
 	}
 	var offered, settled, arrivals uint64
 	for _, o := range ops {
-		if !measuredPhase[o.Phase] {
+		if !measuredPhase[o.Phase] || o.Arrived {
 			continue
 		}
 		offered += o.Offered

@@ -27,6 +27,8 @@ type Kind struct {
 	Name string
 	// Write says that it counts towards the target of writes per second.
 	Write bool
+	// Arrives says that its operations come through a [Sink] and are not asked for.
+	Arrives bool
 	// Of and Sign mark one half of a time that can be negative: see
 	// [results.Operation].
 	Of   string

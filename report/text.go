@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,6 +26,8 @@ func writeText(w io.Writer, docs []Document) error {
 		t.operations(d.Run)
 		t.histogram(d.Run)
 		t.accounting(d.Run)
+		t.events(d.Events)
+		t.proof(d.Proof)
 		t.validity(d.Validity)
 		t.warnings(d.Warnings)
 		t.where(d)
@@ -113,20 +116,49 @@ func shown(r *results.Run) map[string]bool {
 	return phases
 }
 
-func (t text) operations(r *results.Run) {
-	rows := []string{"operation\ttime\tops/s\tmean\tp50\tp90\tp99\tp99.9\tp99.99\tmax"}
+// shownOperations are those of the measured phases; of several kinds, those that
+// did not happen are left out.
+func shownOperations(r *results.Run) []results.Operation {
 	measured := shown(r)
+	var all, happened []results.Operation
 	for _, o := range r.Operations {
 		if !measured[o.Phase] {
 			continue
 		}
-		name := clean(o.Op)
-		if len(r.Plan.Phases) > 2 {
-			name = clean(o.Phase) + " " + name
+		all = append(all, o)
+		if o.Offered > 0 {
+			happened = append(happened, o)
+		}
+	}
+	if len(happened) == 0 {
+		return all[:min(len(all), 1)]
+	}
+	return happened
+}
+
+// manyKinds is how many operations still get service and queue time of their own.
+const manyKinds = 3
+
+func (t text) operations(r *results.Run) {
+	rows := []string{"operation\ttime\tops/s\tmean\tp50\tp90\tp99\tp99.9\tp99.99\tmax"}
+	ops := shownOperations(r)
+	done := map[string]bool{}
+	for _, o := range ops {
+		name := operationName(r, o)
+		if o.Of != "" {
+			if key := o.Phase + "\t" + o.Of; !done[key] {
+				done[key] = true
+				o.Op = o.Of
+				rows = append(rows, strings.Join(append([]string{operationName(r, o), "signed", ""}, signedCells(ops, o)...), "\t"))
+			}
+			continue
 		}
 		rows = append(rows, strings.Join(append([]string{name, "response", rate(o.Throughput)}, responseCells(o)...), "\t"))
 		if o.QueueTime.Max < int64(time.Microsecond) {
 			continue // a closed loop: all of response time is service time
+		}
+		if len(ops) > manyKinds && o.QueueTime.Mean < o.ResponseTime.Mean/10 {
+			continue // nearly all of it is
 		}
 		rows = append(rows,
 			strings.Join(append([]string{"", "service", ""}, latencyCells(o.ServiceTime)...), "\t"),
@@ -140,7 +172,51 @@ func (t text) operations(r *results.Run) {
 	if strings.Contains(strings.Join(rows, ""), "\t?") {
 		t.line("  ?: fewer than ten samples lie beyond it")
 	}
+	if len(done) > 0 {
+		t.line("  signed: negative where it came before what it is counted from")
+	}
 	t.line("")
+}
+
+// operationName has the phase before it when several were measured.
+func operationName(r *results.Run, o results.Operation) string {
+	measured := 0
+	for _, is := range shown(r) {
+		if is {
+			measured++
+		}
+	}
+	if measured > 1 {
+		return clean(o.Phase) + " " + clean(o.Op)
+	}
+	return clean(o.Op)
+}
+
+// signedCells are those of a time that can be negative, from its two halves.
+func signedCells(ops []results.Operation, of results.Operation) []string {
+	var before, after results.Latency
+	for _, o := range ops {
+		switch {
+		case o.Phase != of.Phase || o.Of != of.Of:
+		case o.Sign < 0:
+			before = o.ResponseTime
+		default:
+			after = o.ResponseTime
+		}
+	}
+	s, err := results.NewSigned(before, after)
+	if err != nil || s.Count() == 0 {
+		return []string{"–", "–", "–", "–", "–", "–", "–"}
+	}
+	cells := []string{duration(s.Mean())}
+	for _, p := range []float64{50, 90, 99, 99.9, 99.99} {
+		cell := "?"
+		if s.Resolved(p) {
+			cell = duration(s.Percentile(p))
+		}
+		cells = append(cells, cell)
+	}
+	return append(cells, duration(s.Max()))
 }
 
 // responseCells are mean, percentiles and maximum, as lower bounds where
@@ -184,11 +260,12 @@ func percentiles(l results.Latency) []quantile {
 	return []quantile{{50, l.P50}, {90, l.P90}, {99, l.P99}, {99.9, l.P999}, {99.99, l.P9999}}
 }
 
-// histogram draws the response times of all measured operations.
+// histogram draws the response times of all measured operations that were asked
+// for.
 func (t text) histogram(r *results.Run) {
 	var all []results.Latency
 	for _, o := range r.Operations {
-		if shown(r)[o.Phase] {
+		if shown(r)[o.Phase] && !o.Arrived {
 			all = append(all, o.ResponseTime)
 		}
 	}
@@ -230,30 +307,149 @@ func share(part, whole int64) string {
 	return fmt.Sprintf("%.2f %%", p)
 }
 
+// accounting says what became of all operations: in a sentence for one kind, in a
+// table for several.
 func (t text) accounting(r *results.Run) {
-	for _, o := range r.Operations {
-		if !shown(r)[o.Phase] {
+	ops := shownOperations(r)
+	rows := []string{"operation\toffered\tcompleted\tfailed\tdropped\tunfinished"}
+	for _, o := range ops {
+		if len(ops) == 1 {
+			t.line("  offered %s = completed %s + failed %s + dropped %s + unfinished %s",
+				count(o.Offered), count(o.Completed), count(o.Failed), count(o.Dropped), count(o.Unfinished))
+		}
+		if o.Of == "" {
+			rows = append(rows, strings.Join([]string{operationName(r, o), count(o.Offered), count(o.Completed), count(o.Failed), count(o.Dropped), count(o.Unfinished)}, "\t"))
+		}
+	}
+	if len(ops) > 1 {
+		t.table(rows)
+	}
+	errors := 0
+	for _, o := range ops {
+		prefix := ""
+		if len(ops) > 1 {
+			prefix = operationName(r, o) + ": "
+		}
+		t.counts(prefix, o)
+		if o.Overflow > 0 {
+			t.line("  %s%s took longer than the histograms' 10 min", prefix, plural(o.Overflow, "operation", "operations"))
+		}
+		errors += len(o.Errors)
+		t.errors(prefix, o.Errors)
+	}
+	if errors == 0 && len(ops) > 0 {
+		t.line("  no errors")
+	}
+}
+
+// counts prints what the workload counted besides, as shares.
+func (t text) counts(prefix string, o results.Operation) {
+	var parts []string
+	for _, c := range o.Counts {
+		if c.Count == 0 || c.Of == "" && c.Count == o.Completed {
 			continue
 		}
-		t.line("  offered %s = completed %s + failed %s + dropped %s + unfinished %s",
-			count(o.Offered), count(o.Completed), count(o.Failed), count(o.Dropped), count(o.Unfinished))
-		if o.Overflow > 0 {
-			t.line("  %s took longer than the histograms' 10 min", plural(o.Overflow, "operation", "operations"))
-		}
-		for i, e := range o.Errors {
-			if i == 5 {
-				t.line("  … and %s", plural(len(o.Errors)-i, "class of errors more", "classes of errors more"))
-				break
+		part := clean(c.Name) + " " + count(c.Count)
+		whole, of := o.Completed, ""
+		if c.Of != "" {
+			of = " of " + clean(c.Of)
+			for _, other := range o.Counts {
+				if other.Name == c.Of {
+					whole = other.Count
+				}
 			}
-			name := e.Code
-			if e.Etcd != "" {
-				name += " (" + e.Etcd + ")"
-			}
-			t.line("  %s × %s, for example: %s", count(e.Count), clean(name), clean(e.Example))
 		}
-		if len(o.Errors) == 0 {
-			t.line("  no errors")
+		switch {
+		case whole == 0:
+		case of != "":
+			part += fmt.Sprintf(" (%s%s)", share(int64(c.Count), int64(whole)), of)
+		default:
+			part += fmt.Sprintf(" (%.4g for each completed)", float64(c.Count)/float64(whole))
 		}
+		parts = append(parts, part)
+	}
+	if len(parts) > 0 {
+		t.line("  %s%s", prefix, strings.Join(parts, ", "))
+	}
+}
+
+func (t text) errors(prefix string, errors []results.ErrorClass) {
+	for i, e := range errors {
+		if i == 5 {
+			t.line("  %s… and %s", prefix, plural(len(errors)-i, "class of errors more", "classes of errors more"))
+			return
+		}
+		name := e.Code
+		if e.Etcd != "" {
+			name += " (" + e.Etcd + ")"
+		}
+		t.line("  %s%s × %s, for example: %s", prefix, count(e.Count), clean(name), clean(e.Example))
+	}
+}
+
+// maxEvents is how many events a screen has room for.
+const maxEvents = 10
+
+func (t text) events(events []results.Event) {
+	for i, e := range events {
+		if i == maxEvents {
+			t.line("  … and %s", plural(len(events)-i, "disturbance more", "disturbances more"))
+			return
+		}
+		line := fmt.Sprintf("  at %s: %s", duration(int64(e.Start)), clean(e.Kind))
+		if e.Detail != "" {
+			line += ", " + clean(e.Detail)
+		}
+		line += fmt.Sprintf(" (took %s)", duration(int64(e.Length)))
+		if e.Error != "" {
+			line += ": " + clean(e.Error)
+		}
+		t.line("%s", line)
+	}
+}
+
+// joinChecks adds up the checks of one name, such as those of several prefixes.
+func joinChecks(checks []results.Check) []results.Check {
+	var joined []results.Check
+	for _, c := range checks {
+		i := slices.IndexFunc(joined, func(j results.Check) bool { return j.Name == c.Name && (j.Skipped == "") == (c.Skipped == "") })
+		if i < 0 {
+			joined = append(joined, c)
+			continue
+		}
+		joined[i].Checked += c.Checked
+		joined[i].Of += c.Of
+		if !strings.Contains(joined[i].Note, c.Note) {
+			joined[i].Note += "; " + c.Note
+		}
+	}
+	return joined
+}
+
+func (t text) proof(p *results.Proof) {
+	if p == nil {
+		return
+	}
+	t.line("  proof: %s", clean(p.Verdict))
+	for _, c := range joinChecks(p.Checks) {
+		switch {
+		case c.Skipped != "":
+			t.line("    %s: not checked: %s", clean(c.Name), clean(c.Skipped))
+		case c.Checked < c.Of:
+			t.line("    %s: %s of about %s checked: %s", clean(c.Name), count(c.Checked), count(c.Of), clean(c.Note))
+		default:
+			t.line("    %s: %s checked: %s", clean(c.Name), count(c.Checked), clean(c.Note))
+		}
+	}
+	for _, v := range p.Violations {
+		of := ""
+		if v.Key != "" {
+			of = " " + clean(v.Key)
+		}
+		t.line("    VIOLATION: %s%s: expected %s; found %s", clean(v.Check), of, clean(v.Expected), clean(v.Found))
+	}
+	if more := p.Found - uint64(len(p.Violations)); more > 0 {
+		t.line("    … and %s", plural(more, "violation more", "violations more"))
 	}
 }
 

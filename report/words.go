@@ -44,6 +44,9 @@ func rate(perSecond float64) string {
 // duration prints three significant digits and the unit.
 func duration(ns int64) string {
 	d := time.Duration(ns)
+	if d < 0 {
+		return "−" + duration(-ns)
+	}
 	switch {
 	case d < time.Millisecond:
 		return threeDigits(float64(d)/float64(time.Microsecond)) + " µs"

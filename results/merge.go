@@ -70,7 +70,7 @@ func (m *merger) add(i *Interval) error {
 		key := [2]string{o.Phase, o.Op}
 		s := m.sums[key]
 		if s == nil {
-			s = &sum{op: Operation{Phase: o.Phase, Op: o.Op, Write: o.Write, Of: o.Of, Sign: o.Sign, Errors: []ErrorClass{}}}
+			s = &sum{op: Operation{Phase: o.Phase, Op: o.Op, Write: o.Write, Arrived: o.Arrived, Of: o.Of, Sign: o.Sign, Errors: []ErrorClass{}}}
 			for h := range s.hists {
 				s.hists[h] = NewHistogram()
 			}

@@ -154,6 +154,14 @@ type PlanPhase struct {
 	Warmup bool `json:"warmup,omitempty"`
 }
 
+// Entries are the workloads of the plan: its mix, or its one workload.
+func (p Plan) Entries() []PlanEntry {
+	if len(p.Mix) > 0 {
+		return p.Mix
+	}
+	return []PlanEntry{{Name: p.Workload, Workload: p.Workload, Weight: 1, Prefix: p.Prefix, Params: p.Params}}
+}
+
 // PlanEntry is one workload of a mix.
 type PlanEntry struct {
 	Name     string `json:"name"`
@@ -220,6 +228,9 @@ type Operation struct {
 	Op    string `json:"op"`
 	// Write says that this kind counts towards the target.
 	Write bool `json:"write,omitempty"`
+	// Arrived says that operations of this kind were not asked for one by one:
+	// they came by themselves, such as events, or were part of others.
+	Arrived bool `json:"arrived,omitempty"`
 	// Of and Sign mark one half of a time that can be negative: the operations
 	// with the same Of hold its magnitudes, those with Sign -1 of the negative ones.
 	Of   string `json:"of,omitempty"`

@@ -112,8 +112,8 @@ func (w *deleteWorker) Do(ctx context.Context, op *bench.Op) error {
 	if r.Deleted != 1 {
 		return errMissing
 	}
-	w.acked(op, r.Header.Revision)
-	w.ledger.deleted(number, r.Header.Revision)
+	w.acked(op, r.GetHeader().GetRevision())
+	w.ledger.deleted(number, r.GetHeader().GetRevision())
 	return nil
 }
 

@@ -79,7 +79,7 @@ const (
 
 func (*electionWorkload) Name() string { return "election" }
 func (*electionWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "campaign", Counts: []bench.CountName{{Name: "crashes"}}}, {Name: "proclaim"}, {Name: "observe"}, {Name: "resign"}}
+	return []bench.Kind{{Name: "campaign", Counts: []bench.CountName{{Name: "crashes"}}}, {Name: "proclaim", Arrives: true}, {Name: "observe", Arrives: true}, {Name: "resign", Arrives: true}}
 }
 
 // Setup implements [bench.Workload].

@@ -112,7 +112,7 @@ func (w *leaseAttachWorker) Do(ctx context.Context, op *bench.Op) error {
 		w.ledger.failed(number, err)
 		return err
 	}
-	w.acked(op, r.Header.Revision)
-	w.ledger.wrote(number, r.Header.Revision, w.req.Value)
+	w.acked(op, r.GetHeader().GetRevision())
+	w.ledger.wrote(number, r.GetHeader().GetRevision(), w.req.Value)
 	return nil
 }

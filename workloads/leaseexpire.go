@@ -98,7 +98,7 @@ const (
 
 func (*leaseExpireWorkload) Name() string { return "lease-expire" }
 func (*leaseExpireWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "lifetime"}, {Name: "expire"}}
+	return []bench.Kind{{Name: "lifetime"}, {Name: "expire", Arrives: true}}
 }
 
 // Attach implements [bench.Receiver]: it watches the keys go.

@@ -176,7 +176,7 @@ func (w *leaseRevokeWorker) Do(ctx context.Context, op *bench.Op) error {
 		if key := number*int64(w.definition.each) + i; err != nil {
 			w.ledger.failed(key, err)
 		} else {
-			w.ledger.deleted(key, r.Header.Revision)
+			w.ledger.deleted(key, r.GetHeader().GetRevision())
 		}
 	}
 	return err

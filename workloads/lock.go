@@ -74,7 +74,7 @@ const lockOverlaps = 0
 
 func (*lockWorkload) Name() string { return "lock" }
 func (*lockWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "acquire", Counts: []bench.CountName{{Name: "overlaps"}}}, {Name: "release"}}
+	return []bench.Kind{{Name: "acquire", Counts: []bench.CountName{{Name: "overlaps"}}}, {Name: "release", Arrives: true}}
 }
 
 // Setup implements [bench.Workload].

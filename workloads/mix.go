@@ -22,11 +22,19 @@ type Part struct {
 	Definition Definition
 }
 
+// Composition is what a run's workload is made of.
+type Composition struct {
+	Name       string
+	Population []results.PlanPopulation
+	Parts      []Part
+}
+
 // Compose makes one workload of several. Parts with the same prefix work on the
 // same keys. Which part an operation belongs to depends on its number alone;
 // the parts come as evenly as their weights allow, so that counts keep to them
 // also in short runs.
-func Compose(name string, parts []Part, t Target) (bench.Workload, error) {
+func Compose(c Composition, t Target) (bench.Workload, error) {
+	parts := c.Parts
 	h := fnv.New32a()
 	h.Write([]byte(t.Prefix))
 	t.shared = &shared{}
@@ -38,7 +46,7 @@ func Compose(name string, parts []Part, t Target) (bench.Workload, error) {
 			t.shared.acks = newAcks(h.Sum32() ^ uint32(t.Seed))
 		}
 	}
-	m := &mix{name: name, target: t}
+	m := &mix{name: c.Name, target: t, population: c.Population}
 	var weights []float64
 	receives := false
 	for _, p := range parts {
@@ -68,11 +76,12 @@ func Compose(name string, parts []Part, t Target) (bench.Workload, error) {
 
 // mix is a workload of several. With one part, it adds nothing to it but the proof.
 type mix struct {
-	name   string
-	target Target
-	parts  []*mixPart
-	kinds  []bench.Kind
-	turns  *turns
+	name       string
+	target     Target
+	population []results.PlanPopulation
+	parts      []*mixPart
+	kinds      []bench.Kind
+	turns      *turns
 }
 
 type mixPart struct {
@@ -105,6 +114,18 @@ func (m *mix) Kinds() []bench.Kind { return m.kinds }
 
 // Setup implements [bench.Workload].
 func (m *mix) Setup(ctx context.Context, progress func(done, total int)) error {
+	for _, p := range m.population {
+		own := m.target
+		own.Prefix = p.Prefix
+		values := Values{Size: p.ValSize, Content: "random"}
+		if err := values.validate(p.KeySize); err != nil {
+			return err
+		}
+		keys := Keys{Size: p.KeySize, Space: p.Keys, Distribution: "sequential"}
+		if err := populate(ctx, own, keys, newValuePool(values, own.Seed), progress); err != nil {
+			return err
+		}
+	}
 	for _, p := range m.parts {
 		if err := p.Setup(ctx, progress); err != nil {
 			return m.explain(p, err)

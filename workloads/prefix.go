@@ -72,7 +72,7 @@ func eachKey(ctx context.Context, t Target, revision int64, keysOnly bool, fn fu
 			return fmt.Errorf("read keys under %q: %w", t.Prefix, err)
 		}
 		if req.Revision == 0 {
-			req.Revision = r.Header.Revision
+			req.Revision = r.GetHeader().GetRevision()
 		}
 		for _, k := range r.Kvs {
 			fn(k, req.Revision)
@@ -132,7 +132,7 @@ func populateFirst(ctx context.Context, t Target, keys Keys, count int64, pool *
 				return fmt.Errorf("populate: %w", err)
 			}
 			for i, op := range txn.Success {
-				space.wrote(first+int64(i), r.Header.Revision, op.GetRequestPut().Value)
+				space.wrote(first+int64(i), r.GetHeader().GetRevision(), op.GetRequestPut().Value)
 			}
 			done.Add(last - first)
 			return nil
@@ -170,5 +170,5 @@ func presentRevision(ctx context.Context, t Target) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask for the present revision: %w", err)
 	}
-	return r.Header.Revision, nil
+	return r.GetHeader().GetRevision(), nil
 }

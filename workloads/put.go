@@ -84,7 +84,7 @@ func compactEvery(ctx context.Context, kv pb.KVClient, interval time.Duration) e
 		}
 		r, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte("x"), CountOnly: true, Serializable: true})
 		if err == nil {
-			_, err = kv.Compact(ctx, &pb.CompactionRequest{Revision: r.Header.Revision})
+			_, err = kv.Compact(ctx, &pb.CompactionRequest{Revision: r.GetHeader().GetRevision()})
 		}
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("compact: %w", err)
@@ -112,7 +112,7 @@ func (w *writer) put(ctx context.Context, op *bench.Op, kv pb.KVClient, req *pb.
 		w.ledger.failed(number, err)
 		return err
 	}
-	w.acked(op, r.Header.Revision)
-	w.ledger.wrote(number, r.Header.Revision, req.Value)
+	w.acked(op, r.GetHeader().GetRevision())
+	w.ledger.wrote(number, r.GetHeader().GetRevision(), req.Value)
 	return nil
 }

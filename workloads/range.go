@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/etcdbench/etcdbench/bench"
 )
@@ -30,8 +32,9 @@ type rangeDefinition struct {
 	pageSize    int64
 	keysOnly    bool
 	countOnly   bool
-	stream      bool
+	stream      string
 	consistency string
+	existing    bool
 
 	width int64 // keys per range; 0 means the whole prefix
 }
@@ -44,7 +47,9 @@ func (d *rangeDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.Int64Var(&d.pageSize, "page-size", 0, "read in pages of so many keys, all at the first page's revision (0: at once)")
 	fs.BoolVar(&d.keysOnly, "keys-only", false, "return keys without values")
 	fs.BoolVar(&d.countOnly, "count-only", false, "return the number of keys alone")
-	fs.BoolVar(&d.stream, "stream", false, "use RangeStream (etcd v3.7 and later)")
+	fs.StringVar(&d.stream, "stream", "false", "use RangeStream (etcd v3.7 and later): true, false, or auto where the server has it")
+	fs.Lookup("stream").NoOptDefVal = "true"
+	fs.BoolVar(&d.existing, "existing", false, "read what is there, written by others, instead of a population of one's own")
 	fs.StringVar(&d.consistency, "consistency", "l", "l: linearizable, s: serializable")
 }
 
@@ -64,7 +69,9 @@ func (d *rangeDefinition) Validate(prefix string) error {
 	switch {
 	case d.limit < 0 || d.pageSize < 0:
 		return errors.New("--limit and --page-size must not be negative")
-	case d.pageSize > 0 && (d.countOnly || d.stream || d.limit > 0):
+	case d.stream != "true" && d.stream != "false" && d.stream != "auto":
+		return fmt.Errorf("--stream must be true, false or auto, not %q", d.stream)
+	case d.pageSize > 0 && (d.countOnly || d.stream != "false" || d.limit > 0):
 		return errors.New("--page-size does not go with --limit, --count-only or --stream")
 	case d.keysOnly && d.countOnly:
 		return errors.New("--keys-only and --count-only exclude each other")
@@ -85,6 +92,8 @@ type rangeWorkload struct {
 	nothing
 	definition rangeDefinition
 	target     Target
+	// streams says that reads use RangeStream.
+	streams bool
 }
 
 func (*rangeWorkload) Name() string        { return "range" }
@@ -94,6 +103,9 @@ func (*rangeWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "range"}
 // the reads will find it.
 func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
 	d := w.definition
+	if err := w.chooseStream(ctx); err != nil || d.existing {
+		return err
+	}
 	if err := populate(ctx, w.target, d.keys, newValuePool(d.values, w.target.Seed), progress); err != nil {
 		return err
 	}
@@ -110,9 +122,28 @@ func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int
 	return nil
 }
 
+// chooseStream finds out whether the server has RangeStream, where that decides.
+func (w *rangeWorkload) chooseStream(ctx context.Context) error {
+	w.streams = w.definition.stream == "true"
+	if w.definition.stream != "auto" {
+		return nil
+	}
+	stream, err := pb.NewKVClient(w.target.conn(0)).RangeStream(ctx, &pb.RangeRequest{Key: []byte(w.target.Prefix), CountOnly: true})
+	for err == nil {
+		_, err = stream.Recv()
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		w.streams = true
+	case status.Code(err) != codes.Unimplemented:
+		return fmt.Errorf("try RangeStream: %w", err)
+	}
+	return nil
+}
+
 func (w *rangeWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	d := w.definition
-	worker := &rangeWorker{definition: d, kv: pb.NewKVClient(w.target.conn(client)), keys: newKeyMaker(d.keys, w.target)}
+	worker := &rangeWorker{definition: d, streams: w.streams, kv: pb.NewKVClient(w.target.conn(client)), keys: newKeyMaker(d.keys, w.target)}
 	worker.req.KeysOnly, worker.req.CountOnly = d.keysOnly, d.countOnly
 	worker.req.Serializable = d.consistency == "s"
 	worker.req.Limit = d.limit
@@ -124,6 +155,7 @@ func (w *rangeWorkload) NewWorker(_ context.Context, client int) (bench.Worker, 
 
 type rangeWorker struct {
 	definition rangeDefinition
+	streams    bool
 	kv         pb.KVClient
 	keys       *keyMaker
 	req        pb.RangeRequest
@@ -157,7 +189,7 @@ func (w *rangeWorker) Do(ctx context.Context, op *bench.Op) error {
 	var found int64
 	var err error
 	switch {
-	case w.definition.stream:
+	case w.streams:
 		found, err = w.readStream(ctx)
 	case w.definition.pageSize > 0:
 		found, err = w.readPages(ctx)
@@ -166,6 +198,9 @@ func (w *rangeWorker) Do(ctx context.Context, op *bench.Op) error {
 		if r, err = w.kv.Range(ctx, &w.req); err == nil {
 			found = r.Count
 		}
+	}
+	if w.definition.existing {
+		want = 1
 	}
 	if err == nil && found < want {
 		err = errMissing
@@ -184,7 +219,7 @@ func (w *rangeWorker) readPages(ctx context.Context) (found int64, err error) {
 			return found, nil
 		}
 		if w.req.Revision == 0 {
-			w.req.Revision = r.Header.Revision
+			w.req.Revision = r.GetHeader().GetRevision()
 		}
 		w.req.Key = append(append(w.req.Key[:0], r.Kvs[len(r.Kvs)-1].Key...), 0)
 	}

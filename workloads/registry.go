@@ -62,7 +62,9 @@ type Entry struct {
 	Summary string
 	// Measures says exactly what one operation and its latency are.
 	Measures string
-	Define   func() Definition
+	// Active says that it does something even without operations of its own.
+	Active bool
+	Define func() Definition
 }
 
 // All lists the workloads.
@@ -107,7 +109,7 @@ func New(name string, t Target, params map[string]string) (bench.Workload, error
 	if err != nil {
 		return nil, err
 	}
-	return Compose(name, []Part{part}, t)
+	return Compose(Composition{Name: name, Parts: []Part{part}}, t)
 }
 
 func newPart(name string, params map[string]string, prefix string) (Part, error) {

@@ -226,6 +226,12 @@ func (w *txnCASWorker) Do(ctx context.Context, op *bench.Op) error {
 		from = w.stock.gone
 	}
 	number, err := take(from)
+	if err != nil && verb == verbCreate && w.shared != nil {
+		// Every name has been used: the oldest object should have gone with its lease.
+		if number, err = take(w.stock.there); err == nil {
+			w.revisions[number].Store(0)
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -268,7 +274,7 @@ func (w *txnCASWorker) change(ctx context.Context, op *bench.Op, verb string, nu
 			return err
 		}
 		if r.Succeeded {
-			w.succeeded(op, verb, number, r.Header.Revision, value)
+			w.succeeded(op, verb, number, r.GetHeader().GetRevision(), value)
 			return nil
 		}
 		op.Count(casConflicts, 1)

@@ -132,9 +132,9 @@ func (t *putTxn) commit(ctx context.Context, op *bench.Op, w *writer, kv pb.KVCl
 		}
 		return err
 	}
-	w.acked(op, r.Header.Revision)
+	w.acked(op, r.GetHeader().GetRevision())
 	for i, n := range t.numbers {
-		w.ledger.wrote(n, r.Header.Revision, t.values[i])
+		w.ledger.wrote(n, r.GetHeader().GetRevision(), t.values[i])
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (s *ledgerSpace) verify(ctx context.Context, t Target, proof *results.Proof
 	t.Prefix = s.prefix
 	maker := newKeyMaker(s.keys, t)
 	seen := make([]bool, len(s.last))
-	check := results.Check{Name: "keys", Note: fmt.Sprintf("under %s: each holds its last acknowledged write", s.prefix)}
+	check := results.Check{Name: "keys", Note: "each holds its last acknowledged write"}
 	judge := func(i int, f found) {
 		if expected, got, ok := s.judge(i, f); !ok {
 			key := maker.appendKey(nil, int64(i)*s.every+s.residue)

@@ -78,7 +78,7 @@ const (
 
 func (*watchCatchupWorkload) Name() string { return "watch-catchup" }
 func (*watchCatchupWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "catchup", Counts: []bench.CountName{{Name: "events"}}}, {Name: "get"}}
+	return []bench.Kind{{Name: "catchup", Counts: []bench.CountName{{Name: "events"}}}, {Name: "get", Arrives: true}}
 }
 
 // Setup implements [bench.Workload]: it writes the history, in whole rounds over

@@ -45,16 +45,22 @@ func (g *flagGroups) addWorkloads() {
 			users[f.Name] = append(users[f.Name], e.Name)
 		})
 	}
+	titleOf := func(name string) string {
+		if len(users[name]) > 2 {
+			return "Several workloads (see etcdbench workloads NAME for defaults)"
+		}
+		return "Workload " + strings.Join(users[name], ", ")
+	}
 	done := map[string]bool{}
 	for _, name := range order {
-		title := "Workload " + strings.Join(users[name], ", ")
+		title := titleOf(name)
 		if done[title] {
 			continue
 		}
 		done[title] = true
 		g.add(title, func(fs *pflag.FlagSet) {
 			for _, other := range order {
-				if "Workload "+strings.Join(users[other], ", ") == title {
+				if titleOf(other) == title {
 					fs.AddFlag(flags[other])
 				}
 			}

@@ -270,9 +270,10 @@ func TestVerdict(t *testing.T) {
 		"invalid":     {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Validity: results.Validity{Verdict: results.Invalid}}, exitInvalid},
 		"missed":      {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Target: results.Target{Verdict: results.TargetMissed}}, exitFail},
 		"undecided":   {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Target: results.Target{Verdict: results.TargetUndecided}}, exitInconclusive},
+		"violated":    {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Proof: &results.Proof{Verdict: results.Violated}}, exitFail},
 		"nothing":     {results.Run{Outcome: results.Completed}, exitFailed},
 	} {
-		o := runOptions{asked: true}
+		o := runOptions{given: map[string]bool{"target": true}}
 		if got := exitCode(context.Background(), o.verdict(&c.run)); got != c.want {
 			t.Errorf("%s: exit code %d, want %d", name, got, c.want)
 		}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -42,30 +43,39 @@ type runOptions struct {
 	keepData      bool
 	allowExisting bool
 
+	params            []string
+	disturb           []string
+	allowDisturbances bool
+	verify            bool
+	dryRun            bool
+
 	out      string
 	output   string
 	progress string
 
-	workload workloads.Definition
-	params   *pflag.FlagSet
+	scenario *workloads.Scenario
 	format   report.Format
 	plan     bench.Plan
 	id       string
-	// asked says that a verdict on the target was asked for.
-	asked bool
+	// given are the flags on the command line, before the scenario's settings.
+	given map[string]bool
 }
 
 func newRunCommand() *cobra.Command {
 	o := &runOptions{}
 	cmd := &cobra.Command{
-		Use:   "run [WORKLOAD]",
+		Use:   "run [WORKLOAD | SCENARIO | FILE.yaml]",
 		Short: "put load on a cluster and report what happened",
 		Long: `Puts load on an etcd cluster and reports what happened. Without --endpoints it
 starts a cluster of member processes on this machine and removes it afterwards.
-WORKLOAD is put unless another is named; "etcdbench workloads" lists them.`,
+The load is a workload (put unless another is named), a scenario that comes with
+the program, or a scenario's file; "etcdbench workloads" lists them. Any flag
+overrides a scenario.`,
 		Example: `  etcdbench run
   etcdbench run put --rate 10000 --duration 1m
   etcdbench run range --span 100 --limit 100 --members 1
+  etcdbench run kubernetes --param nodes=500 --dry-run
+  etcdbench run --disturb defragmentation@10s,member=leader
   etcdbench run --endpoints 10.0.0.1:2379,10.0.0.2:2379 --target-leader`,
 		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -75,6 +85,9 @@ WORKLOAD is put unless another is named; "etcdbench workloads" lists them.`,
 			}
 			if err := o.validate(cmd, name); err != nil {
 				return usage(err)
+			}
+			if o.dryRun {
+				return o.printPlan(cmd.OutOrStdout())
 			}
 			return o.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
@@ -99,6 +112,9 @@ func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 		fs.DurationVar(&o.drain, "drain", 10*time.Second, "longest wait for requests in flight at the end")
 		fs.IntVar(&o.queue, "queue", 0, "arrivals that may wait for a free client (0: ten seconds' worth)")
 		fs.Uint64Var(&o.seed, "seed", 1, "fixes keys, values and arrivals")
+		fs.StringArrayVar(&o.params, "param", nil, "parameter of a scenario, as `name=number`; may be repeated")
+		fs.StringArrayVar(&o.disturb, "disturb", nil, "disturbance beside the load, as `KIND@AT[/EVERY][,name=value]`; may be repeated")
+		fs.BoolVar(&o.dryRun, "dry-run", false, "print the resolved plan as a scenario, and do nothing")
 		fs.Float64Var(&o.target, "target", results.DefaultTarget, "writes per second to measure against; when given, missing it exits with 3")
 	})
 	groups.addWorkloads()
@@ -108,6 +124,8 @@ func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 		fs.StringVar(&o.prefix, "prefix", "", "`prefix` of every key (default: /etcdbench/RUN-ID/)")
 		fs.BoolVar(&o.keepData, "keep-data", false, "leave the keys in a remote cluster")
 		fs.BoolVar(&o.allowExisting, "allow-existing", false, "use a --prefix that has keys already, and delete them afterwards")
+		fs.BoolVar(&o.verify, "verify", true, "after the load, prove that what was acknowledged is there (off with --endpoints unless given)")
+		fs.BoolVar(&o.allowDisturbances, "allow-disturbances", false, "let disturbances touch more of a remote cluster than the run's own keys")
 		fs.StringVar(&o.out, "out", "", "`directory` of the result (default: results/RUN-ID)")
 		fs.StringVar(&o.output, "output", "text", "what goes to standard output: text or json")
 		fs.StringVar(&o.progress, "progress", "auto", "bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
@@ -115,21 +133,22 @@ func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 	return groups
 }
 
-// validate turns flags into a plan. Nothing has been started yet, and nothing
-// is when it fails.
+// validate turns scenario and flags into a plan. Nothing has been started yet,
+// and nothing is when it fails.
 func (o *runOptions) validate(cmd *cobra.Command, name string) error {
 	fs := cmd.Flags()
-	if err := o.bindWorkload(fs, name); err != nil {
+	o.given = map[string]bool{}
+	fs.Visit(func(f *pflag.Flag) { o.given[f.Name] = true })
+	if err := o.loadScenario(fs, name); err != nil {
 		return err
 	}
-	o.asked = fs.Changed("target")
 	var err error
 	switch {
-	case fs.Changed("duration") && fs.Changed("total"):
+	case o.given["duration"] && o.given["total"]:
 		return errors.New("--duration and --total exclude each other")
-	case fs.Changed("duration") && o.duration <= 0:
+	case o.given["duration"] && o.duration <= 0:
 		return fmt.Errorf("--duration must be positive, not %v", o.duration)
-	case fs.Changed("total") && o.total == 0:
+	case o.given["total"] && o.total == 0:
 		return errors.New("--total must be positive")
 	case o.clients < 1:
 		return fmt.Errorf("--clients must be at least 1, not %d", o.clients)
@@ -137,10 +156,6 @@ func (o *runOptions) validate(cmd *cobra.Command, name string) error {
 		return fmt.Errorf("--conns must be between 1 and %d, not %d", maxConns, o.conns)
 	case !(o.rate >= 0) || math.IsInf(o.rate, 0):
 		return fmt.Errorf("--rate must not be negative, but is %v", o.rate)
-	case fs.Changed("arrival") && o.rate == 0:
-		return errors.New("--arrival is for an open loop: it needs --rate")
-	case fs.Changed("queue") && o.rate == 0:
-		return errors.New("--queue is for an open loop: it needs --rate")
 	case o.warmup < 0:
 		return fmt.Errorf("--warmup must not be negative, but is %v", o.warmup)
 	case o.keepData && len(o.cluster.endpoints) == 0:
@@ -159,64 +174,23 @@ func (o *runOptions) validate(cmd *cobra.Command, name string) error {
 	if err := workloads.CheckPrefix(o.prefix); err != nil {
 		return err
 	}
-	if err := o.workload.Validate(o.prefix); err != nil {
+	if o.plan, err = o.makePlan(); err != nil {
 		return err
 	}
-	o.plan = o.makePlan(name)
 	if err := bench.ValidatePlan(o.plan); err != nil {
 		return err
+	}
+	open := slices.ContainsFunc(o.plan.Phases, func(ph bench.PlanPhase) bool { return ph.Load.Open() })
+	switch {
+	case o.given["arrival"] && !open:
+		return errors.New("--arrival is for an open loop: it needs --rate")
+	case o.given["queue"] && !open:
+		return errors.New("--queue is for an open loop: it needs --rate")
 	}
 	return o.cluster.validate(cmd)
 }
 
 const maxConns = 10_000
-
-// bindWorkload gives the workload its parameters. The command has the flags of
-// all workloads; one that this workload does not know is a mistake.
-func (o *runOptions) bindWorkload(fs *pflag.FlagSet, name string) error {
-	e, err := workloads.Find(name)
-	if err != nil {
-		return err
-	}
-	o.workload = e.Define()
-	o.params = pflag.NewFlagSet(name, pflag.ContinueOnError)
-	o.workload.AddFlags(o.params)
-	for _, other := range workloads.All() {
-		own := pflag.NewFlagSet(other.Name, pflag.ContinueOnError)
-		other.Define().AddFlags(own)
-		own.VisitAll(func(f *pflag.Flag) {
-			switch {
-			case !fs.Changed(f.Name) || err != nil:
-			case o.params.Lookup(f.Name) == nil:
-				err = fmt.Errorf("--%s is a parameter of %s, not of %s", f.Name, other.Name, name)
-			default:
-				err = o.params.Set(f.Name, fs.Lookup(f.Name).Value.String())
-			}
-		})
-	}
-	return err
-}
-
-func (o *runOptions) makePlan(name string) bench.Plan {
-	load := bench.Load{Rate: o.rate}
-	if o.rate > 0 {
-		load.Arrival = o.arrival
-	}
-	p := bench.Plan{
-		Workload: name, Params: map[string]string{}, Seed: o.seed, Prefix: o.prefix,
-		Clients: o.clients, Conns: o.conns, Timeout: o.timeout, Drain: o.drain, QueueLimit: o.queue, Target: o.target,
-	}
-	o.params.VisitAll(func(f *pflag.Flag) { p.Params[f.Name] = f.Value.String() })
-	if o.warmup > 0 {
-		p.Phases = append(p.Phases, bench.PlanPhase{Name: "warmup", Duration: o.warmup, Load: load, Warmup: true})
-	}
-	measure := bench.PlanPhase{Name: "measure", Duration: o.duration, Load: load}
-	if o.total > 0 {
-		measure.Duration, measure.Total = 0, o.total
-	}
-	p.Phases = append(p.Phases, measure)
-	return p
-}
 
 func (o *runOptions) progressStyle(stderr io.Writer) (bench.ProgressStyle, error) {
 	switch s := bench.ProgressStyle(o.progress); s {
@@ -290,7 +264,7 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 	if err := o.claimPrefix(ctx, s); err != nil {
 		return nil, err
 	}
-	w, err := o.workload.New(workloads.Target{Conns: s.load.Conns(), Prefix: o.prefix, Seed: o.seed})
+	w, disturbances, err := o.bind(s)
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +281,7 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 	}
 	run, err = bench.Run(ctx, o.plan, w, bench.Options{
 		ID: o.id, Environment: environment, Cluster: s.info,
-		Observers: []bench.Observer{bench.Journal{Dir: dir}, o.newProgress(stderr)},
+		Observers: []bench.Observer{bench.Journal{Dir: dir}, o.newProgress(stderr)}, Disturbances: disturbances,
 	})
 	if run != nil {
 		// Saved before the clean-up, which may take a while, and once more after
@@ -367,13 +341,15 @@ func (o *runOptions) verdict(run *results.Run) error {
 	switch {
 	case run.Outcome == results.Interrupted:
 		return exitError{exitInterrupted, errors.New("interrupted: the result holds what was measured until then")}
+	case run.Proof != nil && run.Proof.Verdict == results.Violated:
+		return exitError{exitFail, fmt.Errorf("what etcd acknowledged is not what it holds: %d violations (see proof above)", run.Proof.Found)}
 	case completed == 0:
 		return fmt.Errorf("no operation succeeded%s", example)
 	case run.Validity.Verdict == results.Invalid:
 		return exitError{exitInvalid, errors.New("the measurement is invalid: the generator, not etcd, was the limit (see validity above)")}
-	case o.asked && run.Target.Verdict == results.TargetMissed:
+	case o.given["target"] && run.Target.Verdict == results.TargetMissed:
 		return exitError{exitFail, fmt.Errorf("target missed: %.0f of %.0f writes/s", run.Target.Achieved, run.Target.Writes)}
-	case o.asked && run.Target.Verdict == results.TargetUndecided:
+	case o.given["target"] && run.Target.Verdict == results.TargetUndecided:
 		return exitError{exitInconclusive, fmt.Errorf("target undecided: %s", run.Target.Reason)}
 	}
 	return nil

@@ -1,0 +1,61 @@
+package results
+
+import (
+	"math"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// Signed is a distribution of times that can be negative, such as that of an
+// event since the acknowledgement of its put, which it may overtake. It is made
+// of two histograms of magnitudes; all figures are nanoseconds.
+type Signed struct {
+	before, after *hdrhistogram.Histogram
+	mean          float64
+}
+
+// NewSigned joins the magnitudes of the negative times with the others.
+func NewSigned(before, after Latency) (Signed, error) {
+	b, err := before.Histogram()
+	if err != nil {
+		return Signed{}, err
+	}
+	a, err := after.Histogram()
+	if err != nil {
+		return Signed{}, err
+	}
+	s := Signed{before: b, after: a}
+	if n := s.Count(); n > 0 {
+		s.mean = (float64(a.TotalCount())*a.Mean() - float64(b.TotalCount())*b.Mean()) / float64(n)
+	}
+	return s, nil
+}
+
+// Count is how many times there are.
+func (s Signed) Count() int64 { return s.before.TotalCount() + s.after.TotalCount() }
+
+// Mean is their mean.
+func (s Signed) Mean() int64 { return int64(math.Round(s.mean)) }
+
+// Max is the longest, or the least negative where all are negative.
+func (s Signed) Max() int64 {
+	if s.after.TotalCount() > 0 {
+		return s.after.Max()
+	}
+	return -s.before.Min()
+}
+
+// Percentile is the time that p percent of all do not exceed.
+func (s Signed) Percentile(p float64) int64 {
+	n, negative := float64(s.Count()), float64(s.before.TotalCount())
+	rank := p / 100 * n
+	if rank <= negative && negative > 0 {
+		// The smallest are those of the greatest magnitude.
+		return -s.before.ValueAtPercentile(100 * (1 - rank/negative))
+	}
+	return s.after.ValueAtPercentile(100 * (rank - negative) / (n - negative))
+}
+
+// Resolved reports whether enough times lie beyond the percentile: see
+// [Latency.Resolved].
+func (s Signed) Resolved(p float64) bool { return Latency{Count: s.Count()}.Resolved(p) }

@@ -1,0 +1,94 @@
+package results
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Threshold is a bound on one figure of one kind of operation:
+//
+//	put.response_time.p99 < 20ms
+//	put.throughput >= 10000/s for every 10s window
+//
+// Times need a unit; a rate may have /s; counts and ratios are plain numbers.
+type Threshold struct {
+	// Text is the threshold as it was written.
+	Text string
+	// Op is the kind of operation, Metric one of its figures.
+	Op, Metric string
+	// Comparison is one of < <= > >= ==.
+	Comparison string
+	// Value is in nanoseconds for times, per second for rates.
+	Value float64
+	// Window is the length of the stretches that must each keep to it; 0 means
+	// the whole of the measured phases.
+	Window time.Duration
+}
+
+// The figures that a threshold can be about.
+var (
+	thresholdTimes   = []string{"response_time", "service_time", "queue_time", "all_response_time"}
+	thresholdPoints  = []string{"min", "mean", "stddev", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max"}
+	thresholdNumbers = []string{"throughput", "offered", "completed", "failed", "dropped", "unfinished", "failed_ratio"}
+)
+
+var thresholdForm = regexp.MustCompile(`^\s*([^\s.]+)\.([a-z0-9_.]+)\s*(<=|>=|==|<|>)\s*([0-9.eE+-]+)\s*([a-zµ/%]*)\s*(?:for\s+every\s+(\S+)\s+window)?\s*$`)
+
+// ParseThreshold reads a threshold. Whether its operation exists is not known here.
+func ParseThreshold(text string) (Threshold, error) {
+	if len(text) > 300 {
+		return Threshold{}, errors.New("threshold: longer than 300 characters")
+	}
+	m := thresholdForm.FindStringSubmatch(text)
+	if m == nil {
+		return Threshold{}, fmt.Errorf("threshold %q: want OPERATION.METRIC < VALUE, such as put.response_time.p99 < 20ms", text)
+	}
+	t := Threshold{Text: text, Op: m[1], Metric: m[2], Comparison: m[3]}
+	isTime, err := thresholdMetric(t.Metric)
+	if err != nil {
+		return t, fmt.Errorf("threshold %q: %w", text, err)
+	}
+	if t.Value, err = strconv.ParseFloat(m[4], 64); err != nil {
+		return t, fmt.Errorf("threshold %q: %q is not a number", text, m[4])
+	}
+	unit := m[5]
+	switch {
+	case isTime:
+		d, err := time.ParseDuration("1" + unit)
+		if unit == "" || err != nil {
+			return t, fmt.Errorf("threshold %q: a time needs a unit, such as %sms", text, m[4])
+		}
+		t.Value *= float64(d)
+	case unit == "%" && t.Metric == "failed_ratio":
+		t.Value /= 100
+	case unit != "" && (unit != "/s" || t.Metric != "throughput"):
+		return t, fmt.Errorf("threshold %q: %s has no unit %q", text, t.Metric, unit)
+	}
+	if m[6] != "" {
+		if t.Window, err = time.ParseDuration(m[6]); err != nil || t.Window < time.Second {
+			return t, fmt.Errorf("threshold %q: a window is a time of one second or more, not %q", text, m[6])
+		}
+	}
+	return t, nil
+}
+
+// thresholdMetric says whether a metric is a time, or that there is none of that
+// name.
+func thresholdMetric(metric string) (isTime bool, err error) {
+	series, point, _ := strings.Cut(metric, ".")
+	switch {
+	case slices.Contains(thresholdNumbers, metric):
+		return false, nil
+	case slices.Contains(thresholdTimes, series) && slices.Contains(thresholdPoints, point):
+		return true, nil
+	case slices.Contains(thresholdTimes, series):
+		return false, fmt.Errorf("%q is none of %s", point, strings.Join(thresholdPoints, ", "))
+	}
+	return false, fmt.Errorf("no metric %q: there are %s, and %s with %s", metric,
+		strings.Join(thresholdNumbers, ", "), strings.Join(thresholdTimes, ", "), strings.Join(thresholdPoints, ", "))
+}

@@ -1,0 +1,407 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// DisturbanceEntry is one kind of disturbance.
+type DisturbanceEntry struct {
+	Name    string
+	Summary string
+	// Wide says that it touches more of the cluster than the run's own keys.
+	Wide   bool
+	Define func() disturbanceDefinition
+}
+
+// disturbanceDefinition is a disturbance before it is bound to a cluster.
+type disturbanceDefinition interface {
+	AddFlags(fs *pflag.FlagSet)
+	Validate() error
+	// New returns what is done each time.
+	New(t Target) func(ctx context.Context) (string, error)
+}
+
+// Disturbances lists the kinds.
+func Disturbances() []DisturbanceEntry {
+	return []DisturbanceEntry{
+		{Name: "compaction", Summary: "compact the history of the whole key space", Wide: true, Define: func() disturbanceDefinition { return new(compaction) }},
+		{Name: "defragmentation", Summary: "defragment the database of a member, which stands still meanwhile", Wide: true, Define: func() disturbanceDefinition { return new(defragmentation) }},
+		{Name: "snapshot", Summary: "download a snapshot from a member and throw it away", Wide: true, Define: func() disturbanceDefinition { return new(snapshot) }},
+		{Name: "range", Summary: "read every key of the run in one request", Define: func() disturbanceDefinition { return new(largeRange) }},
+		{Name: "move-leader", Summary: "hand the leadership to another member", Wide: true, Define: func() disturbanceDefinition { return new(moveLeader) }},
+		{Name: "watcher-storm", Summary: "many watchers at once, for a while", Define: func() disturbanceDefinition { return new(watcherStorm) }},
+	}
+}
+
+// FindDisturbance returns the kind of a name.
+func FindDisturbance(name string) (DisturbanceEntry, error) {
+	var names []string
+	for _, e := range Disturbances() {
+		if e.Name == name {
+			return e, nil
+		}
+		names = append(names, e.Name)
+	}
+	return DisturbanceEntry{}, fmt.Errorf("unknown disturbance %q%s: there are %s", clip(name), nearest(name, names), strings.Join(names, ", "))
+}
+
+// ParseDisturbance reads the command line's form, KIND@AT[/EVERY][,name=value…],
+// such as defragmentation@30s,member=leader.
+func ParseDisturbance(text string) (Disturbance, error) {
+	d := Disturbance{Params: Params{}}
+	head, params, _ := strings.Cut(text, ",")
+	kind, when, scheduled := strings.Cut(head, "@")
+	d.Kind = kind
+	if scheduled {
+		at, every, again := strings.Cut(when, "/")
+		if err := parseTime(at, &d.At); err != nil {
+			return d, fmt.Errorf("disturbance %q: %w", text, err)
+		}
+		if again {
+			if err := parseTime(every, &d.Every); err != nil {
+				return d, fmt.Errorf("disturbance %q: %w", text, err)
+			}
+			if d.Every == 0 {
+				return d, fmt.Errorf("disturbance %q: its interval must not be 0", text)
+			}
+		}
+	}
+	for p := range strings.SplitSeq(params, ",") {
+		name, v, ok := strings.Cut(p, "=")
+		switch {
+		case ok:
+			d.Params[name] = Scalar{Text: v}
+		case p != "":
+			return d, fmt.Errorf("disturbance %q: %q is not name=value", text, p)
+		}
+	}
+	_, err := newDisturbance(d)
+	return d, err
+}
+
+func parseTime(text string, d *Duration) error {
+	v, err := time.ParseDuration(text)
+	if err != nil || v < 0 {
+		return fmt.Errorf("%q is not a time with its unit, such as 30s", text)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// newDisturbance checks a disturbance's parameters.
+func newDisturbance(d Disturbance) (disturbanceDefinition, error) {
+	e, err := FindDisturbance(d.Kind)
+	if err != nil {
+		return nil, err
+	}
+	def := e.Define()
+	fs := pflag.NewFlagSet(d.Kind, pflag.ContinueOnError)
+	def.AddFlags(fs)
+	for _, name := range sortedKeys(d.Params) {
+		if err := setFlag(fs, name, d.Params[name].Text); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.Kind, err)
+		}
+	}
+	if d.Every > 0 && d.Every < Duration(10*time.Millisecond) {
+		return nil, fmt.Errorf("%s: every %v is less than 10ms", d.Kind, time.Duration(d.Every))
+	}
+	if err := def.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Kind, err)
+	}
+	return def, nil
+}
+
+// Bind makes disturbances ready for a run.
+func Bind(list []Disturbance, t Target) ([]bench.Disturbance, error) {
+	var bound []bench.Disturbance
+	for _, d := range list {
+		def, err := newDisturbance(d)
+		if err != nil {
+			return nil, err
+		}
+		bound = append(bound, bench.Disturbance{
+			PlanDisturbance: results.PlanDisturbance{Kind: d.Kind, At: time.Duration(d.At), Every: time.Duration(d.Every), Params: d.Params.Texts()},
+			Do:              def.New(t),
+		})
+	}
+	return bound, nil
+}
+
+// compaction compacts to the present revision, or as Kubernetes does: to the one
+// of the last time, and only for the client that wins the race for a key.
+type compaction struct {
+	previous bool
+	casKey   string
+}
+
+func (d *compaction) AddFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&d.previous, "previous", false, "compact to the revision of the last time, so that one interval of history stays")
+	fs.StringVar(&d.casKey, "cas-key", "", "key under the run's prefix that is written with the revision first, if nobody else has (Kubernetes: compact_rev_key)")
+}
+
+func (d *compaction) Validate() error { return nil }
+
+func (d *compaction) New(t Target) func(ctx context.Context) (string, error) {
+	last, version := int64(0), int64(0)
+	return func(ctx context.Context) (string, error) {
+		kv := pb.NewKVClient(t.conn(0))
+		revision, err := presentRevision(ctx, t)
+		if d.casKey != "" && err == nil {
+			var won bool
+			if won, version, revision, err = claimCompaction(ctx, kv, t.Prefix+d.casKey, version); err == nil && !won {
+				return "another client compacts", nil
+			}
+		}
+		if err != nil {
+			return "", err
+		}
+		to := revision
+		if d.previous {
+			to = last
+		}
+		last = revision
+		if to == 0 {
+			return "nothing yet: the first time only notes the revision", nil
+		}
+		_, err = kv.Compact(ctx, &pb.CompactionRequest{Revision: to})
+		return fmt.Sprintf("to revision %d", to), err
+	}
+}
+
+// claimCompaction writes the key if its version is still the one we know. It
+// returns the version to know for the next time.
+func claimCompaction(ctx context.Context, kv pb.KVClient, key string, version int64) (won bool, next, revision int64, err error) {
+	r, err := kv.Txn(ctx, &pb.TxnRequest{
+		Compare: []*pb.Compare{{Key: []byte(key), Target: pb.Compare_VERSION, TargetUnion: &pb.Compare_Version{Version: version}}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(key), Value: strconv.AppendInt(nil, version, 10)}}}},
+		Failure: []*pb.RequestOp{{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte(key)}}}},
+	})
+	if err != nil {
+		return false, version, 0, err
+	}
+	if r.Succeeded {
+		return true, version + 1, r.GetHeader().GetRevision(), nil
+	}
+	if kvs := r.Responses[0].GetResponseRange().GetKvs(); len(kvs) > 0 {
+		version = kvs[0].Version
+	}
+	return false, version, r.GetHeader().GetRevision(), nil
+}
+
+// memberChoice says which members a disturbance is for.
+type memberChoice struct{ which string }
+
+func (c *memberChoice) addFlags(fs *pflag.FlagSet, which string) {
+	fs.StringVar(&c.which, "member", which, "which member: leader, follower, all (one after the other), or its number from 1")
+}
+
+func (c *memberChoice) validate() error {
+	switch c.which {
+	case "leader", "follower", "all":
+		return nil
+	}
+	if n, err := strconv.Atoi(c.which); err != nil || n < 1 {
+		return fmt.Errorf("member %q is none of leader, follower, all or a number from 1", c.which)
+	}
+	return nil
+}
+
+// members returns the connections to the members that are meant, with names.
+func (c *memberChoice) members(ctx context.Context, t Target) (conns []grpc.ClientConnInterface, names []string, err error) {
+	all := t.Members
+	if len(all) == 0 {
+		return nil, nil, errors.New("no connections to single members")
+	}
+	if n, err := strconv.Atoi(c.which); err == nil {
+		if n > len(all) {
+			return nil, nil, fmt.Errorf("there is no member %d, only %d", n, len(all))
+		}
+		return all[n-1 : n], []string{"member " + c.which}, nil
+	}
+	for i, m := range all {
+		s, err := pb.NewMaintenanceClient(m).Status(ctx, &pb.StatusRequest{})
+		if err != nil {
+			continue
+		}
+		leads := s.Leader == s.Header.MemberId
+		if c.which == "all" || leads == (c.which == "leader") && (leads || len(conns) == 0) {
+			conns, names = append(conns, m), append(names, fmt.Sprintf("member %d", i+1))
+		}
+	}
+	if len(conns) == 0 {
+		return nil, nil, fmt.Errorf("no %s to be found", c.which)
+	}
+	return conns, names, nil
+}
+
+// each does something to every member that is meant, one after the other.
+func (c *memberChoice) each(ctx context.Context, t Target, do func(m grpc.ClientConnInterface) (string, error)) (string, error) {
+	conns, names, err := c.members(ctx, t)
+	var details []string
+	for i := range conns {
+		detail, doErr := do(conns[i])
+		details = append(details, strings.TrimSpace(names[i]+" "+detail))
+		err = errors.Join(err, doErr)
+	}
+	return strings.Join(details, ", "), err
+}
+
+type defragmentation struct{ memberChoice }
+
+func (d *defragmentation) AddFlags(fs *pflag.FlagSet) { d.addFlags(fs, "follower") }
+func (d *defragmentation) Validate() error            { return d.validate() }
+func (d *defragmentation) New(t Target) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return d.each(ctx, t, func(m grpc.ClientConnInterface) (string, error) {
+			_, err := pb.NewMaintenanceClient(m).Defragment(ctx, &pb.DefragmentRequest{})
+			return "", err
+		})
+	}
+}
+
+type snapshot struct{ memberChoice }
+
+func (d *snapshot) AddFlags(fs *pflag.FlagSet) { d.addFlags(fs, "leader") }
+func (d *snapshot) Validate() error            { return d.validate() }
+func (d *snapshot) New(t Target) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		return d.each(ctx, t, func(m grpc.ClientConnInterface) (string, error) {
+			n, err := download(ctx, m)
+			return humanize.IBytes(n), err
+		})
+	}
+}
+
+func download(ctx context.Context, m grpc.ClientConnInterface) (bytes uint64, err error) {
+	stream, err := pb.NewMaintenanceClient(m).Snapshot(ctx, &pb.SnapshotRequest{})
+	if err != nil {
+		return 0, err
+	}
+	for {
+		r, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return bytes, nil
+		}
+		if err != nil {
+			return bytes, err
+		}
+		bytes += uint64(len(r.Blob))
+	}
+}
+
+type largeRange struct{ serializable bool }
+
+func (d *largeRange) AddFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&d.serializable, "serializable", false, "read what the member has, without asking the others")
+}
+func (d *largeRange) Validate() error { return nil }
+func (d *largeRange) New(t Target) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		r, err := pb.NewKVClient(t.conn(0)).Range(ctx, &pb.RangeRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix), Serializable: d.serializable})
+		return humanize.Comma(r.GetCount()) + " keys", err
+	}
+}
+
+type moveLeader struct{}
+
+func (*moveLeader) AddFlags(*pflag.FlagSet) {}
+func (*moveLeader) Validate() error         { return nil }
+func (*moveLeader) New(t Target) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		var leader grpc.ClientConnInterface
+		other := uint64(0)
+		for _, m := range t.Members {
+			s, err := pb.NewMaintenanceClient(m).Status(ctx, &pb.StatusRequest{})
+			switch {
+			case err != nil:
+			case s.Leader == s.Header.MemberId:
+				leader = m
+			case other == 0:
+				other = s.Header.MemberId
+			}
+		}
+		if leader == nil || other == 0 {
+			return "", errors.New("there is no leader, or nobody to follow it")
+		}
+		_, err := pb.NewMaintenanceClient(leader).MoveLeader(ctx, &pb.MoveLeaderRequest{TargetID: other})
+		return fmt.Sprintf("to member %x", other), err
+	}
+}
+
+type watcherStorm struct {
+	watchers, streams int
+	hold              time.Duration
+}
+
+func (d *watcherStorm) AddFlags(fs *pflag.FlagSet) {
+	fs.IntVar(&d.watchers, "watchers", 1000, "watchers of the run's whole prefix")
+	fs.IntVar(&d.streams, "streams", 100, "streams that they share")
+	fs.DurationVar(&d.hold, "hold", 5*time.Second, "how long they stay")
+}
+
+func (d *watcherStorm) Validate() error {
+	if d.watchers < 1 || d.watchers > maxWatchers || d.streams < 1 || d.streams > d.watchers || d.hold < 0 {
+		return fmt.Errorf("watchers must be between 1 and %d, streams between 1 and as many, and hold not negative", maxWatchers)
+	}
+	return nil
+}
+
+func (d *watcherStorm) New(t Target) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		storm, cancel := context.WithCancel(ctx)
+		defer cancel()
+		var g errgroup.Group
+		for i := range d.streams {
+			each := d.watchers / d.streams
+			if i < d.watchers%d.streams {
+				each++
+			}
+			g.Go(func() error { return watchFor(storm, t, t.conn(i), each) })
+		}
+		sleep(ctx, d.hold)
+		cancel()
+		return fmt.Sprintf("%d watchers on %d streams", d.watchers, d.streams), g.Wait()
+	}
+}
+
+// watchFor watches the prefix a number of times until ctx ends.
+func watchFor(ctx context.Context, t Target, conn grpc.ClientConnInterface, watchers int) error {
+	stream, err := pb.NewWatchClient(conn).Watch(ctx)
+	if err != nil {
+		return contextDone(ctx, err)
+	}
+	for range watchers {
+		req := &pb.WatchCreateRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix)}
+		if err := stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: req}}); err != nil {
+			break // Recv knows why
+		}
+	}
+	for {
+		if _, err := stream.Recv(); err != nil {
+			return contextDone(ctx, err)
+		}
+	}
+}
+
+// contextDone forgets an error that only says that ctx has ended.
+func contextDone(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,351 @@
+package workloads
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed scenarios/*.yaml
+var builtIn embed.FS
+
+// Bounds of a scenario file: ours are a hundredth of them.
+const (
+	maxScenario = 1 << 20
+	maxDepth    = 32
+)
+
+// BuiltIn lists the names of the scenarios that come with the program.
+func BuiltIn() []string {
+	files, err := fs.Glob(builtIn, "scenarios/*.yaml")
+	if err != nil {
+		return nil // the pattern is right
+	}
+	for i, f := range files {
+		files[i] = nameOf(f)
+	}
+	return files
+}
+
+// BuiltInText is the text of a scenario that comes with the program.
+func BuiltInText(name string) ([]byte, error) {
+	return builtIn.ReadFile("scenarios/" + name + ".yaml")
+}
+
+// FindScenario returns the load that a name stands for: a workload, a scenario
+// that comes with the program, or a scenario's file.
+func FindScenario(name string, params map[string]float64) (*Scenario, error) {
+	if _, err := Find(name); err == nil {
+		if len(params) > 0 {
+			return nil, fmt.Errorf("--param is for scenarios, and %s is a workload: use its flags", name)
+		}
+		return Solo(name, nil), nil
+	}
+	if data, err := BuiltInText(name); err == nil {
+		return ParseScenario(name+".yaml", data, params)
+	}
+	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, os.PathSeparator) {
+		data, err := readScenario(name)
+		if err != nil {
+			return nil, fmt.Errorf("scenario: %w", err)
+		}
+		return ParseScenario(name, data, params)
+	}
+	names := BuiltIn()
+	for _, e := range All() {
+		names = append(names, e.Name)
+	}
+	return nil, fmt.Errorf("unknown workload or scenario %q%s: see etcdbench workloads, or give a file that ends in .yaml", clip(name), nearest(name, names))
+}
+
+func readScenario(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxScenario+1))
+	if err == nil && len(data) > maxScenario {
+		err = fmt.Errorf("%s is larger than %d KiB: no scenario", name, maxScenario>>10)
+	}
+	return data, err
+}
+
+// ParseScenario reads a scenario. params are the values given for its
+// parameters. Errors name file and line.
+func ParseScenario(file string, data []byte, params map[string]float64) (*Scenario, error) {
+	s := &Scenario{file: file}
+	if len(data) > maxScenario {
+		return nil, s.at(0, fmt.Errorf("larger than %d KiB: no scenario", maxScenario>>10))
+	}
+	root, err := parseYAML(data)
+	if err != nil {
+		return nil, s.yamlError(err)
+	}
+	if err := checkNode(root, 0); err != nil {
+		return nil, s.yamlError(err)
+	}
+	declared := struct {
+		Parameters map[string]Parameter `yaml:"parameters"`
+	}{}
+	if p := child(root, "parameters"); p != nil {
+		if err := checkFields(p, reflect.TypeFor[map[string]Parameter]()); err != nil {
+			return nil, s.yamlError(err)
+		}
+		if err := p.Decode(&declared.Parameters); err != nil {
+			return nil, s.yamlError(err)
+		}
+	}
+	if s.Given, err = giveParameters(declared.Parameters, params); err != nil {
+		return nil, s.at(0, err)
+	}
+	if err := interpolateNode(root, s.Given); err != nil {
+		return nil, s.yamlError(err)
+	}
+	if err := checkFields(root, reflect.TypeFor[Scenario]()); err != nil {
+		return nil, s.yamlError(err)
+	}
+	if err := root.Decode(s); err != nil {
+		return nil, s.yamlError(err)
+	}
+	if s.Name == "" {
+		s.Name = nameOf(file)
+	}
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// parseYAML returns the root mapping of a file's only document.
+func parseYAML(data []byte) (*yaml.Node, error) {
+	dec := yaml.NewDecoder(strings.NewReader(string(data)))
+	var doc, more yaml.Node
+	switch err := dec.Decode(&doc); {
+	case errors.Is(err, io.EOF):
+		return nil, errors.New("the file is empty")
+	case err != nil:
+		return nil, err
+	}
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, errors.New("it holds more than one YAML document")
+	}
+	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
+		return nil, errors.New("line 1: a scenario is a mapping: see docs/scenarios.md")
+	}
+	return doc.Content[0], nil
+}
+
+// nodeError is an error at a line of the file.
+func nodeError(n *yaml.Node, format string, args ...any) error {
+	return fmt.Errorf("line %d: %s", n.Line, fmt.Sprintf(format, args...))
+}
+
+// checkNode refuses what a scenario does not need and a YAML bomb does.
+func checkNode(n *yaml.Node, depth int) error {
+	switch {
+	case n.Kind == yaml.AliasNode || n.Anchor != "":
+		return nodeError(n, "anchors and aliases are not understood here")
+	case depth > maxDepth:
+		return nodeError(n, "nested too deeply")
+	}
+	seen := map[string]int{}
+	for i, c := range n.Content {
+		if err := checkNode(c, depth+1); err != nil {
+			return err
+		}
+		if n.Kind != yaml.MappingNode || i%2 == 1 {
+			continue
+		}
+		if c.Kind != yaml.ScalarNode {
+			return nodeError(c, "a field's name must be plain text")
+		}
+		if line := seen[c.Value]; line > 0 {
+			return nodeError(c, "%q is there already, in line %d", clip(c.Value), line)
+		}
+		seen[c.Value] = c.Line
+	}
+	return nil
+}
+
+// child returns the value of a mapping's field.
+func child(n *yaml.Node, field string) *yaml.Node {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == field {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// giveParameters joins the declared parameters' defaults with what was given.
+func giveParameters(declared map[string]Parameter, given map[string]float64) (map[string]float64, error) {
+	values := map[string]float64{}
+	for _, name := range sortedKeys(declared) {
+		p := declared[name]
+		if !parameterName.MatchString(name) {
+			return nil, fmt.Errorf("parameter %q: a name is letters and digits, the first a letter", clip(name))
+		}
+		v, ok := given[name]
+		switch {
+		case !ok && p.Default == nil:
+			return nil, fmt.Errorf("parameter %s has no default: give it with --param %s=…", name, name)
+		case !ok:
+			v = *p.Default
+		}
+		if p.Min != nil && v < *p.Min || p.Max != nil && v > *p.Max {
+			return nil, fmt.Errorf("parameter %s must be %s, not %s", name, p.bounds(), formatNumber(v))
+		}
+		values[name] = v
+	}
+	for _, name := range sortedKeys(given) {
+		if _, ok := declared[name]; !ok {
+			return nil, fmt.Errorf("there is no parameter %q%s", clip(name), nearest(name, sortedKeys(declared)))
+		}
+	}
+	return values, nil
+}
+
+var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]{0,63}$`)
+
+func (p Parameter) bounds() string {
+	switch {
+	case p.Min == nil:
+		return "at most " + formatNumber(*p.Max)
+	case p.Max == nil:
+		return "at least " + formatNumber(*p.Min)
+	}
+	return "between " + formatNumber(*p.Min) + " and " + formatNumber(*p.Max)
+}
+
+// interpolateNode puts values for the expressions in every value.
+func interpolateNode(n *yaml.Node, params map[string]float64) error {
+	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "${") {
+		text, err := interpolate(n.Value, params)
+		if err != nil {
+			return nodeError(n, "%v", err)
+		}
+		// Without tag and style it is read anew, as a number where it is one.
+		n.Value, n.Tag, n.Style = text, "", 0
+	}
+	for i, c := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 0 {
+			continue
+		}
+		if err := interpolateNode(c, params); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkFields compares the fields of a node with those of the type that it will
+// be read into, and suggests the nearest for one that is unknown.
+func checkFields(n *yaml.Node, t reflect.Type) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == reflect.TypeFor[Scalar]() || t == reflect.TypeFor[Duration]():
+		return nil
+	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
+		for _, c := range n.Content {
+			if err := checkFields(c, t.Elem()); err != nil {
+				return err
+			}
+		}
+	case t.Kind() == reflect.Map && n.Kind == yaml.MappingNode:
+		for i := 1; i < len(n.Content); i += 2 {
+			if err := checkFields(n.Content[i], t.Elem()); err != nil {
+				return err
+			}
+		}
+	case t.Kind() == reflect.Struct && n.Kind != yaml.MappingNode:
+		return nodeError(n, "here should be a mapping with fields such as %q", yamlFields(t)[0].name)
+	case t.Kind() == reflect.Slice:
+		return nodeError(n, "here should be a list, each item behind a hyphen")
+	case t.Kind() == reflect.Struct:
+		return checkStruct(n, t)
+	}
+	return nil
+}
+
+func checkStruct(n *yaml.Node, t reflect.Type) error {
+	fields := yamlFields(t)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		var names []string
+		known := false
+		for _, f := range fields {
+			names = append(names, f.name)
+			if f.name == key.Value {
+				known = true
+				if err := checkFields(n.Content[i+1], f.typ); err != nil {
+					return err
+				}
+			}
+		}
+		if !known {
+			return nodeError(key, "unknown field %q%s", clip(key.Value), nearest(key.Value, names))
+		}
+	}
+	return nil
+}
+
+type yamlField struct {
+	name string
+	typ  reflect.Type
+}
+
+func yamlFields(t reflect.Type) []yamlField {
+	var fields []yamlField
+	for f := range reflectFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		if name != "" && name != "-" {
+			fields = append(fields, yamlField{name, f.Type})
+		}
+	}
+	return fields
+}
+
+func reflectFields(t reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+): `)
+
+// yamlError turns an error of the YAML library, or of ours, into file:line: what
+// is wrong, in one line.
+func (s *Scenario) yamlError(err error) error {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	text = strings.TrimPrefix(text, "unmarshal errors:\n  ")
+	text, _, _ = strings.Cut(text, "\n")
+	line := 0
+	if m := yamlLine.FindStringSubmatchIndex(text); m != nil {
+		_, _ = fmt.Sscan(text[m[2]:m[3]], &line)
+		text = text[:m[0]] + text[m[1]:]
+	}
+	text = strings.NewReplacer("!!str ", "", "!!float ", "", "!!int ", "", "!!seq", "a list", "!!map", "a mapping", "cannot unmarshal", "cannot read").Replace(text)
+	return s.at(line, errors.New(text))
+}
+
+// Text is the scenario as YAML, with all expressions resolved.
+func (s *Scenario) Text() ([]byte, error) {
+	plain := *s
+	plain.Parameters = nil
+	return yaml.Marshal(&plain)
+}
