@@ -3,6 +3,7 @@ package workloads
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -61,11 +62,23 @@ type eventObserver struct {
 	// blind: after a loss or with a filter, gaps mean nothing.
 	blind bool
 
-	revision  int64 // of the last event
-	phase     int   // of the last event that had a stamp
-	delivered uint64
-	waiting   []waitingEvent
+	revision int64 // of the last event
+	phase    int   // of the last event that had a stamp
+	waiting  []waitingEvent
+	gaps     []gap
 }
+
+// gap is versions of a key that a watcher was not told of: missed, unless they
+// come late.
+type gap struct {
+	place       int
+	first, last uint32
+	phase       int
+	found       string // what came instead
+}
+
+// maxGaps is how many gaps a watcher keeps open; more are missed at once.
+const maxGaps = 1024
 
 // waitingEvent is one whose put has not been acknowledged as far as we know.
 type waitingEvent struct {
@@ -121,7 +134,6 @@ func (o *eventObserver) place(key []byte) (int, bool) {
 // events takes what one response brought.
 func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration) {
 	o.match()
-	o.delivered += uint64(len(events))
 	others := uint64(0)
 	for i, e := range events {
 		if i > 0 && e.Kv.ModRevision != events[i-1].Kv.ModRevision {
@@ -182,43 +194,85 @@ func (o *eventObserver) match() {
 // other of this watcher.
 func (o *eventObserver) check(e *mvccpb.Event) {
 	i, followed := o.place(e.Kv.Key)
-	deleted := e.Type == mvccpb.Event_DELETE
 	version := uint32(e.Kv.Version)
-	if deleted {
+	if e.Type == mvccpb.Event_DELETE {
 		version = 0
 	}
-	if e.Kv.ModRevision < o.revision || e.Kv.ModRevision == o.revision && followed && o.last[i] == version {
-		if followed && version <= o.last[i] {
-			o.fault(eventsDuplicated, 1, e, "no event twice", fmt.Sprintf("version %d once more", version))
-			return
+	late := e.Kv.ModRevision < o.revision
+	again := e.Kv.ModRevision == o.revision && followed && o.last[i] == version
+	if late || again {
+		expected := fmt.Sprintf("no event after that of revision %d", o.revision)
+		switch {
+		case followed && late && o.fill(i, version):
+			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected, fmt.Sprintf("version %d at revision %d", version, e.Kv.ModRevision))
+		case followed && version <= o.last[i]:
+			o.fault(eventsDuplicated, 1, o.phase, string(e.Kv.Key), "no event twice", fmt.Sprintf("version %d at revision %d once more", version, e.Kv.ModRevision))
+		default:
+			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected, fmt.Sprintf("one of revision %d", e.Kv.ModRevision))
 		}
-		o.fault(eventsDisordered, 1, e, fmt.Sprintf("no event before revision %d", o.revision), "an older one")
+		return
 	}
 	if !followed {
 		return
 	}
 	last := o.last[i]
 	o.last[i] = version
-	if o.blind {
+	if o.blind || version == last+1 || version == 0 && last > 0 {
 		return
 	}
-	switch {
-	case deleted && last == 0:
-		o.fault(eventsMissed, 1, e, "the put before the deletion", "the deletion")
-	case !deleted && version > last+1:
-		o.fault(eventsMissed, uint64(version-last-1), e, fmt.Sprintf("version %d", last+1), fmt.Sprintf("version %d", version))
-	case !deleted && version <= last:
-		o.fault(eventsMissed, 1, e, fmt.Sprintf("version %d, or a deletion", last+1), fmt.Sprintf("version %d of a new key", version))
+	g := gap{place: i, first: last + 1, last: version - 1, phase: o.phase, found: fmt.Sprintf("version %d at revision %d", version, e.Kv.ModRevision)}
+	if version <= last { // the deletion between is missing, or the put before it
+		g.first, g.last = 0, 0
 	}
+	if len(o.gaps) >= maxGaps {
+		o.miss(g)
+		return
+	}
+	o.gaps = append(o.gaps, g)
 }
 
-func (o *eventObserver) fault(count int, n uint64, e *mvccpb.Event, expected, got string) {
-	o.count(count, n)
+// fill takes a version that comes late out of the gap that it left.
+func (o *eventObserver) fill(place int, version uint32) bool {
+	for i, g := range o.gaps {
+		if g.place != place || version < g.first || version > g.last {
+			continue
+		}
+		rest := g
+		o.gaps[i].last, rest.first = version-1, version+1
+		if version == g.first {
+			o.gaps = slices.Delete(o.gaps, i, i+1)
+		}
+		if rest.first <= rest.last {
+			o.gaps = append(o.gaps, rest)
+		}
+		return true
+	}
+	return false
+}
+
+// miss counts a gap that stays.
+func (o *eventObserver) miss(g gap) {
+	expected := fmt.Sprintf("version %d", g.first)
+	if g.last > g.first {
+		expected = fmt.Sprintf("versions %d to %d", g.first, g.last)
+	}
+	if g.first == 0 {
+		expected = "the events of a deletion and what led to it"
+	}
+	o.fault(eventsMissed, uint64(g.last-g.first)+1, g.phase, o.key(g.place), expected, g.found)
+}
+
+func (o *eventObserver) fault(count int, n uint64, phase int, key, expected, got string) {
+	o.workload.sink.Count(phase, watchEvent, count, n)
 	o.workload.violate(results.Violation{
-		Key:      string(e.Kv.Key),
-		Expected: fmt.Sprintf("%s, at watcher %d of stream %d", expected, o.number, o.stream),
-		Found:    fmt.Sprintf("%s at revision %d", got, e.Kv.ModRevision),
+		Key: key, Expected: fmt.Sprintf("%s, at watcher %d of stream %d", expected, o.number, o.stream), Found: got,
 	})
+}
+
+// key is the name of a followed key.
+func (o *eventObserver) key(place int) string {
+	every := o.workload.baseline.every
+	return string(o.maker.appendKey(nil, ((o.first+every-1)/every+int64(place))*every))
 }
 
 // lost is called when history that the watcher had not seen was compacted.
@@ -227,15 +281,17 @@ func (o *eventObserver) lost(int64) {
 	o.blind = true
 }
 
-// compareWith sees that the last event of each key has come.
+// compareWith sees that the last event of each key has come. Nothing comes after.
 func (o *eventObserver) compareWith(final *versions) {
 	o.match()
 	o.count(eventsUnmatched, uint64(len(o.waiting)))
+	for _, g := range o.gaps {
+		o.miss(g)
+	}
 	if o.blind {
 		return
 	}
-	every := final.every
-	firstPlace := (o.first + every - 1) / every
+	firstPlace := (o.first + final.every - 1) / final.every
 	for i, last := range o.last {
 		want := final.of[firstPlace+int64(i)]
 		if want == last {
@@ -245,11 +301,6 @@ func (o *eventObserver) compareWith(final *versions) {
 		if want > last {
 			n = uint64(want - last)
 		}
-		o.count(eventsMissed, n)
-		o.workload.violate(results.Violation{
-			Key:      string(o.maker.appendKey(nil, (firstPlace+int64(i))*every)),
-			Expected: fmt.Sprintf("events up to version %d, at watcher %d of stream %d", want, o.number, o.stream),
-			Found:    fmt.Sprintf("version %d was the last", last),
-		})
+		o.fault(eventsMissed, n, o.phase, o.key(i), fmt.Sprintf("events up to version %d", want), fmt.Sprintf("version %d was the last", last))
 	}
 }

@@ -104,7 +104,7 @@ func (*leaseExpireWorkload) Kinds() []bench.Kind {
 // Attach implements [bench.Receiver]: it watches the keys go.
 func (w *leaseExpireWorkload) Attach(ctx context.Context, s *bench.Sink) (err error) {
 	w.sink = s
-	stream := newWatchStream(w.target.conn(0), s.Now)
+	stream := newWatchStream(w.target.stream(0), s.Now)
 	deleted := watchOptions{noPut: true}
 	stream.add(&watcher{events: w.gone, create: deleted.request([]byte(w.target.Prefix), prefixEnd(w.target.Prefix))})
 	w.streams, err = startStreams(ctx, []*watchStream{stream}, len(w.target.Conns))

@@ -20,6 +20,8 @@ import (
 type Target struct {
 	// Conns are shared by the clients: client i uses Conns[i mod len(Conns)].
 	Conns []grpc.ClientConnInterface
+	// Streams carry the long-lived streams of watchers, in turn; without, Conns do.
+	Streams []grpc.ClientConnInterface
 	// Prefix starts every key.
 	Prefix string
 	Seed   uint64
@@ -44,6 +46,14 @@ type shared struct {
 }
 
 func (t Target) conn(client int) grpc.ClientConnInterface { return t.Conns[client%len(t.Conns)] }
+
+// stream is the connection of watch stream i.
+func (t Target) stream(i int) grpc.ClientConnInterface {
+	if len(t.Streams) > 0 {
+		return t.Streams[i%len(t.Streams)]
+	}
+	return t.conn(i)
+}
 
 // Definition is one workload before it is bound to a cluster.
 type Definition interface {

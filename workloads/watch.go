@@ -183,7 +183,7 @@ func (w *watchWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 	}
 	var streams []*watchStream
 	for i := range d.streams {
-		stream := newWatchStream(w.target.conn(i), s.Now)
+		stream := newWatchStream(w.target.stream(i), s.Now)
 		stream.requireLeader, stream.delay = d.requireLeader, d.delay
 		for j := range d.each {
 			o := newEventObserver(w, i, j, maker)

@@ -21,7 +21,7 @@ var allowed = map[string][]string{
 	"bench/cluster":                 {"results", "bench/machine"},
 	"bench/transport":               {"results"},
 	"bench/transport/transporttest": {},
-	"workloads":                     {"bench"},
+	"workloads":                     {"bench", "results"},
 }
 
 func TestImports(t *testing.T) {

@@ -16,7 +16,8 @@ type Proxy struct {
 	wg       sync.WaitGroup
 
 	mu     sync.Mutex
-	frozen time.Time // nothing is forwarded before
+	frozen time.Time     // nothing is forwarded before
+	delay  time.Duration // of what the server sends
 	conns  map[net.Conn]bool
 	closed bool
 }
@@ -37,6 +38,23 @@ func (p *Proxy) Freeze(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.frozen = time.Now().Add(d)
+}
+
+// Delay makes everything that the server sends arrive so much later. It holds
+// for what is sent from now on.
+func (p *Proxy) Delay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
+}
+
+// Cut closes every connection; new ones are let through.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		_ = c.Close()
+	}
 }
 
 // Close ends the proxy and every connection through it.
@@ -63,7 +81,9 @@ func (p *Proxy) accept() {
 			continue
 		}
 		p.wg.Go(func() { p.forward(client, server) })
-		p.wg.Go(func() { p.forward(server, client) })
+		late := make(chan chunk, 1<<12)
+		p.wg.Go(func() { p.collect(server, client, late) })
+		p.wg.Go(func() { deliver(client, late) })
 	}
 }
 
@@ -78,6 +98,46 @@ func (p *Proxy) keep(conns ...net.Conn) bool {
 		p.conns[c] = true
 	}
 	return !p.closed
+}
+
+// chunk is bytes that are due at a time.
+type chunk struct {
+	data []byte
+	due  time.Time
+}
+
+// collect reads what the server sends and says when it is due.
+func (p *Proxy) collect(from, to net.Conn, late chan<- chunk) {
+	defer close(late)
+	for {
+		buf := make([]byte, 32<<10)
+		n, err := from.Read(buf)
+		p.mu.Lock()
+		due := time.Now().Add(p.delay)
+		if p.frozen.After(due) {
+			due = p.frozen
+		}
+		p.mu.Unlock()
+		if n > 0 {
+			late <- chunk{buf[:n], due}
+		}
+		if err != nil {
+			p.drop(from, to)
+			return
+		}
+	}
+}
+
+// deliver writes what is due. When it cannot, it goes on emptying the channel.
+func deliver(to net.Conn, late <-chan chunk) {
+	var err error
+	for c := range late {
+		if err != nil {
+			continue
+		}
+		time.Sleep(time.Until(c.due))
+		_, err = to.Write(c.data)
+	}
 }
 
 func (p *Proxy) forward(from, to net.Conn) {
@@ -99,6 +159,10 @@ func (p *Proxy) forward(from, to net.Conn) {
 			break
 		}
 	}
+	p.drop(from, to)
+}
+
+func (p *Proxy) drop(from, to net.Conn) {
 	_ = from.Close()
 	_ = to.Close()
 	p.mu.Lock()
