@@ -237,7 +237,8 @@ func serverCounts(endpoints []string) map[string]uint64 {
 			unary := strings.HasPrefix(line, "grpc_server_handled_total{") && strings.Contains(line, `grpc_type="unary"`)
 			stream := strings.HasPrefix(line, "grpc_server_msg_received_total{") && strings.Contains(line, `grpc_type="bidi_stream"`)
 			started := strings.HasPrefix(line, "grpc_server_started_total{") && strings.Contains(line, `grpc_type="bidi_stream"`)
-			if !unary && !stream && !started {
+			answers := strings.HasPrefix(line, "grpc_server_started_total{") && strings.Contains(line, `grpc_type="server_stream"`)
+			if !unary && !stream && !started && !answers {
 				continue
 			}
 			_, rest, _ := strings.Cut(line, `grpc_method="`)

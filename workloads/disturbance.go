@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
@@ -179,6 +180,9 @@ func (d *compaction) New(t Target) func(ctx context.Context) (string, error) {
 			return "nothing yet: the first time only notes the revision", nil
 		}
 		_, err = kv.Compact(ctx, &pb.CompactionRequest{Revision: to})
+		if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
+			return "another client has compacted further", nil
+		}
 		return fmt.Sprintf("to revision %d", to), err
 	}
 }

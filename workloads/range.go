@@ -128,7 +128,7 @@ func (w *rangeWorkload) chooseStream(ctx context.Context) error {
 	if w.definition.stream != "auto" {
 		return nil
 	}
-	stream, err := pb.NewKVClient(w.target.conn(0)).RangeStream(ctx, &pb.RangeRequest{Key: []byte(w.target.Prefix), CountOnly: true})
+	stream, err := pb.NewKVClient(w.target.conn(0)).RangeStream(ctx, &pb.RangeRequest{Key: []byte(w.target.Prefix), Limit: 1})
 	for err == nil {
 		_, err = stream.Recv()
 	}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -270,6 +272,11 @@ func checkFields(n *yaml.Node, t reflect.Type) error {
 		}
 	case t.Kind() == reflect.Struct && n.Kind != yaml.MappingNode:
 		return nodeError(n, "here should be a mapping with fields such as %q", yamlFields(t)[0].name)
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 && n.Kind == yaml.ScalarNode:
+		// The library would cut off a fraction without a word.
+		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f != math.Trunc(f) {
+			return nodeError(n, "%s is not a whole number", clip(n.Value))
+		}
 	case t.Kind() == reflect.Slice:
 		return nodeError(n, "here should be a list, each item behind a hyphen")
 	case t.Kind() == reflect.Struct:
