@@ -259,7 +259,7 @@ func (c *memberChoice) each(ctx context.Context, t Target, do func(m grpc.Client
 	var details []string
 	for i := range conns {
 		detail, doErr := do(conns[i])
-		details = append(details, strings.TrimSpace(names[i]+" "+detail))
+		details = append(details, strings.TrimSuffix(names[i]+": "+detail, ": "))
 		err = errors.Join(err, doErr)
 	}
 	return strings.Join(details, ", "), err

@@ -194,6 +194,11 @@ func TestProofHasTeeth(t *testing.T) {
 				}
 			}
 		}()}},
+		"a key outlives its lease": {workload: "lease-attach", want: "no key, as its lease", meddler: meddler{reply: func(reply any) {
+			if r, ok := reply.(*pb.LeaseLeasesResponse); ok {
+				r.Leases = nil
+			}
+		}}},
 		"an event is dropped": {workload: "watch", want: "expected version", meddler: meddler{event: func() func(*pb.WatchResponse) bool {
 			drop := once(func() bool { return true })
 			return func(r *pb.WatchResponse) bool {
