@@ -25,6 +25,12 @@ type SetupObserver interface {
 	Setup(done, total int)
 }
 
+// ProofObserver is an Observer that also wants to know when the proof begins,
+// after the last interval.
+type ProofObserver interface {
+	Proving()
+}
+
 // observers calls a list of observers and keeps what went wrong.
 type observers struct {
 	list   []Observer
@@ -58,6 +64,14 @@ func (o *observers) interval(i *results.Interval) {
 		}
 		if err := ob.Interval(i); err != nil {
 			o.failed[ob] = err
+		}
+	}
+}
+
+func (o *observers) proving() {
+	for _, ob := range o.list {
+		if s, ok := ob.(ProofObserver); ok {
+			s.Proving()
 		}
 	}
 }

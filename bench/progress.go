@@ -55,6 +55,7 @@ func NewProgress(w io.Writer, style ProgressStyle, width int) *Progress {
 var (
 	_ Observer      = (*Progress)(nil)
 	_ SetupObserver = (*Progress)(nil)
+	_ ProofObserver = (*Progress)(nil)
 )
 
 // Start implements [Observer].
@@ -76,15 +77,28 @@ func (p *Progress) Setup(done, total int) {
 	p.populate = time.Now()
 	switch p.style {
 	case ProgressBar:
-		p.bar(fmt.Sprintf("%-8s %s %s of %s keys", PhasePopulate, gauge(float64(done)/float64(total)), humanize.Comma(int64(done)), humanize.Comma(int64(total))))
+		p.bar(fmt.Sprintf("%-8s %s %s of %s", PhasePopulate, gauge(float64(done)/float64(total)), humanize.Comma(int64(done)), humanize.Comma(int64(total))))
 	case ProgressPlain:
-		fmt.Fprintf(p.w, "%s: %s of %s keys\n", PhasePopulate, humanize.Comma(int64(done)), humanize.Comma(int64(total)))
+		fmt.Fprintf(p.w, "%s: %s of %s\n", PhasePopulate, humanize.Comma(int64(done)), humanize.Comma(int64(total)))
 	case ProgressJSON:
 		p.json(struct {
 			Phase string `json:"phase"`
 			Done  int    `json:"done"`
 			Total int    `json:"total"`
 		}{PhasePopulate, done, total})
+	}
+}
+
+// Proving implements [ProofObserver].
+func (p *Progress) Proving() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const text = "checking what was acknowledged"
+	switch p.style {
+	case ProgressBar:
+		p.bar(text)
+	case ProgressPlain:
+		fmt.Fprintln(p.w, text)
 	}
 }
 
@@ -98,6 +112,11 @@ func (p *Progress) Interval(i *results.Interval) error {
 	}
 	for _, o := range i.Operations {
 		p.failed += o.Failed + o.TimedOut + o.Dropped
+	}
+	if p.style == ProgressPlain {
+		for _, e := range i.Events {
+			fmt.Fprintf(p.w, "%s %s: %s %s%s\n", i.Phase, e.Start.Round(100*time.Millisecond), e.Kind, e.Detail, e.Error)
+		}
 	}
 	p.recent = append(p.recent, i.Operations...)
 	p.span += i.Length
@@ -151,6 +170,9 @@ func (p *Progress) summary() figures {
 	var completed uint64
 	latencies := make([]results.Latency, 0, len(p.recent))
 	for _, o := range p.recent {
+		if o.Arrived {
+			continue
+		}
 		completed += o.Completed
 		latencies = append(latencies, o.ResponseTime)
 	}

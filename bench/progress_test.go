@@ -30,12 +30,14 @@ func progressOf(t *testing.T, style ProgressStyle) string {
 	for i := range 5 {
 		err := p.Interval(&results.Interval{
 			Number: i, Phase: "measure", Start: time.Duration(i) * time.Second, Length: time.Second, InFlight: 3,
+			Events:     []results.Event{{Kind: "compaction", Start: time.Duration(i)*time.Second + time.Millisecond, Detail: "to revision 7"}}[:max(0, i-3)],
 			Operations: []results.Operation{{Phase: "measure", Op: "put", Offered: 101, Completed: 100, Failed: 1, Throughput: 100, ResponseTime: l}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	p.Proving()
 	if err := p.Finish(run); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +45,7 @@ func progressOf(t *testing.T, style ProgressStyle) string {
 }
 
 func TestProgress(t *testing.T) {
-	if got, want := progressOf(t, ProgressPlain), "measure 5s: 100/s, p50 2ms, p99 2ms, errors 5  15s left\n"; got != want {
+	if got, want := progressOf(t, ProgressPlain), "measure 4s: compaction to revision 7\nmeasure 5s: 100/s, p50 2ms, p99 2ms, errors 5  15s left\nchecking what was acknowledged\n"; got != want {
 		t.Errorf("plain: %q, want %q", got, want)
 	}
 	lines := strings.Split(strings.TrimSpace(progressOf(t, ProgressJSON)), "\n")
@@ -52,7 +54,7 @@ func TestProgress(t *testing.T) {
 		t.Errorf("json: %d lines, the last is %s, want %s", len(lines), lines[len(lines)-1], want)
 	}
 	bar := strings.Split(progressOf(t, ProgressBar), "\r\x1b[K")
-	if last := bar[len(bar)-2]; !strings.HasPrefix(last, "measure  █████░░░░░░░░░░░░░░░ 100/s  p50 2ms") || len([]rune(last)) >= 60 {
+	if last := bar[len(bar)-3]; !strings.HasPrefix(last, "measure  █████░░░░░░░░░░░░░░░ 100/s  p50 2ms") || len([]rune(last)) >= 60 {
 		t.Errorf("bar: %q is not a quarter done within 60 columns", last)
 	}
 	if bar[len(bar)-1] != "" {

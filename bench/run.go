@@ -183,6 +183,7 @@ func (e *engine) verify(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
+	e.observers.proving()
 	proof, err := v.Verify(ctx)
 	if proof == nil {
 		proof = &results.Proof{}

@@ -110,6 +110,7 @@ func TestGolden(t *testing.T) {
 	dead.Operations = []results.Operation{{Phase: "measure", Op: "put", Offered: 500, Unfinished: 500, TimedOut: 500, UnfinishedResponseTime: latency(t, map[time.Duration]int64{time.Second: 500})}}
 	nothing := &results.Run{Outcome: results.Failed, Reason: "set up range: boom", Plan: results.Plan{Workload: "range", Clients: 1, Conns: 1}, Target: results.Target{Verdict: results.TargetNone}}
 	for name, docs := range map[string][]Document{
+		"mix.txt":     {{Run: mixture(t)}},
 		"open.txt":    {{Run: sample(t), Path: "results/20261120-101500-a1b2c3"}},
 		"partial.txt": {{Run: partial}},
 		"range.txt":   {{Run: read}, {Run: read}},
@@ -123,6 +124,47 @@ func TestGolden(t *testing.T) {
 		}
 		golden(t, name, b.Bytes())
 	}
+}
+
+// mixture is a scenario's run: several kinds, times with a sign, disturbances and
+// a proof that found something.
+func mixture(t *testing.T) *results.Run {
+	run := sample(t)
+	run.Plan.Workload = "kubernetes"
+	fast := latency(t, map[time.Duration]int64{time.Millisecond: 5000, 2 * time.Millisecond: 100})
+	slow := latency(t, map[time.Duration]int64{time.Millisecond: 50, 400 * time.Millisecond: 50})
+	waited := latency(t, map[time.Duration]int64{300 * time.Millisecond: 100})
+	op := func(name string, n uint64, l results.Latency) results.Operation {
+		return results.Operation{Phase: "measure", Op: name, Offered: n, Completed: n, Throughput: float64(n) / 10, ResponseTime: l, ServiceTime: l}
+	}
+	update, list, event := op("pods/update", 5100, fast), op("pod-list", 100, slow), op("watch/event", 5100, fast)
+	update.Write = true
+	update.Counts = []results.Count{{Name: "attempts", Count: 5200}, {Name: "conflicts", Of: "attempts", Count: 100}, {Name: "leases"}}
+	update.QueueTime = latency(t, map[time.Duration]int64{10 * time.Microsecond: 5100})
+	list.QueueTime = waited
+	list.Failed, list.Offered = 2, 102
+	list.Errors = []results.ErrorClass{{Code: "Unavailable", Count: 2, Example: "no leader"}}
+	event.Arrived = true
+	event.Counts = []results.Count{{Name: "coalesced", Count: 51}, {Name: "missed", Count: 1}}
+	before, after := op("watch/event-before-ack", 3000, latency(t, map[time.Duration]int64{200 * time.Microsecond: 3000})), op("watch/event-after-ack", 2100, latency(t, map[time.Duration]int64{time.Millisecond: 2100}))
+	before.Of, before.Sign, before.Arrived = "watch/event-since-ack", -1, true
+	after.Of, after.Sign, after.Arrived = "watch/event-since-ack", 1, true
+	run.Operations = []results.Operation{update, list, op("watch/put", 0, results.Latency{}), event, before, after}
+	run.Events = []results.Event{
+		{Kind: "compaction", Start: 6 * time.Second, Length: 3 * time.Millisecond, Detail: "to revision 1234"},
+		{Kind: "move-leader", Start: 9 * time.Second, Length: time.Second, Error: "there is no leader"},
+	}
+	run.Proof = &results.Proof{
+		Verdict: results.Violated, Found: 21,
+		Checks: []results.Check{
+			{Name: "keys", Checked: 100, Of: 100, Note: "each holds its last acknowledged write"},
+			{Name: "keys", Checked: 50, Of: 500, Note: "each holds its last acknowledged write, one key in 10 followed"},
+			{Name: "members", Of: 3, Skipped: "no answer"},
+			{Name: "watchers", Checked: 3, Of: 3, Note: "each event once and in order"},
+		},
+		Violations: []results.Violation{{Check: "watchers", Key: "/etcdbench/x/pods/7", Expected: "version 3, at watcher 0 of stream 1", Found: "version 4 at revision 99"}},
+	}
+	return run
 }
 
 func TestJSONIsTheStoredDocument(t *testing.T) {
@@ -147,6 +189,9 @@ func TestHostileStrings(t *testing.T) {
 	run.Operations[1].Errors[0].Code, run.Operations[1].Errors[0].Example = evil, evil
 	run.Validity.Verdict, run.Validity.Reasons[0].Message = evil, evil
 	run.Warnings[0].Message, run.Environment.Disk.FileSystem = evil, evil
+	run.Events = []results.Event{{Kind: evil, Detail: evil, Error: evil}}
+	run.Operations[1].Counts = []results.Count{{Name: evil, Of: evil, Count: 1}}
+	run.Proof = &results.Proof{Verdict: evil, Checks: []results.Check{{Name: evil, Note: evil}, {Name: "x", Skipped: evil}}, Violations: []results.Violation{{Check: evil, Key: evil, Expected: evil, Found: evil}}}
 	run.Outcome, run.Reason, run.Target.Verdict = results.Outcome(evil), evil, evil
 	var b bytes.Buffer
 	if err := writeText(&b, []Document{{Run: run, Path: evil}}); err != nil {

@@ -62,6 +62,9 @@ func (t text) what(r *results.Run) {
 	if r.Outcome != results.Completed {
 		t.line("%s: %s", strings.ToUpper(clean(string(r.Outcome))), clean(r.Reason))
 	}
+	if r.Proof != nil && r.Proof.Verdict == results.Violated {
+		t.line("PROOF VIOLATED: %s: what etcd acknowledged is not what it holds", plural(r.Proof.Found, "violation", "violations"))
+	}
 	t.line("")
 }
 
@@ -363,6 +366,8 @@ func (t text) counts(prefix string, o results.Operation) {
 		case whole == 0:
 		case of != "":
 			part += fmt.Sprintf(" (%s%s)", share(int64(c.Count), int64(whole)), of)
+		case c.Count < whole:
+			part += fmt.Sprintf(" (%s of completed)", share(int64(c.Count), int64(whole)))
 		default:
 			part += fmt.Sprintf(" (%.4g for each completed)", float64(c.Count)/float64(whole))
 		}
@@ -419,7 +424,10 @@ func joinChecks(checks []results.Check) []results.Check {
 		}
 		joined[i].Checked += c.Checked
 		joined[i].Of += c.Of
-		if !strings.Contains(joined[i].Note, c.Note) {
+		switch {
+		case strings.Contains(c.Note, joined[i].Note):
+			joined[i].Note = c.Note
+		case !strings.Contains(joined[i].Note, c.Note):
 			joined[i].Note += "; " + c.Note
 		}
 	}

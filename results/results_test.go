@@ -43,7 +43,11 @@ func sampleRun(t interface{ Fatal(...any) }) *Run {
 		Plan: Plan{
 			Workload: "put", Params: map[string]string{"val-size": "256"}, Seed: 1, Prefix: "/etcdbench/x/", Clients: 128, Conns: 8,
 			Timeout: 10 * time.Second, Drain: 10 * time.Second, Target: 10_000,
-			Phases: []PlanPhase{{Name: "warmup", Duration: 5 * time.Second, Warmup: true}, {Name: "measure", Duration: 30 * time.Second, Load: Load{Rate: 100, Arrival: "constant"}}},
+			Scenario: "mine", Parameters: map[string]float64{"nodes": 3}, Verify: true, Thresholds: []string{"put.failed == 0"},
+			Mix:          []PlanEntry{{Name: "put", Workload: "put", Weight: 0.5, Prefix: "/etcdbench/x/put/", Params: map[string]string{"val-size": "256"}}},
+			Population:   []PlanPopulation{{Prefix: "/etcdbench/x/ballast/", Keys: 10, KeySize: 128, ValSize: "256"}},
+			Disturbances: []PlanDisturbance{{Kind: "compaction", At: time.Second, Every: time.Minute, Params: map[string]string{"previous": "true"}}},
+			Phases:       []PlanPhase{{Name: "warmup", Duration: 5 * time.Second, Warmup: true}, {Name: "measure", Duration: 30 * time.Second, Load: Load{Rate: 100, Arrival: "constant"}}},
 		},
 		Environment: Environment{CPUModel: "Example CPU", CPUs: 2, GOMAXPROCS: 2, OS: "linux", Arch: "amd64", Tool: "0.1.0", Go: "go1.26", Disk: &Disk{FileSystem: "ext4", SyncP50: 100_000, SyncP99: 200_000, Syncs: 1000}},
 		Cluster:     Cluster{Kind: "process", Version: "3.7.3", Members: []Member{{Name: "m1", ID: "abc", Endpoint: "127.0.0.1:12345", Leader: true}}, Settings: map[string]string{"quota-backend-bytes": "8589934592"}},
@@ -53,8 +57,16 @@ func sampleRun(t interface{ Fatal(...any) }) *Run {
 		Operations: []Operation{{
 			Phase: "measure", Op: "put", Write: true, Offered: 6, Completed: 3, Failed: 1, Dropped: 1, Unfinished: 1, Throughput: 0.1,
 			ResponseTime: ok, ServiceTime: ok, QueueTime: latency(t, 100, 200, 300), FailedResponseTime: latency(t, 5_000_000), UnfinishedResponseTime: latency(t, 9_000_000_000),
+			Counts: []Count{{Name: "attempts", Count: 4}, {Name: "conflicts", Of: "attempts", Count: 1}},
 			Errors: []ErrorClass{{Code: "Unavailable", Etcd: "etcdserver: leader changed", Count: 1, Example: "etcdserver: leader changed"}},
+		}, {
+			Phase: "measure", Op: "event-before-ack", Arrived: true, Of: "event-since-ack", Sign: -1, Offered: 3, Completed: 3, ResponseTime: ok, Errors: []ErrorClass{},
 		}},
+		Events: []Event{{Kind: "compaction", Start: time.Second, Length: time.Millisecond, Detail: "to revision 7"}, {Kind: "move-leader", Start: 2 * time.Second, Error: "no leader"}},
+		Proof: &Proof{
+			Verdict: Violated, Checks: []Check{{Name: "keys", Checked: 3, Of: 6, Note: "a sample"}, {Name: "members", Skipped: "not asked"}},
+			Violations: []Violation{{Check: "keys", Key: "/etcdbench/x/1", Expected: "a", Found: "b"}}, Found: 1,
+		},
 		Warnings: []Warning{{Code: "keys-left", Message: "some"}},
 	}
 }

@@ -2,6 +2,8 @@ package workloads
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -28,9 +30,9 @@ func (x *exchange[Q, R]) ask(ctx context.Context, request *Q, answer func(*R) bo
 		streamCtx, x.cancel = context.WithCancel(context.Background())
 		undo := context.AfterFunc(ctx, x.cancel)
 		stream, err := x.open(streamCtx)
-		if err != nil || !undo() {
+		if !undo() || err != nil {
 			x.close()
-			return nil, contextFirst(ctx, err)
+			return nil, openError(ctx, err)
 		}
 		x.stream = stream
 	}
@@ -59,6 +61,15 @@ func (x *exchange[Q, R]) close() {
 		x.cancel()
 	}
 	x.stream = nil
+}
+
+// openError says what gRPC does not: it lets a stream wait, without a word, while
+// the connection has as many as the server allows.
+func openError(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("no stream could be opened in time: the server may allow no more on a connection (--max-concurrent-streams): use more --conns: %w", ctx.Err())
+	}
+	return contextFirst(ctx, err)
 }
 
 // contextFirst tells that ctx has ended rather than what came of it.

@@ -33,9 +33,9 @@ type leaseAttachDefinition struct {
 func (d *leaseAttachDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "uniform", defaultSpace)
 	d.values.addFlags(fs)
-	fs.IntVar(&d.each, "keys-per-lease", 100, "keys that share a lease")
+	fs.IntVar(&d.each, "keys-per-lease", 100, "keys that share a lease (txn-cas: 0 for no leases)")
 	fs.DurationVar(&d.reuse, "lease-reuse", 0, "use a shared lease no longer than this (0: until its keys are used up)")
-	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases")
+	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 
 func (d *leaseAttachDefinition) Validate(prefix string) error {

@@ -39,7 +39,7 @@ func (d *leaseExpireDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.keySize, "key-size", 48, "length of a key in bytes, prefix included")
 	d.values.addFlags(fs)
 	fs.IntVar(&d.each, "leases-per-op", 1, "leases that an operation grants, each with a key")
-	fs.DurationVar(&d.ttl, "ttl", 2*time.Second, "time to live of the leases; etcd raises it to one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", 2*time.Second, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 
 // maxExpireOps is how many operations get keys of their own.

@@ -22,7 +22,7 @@ func leaseGrantEntry() Entry {
 type leaseGrantDefinition struct{ ttl time.Duration }
 
 func (d *leaseGrantDefinition) AddFlags(fs *pflag.FlagSet) {
-	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases")
+	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 
 func (d *leaseGrantDefinition) Validate(string) error { return validateTTL(d.ttl) }

@@ -43,8 +43,8 @@ func (d *leaseRevokeDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.keySize, "key-size", 48, "length of a key in bytes, prefix included")
 	d.values.addFlags(fs)
 	fs.IntVar(&d.leases, "leases", 1000, "leases that exist at first")
-	fs.IntVar(&d.each, "keys-per-lease", 10, "keys attached to each lease")
-	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases")
+	fs.IntVar(&d.each, "keys-per-lease", 10, "keys that share a lease (txn-cas: 0 for no leases)")
+	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 
 func (d *leaseRevokeDefinition) Validate(prefix string) error {

@@ -33,8 +33,8 @@ type lockDefinition struct {
 
 func (d *lockDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.locks, "locks", 100, "locks that the clients share")
-	fs.DurationVar(&d.hold, "hold", 0, "how long a lock is held")
-	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the clients' sessions")
+	fs.DurationVar(&d.hold, "hold", 0, "how long a lock or an office is held")
+	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 
 func (d *lockDefinition) Validate(string) error {

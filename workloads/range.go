@@ -50,7 +50,7 @@ func (d *rangeDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&d.stream, "stream", "false", "use RangeStream (etcd v3.7 and later): true, false, or auto where the server has it")
 	fs.Lookup("stream").NoOptDefVal = "true"
 	fs.BoolVar(&d.existing, "existing", false, "read what is there, written by others, instead of a population of one's own")
-	fs.StringVar(&d.consistency, "consistency", "l", "l: linearizable, s: serializable")
+	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
 }
 
 func (d *rangeDefinition) Validate(prefix string) error {

@@ -15,7 +15,7 @@ func stmEntry() Entry {
 	return Entry{
 		Name:    "stm",
 		Summary: "software transactional memory: read keys, write them, retry on conflict",
-		Measures: "An operation is one clientv3/concurrency STM transaction that reads --keys-per-txn keys and writes --txn-writes of them, up to its commit. " +
+		Measures: "An operation is one clientv3/concurrency STM transaction that reads --keys-per-txn keys and writes --txn-wr-percent of them, up to its commit. " +
 			"Attempts and conflicts are counted; waiting for the arrival is never inside the transaction.",
 		Define: func() Definition { return new(stmDefinition) },
 	}
@@ -25,7 +25,7 @@ type stmDefinition struct {
 	keys      Keys
 	values    Values
 	each      int
-	writes    int
+	percent   int
 	isolation string
 
 	level concurrency.Isolation
@@ -35,7 +35,7 @@ func (d *stmDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "uniform", 1000)
 	d.values.addFlags(fs)
 	fs.IntVar(&d.each, "keys-per-txn", 2, "different keys that a transaction reads")
-	fs.IntVar(&d.writes, "txn-writes", -1, "how many of them it writes (-1: all)")
+	fs.IntVar(&d.percent, "txn-wr-percent", 50, "percentage of them that it writes")
 	fs.StringVar(&d.isolation, "isolation", "ss", "ss: serializable snapshot, s: serializable, r: repeatable reads, c: read committed")
 }
 
@@ -50,8 +50,8 @@ func (d *stmDefinition) Validate(prefix string) error {
 	if d.each < 1 || d.each > maxTxnOps || int64(d.each) > d.keys.Space {
 		return fmt.Errorf("--keys-per-txn must be between 1 and %d, and not above --key-space-size, but is %d", maxTxnOps, d.each)
 	}
-	if d.writes < -1 || d.writes > d.each {
-		return fmt.Errorf("--txn-writes must be between 0 and --keys-per-txn %d, not %d", d.each, d.writes)
+	if d.percent < 0 || d.percent > 100 {
+		return fmt.Errorf("--txn-wr-percent must be between 0 and 100, not %d", d.percent)
 	}
 	if err := d.keys.validate(prefix); err != nil {
 		return err
@@ -61,6 +61,9 @@ func (d *stmDefinition) Validate(prefix string) error {
 	}
 	return validateTxnOps(d.each, d.keys, d.values)
 }
+
+// writes is how many keys a transaction writes.
+func (d *stmDefinition) writes() int { return d.each * d.percent / 100 }
 
 func (d *stmDefinition) New(t Target) (bench.Workload, error) {
 	return &stmWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
@@ -81,7 +84,7 @@ const (
 
 func (*stmWorkload) Name() string { return "stm" }
 func (w *stmWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "stm", Write: w.definition.writes != 0, Counts: []bench.CountName{{Name: "attempts"}, {Name: "conflicts", Of: "attempts"}}}}
+	return []bench.Kind{{Name: "stm", Write: w.definition.writes() > 0, Counts: []bench.CountName{{Name: "attempts"}, {Name: "conflicts", Of: "attempts"}}}}
 }
 
 // Setup implements [bench.Workload].
@@ -102,12 +105,8 @@ func (w *stmWorkload) Teardown(context.Context) error {
 }
 
 func (w *stmWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	writes := w.definition.writes
-	if writes < 0 {
-		writes = w.definition.each
-	}
 	return &stmWorker{
-		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}), definition: w.definition, writes: writes,
+		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}), definition: w.definition, writes: w.definition.writes(),
 		client: w.facades[client%len(w.facades)],
 	}, nil
 }

@@ -360,3 +360,32 @@ func (w *clockWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 	w.sink.Store(s)
 	return w.probed.Attach(ctx, s)
 }
+
+// Where the server allows fewer streams on a connection than are asked for, the
+// run says so instead of hanging.
+func TestStreamLimitIsSaid(t *testing.T) {
+	s := cluster.DefaultSettings()
+	s.Members, s.UnsafeNoFsync = 1, true
+	s.EtcdFlags = []string{"max-concurrent-streams=8"}
+	s.DataDir, s.LogDir = t.TempDir(), t.TempDir()
+	c, err := cluster.StartProcesses(t.Context(), cluster.ProcessOptions{Settings: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Stop()
+	target := workloads.Target{Conns: dial(t, 2, c.Members()[0].Endpoint), Prefix: "/limit/", Seed: 1}
+	pl := plan(20, bench.PlanPhase{Total: 40})
+	pl.Timeout = time.Second
+	w := newWorkload(t, "lease-keepalive", target, map[string]string{"leases": "5"})
+	run, err := bench.Run(t.Context(), pl, w, bench.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if op, _ := run.Operation("measure", "lease-keepalive"); op.TimedOut == 0 || len(op.Errors) == 0 || !strings.Contains(op.Errors[0].Example, "use more --conns") {
+		t.Errorf("%d timed out: %v", op.TimedOut, op.Errors)
+	}
+	w = newWorkload(t, "watch", target, map[string]string{"streams": "40"})
+	if _, err := bench.Run(t.Context(), pl, w, bench.Options{}); err == nil || !strings.Contains(err.Error(), "of 40 watch streams opened on 2 connections") {
+		t.Errorf("error %v", err)
+	}
+}

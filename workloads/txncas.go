@@ -50,9 +50,9 @@ func (d *txnCASDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&d.verbs, "verbs", []string{verbUpdate}, "what operations do, in turns: create, update, delete")
 	fs.Int64Var(&d.initial, "initial-keys", -1, "keys that exist at first (-1: all, or half of them when there are creates or deletes)")
 	fs.IntVar(&d.attempts, "attempts", 10, "attempts after which an operation has failed")
-	fs.IntVar(&d.keysPerLease, "keys-per-lease", 0, "write keys under shared leases, so many under each (0: no leases)")
+	fs.IntVar(&d.keysPerLease, "keys-per-lease", 0, "keys that share a lease (txn-cas: 0 for no leases)")
 	fs.DurationVar(&d.leaseReuse, "lease-reuse", 0, "use a shared lease no longer than this (0: until its keys are used up)")
-	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the shared leases")
+	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 
 func (d *txnCASDefinition) Validate(prefix string) error {

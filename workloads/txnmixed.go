@@ -34,7 +34,7 @@ func (d *txnMixedDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.values.addFlags(fs)
 	fs.IntVar(&d.ops, "txn-ops", 1, "operations in one transaction")
 	fs.Float64Var(&d.ratio, "rw-ratio", 1, "reads for each write")
-	fs.StringVar(&d.consistency, "consistency", "l", "of the reads; l: linearizable, s: serializable")
+	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
 }
 
 func (d *txnMixedDefinition) Validate(prefix string) error {

@@ -228,7 +228,7 @@ type watchStreams struct {
 
 // openTime is how long all streams together may take to open and create their
 // watchers.
-const openTime = 30 * time.Second
+const openTime = 10 * time.Second
 
 // start runs the streams and returns when every watcher has been created.
 func startStreams(ctx context.Context, streams []*watchStream, conns int) (*watchStreams, error) {

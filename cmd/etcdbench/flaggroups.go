@@ -33,21 +33,29 @@ func (g *flagGroups) addWorkloads() {
 	var order []string
 	flags := map[string]*pflag.Flag{}
 	users := map[string][]string{}
+	differ := map[string]bool{} // whose defaults are not the same for all
 	for _, e := range workloads.All() {
 		own := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
 		own.SortFlags = false
 		e.Define().AddFlags(own)
 		own.VisitAll(func(f *pflag.Flag) {
-			if flags[f.Name] == nil {
+			switch known := flags[f.Name]; {
+			case known == nil:
 				flags[f.Name] = f
 				order = append(order, f.Name)
+			case known.DefValue != f.DefValue && !differ[f.Name]:
+				differ[f.Name] = true
+				known.Usage += " (default: see etcdbench workloads NAME)"
 			}
 			users[f.Name] = append(users[f.Name], e.Name)
 		})
 	}
+	for name := range differ {
+		flags[name].DefValue = zeroValue(flags[name].Value.Type())
+	}
 	titleOf := func(name string) string {
 		if len(users[name]) > 2 {
-			return "Several workloads (see etcdbench workloads NAME for defaults)"
+			return "Several workloads"
 		}
 		return "Workload " + strings.Join(users[name], ", ")
 	}
@@ -66,6 +74,19 @@ func (g *flagGroups) addWorkloads() {
 			}
 		})
 	}
+}
+
+// zeroValue is the default that help does not show.
+func zeroValue(kind string) string {
+	switch kind {
+	case "string":
+		return ""
+	case "bool":
+		return "false"
+	case "duration":
+		return "0s"
+	}
+	return "0"
 }
 
 // usage prints how a command is used, group by group.

@@ -30,12 +30,14 @@ func TestReadmeCommands(t *testing.T) {
 	}
 	defer c.Stop()
 	endpoint := c.Members()[0].Endpoint
+	nodes := regexp.MustCompile(`nodes=\d+`)
 	addresses := regexp.MustCompile(`--endpoints \S+`)
 	commands := regexp.MustCompile(`(?m)^(?:go run \./cmd/)?(etcdbench [a-z]+(?: .*)?)$`).FindAllStringSubmatch(string(readme), -1)
 	out := t.TempDir()
 	ran := 0
 	for _, m := range commands {
-		args := strings.Fields(addresses.ReplaceAllString(m[1], "--endpoints "+endpoint))[1:]
+		line := nodes.ReplaceAllString(addresses.ReplaceAllString(m[1], "--endpoints "+endpoint), "nodes=10")
+		args := strings.Fields(line)[1:]
 		switch {
 		case args[0] == "cluster", strings.Contains(m[1], "--cert"), strings.Contains(m[1], "--user"):
 			continue // the scripts have these, with signals, certificates and passwords
