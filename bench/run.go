@@ -101,6 +101,7 @@ type engine struct {
 
 	disturbances []Disturbance
 	timeline     timeline
+	sink         *Sink
 
 	clock  clock
 	errors errorTable
@@ -131,40 +132,51 @@ func (e *engine) execute(ctx context.Context) (err error) {
 			e.run.Warn("teardown-failed", tearErr.Error())
 		}
 	}()
-	begin := time.Now()
-	if err := e.workload.Setup(ctx, e.observers.setup); err != nil {
-		return fmt.Errorf("set up %s: %w", e.workload.Name(), err)
-	}
-	clients, err := e.newClients(ctx)
+	clients, receiver, err := e.prepare(ctx)
 	if err != nil {
 		return err
 	}
-	e.makeRecorders()
-	e.phases = make([]atomic.Pointer[phase], len(e.plan.Phases))
-	sink := &Sink{sinkState: &sinkState{engine: e}}
-	receiver, receives := e.workload.(Receiver)
-	if receives {
-		if err := receiver.Attach(ctx, sink); err != nil {
-			e.detach(ctx, receiver)
-			return fmt.Errorf("set up %s: %w", e.workload.Name(), err)
-		}
-	}
-	populated := time.Since(begin)
 	e.clock = clock{start: time.Now()}
-	sink.open.Store(true)
-	e.run.Phases = []results.Phase{{Name: PhasePopulate, Start: -populated, Length: populated}}
-	e.collector = newCollector(e, receives)
+	e.sink.open.Store(true)
+	e.collector = newCollector(e, receiver != nil)
 	stopBackground := e.background()
 	usage := machine.ReadUsage()
 	e.load(ctx, clients, cancel)
 	stopBackground()
-	if receives {
+	if receiver != nil {
 		e.detach(ctx, receiver)
 	}
-	sink.close()
+	e.sink.close()
 	e.run.Operations, err = e.collector.finish(usage)
 	e.verify(ctx)
 	return err
+}
+
+// prepare does all that comes before the load. The receiver is nil where the
+// workload is none.
+func (e *engine) prepare(ctx context.Context) ([]*client, Receiver, error) {
+	begin := time.Now()
+	failed := func(err error) error { return fmt.Errorf("set up %s: %w", e.workload.Name(), err) }
+	if err := e.workload.Setup(ctx, e.observers.setup); err != nil {
+		return nil, nil, failed(err)
+	}
+	clients, err := e.newClients(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	e.makeRecorders()
+	e.phases = make([]atomic.Pointer[phase], len(e.plan.Phases))
+	e.sink = &Sink{sinkState: &sinkState{engine: e}}
+	receiver, _ := e.workload.(Receiver)
+	if receiver != nil {
+		if err := receiver.Attach(ctx, e.sink); err != nil {
+			e.detach(ctx, receiver)
+			return nil, nil, failed(err)
+		}
+	}
+	populated := time.Since(begin)
+	e.run.Phases = []results.Phase{{Name: PhasePopulate, Start: -populated, Length: populated}}
+	return clients, receiver, nil
 }
 
 // detach gives the receiver the time of a drain, or none after an interrupt.
@@ -179,6 +191,11 @@ func (e *engine) detach(ctx context.Context, r Receiver) {
 func (e *engine) verify(ctx context.Context) {
 	v, ok := e.workload.(Verifier)
 	if !ok || !e.plan.Verify {
+		return
+	}
+	if ctx.Err() != nil {
+		e.run.Proof = &results.Proof{Checks: []results.Check{{Name: "all", Skipped: "the run was stopped: " + context.Cause(ctx).Error()}}}
+		e.run.Proof.Judge()
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)

@@ -369,7 +369,8 @@ func (t text) counts(prefix string, o results.Operation) {
 		case c.Count < whole:
 			part += fmt.Sprintf(" (%s of completed)", share(int64(c.Count), int64(whole)))
 		default:
-			part += fmt.Sprintf(" (%.4g for each completed)", float64(c.Count)/float64(whole))
+			each := float64(c.Count) / float64(whole)
+			part += fmt.Sprintf(" (%.4g for each completed, %s/s)", each, rate(each*o.Throughput))
 		}
 		parts = append(parts, part)
 	}

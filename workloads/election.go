@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 func electionEntry() Entry {
@@ -55,7 +56,7 @@ func (d *electionDefinition) Validate(string) error {
 }
 
 func (d *electionDefinition) New(t Target) (bench.Workload, error) {
-	return &electionWorkload{definition: *d, target: t, sessions: newSessions(t, d.ttl), run: newLeaseBook(t.Prefix)}, nil
+	return &electionWorkload{definition: *d, target: t, sessions: newSessions(t, d.ttl), run: newLeaseBook(t.Prefix), leaders: newHolders("elections", d.elections)}, nil
 }
 
 type electionWorkload struct {
@@ -64,6 +65,7 @@ type electionWorkload struct {
 	sessions   *sessions
 	run        *leaseBook // whose tag marks the run's proclamations
 	sink       *bench.Sink
+	leaders    *holders
 
 	stop      context.CancelFunc
 	observers sync.WaitGroup
@@ -156,20 +158,22 @@ func (w *electionWorker) Do(ctx context.Context, op *bench.Op) error {
 		w.session = session
 	default:
 	}
-	election := w.election(w.session, op.N%uint64(w.definition.elections))
+	office := op.N % uint64(w.definition.elections)
+	election := w.election(w.session, office)
 	op.Send()
 	if err := election.Campaign(ctx, "candidate"); err != nil {
 		return err
 	}
 	op.Done()
+	ours, _ := w.leaders.acquire(int(office), w.client, w.session, election.Key())
 	w.rng.seed = w.target.Seed
 	w.rng.reset(op.Phase, op.N)
-	w.lead(ctx, op, election)
+	w.lead(ctx, op, election, func() { w.leaders.release(int(office), ours) })
 	return nil
 }
 
-// lead is what a leader does until it resigns or crashes.
-func (w *electionWorker) lead(ctx context.Context, op *bench.Op, election *concurrency.Election) {
+// lead is what a leader does until it resigns or crashes; leave comes right before.
+func (w *electionWorker) lead(ctx context.Context, op *bench.Op, election *concurrency.Election, leave func()) {
 	stepCtx, cancel := context.WithTimeout(w.session.Ctx(), releaseTime+w.definition.hold)
 	defer cancel()
 	for range w.definition.proclaims {
@@ -179,6 +183,7 @@ func (w *electionWorker) lead(ctx context.Context, op *bench.Op, election *concu
 		recordStep(stepCtx, w.sink, op.Phase, w.client, electionProclaim, sent, err)
 	}
 	pause(ctx, w.definition.hold)
+	leave()
 	if w.rng.Float64() < w.definition.crashShare {
 		op.Count(0, 1)
 		w.session.Orphan() // its lease ends by itself
@@ -187,3 +192,6 @@ func (w *electionWorker) lead(ctx context.Context, op *bench.Op, election *concu
 	sent := w.sink.Now()
 	recordStep(stepCtx, w.sink, op.Phase, w.client, electionResign, sent, election.Resign(stepCtx))
 }
+
+// verify implements verifier.
+func (w *electionWorkload) verify(_ context.Context, proof *results.Proof) { w.leaders.verify(proof) }

@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/client/v3/concurrency"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"pgregory.net/rapid"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // Every operation belongs to one part; the parts number theirs without gaps, and
@@ -205,5 +207,36 @@ func TestAcks(t *testing.T) {
 		if k, ok := a.find(revision); ok {
 			t.Errorf("revision %d is found: %+v", revision, k)
 		}
+	}
+}
+
+// Two holders at once are a violation, whoever gives back first.
+func TestHoldersOverlap(t *testing.T) {
+	h := newHolders("locks", 2)
+	session := new(concurrency.Session) // lives for ever
+	first, alone := h.acquire(0, 1, session, "/l/0")
+	if !alone {
+		t.Error("the first holder is not alone")
+	}
+	if _, alone := h.acquire(1, 2, session, "/l/1"); !alone {
+		t.Error("another lock's holder is not alone")
+	}
+	h.release(0, first)
+	second, alone := h.acquire(0, 2, session, "/l/0")
+	if !alone {
+		t.Error("the lock was given back, but the next holder is not alone")
+	}
+	if _, alone := h.acquire(0, 3, session, "/l/0"); alone {
+		t.Error("two holders at once, and nothing was seen")
+	}
+	h.release(0, second) // no longer the present holder: the third stays
+	if _, alone := h.acquire(0, 4, session, "/l/0"); alone {
+		t.Error("the third holder was forgotten")
+	}
+	var proof results.Proof
+	h.verify(&proof)
+	proof.Judge()
+	if proof.Verdict != results.Violated || proof.Found != 2 || proof.Violations[0].Key != "/l/0" || proof.Checks[0].Checked != 5 {
+		t.Errorf("%+v", proof)
 	}
 }

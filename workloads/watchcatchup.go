@@ -166,6 +166,10 @@ func (w *watchCatchupWorkload) Background(ctx context.Context) error {
 		phase    int
 		intended time.Duration
 	}
+	// Gets that are under way at the end have a moment to be answered.
+	gets, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(cleanUpTime, cancel) })()
 	queue := make(chan get, max(1, int(10*w.definition.getRate)))
 	var wg sync.WaitGroup
 	for i := range catchupGetters {
@@ -174,11 +178,11 @@ func (w *watchCatchupWorkload) Background(ctx context.Context) error {
 			keys := newKeyMaker(w.definition.keys, w.target)
 			for g := range queue {
 				sent := w.sink.Now()
-				r, err := kv.Range(ctx, &pb.RangeRequest{Key: keys.appendKey(nil, int64(g.n%uint64(min(keys.Space, w.definition.history)))), Serializable: true})
+				r, err := kv.Range(gets, &pb.RangeRequest{Key: keys.appendKey(nil, int64(g.n%uint64(min(keys.Space, w.definition.history)))), Serializable: true})
 				if err == nil && len(r.Kvs) != 1 {
 					err = errMissing
 				}
-				w.recordGet(ctx, i, g.phase, bench.Sample{Kind: catchupGet, Intended: g.intended, Sent: sent, Done: w.sink.Now()}, err)
+				w.recordGet(gets, i, g.phase, bench.Sample{Kind: catchupGet, Intended: g.intended, Sent: sent, Done: w.sink.Now()}, err)
 			}
 		})
 	}
