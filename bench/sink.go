@@ -19,6 +19,9 @@ type sinkState struct {
 	open   atomic.Bool
 }
 
+// ClosedSink is a sink that takes nothing, for trying what would use one.
+func ClosedSink() *Sink { return &Sink{sinkState: &sinkState{}} }
+
 // From returns a sink whose kinds start at that place of s's, for a part of a
 // workload that counts its own kinds from 0.
 func (s *Sink) From(kind int) *Sink { return &Sink{s.sinkState, s.base + kind} }

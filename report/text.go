@@ -370,7 +370,7 @@ func (t text) counts(prefix string, o results.Operation) {
 			part += fmt.Sprintf(" (%s of completed)", share(int64(c.Count), int64(whole)))
 		default:
 			each := float64(c.Count) / float64(whole)
-			part += fmt.Sprintf(" (%.4g for each completed, %s/s)", each, rate(each*o.Throughput))
+			part += fmt.Sprintf(" (%s for each completed, %s/s)", rate(each), rate(each*o.Throughput))
 		}
 		parts = append(parts, part)
 	}

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -26,12 +27,16 @@ func newFacades(t Target) []*facade {
 		bounded := boundedConn{conn}
 		c := clientv3.NewCtxClient(ctx)
 		c.KV = clientv3.NewKVFromKVClient(pb.NewKVClient(bounded), c)
-		c.Lease = clientv3.NewLeaseFromLeaseClient(pb.NewLeaseClient(bounded), c, 0)
+		c.Lease = clientv3.NewLeaseFromLeaseClient(pb.NewLeaseClient(bounded), c, firstKeepalive)
 		c.Watcher = clientv3.NewWatchFromWatchClient(pb.NewWatchClient(bounded), c)
 		list = append(list, &facade{Client: c, conn: conn, cancel: cancel})
 	}
 	return list
 }
+
+// firstKeepalive is how long a session's first renewal may take before clientv3
+// takes it for lost.
+const firstKeepalive = 5 * time.Second
 
 func (f *facade) close() {
 	_ = f.Watcher.Close()
@@ -82,6 +87,19 @@ func newSessions(t Target, ttl time.Duration) *sessions {
 func (s *sessions) open(t Target) {
 	if s.facades == nil {
 		s.facades = newFacades(t)
+	}
+}
+
+var errSession = errors.New("the client's session ended while it waited")
+
+// alive is what to ask when a recipe says that it has got something: with its
+// session, it may have lost it before.
+func alive(s *concurrency.Session) error {
+	select {
+	case <-s.Done():
+		return errSession
+	default:
+		return nil
 	}
 }
 

@@ -39,10 +39,8 @@ func (h *holders) acquire(i, client int, session *concurrency.Session, name stri
 	if before == nil {
 		return ours, true
 	}
-	select {
-	case <-before.session.Done():
+	if alive(before.session) != nil || alive(session) != nil {
 		return ours, true
-	default:
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

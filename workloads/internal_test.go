@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/client/v3/concurrency"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -238,5 +239,35 @@ func TestHoldersOverlap(t *testing.T) {
 	proof.Judge()
 	if proof.Verdict != results.Violated || proof.Found != 2 || proof.Violations[0].Key != "/l/0" || proof.Checks[0].Checked != 5 {
 		t.Errorf("%+v", proof)
+	}
+}
+
+// What keeping account costs a put: next to nothing, and no allocation.
+func BenchmarkLedger(b *testing.B) {
+	s := newLedger(1).space("/p/", Keys{Size: 48, Space: 100_000}, fate{})
+	value := make([]byte, 256)
+	b.ReportAllocs()
+	for n := int64(0); b.Loop(); n++ {
+		s.wrote(n%100_000, n+1, value)
+	}
+}
+
+// What an event costs besides being read from its stream.
+func BenchmarkEvent(b *testing.B) {
+	w := &watchWorkload{
+		definition: watchDefinition{keys: Keys{Size: 48, Space: 100}, streams: 1, each: 1, width: 100},
+		target:     Target{Prefix: "/p/", shared: &shared{acks: newAcks(7)}}, sink: bench.ClosedSink(),
+		baseline: &versions{every: 1, of: make([]uint32, 100)},
+	}
+	maker := newKeyMaker(w.definition.keys, w.target)
+	o := newEventObserver(w, 0, 0, maker)
+	value := make([]byte, 256)
+	stamp{}.put(value, 7)
+	events := []*mvccpb.Event{{Kv: &mvccpb.KeyValue{Key: maker.appendKey(nil, 5), Value: value}}}
+	b.ReportAllocs()
+	for n := int64(1); b.Loop(); n++ {
+		events[0].Kv.ModRevision, events[0].Kv.Version = n, n
+		w.target.shared.acks.add(n, &bench.Op{}, 0, 1)
+		o.events(events, 2)
 	}
 }

@@ -132,13 +132,19 @@ func (m *keyMaker) others(numbers []int64, phase int, n uint64, count int) []int
 	return numbers
 }
 
-// number is the inverse of appendKey.
+// number is the inverse of appendKey. It allocates nothing.
 func (m *keyMaker) number(key []byte) (int64, bool) {
-	if len(key) != m.Size || !strings.HasPrefix(string(key), m.prefix) {
+	if len(key) != m.Size || string(key[:len(m.prefix)]) != m.prefix {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(string(key[len(m.prefix):]), 10, 64)
-	return n, err == nil && n >= 0 && n < m.Space
+	n := int64(0)
+	for _, c := range key[len(m.prefix):] {
+		if c < '0' || c > '9' || n > maxKeySpace {
+			return 0, false
+		}
+		n = 10*n + int64(c-'0')
+	}
+	return n, n < m.Space
 }
 
 // appendKey appends the key of a number to buf[:0].

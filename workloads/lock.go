@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -101,7 +102,7 @@ type lockWorker struct {
 
 // Do implements [bench.Worker].
 func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
-	if w.sessionEnded() {
+	if alive(w.session) != nil {
 		if err := w.renew(ctx); err != nil {
 			return err
 		}
@@ -110,7 +111,7 @@ func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
 	name := fmt.Sprintf("%s%d", w.target.Prefix, lock)
 	mutex := concurrency.NewMutex(w.session, name)
 	op.Send()
-	if err := mutex.Lock(ctx); err != nil {
+	if err := cmp.Or(mutex.Lock(ctx), alive(w.session)); err != nil {
 		return err
 	}
 	op.Done()
@@ -122,15 +123,6 @@ func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
 	w.holders.release(int(lock), ours)
 	w.release(op, mutex)
 	return nil
-}
-
-func (w *lockWorker) sessionEnded() bool {
-	select {
-	case <-w.session.Done():
-		return true
-	default:
-		return false
-	}
 }
 
 func (w *lockWorker) renew(ctx context.Context) error {

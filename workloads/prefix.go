@@ -106,12 +106,13 @@ const (
 
 // populate writes every key of the key space once.
 func populate(ctx context.Context, t Target, keys Keys, pool *valuePool, progress func(done, total int)) error {
-	return populateFirst(ctx, t, keys, keys.Space, pool, progress)
+	return populateFirst(ctx, t, keys, keys.Space, populateOps, pool, progress)
 }
 
-// populateFirst writes the first keys of the key space.
-func populateFirst(ctx context.Context, t Target, keys Keys, count int64, pool *valuePool, progress func(done, total int)) error {
-	batch := max(1, min(populateOps, int64(populateBytes/(keys.Size+pool.high+requestOverhead))))
+// populateFirst writes the first keys of the key space, so many with one
+// transaction.
+func populateFirst(ctx context.Context, t Target, keys Keys, count, batch int64, pool *valuePool, progress func(done, total int)) error {
+	batch = max(1, min(batch, int64(populateBytes/(keys.Size+pool.high+requestOverhead))))
 	var done atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	workers := t.Populators

@@ -154,7 +154,7 @@ func composed(t *testing.T, s *workloads.Scenario, target workloads.Target) (ben
 // was told by the cluster is true.
 func TestScenariosRun(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs every scenario for a second")
+		t.Skip("runs every scenario for a moment")
 	}
 	c := startCluster(t, 3)
 	eps := cluster.Endpoints(c)
@@ -182,7 +182,7 @@ func TestScenariosRun(t *testing.T) {
 			}
 			w, p, disturbances := composed(t, s, workloads.Target{Conns: conns, Members: members, Prefix: "/scenario/" + name + "/", Seed: 1, Verify: true})
 			for i := range p.Phases {
-				p.Phases[i].Duration = time.Second
+				p.Phases[i].Duration = 500 * time.Millisecond
 				p.Phases[i].Load.Rate = min(p.Phases[i].Load.Rate, 500)
 			}
 			run, err := bench.Run(t.Context(), p, w, bench.Options{Disturbances: disturbances})

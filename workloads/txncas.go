@@ -155,7 +155,7 @@ func (w *txnCASWorkload) KindOf(_ int, n uint64) int { return w.kindOf[n%uint64(
 // Setup implements [bench.Workload].
 func (w *txnCASWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
 	d := w.definition
-	if err := populateFirst(ctx, w.target, d.keys, d.there(), w.pool, progress); err != nil {
+	if err := populateFirst(ctx, w.target, d.keys, d.there(), populateOps, w.pool, progress); err != nil {
 		return err
 	}
 	maker := newKeyMaker(d.keys, w.target)

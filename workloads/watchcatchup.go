@@ -90,7 +90,8 @@ func (w *watchCatchupWorkload) Setup(ctx context.Context, progress func(done, to
 	}
 	d := w.definition
 	for left := d.history; left > 0; left -= d.keys.Space {
-		if err := populateFirst(ctx, w.target, d.keys, min(left, d.keys.Space), w.pool, nil); err != nil {
+		// Each event at a revision of its own, as puts leave them behind.
+		if err := populateFirst(ctx, w.target, d.keys, min(left, d.keys.Space), 1, w.pool, nil); err != nil {
 			return err
 		}
 		if progress != nil {

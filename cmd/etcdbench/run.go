@@ -342,7 +342,7 @@ func (o *runOptions) verdict(run *results.Run) error {
 	case run.Outcome == results.Interrupted:
 		return exitError{exitInterrupted, errors.New("interrupted: the result holds what was measured until then")}
 	case run.Proof != nil && run.Proof.Verdict == results.Violated:
-		return exitError{exitFail, fmt.Errorf("what etcd acknowledged is not what it holds: %d violations (see proof above)", run.Proof.Found)}
+		return exitError{exitFail, fmt.Errorf("what etcd acknowledged is not what it holds: see proof above, violations: %d", run.Proof.Found)}
 	case completed == 0:
 		return fmt.Errorf("no operation succeeded%s", example)
 	case run.Validity.Verdict == results.Invalid:
