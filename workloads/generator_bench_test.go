@@ -136,7 +136,8 @@ func residentBytes() uint64 {
 }
 
 // BenchmarkCPUPerPut makes b.N puts with 128 clients on 8 connections, once with
-// nothing but clientv3 and once with the engine, in turns, and prints the CPU
+// nothing but clientv3, with the engine, and with the engine and a ledger for
+// the proof, in turns, and prints the CPU
 // time that the process spent on each put.
 func BenchmarkCPUPerPut(b *testing.B) {
 	const clients, conns, turns = 128, 8, 5
@@ -156,25 +157,31 @@ func BenchmarkCPUPerPut(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer pool.Close()
-	w, err := workloads.New("put", workloads.Target{Conns: pool.Conns(), Prefix: "/etcdbench/bench/", Seed: 1}, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
 	n := max(1, b.N/turns)
-	var bareCPU, ourCPU []time.Duration
-	for range turns {
-		before := cpuTime()
-		bareLoop(b, bare, clients, n)
-		middle := cpuTime()
+	engine := func(verify bool) {
+		w, err := workloads.New("put", workloads.Target{Conns: pool.Conns(), Prefix: "/etcdbench/bench/", Seed: 1, Verify: verify}, nil)
+		if err != nil {
+			b.Fatal(err)
+		}
 		if _, err := bench.Run(context.Background(), plan(clients, bench.PlanPhase{Total: uint64(n)}), w, bench.Options{}); err != nil {
 			b.Fatal(err)
 		}
-		bareCPU = append(bareCPU, (middle-before)/time.Duration(n))
-		ourCPU = append(ourCPU, (cpuTime()-middle)/time.Duration(n))
+	}
+	cpuOf := func(f func()) time.Duration {
+		before := cpuTime()
+		f()
+		return (cpuTime() - before) / time.Duration(n)
+	}
+	var bareCPU, ourCPU, ledgerCPU []time.Duration
+	for range turns {
+		bareCPU = append(bareCPU, cpuOf(func() { bareLoop(b, bare, clients, n) }))
+		ourCPU = append(ourCPU, cpuOf(func() { engine(false) }))
+		ledgerCPU = append(ledgerCPU, cpuOf(func() { engine(true) }))
 	}
 	b.ReportMetric(float64(median(bareCPU)), "bare-cpu-ns/put")
 	b.ReportMetric(float64(median(ourCPU)), "our-cpu-ns/put")
 	b.ReportMetric(float64(median(ourCPU))/float64(median(bareCPU)), "ratio")
+	b.ReportMetric(float64(median(ledgerCPU))/float64(median(bareCPU)), "ratio-with-ledger")
 }
 
 // bareLoop is the least that a Go program can do to put n keys.

@@ -106,22 +106,22 @@ func (w *leaseRevokeWorkload) Setup(ctx context.Context, progress func(done, tot
 	}
 	leases := int64(w.definition.leases)
 	w.stock = newStock(spareLeases*leases, func(n int64) bool { return n < leases })
-	var done atomic.Int64
+	var next, done atomic.Int64
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(leaseWorkers)
-	for n := range w.definition.leases {
+	for i := range leaseWorkers {
 		g.Go(func() error {
-			worker := w.newWorker(n)
-			worker.keys.rng.reset(-1, uint64(n))
-			if err := worker.attach(gctx, &bench.Op{}, int64(n)); err != nil {
-				return fmt.Errorf("grant leases and attach keys: %w", err)
+			worker := w.newWorker(i)
+			for n := next.Add(1) - 1; n < leases; n = next.Add(1) - 1 {
+				worker.keys.rng.reset(-1, uint64(n))
+				if err := worker.attach(gctx, &bench.Op{}, n); err != nil {
+					return fmt.Errorf("grant leases and attach keys: %w", err)
+				}
+				if n := done.Add(1); i == 0 && progress != nil {
+					progress(int(n), int(leases))
+				}
 			}
-			done.Add(1)
 			return nil
 		})
-		if progress != nil {
-			progress(int(done.Load()), w.definition.leases)
-		}
 	}
 	return g.Wait()
 }

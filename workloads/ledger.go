@@ -22,13 +22,29 @@ type ledger struct {
 	seed   maphash.Seed
 	sample uint64
 
-	mu     sync.Mutex
-	spaces []*ledgerSpace
+	mu      sync.Mutex
+	spaces  []*ledgerSpace
+	writers []*writer
+}
 
-	// wentBack counts acknowledgements whose revision was not above all that the
-	// same worker had seen before.
-	wentBack atomic.Uint64
-	acked    atomic.Uint64
+// acknowledged adds up what the writers have seen. They must be at rest.
+func (l *ledger) acknowledged() (acked, wentBack uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.writers {
+		acked += w.acknowledged
+		wentBack += w.wentBack
+	}
+	return acked, wentBack
+}
+
+// register takes a writer into the account.
+func (l *ledger) register(w *writer) {
+	if l != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.writers = append(l.writers, w)
+	}
 }
 
 func newLedger(seed uint64) *ledger { return &ledger{seed: maphash.MakeSeed(), sample: seed} }
@@ -112,7 +128,6 @@ func (s *ledgerSpace) deleted(number, revision int64) {
 }
 
 func (s *ledgerSpace) note(i int, revision int64, hash uint64) {
-	s.acked.Add(1)
 	entry := uint64(min(revision, maxRevision))<<hashBits | hash
 	for {
 		old := s.last[i].Load()
@@ -145,15 +160,6 @@ func refused(err error) bool {
 		codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.Unauthenticated,
 		codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented, codes.ResourceExhausted,
 	}, status.Code(err))
-}
-
-// grew checks that revisions only grow for one worker, and returns the highest
-// it has seen.
-func (s *ledgerSpace) grew(seen, revision int64) int64 {
-	if s != nil && revision <= seen {
-		s.wentBack.Add(1)
-	}
-	return max(seen, revision)
 }
 
 // found is a key as it was read back.

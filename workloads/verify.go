@@ -35,11 +35,12 @@ func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 			proof.Checks = append(proof.Checks, results.Check{Name: "keys", Skipped: err.Error()})
 		}
 	}
-	if acked := l.acked.Load(); acked > 0 {
+	acked, wentBack := l.acknowledged()
+	if acked > 0 {
 		proof.Checks = append(proof.Checks, results.Check{Name: "revisions", Checked: acked, Of: acked, Note: "each client's acknowledgements at growing revisions"})
 	}
-	if n := l.wentBack.Load(); n > 0 {
-		proof.Violate(results.Violation{Check: "revisions", Expected: "revisions that grow", Found: fmt.Sprintf("%d acknowledgements at a revision not above the client's last", n)})
+	if wentBack > 0 {
+		proof.Violate(results.Violation{Check: "revisions", Expected: "revisions that grow", Found: fmt.Sprintf("%d acknowledgements at a revision not above the client's last", wentBack)})
 	}
 	verifyLeases(ctx, t, proof)
 	verifyMembers(ctx, t, proof)

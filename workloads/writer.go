@@ -17,13 +17,18 @@ type writer struct {
 	stamped  [][]byte // copies of values, to be stamped
 	sent     time.Duration
 	revision int64 // highest seen
+	// acknowledged counts requests; wentBack those whose revision was not above
+	// all that this worker had seen before.
+	acknowledged, wentBack uint64
 }
 
 func newWriter(t Target, k Keys, pool *valuePool, f fate) *writer {
-	return &writer{
+	w := &writer{
 		keys: newKeyMaker(k, t), pool: pool, acks: t.shared.acks,
 		ledger: t.shared.ledger.space(t.Prefix, k, f),
 	}
+	t.shared.ledger.register(w)
+	return w
 }
 
 // value draws value i of a request. It is good until the next request.
@@ -58,5 +63,9 @@ func (w *writer) acked(op *bench.Op, revision int64) {
 	if w.acks != nil {
 		w.acks.add(revision, op, w.sent, op.Done())
 	}
-	w.revision = w.ledger.grew(w.revision, revision)
+	w.acknowledged++
+	if revision <= w.revision {
+		w.wentBack++
+	}
+	w.revision = max(w.revision, revision)
 }

@@ -41,8 +41,7 @@ type noopKV struct {
 }
 
 func (k *noopKV) Put(context.Context, *pb.PutRequest) (*pb.PutResponse, error) {
-	k.noop.Puts.Add(1)
-	return &pb.PutResponse{Header: &pb.ResponseHeader{Revision: 1}}, nil
+	return &pb.PutResponse{Header: &pb.ResponseHeader{Revision: int64(k.noop.Puts.Add(1))}}, nil
 }
 
 func (*noopKV) Range(context.Context, *pb.RangeRequest) (*pb.RangeResponse, error) {
