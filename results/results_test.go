@@ -200,7 +200,7 @@ func TestPartialFromJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	header := sampleRun(t)
-	header.Operations, header.Phases = nil, nil
+	header.Operations, header.Phases, header.Events, header.Proof = nil, nil, nil, nil
 	if err := dir.WriteStart(header); err != nil {
 		t.Fatal(err)
 	}
@@ -210,8 +210,10 @@ func TestPartialFromJournal(t *testing.T) {
 			Operations: []Operation{{
 				Phase: "measure", Op: "put", Write: true, Offered: 5, Completed: 2, Failed: 1,
 				ResponseTime: latency(t, 1_000_000, 2_000_000), FailedResponseTime: latency(t, 3_000_000),
+				Counts: []Count{{Name: "attempts", Count: 3}},
 				Errors: []ErrorClass{{Code: "Unavailable", Count: 1, Example: "gone"}},
 			}},
+			Events: []Event{{Kind: "compaction", Start: time.Duration(i) * time.Second}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -237,6 +239,9 @@ func TestPartialFromJournal(t *testing.T) {
 		}
 		if op.ResponseTime.Count != int64(completed) || op.AllResponseTime.Count != int64(completed+completed/2) {
 			t.Errorf("%d response times, %d in all", op.ResponseTime.Count, op.AllResponseTime.Count)
+		}
+		if len(op.Counts) != 1 || op.Counts[0].Count != completed/2*3 || len(run.Events) != int(completed/2) || run.Proof != nil {
+			t.Errorf("counts %+v, %d events, proof %v", op.Counts, len(run.Events), run.Proof)
 		}
 		if len(op.Errors) != 1 || op.Errors[0].Count != completed/2 {
 			t.Errorf("errors %+v", op.Errors)

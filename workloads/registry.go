@@ -1,5 +1,7 @@
 // Package workloads holds the generators of operations against etcd, one file
-// each, and the keys and values they have in common.
+// each, and what they have in common: keys and values, mixes of several, the
+// scenarios that name such mixes, disturbances beside them, and the ledger by
+// which a run proves that nothing acknowledged was lost.
 //
 // A workload sends its requests over the connections it is given, keeps to its
 // prefix, and makes each request from the plan's seed and the operation's phase

@@ -242,7 +242,7 @@ func TestKubernetesMix(t *testing.T) {
 	lists := g["listsPerMinute"] / 60
 	documented := map[string]float64{
 		"Txn":         nodes/10 + nodes/300 + 6*pods/g["podLifetime"] + 5*pods/g["podLifetime"],
-		"Range":       g["resources"]/60 + lists*(math.Floor(pods/500)+1),
+		"Range":       g["resources"]/60 + lists*(math.Floor(pods/g["pageSize"])+1),
 		"RangeStream": lists,
 	}
 	for method, perSecond := range documented {
