@@ -208,6 +208,9 @@ func (c *collector) flush(at time.Duration) {
 		i.InFlight = max(0, i.InFlight-i.Queued)
 	}
 	i.Events = c.engine.takeEvents()
+	if c.engine.sampler != nil {
+		c.engine.sampler.Sample(i)
+	}
 	c.engine.observers.interval(i)
 }
 

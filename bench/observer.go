@@ -1,7 +1,9 @@
 package bench
 
 import (
+	"context"
 	"errors"
+	"time"
 
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -18,6 +20,19 @@ type Observer interface {
 	Interval(i *results.Interval) error
 	// Finish comes last, with the result as it will be returned.
 	Finish(run *results.Run) error
+}
+
+// Sampler reads what the cluster says of itself, beside the load. Its methods are
+// called by one goroutine at a time.
+type Sampler interface {
+	// Begin comes right before the load and may wait for a reading. clock is the
+	// run's.
+	Begin(ctx context.Context, clock func() time.Duration)
+	// Sample comes at each interval's end, before the observers see it, and must
+	// not wait: it adds what was read since the last call.
+	Sample(i *results.Interval)
+	// End comes when the load is over, and adds totals to the run.
+	End(run *results.Run)
 }
 
 // SetupObserver is an Observer that also wants to see the population grow.

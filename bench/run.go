@@ -37,6 +37,8 @@ type Options struct {
 	Environment results.Environment
 	Cluster     results.Cluster
 	Observers   []Observer
+	// Sampler reads what the cluster says of itself; nil means nobody does.
+	Sampler Sampler
 	// Disturbances are done beside the load; their schedules go into the plan.
 	Disturbances []Disturbance
 
@@ -69,7 +71,7 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 		Plan: plan, Environment: opts.Environment, Cluster: opts.Cluster,
 		Target: results.Target{Writes: plan.Target, Verdict: results.TargetUndecided},
 	}
-	e := &engine{plan: plan, workload: w, kinds: w.Kinds(), run: run, observers: newObservers(opts.Observers), disturbances: opts.Disturbances, newSleeper: opts.sleeper}
+	e := &engine{plan: plan, workload: w, kinds: w.Kinds(), run: run, observers: newObservers(opts.Observers), sampler: opts.Sampler, disturbances: opts.Disturbances, newSleeper: opts.sleeper}
 	err := e.observers.start(run)
 	if err == nil {
 		err = e.execute(ctx)
@@ -99,6 +101,7 @@ type engine struct {
 	observers  *observers
 	newSleeper func() sleeper
 
+	sampler      Sampler
 	disturbances []Disturbance
 	timeline     timeline
 	sink         *Sink
@@ -136,6 +139,9 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if e.sampler != nil {
+		e.sampler.Begin(ctx, e.now)
+	}
 	e.clock = clock{start: time.Now()}
 	e.sink.open.Store(true)
 	e.collector = newCollector(e, receiver != nil)
@@ -148,6 +154,9 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	}
 	e.sink.close()
 	e.run.Operations, err = e.collector.finish(usage)
+	if e.sampler != nil {
+		e.sampler.End(e.run)
+	}
 	e.verify(ctx)
 	return err
 }
@@ -177,6 +186,14 @@ func (e *engine) prepare(ctx context.Context) ([]*client, Receiver, error) {
 	populated := time.Since(begin)
 	e.run.Phases = []results.Phase{{Name: PhasePopulate, Start: -populated, Length: populated}}
 	return clients, receiver, nil
+}
+
+// now is the time on the run's clock, 0 before the load.
+func (e *engine) now() time.Duration {
+	if e.clock.start.IsZero() {
+		return 0
+	}
+	return e.clock.now()
 }
 
 // detach gives the receiver the time of a drain, or none after an interrupt.

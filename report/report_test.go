@@ -154,6 +154,17 @@ func mixture(t *testing.T) *results.Run {
 		{Kind: "compaction", Start: 6 * time.Second, Length: 3 * time.Millisecond, Detail: "to revision 1234"},
 		{Kind: "move-leader", Start: 9 * time.Second, Length: time.Second, Error: "there is no leader"},
 	}
+	run.Server = &results.Server{
+		Members: []results.ServerMember{
+			{Member: "m1", Readings: 12, Growth: map[string]float64{"leader_changes": 1}, Times: map[string]results.BucketTimes{
+				results.HistogramFsync: {Count: 5000, P50: [2]int64{0, 1e6}, P99: [2]int64{2e6, 4e6}}, results.HistogramCommit: {Count: 50, P50: [2]int64{4e6, 8e6}, P99: [2]int64{8e9, 0}},
+			}},
+			{Member: "m2", Readings: 12, Missed: 3},
+		},
+		Cost: []results.Cost{{Phase: "measure", Operations: 5200, Figures: map[string]float64{
+			"cpu": 312_000, "alloc_bytes": 45_000, "allocs": 210.4, "fsyncs": 0.8, "wal_bytes": 1200, "disk_written": 9000, "peer_bytes": 2100, "client_bytes": 900,
+		}}, {Phase: "measure", Member: "m1", Operations: 5200, Figures: map[string]float64{"cpu": 150_000}}},
+	}
 	run.Proof = &results.Proof{
 		Verdict: results.Violated, Found: 21,
 		Checks: []results.Check{

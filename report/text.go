@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -27,6 +28,7 @@ func writeText(w io.Writer, docs []Document) error {
 		t.histogram(d.Run)
 		t.accounting(d.Run)
 		t.events(d.Events)
+		t.server(d.Server)
 		t.proof(d.Proof)
 		t.validity(d.Validity)
 		t.warnings(d.Warnings)
@@ -411,6 +413,68 @@ func (t text) events(events []results.Event) {
 			line += ": " + clean(e.Error)
 		}
 		t.line("%s", line)
+	}
+}
+
+// server says what operations cost, and how long the members' disks took.
+func (t text) server(s *results.Server) {
+	if s == nil {
+		return
+	}
+	for _, c := range s.Cost {
+		if c.Member == "" {
+			t.cost(c, len(s.Members))
+		}
+	}
+	for _, m := range s.Members {
+		var parts []string
+		for _, name := range []string{results.HistogramFsync, results.HistogramCommit} {
+			if h := m.Times[name]; h.Count > 0 {
+				parts = append(parts, fmt.Sprintf("%s p50 %s, p99 %s", name, bucket(h.P50), bucket(h.P99)))
+			}
+		}
+		if n := m.Growth["leader_changes"]; n > 0 {
+			parts = append(parts, plural(int64(n), "change of leader", "changes of leader"))
+		}
+		if m.Missed > 0 {
+			parts = append(parts, fmt.Sprintf("no answer %s times of %s", count(m.Missed), count(m.Readings)))
+		}
+		if len(parts) > 0 {
+			t.line("    %s: %s", clean(m.Member), strings.Join(parts, "; "))
+		}
+	}
+}
+
+// bucket prints a percentile that lies between two bounds.
+func bucket(b [2]int64) string {
+	switch {
+	case b[1] == 0:
+		return "> " + duration(b[0])
+	case b[0] == 0:
+		return "≤ " + duration(b[1])
+	}
+	return duration(b[0]) + "–" + duration(b[1])
+}
+
+func (t text) cost(c results.Cost, members int) {
+	var parts []string
+	add := func(name, format string, print func(v float64) string) {
+		if v, ok := c.Figures[name]; ok {
+			parts = append(parts, fmt.Sprintf(format, print(v)))
+		}
+	}
+	bytes := func(v float64) string { return humanize.IBytes(uint64(math.Round(v))) }
+	number := func(v float64) string { return rate(v) }
+	add("cpu", "CPU %s", func(v float64) string { return duration(int64(v)) })
+	add("alloc_bytes", "%s allocated", bytes)
+	add("allocs", "%s objects", number)
+	add("fsyncs", "%s fsyncs", number)
+	add("wal_bytes", "WAL %s", bytes)
+	add("disk_written", "disk %s", bytes)
+	add("peer_bytes", "peers %s", bytes)
+	add("client_bytes", "clients %s", bytes)
+	if len(parts) > 0 {
+		t.line("  cost of an operation in %s, %s together: %s", clean(c.Phase), plural(members, "member", "members"), strings.Join(parts, ", "))
 	}
 }
 

@@ -63,6 +63,14 @@ func sampleRun(t interface{ Fatal(...any) }) *Run {
 			Phase: "measure", Op: "event-before-ack", Arrived: true, Of: "event-since-ack", Sign: -1, Offered: 3, Completed: 3, ResponseTime: ok, Errors: []ErrorClass{},
 		}},
 		Events: []Event{{Kind: "compaction", Start: time.Second, Length: time.Millisecond, Detail: "to revision 7"}, {Kind: "move-leader", Start: 2 * time.Second, Error: "no leader"}},
+		Server: &Server{
+			Bounds: map[string][]float64{HistogramFsync: {0.001, 0.002}},
+			Members: []ServerMember{{
+				Member: "m1", Growth: map[string]float64{"puts": 3}, Last: map[string]float64{"db_size": 4096}, Readings: 31, Missed: 1,
+				Times: map[string]BucketTimes{HistogramFsync: {Count: 7, Mean: 900_000, P50: [2]int64{0, 1_000_000}, P99: [2]int64{2_000_000, 0}, P999: [2]int64{2_000_000, 0}}},
+			}},
+			Cost: []Cost{{Phase: "measure", Operations: 3, Figures: map[string]float64{"cpu": 250_000, "allocs": 171.5}}, {Phase: "measure", Member: "m1", Operations: 3, Figures: map[string]float64{"cpu": 250_000}}},
+		},
 		Proof: &Proof{
 			Verdict: Violated, Checks: []Check{{Name: "keys", Checked: 3, Of: 6, Note: "a sample"}, {Name: "members", Skipped: "not asked"}},
 			Violations: []Violation{{Check: "keys", Key: "/etcdbench/x/1", Expected: "a", Found: "b"}}, Found: 1,

@@ -50,7 +50,9 @@ type Run struct {
 	Operations  []Operation `json:"operations"`
 	// Events are what was done to the cluster beside the load, in the order in
 	// which it began.
-	Events   []Event   `json:"events,omitempty"`
+	Events []Event `json:"events,omitempty"`
+	// Server is what the members said of themselves, and what operations cost them.
+	Server   *Server   `json:"server,omitempty"`
 	Proof    *Proof    `json:"proof,omitempty"`
 	Warnings []Warning `json:"warnings,omitempty"`
 }
@@ -429,4 +431,7 @@ type Interval struct {
 	Operations []Operation `json:"operations"`
 	// Events are those that ended in this interval.
 	Events []Event `json:"events,omitempty"`
+	// Members are what the members answered when they were asked at the interval's
+	// beginning.
+	Members []Reading `json:"members,omitempty"`
 }

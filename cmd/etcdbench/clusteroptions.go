@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ type clusterOptions struct {
 	user        string
 	dialTimeout time.Duration
 	leaderOnly  bool
+	metrics     []string
 
 	password  string
 	tlsConfig *tls.Config
@@ -44,7 +46,7 @@ type clusterOptions struct {
 // Flags that only make sense for a cluster we start, and for one that runs.
 var (
 	startFlags  = [...]string{"members", "in-process", "etcd-binary", "etcd-version", "heartbeat-interval", "election-timeout", "snapshot-count", "quota", "backend-batch-interval", "backend-batch-limit", "auto-compaction", "unsafe-no-fsync", "tls", "etcd-flag", "base-port", "data-dir", "start-timeout"}
-	remoteFlags = [...]string{"cacert", "cert", "key", "insecure-skip-tls-verify", "user", "target-leader"}
+	remoteFlags = [...]string{"cacert", "cert", "key", "insecure-skip-tls-verify", "user", "target-leader", "metrics-endpoints"}
 )
 
 func (o *clusterOptions) addStartFlags(fs *pflag.FlagSet) {
@@ -77,6 +79,7 @@ func (o *clusterOptions) addRemoteFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.files.InsecureSkipVerify, "insecure-skip-tls-verify", false, "accept any server's certificate")
 	fs.StringVar(&o.user, "user", "", "user `name`; the password comes from "+passwordVariable+" or a prompt")
 	fs.DurationVar(&o.dialTimeout, "dial-timeout", 5*time.Second, "longest time to wait for an endpoint at the start")
+	fs.StringSliceVar(&o.metrics, "metrics-endpoints", nil, "`addresses` of the members' metrics, in the order of --endpoints (default: --endpoints)")
 	fs.BoolVar(&o.leaderOnly, "target-leader", false, "send everything to the leader")
 }
 
@@ -137,8 +140,11 @@ func (o *clusterOptions) validateRemote(stdin io.Reader, stderr io.Writer) error
 	if o.inProcess {
 		return errors.New("--in-process starts a cluster and does not go with --endpoints")
 	}
+	if len(o.metrics) > 0 && len(o.metrics) != len(o.endpoints) {
+		return fmt.Errorf("--metrics-endpoints has %d addresses, --endpoints %d: give one for each", len(o.metrics), len(o.endpoints))
+	}
 	secure := !o.files.Empty()
-	for _, ep := range o.endpoints {
+	for _, ep := range slices.Concat(o.endpoints, o.metrics) {
 		if err := transport.CheckEndpoint(ep); err != nil {
 			return err
 		}

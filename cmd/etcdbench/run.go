@@ -282,6 +282,7 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 	run, err = bench.Run(ctx, o.plan, w, bench.Options{
 		ID: o.id, Environment: environment, Cluster: s.info,
 		Observers: []bench.Observer{bench.Journal{Dir: dir}, o.newProgress(stderr)}, Disturbances: disturbances,
+		Sampler: cluster.NewSampler(s, o.cluster.metrics...),
 	})
 	if run != nil {
 		// Saved before the clean-up, which may take a while, and once more after
