@@ -194,6 +194,7 @@ type probed struct {
 	endpoints     []string
 	before, after map[string]uint64
 	began, ended  time.Time
+	attached      func() // comes when everything is set up
 }
 
 func (p *probed) isAsked(kind string) bool { return !arriving[kind] }
@@ -213,6 +214,9 @@ func (p *probed) Verify(ctx context.Context) (*results.Proof, error) {
 func (p *probed) Attach(ctx context.Context, s *bench.Sink) (err error) {
 	if r, ok := p.Workload.(bench.Receiver); ok {
 		err = r.Attach(ctx, s)
+	}
+	if p.attached != nil {
+		p.attached()
 	}
 	p.before, p.began = serverCounts(p.endpoints), time.Now()
 	return err
@@ -287,23 +291,30 @@ func TestMemberKilled(t *testing.T) {
 	c := startCluster(t, 3)
 	const timeout, drain = time.Second, 2 * time.Second
 	var wg sync.WaitGroup
-	time.AfterFunc(2500*time.Millisecond, func() {
+	// Every load starts when all are set up, and a moment later the member is killed.
+	var settingUp sync.WaitGroup
+	settingUp.Add(len(workloads.All()))
+	go func() {
+		settingUp.Wait()
+		time.Sleep(1500 * time.Millisecond)
 		if proc, err := os.FindProcess(c.Members()[1].PID); err == nil {
 			_ = proc.Kill()
 		}
-	})
+	}()
 	for _, e := range workloads.All() {
 		conns := dial(t, 3, cluster.Endpoints(c)...)
 		params := conforming[e.Name].with(hasKeySpace(e.Name))
 		w := newWorkload(t, e.Name, workloads.Target{Conns: conns, Prefix: "/kill/" + e.Name + "/", Seed: 1}, params)
 		wg.Go(func() {
-			p := plan(3, bench.PlanPhase{Duration: 6 * time.Second})
+			ready := sync.OnceFunc(settingUp.Done)
+			defer ready() // also when the set-up fails
+			barrier := &probed{Workload: w, attached: func() { ready(); settingUp.Wait() }}
+			p := plan(3, bench.PlanPhase{Duration: 5 * time.Second})
 			p.Timeout, p.Drain = timeout, drain
 			if e.Name == "lease-expire" {
 				p.Timeout = 4 * time.Second
 			}
-			start := time.Now()
-			run, err := bench.Run(t.Context(), p, w, bench.Options{})
+			run, err := bench.Run(t.Context(), p, barrier, bench.Options{})
 			if err != nil {
 				t.Errorf("%s: %v", e.Name, err)
 				return
@@ -319,7 +330,7 @@ func TestMemberKilled(t *testing.T) {
 			if completed == 0 || lost == 0 {
 				t.Errorf("%s: completed %d, failed or unfinished %d", e.Name, completed, lost)
 			}
-			if took := time.Since(start); took > 20*time.Second {
+			if took := time.Since(barrier.began); took > 20*time.Second {
 				t.Errorf("%s: the run took %v", e.Name, took)
 			}
 		})
