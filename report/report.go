@@ -7,6 +7,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -16,6 +17,8 @@ type Document struct {
 	*results.Run
 	// Path is the run's directory or file, "" when it is not on disk.
 	Path string
+	// Intervals goes through the run's seconds; nil when they are not at hand.
+	Intervals func(each func(*results.Interval) error) error
 }
 
 // Format writes documents in one way.
@@ -30,6 +33,13 @@ func All() []Format {
 	return []Format{
 		{"text", "one screen for people", writeText},
 		{"json", "the result document", writeJSON},
+		{"markdown", "a summary for the page of a CI job", writeMarkdown},
+		{"csv", "a line for each operation in each second", writeCSV},
+		{"hlog", "an HdrHistogram interval log, tagged by operation", writeHLog},
+		{"hgrm", "percentile distributions for HdrHistogram's plotters", writeHGRM},
+		{"benchfmt", "Go's benchmark format, for benchstat", writeBenchfmt},
+		{"openmetrics", "OpenMetrics text", writeOpenMetrics},
+		{"junit", "JUnit XML: completed, validity, target, proof", writeJUnit},
 	}
 }
 
@@ -43,4 +53,13 @@ func Find(name string) (Format, error) {
 		names = append(names, f.Name)
 	}
 	return Format{}, fmt.Errorf("unknown format %q: there are %q", name, names)
+}
+
+// Names lists the formats for a flag's help.
+func Names() string {
+	var names []string
+	for _, f := range All() {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, ", ")
 }

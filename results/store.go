@@ -243,6 +243,22 @@ func rebuildFile(file string) (*Run, error) {
 	return Rebuild(f)
 }
 
+// EachInterval goes through the intervals of a result: a run's directory, its
+// run.json or its journal.
+func EachInterval(path string, each func(*Interval) error) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, JournalFile)
+	} else if !strings.HasSuffix(path, ".jsonl") {
+		path = filepath.Join(filepath.Dir(path), JournalFile)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("no journal: %w", err)
+	}
+	defer f.Close()
+	return ReadJournal(f, func(*Run) error { return nil }, each)
+}
+
 // ReadJournal calls start with the header and then each with every interval.
 // A last line that is cut short, as SIGKILL or a full disk leaves it, ends the
 // journal without an error.

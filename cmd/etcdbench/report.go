@@ -34,11 +34,18 @@ come to its end is rebuilt from its journal and marked partial.`,
 				if err != nil {
 					return usage(err)
 				}
-				docs = append(docs, report.Document{Run: run, Path: path})
+				docs = append(docs, document(run, path))
 			}
 			return f.Write(cmd.OutOrStdout(), docs)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	cmd.Flags().StringVar(&format, "format", "text", "one of "+report.Names())
 	return cmd
+}
+
+// document is a result with the way to its intervals.
+func document(run *results.Run, path string) report.Document {
+	return report.Document{Run: run, Path: path, Intervals: func(each func(*results.Interval) error) error {
+		return results.EachInterval(path, each)
+	}}
 }

@@ -127,7 +127,7 @@ func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 		fs.BoolVar(&o.verify, "verify", true, "after the load, prove that what was acknowledged is there (off with --endpoints unless given)")
 		fs.BoolVar(&o.allowDisturbances, "allow-disturbances", false, "let disturbances touch more of a remote cluster than the run's own keys")
 		fs.StringVar(&o.out, "out", "", "`directory` of the result (default: results/RUN-ID)")
-		fs.StringVar(&o.output, "output", "text", "what goes to standard output: text or json")
+		fs.StringVar(&o.output, "output", "text", "what goes to standard output: "+report.Names())
 		fs.StringVar(&o.progress, "progress", "auto", "bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
 	})
 	return groups
@@ -239,7 +239,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if saveErr != nil {
 		run.Warn("result-not-saved", saveErr.Error())
 	}
-	printErr := o.format.Write(stdout, []report.Document{{Run: run, Path: path}})
+	printErr := o.format.Write(stdout, []report.Document{document(run, path)})
 	if err := errors.Join(err, saveErr, printErr); err != nil {
 		return err
 	}

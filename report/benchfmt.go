@@ -1,0 +1,121 @@
+package report
+
+import (
+	"io"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// benchUnits are the units of the Go benchmark format, with what is better.
+var benchUnits = [...]struct{ unit, better string }{
+	{"op/s", "higher"}, {"p50-ns", "lower"}, {"p90-ns", "lower"}, {"p99-ns", "lower"}, {"p99.9-ns", "lower"}, {"failed/op", "lower"},
+	{"server-cpu-ns/op", "lower"}, {"server-B/op", "lower"}, {"server-allocs/op", "lower"}, {"server-fsyncs/op", "lower"}, {"server-wal-B/op", "lower"},
+}
+
+// writeBenchfmt writes the Go benchmark format, one line for each measured
+// operation of each run, for benchstat.
+func writeBenchfmt(w io.Writer, docs []Document) error {
+	out := benchfmt.NewWriter(w)
+	for _, u := range benchUnits {
+		err := out.Write(&benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: u.unit, Key: "better"}, OrigUnit: u.unit, Value: u.better})
+		if err != nil {
+			return err
+		}
+	}
+	for _, d := range docs {
+		for _, o := range shownOperations(d.Run) {
+			if o.Of != "" || o.Completed == 0 {
+				continue
+			}
+			if err := out.Write(benchResult(d.Run, o)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func benchResult(r *results.Run, o results.Operation) *benchfmt.Result {
+	res := &benchfmt.Result{Name: benchfmt.Name(title(benchName(r.Plan.Workload)) + "/phase=" + benchName(o.Phase) + "/op=" + benchName(o.Op)), Iters: int(o.Completed)}
+	for _, kv := range [][2]string{
+		{"goos", r.Environment.OS}, {"goarch", r.Environment.Arch}, {"cpu", r.Environment.CPUModel}, {"etcd", r.Cluster.Version}, {"validity", r.Validity.Verdict},
+	} {
+		if kv[1] != "" {
+			res.SetConfig(kv[0], clean(kv[1]))
+		}
+	}
+	for i := range res.Config {
+		res.Config[i].File = true
+	}
+	add := func(value float64, unit string) {
+		res.Values = append(res.Values, benchfmt.Value{Value: value, Unit: unit})
+	}
+	add(o.Throughput, "op/s")
+	add(float64(o.ResponseTime.P50), "p50-ns")
+	add(float64(o.ResponseTime.P90), "p90-ns")
+	add(float64(o.ResponseTime.P99), "p99-ns")
+	add(float64(o.ResponseTime.P999), "p99.9-ns")
+	add(float64(o.Failed+o.Unfinished+o.Dropped)/float64(max(1, o.Offered)), "failed/op")
+	for _, c := range costsOf(r, o.Phase) {
+		for name, unit := range map[string]string{"cpu": "server-cpu-ns/op", "alloc_bytes": "server-B/op", "allocs": "server-allocs/op", "fsyncs": "server-fsyncs/op", "wal_bytes": "server-wal-B/op"} {
+			if v, ok := c.Figures[name]; ok {
+				add(v, unit)
+			}
+		}
+	}
+	sortValues(res.Values)
+	return res
+}
+
+// costsOf is the cost of all members together in a phase, where it is known and
+// of one kind of operation: a blend would not be that operation's.
+func costsOf(r *results.Run, phase string) []results.Cost {
+	kinds := 0
+	for _, o := range r.Operations {
+		if o.Phase == phase && !o.Arrived && o.Offered > 0 {
+			kinds++
+		}
+	}
+	if r.Server == nil || kinds != 1 {
+		return nil
+	}
+	for _, c := range r.Server.Cost {
+		if c.Phase == phase && c.Member == "" {
+			return []results.Cost{c}
+		}
+	}
+	return nil
+}
+
+// sortValues puts values into the order of benchUnits.
+func sortValues(values []benchfmt.Value) {
+	place := map[string]int{}
+	for i, u := range benchUnits {
+		place[u.unit] = i
+	}
+	for i := range values {
+		for j := i; j > 0 && place[values[j].Unit] < place[values[j-1].Unit]; j-- {
+			values[j], values[j-1] = values[j-1], values[j]
+		}
+	}
+}
+
+// title starts a benchmark's name with a capital, as Go's tools want it.
+func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// benchName makes a name of what the format allows in one.
+func benchName(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == '-' || r == '.' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, clean(s))
+	if s == "" {
+		return "_"
+	}
+	return s
+}

@@ -1,0 +1,66 @@
+package report
+
+import (
+	"io"
+	"strings"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// writeHLog writes an HdrHistogram interval log, version 1.3 of its format with
+// V2 histograms: the response times of each second, tagged phase:operation. The
+// values are nanoseconds.
+func writeHLog(w io.Writer, docs []Document) error {
+	for _, d := range docs {
+		log := hdrhistogram.NewHistogramLogWriter(w)
+		start := d.Started.UnixMilli()
+		for _, step := range []func() error{
+			func() error {
+				return log.OutputComment("[etcdbench " + clean(d.ID) + ", response times in nanoseconds]")
+			},
+			log.OutputLogFormatVersion,
+			func() error { return log.OutputStartTime(start) },
+			func() error { return log.OutputBaseTime(start) },
+			log.OutputLegend,
+		} {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		log.SetBaseTime(start)
+		err := eachInterval(d, func(i *results.Interval) error {
+			for _, o := range i.Operations {
+				h, err := o.ResponseTime.Histogram()
+				if err != nil {
+					return err
+				}
+				if h.TotalCount() == 0 {
+					continue
+				}
+				h.SetTag(tag(o))
+				h.SetStartTimeMs(start + i.Start.Milliseconds())
+				h.SetEndTimeMs(start + (i.Start + i.Length).Milliseconds())
+				if err := log.OutputIntervalHistogram(h); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tag names an operation in a log whose fields are separated by commas.
+func tag(o results.Operation) string {
+	return strings.Map(func(r rune) rune {
+		if r == ',' || r == ' ' || r == '=' {
+			return '_'
+		}
+		return r
+	}, clean(o.Phase)+":"+clean(o.Op))
+}
