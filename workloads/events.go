@@ -65,6 +65,7 @@ type eventObserver struct {
 	revision int64 // of the last event
 	phase    int   // of the last event that had a stamp
 	waiting  []waitingEvent
+	nextLook time.Duration // through the waiting
 	gaps     []gap
 }
 
@@ -87,8 +88,15 @@ type waitingEvent struct {
 	stamped  bool // its latencies from the put are recorded already
 }
 
-// maxWaiting is how many events a watcher keeps while their puts go unanswered.
-const maxWaiting = 4096
+const (
+	// maxWaiting is how many events a watcher keeps while their puts go unanswered.
+	maxWaiting = 1024
+	// fewWaiting are looked through at every response, more only now and then.
+	fewWaiting   = 32
+	lookInterval = 20 * time.Millisecond
+	// longestAck is how long an acknowledgement is waited for.
+	longestAck = 20 * time.Second
+)
 
 func newEventObserver(w *watchWorkload, stream, number int, maker *keyMaker) *eventObserver {
 	d := w.definition
@@ -133,7 +141,7 @@ func (o *eventObserver) place(key []byte) (int, bool) {
 
 // events takes what one response brought.
 func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration) {
-	o.match()
+	o.matchNow(at)
 	others := uint64(0)
 	for i, e := range events {
 		if i > 0 && e.Kv.ModRevision != events[i-1].Kv.ModRevision {
@@ -144,7 +152,7 @@ func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration) {
 		o.revision = max(o.revision, e.Kv.ModRevision)
 	}
 	o.count(eventsCoalesced, others)
-	o.match()
+	o.matchNow(at)
 }
 
 func (o *eventObserver) count(count int, n uint64) {
@@ -161,19 +169,34 @@ func (o *eventObserver) record(e *mvccpb.Event, at time.Duration) {
 		o.phase = st.phase
 		o.workload.sink.Record(st.phase, o.caller, bench.Sample{Kind: watchEvent, Intended: st.intended, Sent: st.sent, Done: at})
 	}
-	if len(o.waiting) >= maxWaiting {
-		o.waiting = o.waiting[:copy(o.waiting, o.waiting[1:])]
-		o.count(eventsUnmatched, 1)
+	if len(o.waiting) >= maxWaiting { // give up on the older half
+		o.waiting = o.waiting[:copy(o.waiting, o.waiting[maxWaiting/2:])]
+		o.count(eventsUnmatched, maxWaiting/2)
 	}
 	o.waiting = append(o.waiting, waitingEvent{e.Kv.ModRevision, at, stamped})
 }
 
-// match records the events whose acknowledgement has come by now.
-func (o *eventObserver) match() {
+// matchNow is match where it is cheap, or where it was not done for a while.
+func (o *eventObserver) matchNow(now time.Duration) {
+	if len(o.waiting) > fewWaiting && now < o.nextLook {
+		return
+	}
+	o.nextLook = now + lookInterval
+	o.match(now)
+}
+
+// match records the events whose acknowledgement has come by now, and gives up
+// on the oldest.
+func (o *eventObserver) match(now time.Duration) {
 	left := o.waiting[:0]
 	for _, w := range o.waiting {
 		a, ok := o.workload.target.shared.acks.find(w.revision)
-		if !ok {
+		switch {
+		case ok:
+		case now-w.at > longestAck:
+			o.count(eventsUnmatched, 1)
+			continue
+		default:
 			left = append(left, w)
 			continue
 		}
@@ -283,7 +306,7 @@ func (o *eventObserver) lost(int64) {
 
 // compareWith sees that the last event of each key has come. Nothing comes after.
 func (o *eventObserver) compareWith(final *versions) {
-	o.match()
+	o.match(0)
 	o.count(eventsUnmatched, uint64(len(o.waiting)))
 	for _, g := range o.gaps {
 		o.miss(g)

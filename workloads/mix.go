@@ -294,7 +294,9 @@ func sharesOf(weights []float64, length uint64) []uint64 {
 	shares := make([]uint64, len(weights))
 	left := int64(length)
 	for i, w := range weights {
-		shares[i] = uint64(math.Round(w / sum * float64(length)))
+		if shares[i] = uint64(math.Round(w / sum * float64(length))); w > 0 {
+			shares[i] = max(shares[i], 1)
+		}
 		left -= int64(shares[i])
 	}
 	shares[heaviest] = uint64(int64(shares[heaviest]) + left)

@@ -231,10 +231,16 @@ func (s *Scenario) at(line int, err error) error {
 	return fmt.Errorf("%s:%d: %w", s.file, line, err)
 }
 
+// maxMix is how many workloads a mix may have.
+const maxMix = 100
+
 // validate checks what can be checked without the run's prefix.
 func (s *Scenario) validate() error {
 	if len(s.Mix) == 0 {
 		return s.at(0, errors.New("the mix is empty: name a workload"))
+	}
+	if len(s.Mix) > maxMix {
+		return s.at(s.Mix[maxMix].line, fmt.Errorf("the mix has more than %d entries", maxMix))
 	}
 	if s.Clients < 0 || s.Conns < 0 || s.Queue < 0 || s.Target < 0 || math.IsNaN(s.Target) {
 		return s.at(0, errors.New("clients, conns, queue and target must not be negative"))

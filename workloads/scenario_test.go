@@ -284,6 +284,7 @@ func TestScenarioErrors(t *testing.T) {
 		"no mix":              {text: "clients: 3\n", want: "the mix is empty"},
 		"unknown field":       {text: mix + "clinets: 3\n", want: `s.yaml:2: unknown field "clinets" (did you mean "clients"?)`},
 		"unknown in phase":    {text: mix + "phases:\n  - name: a\n    durration: 3s\n", want: `s.yaml:4: unknown field "durration" (did you mean "duration"?)`},
+		"too many entries":    {text: "mix:\n" + strings.Repeat("  - {workload: put}\n", 300), want: "s.yaml:102: the mix has more than 100 entries"},
 		"unknown workload":    {text: "mix:\n  - workload: putt\n", want: `s.yaml:2: unknown workload "putt" (did you mean "put"?)`},
 		"unknown param":       {text: "mix:\n  - workload: put\n    params: {val-sise: 3}\n", want: `s.yaml:3: put: no parameter "val-sise" (did you mean "val-size"?)`},
 		"wrong param":         {text: "mix:\n  - workload: put\n    params:\n      key-size: big\n", want: `s.yaml:4: put: parameter key-size: "big" is not a valid int`},

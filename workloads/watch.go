@@ -175,7 +175,7 @@ func (w *watchWorkload) NewWorker(_ context.Context, client int) (bench.Worker, 
 // Attach implements [bench.Receiver]: it opens the streams.
 func (w *watchWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 	d := w.definition
-	w.sink = s
+	w.sink, w.observers, w.violations, w.checked = s, nil, results.Proof{}, false
 	maker := newKeyMaker(d.keys, w.target)
 	var err error
 	if w.baseline, err = readVersions(ctx, w.target, maker, 0, trackedEvery(d)); err != nil {

@@ -24,6 +24,9 @@ import (
 // leaves a gap. It is used by one goroutine at a time.
 type Sampler struct {
 	members []Member
+	// shared says that the members have one account with the generator, of which
+	// no cost can be told.
+	shared bool
 	urls    []string
 	client  *http.Client
 	bounds  map[string][]float64
@@ -61,7 +64,7 @@ const maxMetrics = 8 << 20
 // or at those given, in the members' order.
 func NewSampler(c Cluster, addresses ...string) *Sampler {
 	s := &Sampler{members: c.Members(), bounds: map[string][]float64{}, pending: make(chan []results.Reading, 1)}
-	if c.Describe().Kind == "in-process" {
+	if s.shared = c.Describe().Kind == "in-process"; s.shared {
 		s.members = s.members[:1] // whose registry is everybody's
 	}
 	scheme := "http://"
@@ -151,7 +154,9 @@ func (s *Sampler) End(run *results.Run) {
 			run.Warn("no-metrics", fmt.Sprintf("%s: %s: give the addresses with --metrics-endpoints", member.Member, s.last[k].Missing))
 		}
 	}
-	server.Cost = s.costs(run)
+	if !s.shared {
+		server.Cost = s.costs(run)
+	}
 	run.Server = server
 	s.client.CloseIdleConnections()
 }

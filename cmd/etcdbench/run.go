@@ -48,6 +48,7 @@ type runOptions struct {
 	allowDisturbances bool
 	verify            bool
 	dryRun            bool
+	serverMetrics     bool
 
 	out      string
 	output   string
@@ -125,6 +126,7 @@ func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 		fs.BoolVar(&o.keepData, "keep-data", false, "leave the keys in a remote cluster")
 		fs.BoolVar(&o.allowExisting, "allow-existing", false, "use a --prefix that has keys already, and delete them afterwards")
 		fs.BoolVar(&o.verify, "verify", true, "after the load, prove that what was acknowledged is there (off with --endpoints unless given)")
+		fs.BoolVar(&o.serverMetrics, "server-metrics", true, "read the members' metrics each second")
 		fs.BoolVar(&o.allowDisturbances, "allow-disturbances", false, "let disturbances touch more of a remote cluster than the run's own keys")
 		fs.StringVar(&o.out, "out", "", "`directory` of the result (default: results/RUN-ID)")
 		fs.StringVar(&o.output, "output", "text", "what goes to standard output: "+report.Names())
@@ -282,7 +284,7 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 	run, err = bench.Run(ctx, o.plan, w, bench.Options{
 		ID: o.id, Environment: environment, Cluster: s.info,
 		Observers: []bench.Observer{bench.Journal{Dir: dir}, o.newProgress(stderr)}, Disturbances: disturbances,
-		Sampler: cluster.NewSampler(s, o.cluster.metrics...),
+		Sampler: o.sampler(s),
 	})
 	if run != nil {
 		// Saved before the clean-up, which may take a while, and once more after
@@ -296,6 +298,14 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 		o.releasePrefix(ctx, s, run)
 	}
 	return run, err
+}
+
+// sampler reads the members' metrics, unless it was told not to.
+func (o *runOptions) sampler(s *session) bench.Sampler {
+	if !o.serverMetrics {
+		return nil
+	}
+	return cluster.NewSampler(s, o.cluster.metrics...)
 }
 
 // claimPrefix refuses a prefix under which a remote cluster has keys already.
