@@ -25,11 +25,15 @@ type collector struct {
 	live []*livePhase
 	// interval is what the last collect brought, by kind: one for all phases.
 	interval []*total
-	ops      []results.Operation
-	lag      *hdrhistogram.Histogram // of the measured phases
-	err      error
-	number   int
-	ended    bool // no client is left
+	// usage is what was used up until the last interval, intervalLag the send lag
+	// in it.
+	usage       machine.Usage
+	intervalLag *hdrhistogram.Histogram
+	ops         []results.Operation
+	lag         *hdrhistogram.Histogram // of the measured phases
+	err         error
+	number      int
+	ended       bool // no client is left
 	// late says that samples may come for phases that have no operation left.
 	late bool
 
@@ -59,7 +63,7 @@ type errorKey struct{ code, etcd string }
 
 func newCollector(e *engine, late bool) *collector {
 	c := &collector{
-		engine: e, lag: results.NewHistogram(), interval: newTotals(len(e.kinds)),
+		engine: e, usage: machine.ReadUsage(), intervalLag: results.NewHistogram(), lag: results.NewHistogram(), interval: newTotals(len(e.kinds)),
 		boundaries: make(chan boundary, len(e.plan.Phases)+1),
 		stop:       make(chan struct{}), stopped: make(chan struct{}), late: late,
 	}
@@ -192,7 +196,7 @@ func (c *collector) flush(at time.Duration) {
 	live := c.live[:0]
 	for _, lp := range c.live {
 		done := c.ended || !c.late && isClosed(lp.over) && lp.active.Load() == 0
-		lp.recorder.collect(c.interval)
+		lp.recorder.collect(c.interval, c.intervalLag)
 		i.Operations = append(i.Operations, c.intervalOps(lp, i.Length)...)
 		i.InFlight += int(lp.active.Load())
 		if done {
@@ -207,11 +211,25 @@ func (c *collector) flush(at time.Duration) {
 		i.Queued = len(ph.queue)
 		i.InFlight = max(0, i.InFlight-i.Queued)
 	}
+	i.Generator = c.pulse()
 	i.Events = c.engine.takeEvents()
 	if c.engine.sampler != nil {
 		c.engine.sampler.Sample(i)
 	}
 	c.engine.observers.interval(i)
+}
+
+// pulse reads what the generator used up since the last call.
+func (c *collector) pulse() results.Pulse {
+	now := machine.ReadUsage()
+	u := now.Since(c.usage)
+	c.usage = now
+	p := results.Pulse{CPU: u.CPUShare(), Machine: u.MachineShare(), Steal: u.StealShare(), Throttled: u.Throttled, GCPause: u.GCPause}
+	if c.intervalLag.TotalCount() > 0 {
+		p.SendLag = time.Duration(c.intervalLag.ValueAtPercentile(99))
+		c.intervalLag.Reset()
+	}
+	return p
 }
 
 func isClosed(ch chan struct{}) bool {

@@ -221,15 +221,15 @@ func (s *shard) flip() *shardBuffer {
 	return &s.buffer[old]
 }
 
-// collect puts what was recorded since the last call into interval and adds
-// it to r.phase. One goroutine may call it at a time.
-func (r *Recorder) collect(interval []*total) {
+// collect puts what was recorded since the last call into interval and lag, and
+// adds it to the phase's. One goroutine may call it at a time.
+func (r *Recorder) collect(interval []*total, lag *hdrhistogram.Histogram) {
 	for _, t := range interval {
 		t.reset()
 	}
 	for _, s := range r.shards {
 		b := s.flip()
-		b.lag.drain(r.lag)
+		b.lag.drain(r.lag, lag)
 		for k := range b.kinds {
 			b.kinds[k].drainInto(interval[k], r.phase[k])
 		}

@@ -52,7 +52,7 @@ func TestShardsMergeToOneHistogram(t *testing.T) {
 		intervals, interval := results.NewHistogram(), newTotals(1)
 		var reader, writers sync.WaitGroup
 		collect := func() {
-			r.collect(interval)
+			r.collect(interval, results.NewHistogram())
 			intervals.Merge(interval[0].hists[seriesResponse])
 		}
 		reader.Go(func() {
@@ -91,7 +91,7 @@ func TestOutcomesAreKeptApart(t *testing.T) {
 	r.Record(1, Sample{Kind: 1, Outcome: Completed, Done: 11 * time.Second})
 	r.Record(2, Sample{Kind: 1, Outcome: Failed, Done: 2 * time.Second})
 	r.Record(3, Sample{Kind: 1, Outcome: TimedOut, Done: time.Hour})
-	r.collect(newTotals(2))
+	r.collect(newTotals(2), results.NewHistogram())
 	got := r.phase[1]
 	if want := (tally{late: 1, timedOut: 1, overflow: 1}); got.tally != want {
 		t.Errorf("counted %+v, want %+v", got.tally, want)
@@ -147,6 +147,6 @@ func BenchmarkCollect(b *testing.B) {
 		for i := range 1000 {
 			r.Record(i, Sample{Done: time.Duration(i) * time.Microsecond})
 		}
-		r.collect(interval)
+		r.collect(interval, results.NewHistogram())
 	}
 }

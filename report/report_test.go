@@ -165,6 +165,10 @@ func mixture(t *testing.T) *results.Run {
 			"cpu": 312_000, "alloc_bytes": 45_000, "allocs": 210.4, "fsyncs": 0.8, "wal_bytes": 1200, "disk_written": 9000, "peer_bytes": 2100, "client_bytes": 900,
 		}}, {Phase: "measure", Member: "m1", Operations: 5200, Figures: map[string]float64{"cpu": 150_000}}},
 	}
+	run.Slow = []results.Slow{
+		{Start: 6 * time.Second, Length: 2 * time.Second, P99: 9e8, Usual: 2e6, Causes: []results.Cause{{Text: "m2 did not answer for 1.2s"}, {Text: "fsync of m1 took 300ms more than usual"}}},
+		{Start: 9 * time.Second, Length: time.Second, P99: 8e6, Usual: 2e6, Stalled: true},
+	}
 	run.Proof = &results.Proof{
 		Verdict: results.Violated, Found: 21,
 		Checks: []results.Check{
@@ -200,6 +204,7 @@ func TestHostileStrings(t *testing.T) {
 	run.Operations[1].Errors[0].Code, run.Operations[1].Errors[0].Example = evil, evil
 	run.Validity.Verdict, run.Validity.Reasons[0].Message = evil, evil
 	run.Warnings[0].Message, run.Environment.Disk.FileSystem = evil, evil
+	run.Slow = []results.Slow{{Causes: []results.Cause{{Text: evil}}}}
 	run.Events = []results.Event{{Kind: evil, Detail: evil, Error: evil}}
 	run.Operations[1].Counts = []results.Count{{Name: evil, Of: evil, Count: 1}}
 	run.Proof = &results.Proof{Verdict: evil, Checks: []results.Check{{Name: evil, Note: evil}, {Name: "x", Skipped: evil}}, Violations: []results.Violation{{Check: evil, Key: evil, Expected: evil, Found: evil}}}

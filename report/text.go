@@ -29,6 +29,7 @@ func writeText(w io.Writer, docs []Document) error {
 		t.accounting(d.Run)
 		t.events(d.Events)
 		t.server(d.Server)
+		t.slow(d.Slow)
 		t.proof(d.Proof)
 		t.validity(d.Validity)
 		t.warnings(d.Warnings)
@@ -413,6 +414,30 @@ func (t text) events(events []results.Event) {
 			line += ": " + clean(e.Error)
 		}
 		t.line("%s", line)
+	}
+}
+
+// maxSlow is how many slow stretches a screen has room for.
+const maxSlow = 5
+
+// slow says when the run was much slower than usual, and what moved meanwhile.
+func (t text) slow(slow []results.Slow) {
+	for i, s := range slow {
+		if i == maxSlow {
+			t.line("  … and %s", plural(len(slow)-i, "slow stretch more", "slow stretches more"))
+			return
+		}
+		what := "p99 " + duration(s.P99)
+		if s.Stalled {
+			what = "nothing was completed for a while, p99 " + duration(s.P99)
+		}
+		t.line("  slow at %s for %s: %s, usually %s", duration(int64(s.Start)), duration(int64(s.Length)), what, duration(s.Usual))
+		for _, c := range s.Causes[:min(3, len(s.Causes))] {
+			t.line("    meanwhile %s", clean(c.Text))
+		}
+		if len(s.Causes) == 0 {
+			t.line("    nothing moved of what was looked at")
+		}
 	}
 }
 

@@ -71,6 +71,7 @@ func sampleRun(t interface{ Fatal(...any) }) *Run {
 			}},
 			Cost: []Cost{{Phase: "measure", Operations: 3, Figures: map[string]float64{"cpu": 250_000, "allocs": 171.5}}, {Phase: "measure", Member: "m1", Operations: 3, Figures: map[string]float64{"cpu": 250_000}}},
 		},
+		Slow: []Slow{{Start: 3 * time.Second, Length: time.Second, P99: 900_000_000, Usual: 3_000_000, Causes: []Cause{{Name: "fsync", Member: "m1", Time: 800 * time.Millisecond, Text: "fsync of m1 took 800ms more than usual"}}}},
 		Proof: &Proof{
 			Verdict: Violated, Checks: []Check{{Name: "keys", Checked: 3, Of: 6, Note: "a sample"}, {Name: "members", Skipped: "not asked"}},
 			Violations: []Violation{{Check: "keys", Key: "/etcdbench/x/1", Expected: "a", Found: "b"}}, Found: 1,

@@ -52,7 +52,10 @@ type Run struct {
 	// which it began.
 	Events []Event `json:"events,omitempty"`
 	// Server is what the members said of themselves, and what operations cost them.
-	Server   *Server   `json:"server,omitempty"`
+	Server *Server `json:"server,omitempty"`
+	// Slow are the stretches that were much slower than usual, with what moved
+	// meanwhile.
+	Slow     []Slow    `json:"slow,omitempty"`
 	Proof    *Proof    `json:"proof,omitempty"`
 	Warnings []Warning `json:"warnings,omitempty"`
 }
@@ -431,7 +434,21 @@ type Interval struct {
 	Operations []Operation `json:"operations"`
 	// Events are those that ended in this interval.
 	Events []Event `json:"events,omitempty"`
+	// Generator is what the generator saw of itself and its machine.
+	Generator Pulse `json:"generator,omitzero"`
 	// Members are what the members answered when they were asked at the interval's
 	// beginning.
 	Members []Reading `json:"members,omitempty"`
+}
+
+// Pulse is the generator and its machine in one interval. Shares are between 0
+// and 1.
+type Pulse struct {
+	CPU       float64       `json:"cpu_share"`
+	Machine   float64       `json:"machine_cpu_share"`
+	Steal     float64       `json:"steal_share,omitempty"`
+	Throttled time.Duration `json:"throttled_ns,omitempty"`
+	GCPause   time.Duration `json:"gc_pause_ns,omitempty"`
+	// SendLag is the p99 of how late arrivals reached a free client.
+	SendLag time.Duration `json:"send_lag_p99_ns,omitempty"`
 }

@@ -3,6 +3,7 @@ package workloads_test
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -119,4 +120,100 @@ func TestNoMetrics(t *testing.T) {
 	if len(run.Warnings) != 1 || run.Warnings[0].Code != "no-metrics" || !strings.Contains(run.Warnings[0].Message, "--metrics-endpoints") {
 		t.Errorf("warnings %v", run.Warnings)
 	}
+}
+
+// kept keeps the intervals in memory.
+type kept struct{ list []*results.Interval }
+
+func (*kept) Start(*results.Run) error             { return nil }
+func (o *kept) Interval(i *results.Interval) error { o.list = append(o.list, i); return nil }
+func (*kept) Finish(*results.Run) error            { return nil }
+func (o *kept) each(fn func(*results.Interval) error) error {
+	for _, i := range o.list {
+		if err := fn(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Causes that are made on purpose are named first; a quiet run names none.
+func TestCausesMadeOnPurpose(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs for 40 seconds")
+	}
+	c := startCluster(t, 3)
+	target := workloads.Target{Conns: dial(t, 6, cluster.Endpoints(c)...), Members: dial(t, 3, cluster.Endpoints(c)...), Prefix: "/causes/", Seed: 1}
+	standStill := func(m cluster.Member) {
+		proc, err := os.FindProcess(m.PID)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = proc.Signal(syscall.SIGSTOP)
+		time.AfterFunc(2*time.Second, func() { _ = proc.Signal(syscall.SIGCONT) })
+	}
+	for _, cause := range []struct {
+		name   string
+		leader bool
+		do     func(m cluster.Member)
+		want   string
+	}{
+		{"nothing", false, nil, ""},
+		{"a follower stands still", false, standStill, "silence"},
+		{"the leader stands still", true, standStill, "silence"},
+	} {
+		t.Run(cause.name, func(t *testing.T) {
+			member := memberThat(t, c, target, cause.leader)
+			if cause.do != nil {
+				time.AfterFunc(5*time.Second, func() { cause.do(member) })
+			}
+			w := newWorkload(t, "put", target, nil)
+			intervals := &kept{}
+			p := plan(60, bench.PlanPhase{Duration: 10 * time.Second, Load: bench.Load{Rate: 300}})
+			run, err := bench.Run(t.Context(), p, w, bench.Options{Sampler: cluster.NewSampler(c), Observers: []bench.Observer{intervals}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			slow, err := results.Attribute(run, intervals.each)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cause.want == "" {
+				for _, s := range slow {
+					if len(s.Causes) > 0 {
+						t.Errorf("a quiet run was slow because of %+v", s.Causes)
+					}
+				}
+				return
+			}
+			// The stretch in which it was done.
+			for _, s := range slow {
+				if s.Start+s.Length < 5*time.Second || s.Start > 8*time.Second {
+					continue
+				}
+				if len(s.Causes) == 0 || s.Causes[0].Name != cause.want || s.Causes[0].Member != member.Name {
+					t.Errorf("slow from %v for %v because of %+v, want %s of %s first", s.Start, s.Length, s.Causes, cause.want, member.Name)
+				}
+				return
+			}
+			t.Errorf("no slow stretch where %s stood still: %+v", member.Name, slow)
+		})
+	}
+}
+
+// memberThat returns the leader, or a follower.
+func memberThat(t *testing.T, c *cluster.Processes, target workloads.Target, leads bool) cluster.Member {
+	t.Helper()
+	info, err := cluster.Inspect(t.Context(), c, target.Members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, m := range info.Members {
+		if m.Leader == leads {
+			return c.Members()[i]
+		}
+	}
+	t.Fatal("no such member")
+	return cluster.Member{}
 }

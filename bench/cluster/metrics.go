@@ -27,9 +27,9 @@ type Sampler struct {
 	// shared says that the members have one account with the generator, of which
 	// no cost can be told.
 	shared bool
-	urls    []string
-	client  *http.Client
-	bounds  map[string][]float64
+	urls   []string
+	client *http.Client
+	bounds map[string][]float64
 
 	clock   func() time.Duration
 	pending chan []results.Reading

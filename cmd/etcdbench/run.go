@@ -237,6 +237,11 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		return errors.Join(err, closeErr)
 	}
+	if slow, err := results.Attribute(run, document(run, dir.Path).Intervals); err != nil {
+		run.Warn("not-attributed", err.Error())
+	} else {
+		run.Slow = slow
+	}
 	saveErr := errors.Join(dir.WriteRun(run), dir.Close())
 	if saveErr != nil {
 		run.Warn("result-not-saved", saveErr.Error())
