@@ -33,6 +33,7 @@ func All() []Format {
 	return []Format{
 		{"text", "one screen for people", writeText},
 		{"json", "the result document", writeJSON},
+		{"html", "one page to look at, with charts, that needs nothing but itself", writeHTML},
 		{"markdown", "a summary for the page of a CI job", writeMarkdown},
 		{"csv", "a line for each operation in each second", writeCSV},
 		{"hlog", "an HdrHistogram interval log, tagged by operation", writeHLog},

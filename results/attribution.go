@@ -208,20 +208,24 @@ func usualMovements(seconds []second) map[movement]time.Duration {
 func newSlow(seconds []second, first, last int, usual int64, usually map[movement]time.Duration, events []Event) Slow {
 	s := Slow{Start: seconds[first].start, Usual: usual, Causes: []Cause{}}
 	s.Length = seconds[last].start + seconds[last].length - s.Start
+	for _, sec := range seconds[first : last+1] {
+		s.P99 = max(s.P99, sec.p99)
+		s.Stalled = s.Stalled || sec.stalled
+	}
+	// What was slow began earlier: the seconds before are looked at, too, as far
+	// back as its operations reach.
+	reach := max(time.Second, time.Duration(s.P99))
 	excess := map[movement]time.Duration{}
-	// The second before is looked at, too: what is slow is answered late.
-	for i := max(0, first-1); i <= last; i++ {
-		sec := seconds[i]
-		if i >= first {
-			s.P99 = max(s.P99, sec.p99)
-			s.Stalled = s.Stalled || sec.stalled
+	for _, sec := range seconds[:last+1] {
+		if sec.start+sec.length <= s.Start-reach {
+			continue
 		}
 		for m, d := range sec.moved {
 			excess[m] += max(0, d-usually[m])
 		}
 	}
 	for _, e := range events {
-		if e.Start < s.Start+s.Length && e.Start+e.Length > s.Start-time.Second {
+		if e.Start < s.Start+s.Length && e.Start+e.Length > s.Start-reach {
 			excess[movement{e.Kind, ""}] = max(excess[movement{e.Kind, ""}], e.Length)
 		}
 	}

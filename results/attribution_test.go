@@ -128,6 +128,22 @@ func TestCausesAreNamed(t *testing.T) {
 	}
 }
 
+// An operation that took three seconds began three seconds earlier, and so may
+// its cause have.
+func TestCausesReachBack(t *testing.T) {
+	slow := attributed(t, func(n int, i *Interval) {
+		if n > 17 {
+			i.Members[0].Values["fsync_time"] += 0.9 // in second 17
+		}
+		if n == 20 {
+			i.Operations[0].ResponseTime = latency(t, 1_000_000, 2_900_000_000)
+		}
+	})
+	if len(slow) != 1 || len(slow[0].Causes) != 1 || slow[0].Causes[0].Name != "fsync" {
+		t.Errorf("%+v", slow)
+	}
+}
+
 // Seconds in which nothing is completed have no p99, and are the slowest of all.
 func TestStalledSeconds(t *testing.T) {
 	slow := attributed(t, func(n int, i *Interval) {

@@ -137,10 +137,11 @@ func (o *kept) each(fn func(*results.Interval) error) error {
 	return nil
 }
 
-// Causes that are made on purpose are named first; a quiet run names none.
+// Causes that are made on purpose are named first. (That a quiet run names none is
+// tested without a cluster: on a shared machine, none is quiet for sure.)
 func TestCausesMadeOnPurpose(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs for 40 seconds")
+		t.Skip("runs for 25 seconds")
 	}
 	c := startCluster(t, 3)
 	target := workloads.Target{Conns: dial(t, 6, cluster.Endpoints(c)...), Members: dial(t, 3, cluster.Endpoints(c)...), Prefix: "/causes/", Seed: 1}
@@ -159,15 +160,12 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 		do     func(m cluster.Member)
 		want   string
 	}{
-		{"nothing", false, nil, ""},
 		{"a follower stands still", false, standStill, "silence"},
 		{"the leader stands still", true, standStill, "silence"},
 	} {
 		t.Run(cause.name, func(t *testing.T) {
 			member := memberThat(t, c, target, cause.leader)
-			if cause.do != nil {
-				time.AfterFunc(5*time.Second, func() { cause.do(member) })
-			}
+			time.AfterFunc(5*time.Second, func() { cause.do(member) })
 			w := newWorkload(t, "put", target, nil)
 			intervals := &kept{}
 			p := plan(60, bench.PlanPhase{Duration: 10 * time.Second, Load: bench.Load{Rate: 300}})
@@ -178,14 +176,6 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 			slow, err := results.Attribute(run, intervals.each)
 			if err != nil {
 				t.Fatal(err)
-			}
-			if cause.want == "" {
-				for _, s := range slow {
-					if len(s.Causes) > 0 {
-						t.Errorf("a quiet run was slow because of %+v", s.Causes)
-					}
-				}
-				return
 			}
 			// The stretch in which it was done.
 			for _, s := range slow {

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -48,4 +52,22 @@ func document(run *results.Run, path string) report.Document {
 	return report.Document{Run: run, Path: path, Intervals: func(each func(*results.Interval) error) error {
 		return results.EachInterval(path, each)
 	}}
+}
+
+// pageFile is the HTML report in a run's directory.
+const pageFile = "report.html"
+
+// writePage writes a run's HTML report beside its result.
+func writePage(d report.Document) (err error) {
+	f, err := report.Find("html")
+	if err != nil {
+		return err
+	}
+	file, err := os.Create(filepath.Join(d.Path, pageFile))
+	if err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	w := bufio.NewWriter(file)
+	return errors.Join(f.Write(w, []report.Document{d}), w.Flush())
 }

@@ -246,6 +246,11 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if saveErr != nil {
 		run.Warn("result-not-saved", saveErr.Error())
 	}
+	if err := writePage(document(run, path)); err != nil {
+		run.Warn("no-page", err.Error())
+	} else if o.progress != string(bench.ProgressNone) {
+		fmt.Fprintln(stderr, "page:", filepath.Join(path, pageFile))
+	}
 	printErr := o.format.Write(stdout, []report.Document{document(run, path)})
 	if err := errors.Join(err, saveErr, printErr); err != nil {
 		return err
