@@ -481,3 +481,29 @@ func TestDisturbances(t *testing.T) {
 		t.Errorf("events %v: %+v", seen, run.Events)
 	}
 }
+
+// The example that docs/scenarios.md teaches with can be read.
+func TestDocumentedExample(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join("..", "docs", "scenarios.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(string(doc), "```yaml\n")
+	example, _, closed := strings.Cut(rest, "```")
+	if !found || !closed {
+		t.Fatal("no example")
+	}
+	s, err := workloads.ParseScenario("example.yaml", []byte(example), map[string]float64{"users": 500})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Entries("/etcdbench/x/"); err != nil {
+		t.Error(err)
+	}
+	if err := s.CheckThresholds(); err != nil {
+		t.Error(err)
+	}
+	if rate := s.MixRate(); rate != 125 {
+		t.Errorf("rate %v, want 125: a fifth and a twentieth of the users", rate)
+	}
+}
