@@ -79,7 +79,7 @@ func newPage(d Document) (page, error) {
 	if err != nil && !errors.Is(err, errNoIntervals) {
 		return p, err
 	}
-	if len(columns) > 1 {
+	if completedAny(columns) {
 		p.Charts = append(p.Charts, latencyFigure(d.Run, columns), throughputFigure(d.Run, columns))
 		p.MemberKey, p.Members = memberFigures(columns, members)
 	}
@@ -95,6 +95,11 @@ func newPage(d Document) (page, error) {
 	}
 	p.Tables = detailTables(d)
 	return p, nil
+}
+
+// completedAny says that there is something to draw: an empty chart says nothing.
+func completedAny(columns []column) bool {
+	return len(columns) > 1 && slices.ContainsFunc(columns, func(c column) bool { return c.p50 > 0 })
 }
 
 func verdictCards(r *results.Run) []verdictCard {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"os/exec"
@@ -112,6 +113,30 @@ func TestDrawingsAreWellFormed(t *testing.T) {
 		}
 		if len(page) > 3<<19 {
 			t.Errorf("%s: the page has %d bytes, more than 1.5 MiB", name, len(page))
+		}
+	}
+}
+
+// What cannot be drawn is left out: runs without seconds, or in which nothing was
+// completed, have a page without charts, and not one with empty ones.
+func TestPagesWithoutCharts(t *testing.T) {
+	dead := document(t, sample(t))
+	dead.Operations = []results.Operation{{Phase: "measure", Op: "put", Offered: 5, Unfinished: 5}}
+	dead.Intervals = func(each func(*results.Interval) error) error {
+		for n := range 3 {
+			if err := each(&results.Interval{Number: n, Phase: "measure", Start: time.Duration(n) * time.Second, Length: time.Second}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	gone := document(t, sample(t))
+	gone.Intervals = func(func(*results.Interval) error) error { return &fs.PathError{Op: "open", Err: fs.ErrNotExist} }
+	gone.Operations = nil
+	for name, doc := range map[string]Document{"nothing completed": dead, "no seconds": {Run: dead.Run}, "no journal": gone} {
+		page := write(t, "html", doc)
+		if strings.Contains(page, "<svg") || !strings.Contains(page, "<h2>Where</h2>") {
+			t.Errorf("%s: %d drawings in a page of %d bytes", name, strings.Count(page, "<svg"), len(page))
 		}
 	}
 }

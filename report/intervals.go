@@ -3,6 +3,7 @@ package report
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -12,7 +13,9 @@ func eachInterval(d Document, fn func(*results.Interval) error) error {
 	if d.Intervals == nil {
 		return errNoIntervals
 	}
-	if err := d.Intervals(fn); err != nil {
+	if err := d.Intervals(fn); errors.Is(err, fs.ErrNotExist) {
+		return errNoIntervals
+	} else if err != nil {
 		return fmt.Errorf("read intervals: %w", err)
 	}
 	return nil
