@@ -129,18 +129,27 @@ func newPart(name string, params map[string]string, prefix string) (Part, error)
 	if err != nil {
 		return Part{}, err
 	}
-	d := e.Define()
-	fs := pflag.NewFlagSet(name, pflag.ContinueOnError)
-	d.AddFlags(fs)
-	for k, v := range params {
-		if err := setFlag(fs, k, v); err != nil {
-			return Part{}, fmt.Errorf("workload %s: %w", name, err)
-		}
+	d, _, err := e.define(params)
+	if err != nil {
+		return Part{}, fmt.Errorf("workload %s: %w", name, err)
 	}
 	if err := d.Validate(prefix); err != nil {
 		return Part{}, fmt.Errorf("workload %s: %w", name, err)
 	}
 	return Part{Name: name, Weight: 1, Prefix: prefix, Definition: d}, nil
+}
+
+// define returns the workload's definition with parameters set, and those.
+func (e Entry) define(params map[string]string) (Definition, *pflag.FlagSet, error) {
+	d := e.Define()
+	fs := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
+	d.AddFlags(fs)
+	for _, name := range sortedKeys(params) {
+		if err := setFlag(fs, name, params[name]); err != nil {
+			return nil, nil, err
+		}
+	}
+	return d, fs, nil
 }
 
 // setFlag sets a parameter by name.

@@ -1,0 +1,226 @@
+package workloads
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// at puts file and line before an error, where there are any.
+func (s *Scenario) at(line int, err error) error {
+	switch {
+	case err == nil || s.file == "":
+		return err
+	case line == 0:
+		return fmt.Errorf("%s: %w", s.file, err)
+	}
+	return fmt.Errorf("%s:%d: %w", s.file, line, err)
+}
+
+// maxMix is how many workloads a mix may have.
+const maxMix = 100
+
+// validate checks what can be checked without the run's prefix.
+func (s *Scenario) validate() error {
+	if len(s.Mix) == 0 {
+		return s.at(0, errors.New("the mix is empty: name a workload"))
+	}
+	if len(s.Mix) > maxMix {
+		return s.at(s.Mix[maxMix].line, fmt.Errorf("the mix has more than %d entries", maxMix))
+	}
+	if s.Clients < 0 || s.Conns < 0 || s.Queue < 0 || s.Target < 0 || math.IsNaN(s.Target) {
+		return s.at(0, errors.New("clients, conns, queue and target must not be negative"))
+	}
+	if err := s.validateMix(); err != nil {
+		return err
+	}
+	if err := s.validatePhases(); err != nil {
+		return err
+	}
+	for i := range s.Population {
+		p := &s.Population[i]
+		p.KeySize, p.ValSize = cmp.Or(p.KeySize, 128), cmp.Or(p.ValSize, "256")
+		if p.Keys < 1 {
+			return s.at(p.line, fmt.Errorf("keys must be at least 1, not %d", p.Keys))
+		}
+		if err := checkOwnPrefix(p.Prefix); err != nil {
+			return s.at(p.line, err)
+		}
+	}
+	for _, d := range s.Disturbances {
+		if _, err := newDisturbance(d); err != nil {
+			return s.at(d.line, err)
+		}
+	}
+	for _, t := range s.Thresholds {
+		if _, err := results.ParseThreshold(t); err != nil {
+			return s.at(0, err)
+		}
+	}
+	return nil
+}
+
+func (s *Scenario) validateMix() error {
+	rates, weight := false, 0.0
+	names := map[string]bool{}
+	for i := range s.Mix {
+		e := &s.Mix[i]
+		e.Name = cmp.Or(e.Name, e.Workload)
+		entry, err := Find(e.Workload)
+		switch {
+		case err != nil:
+			return s.at(e.line, err)
+		case e.Name == "" || strings.ContainsAny(e.Name, ". \t\n/"):
+			return s.at(e.line, fmt.Errorf("%q is no name for an entry: use letters, digits and hyphens", e.Name))
+		case names[e.Name]:
+			return s.at(e.line, fmt.Errorf("two entries of the mix are called %q: name them apart", e.Name))
+		case e.Weight != nil && e.Rate != nil:
+			return s.at(e.line, fmt.Errorf("%s: weight and rate exclude each other", e.Name))
+		case e.Weight != nil && !validShare(*e.Weight), e.Rate != nil && !validShare(*e.Rate):
+			return s.at(e.line, fmt.Errorf("%s: weight or rate must be a number, not negative", e.Name))
+		}
+		names[e.Name] = true
+		if e.share() == 0 && !entry.Active {
+			return s.at(e.line, fmt.Errorf("%s: with no share of the operations, %s does nothing", e.Name, e.Workload))
+		}
+		rates = rates || e.Rate != nil
+		weight += e.share()
+		if e.Prefix != nil && len(s.Mix) > 1 {
+			if err := checkOwnPrefix(*e.Prefix); err != nil {
+				return s.at(e.line, err)
+			}
+		}
+		if err := e.checkParams(entry); err != nil {
+			return s.at(cmp.Or(err.line, e.line), err)
+		}
+	}
+	if weight <= 0 || math.IsInf(weight, 0) {
+		return s.at(s.Mix[0].line, fmt.Errorf("the weights of the mix sum to %v: nothing would be done", weight))
+	}
+	for _, e := range s.Mix {
+		if rates && e.Rate == nil && (e.Weight == nil || *e.Weight > 0) {
+			return s.at(e.line, fmt.Errorf("%s has no rate, but others have: give all of them rates, or all weights", e.Name))
+		}
+	}
+	return nil
+}
+
+func validShare(x float64) bool { return x >= 0 && !math.IsInf(x, 0) }
+
+type paramError struct {
+	line int
+	err  error
+}
+
+func (e *paramError) Error() string { return e.err.Error() }
+
+// checkParams sets each parameter on a definition of the workload.
+func (e *MixEntry) checkParams(entry Entry) *paramError {
+	fs := pflag.NewFlagSet(entry.Name, pflag.ContinueOnError)
+	entry.Define().AddFlags(fs)
+	for _, name := range sortedKeys(e.Params) {
+		if err := setFlag(fs, name, e.Params[name].Text); err != nil {
+			return &paramError{e.Params[name].line, fmt.Errorf("%s: %w", e.Name, err)}
+		}
+	}
+	return nil
+}
+
+func (s *Scenario) validatePhases() error {
+	names := map[string]bool{}
+	for i := range s.Phases {
+		p := &s.Phases[i]
+		if p.Rate == 0 && p.RateEnd == 0 && !p.Closed {
+			p.Rate = s.MixRate()
+		}
+		switch {
+		case p.Name == "":
+			return s.at(p.line, errors.New("a phase needs a name"))
+		case names[p.Name]:
+			return s.at(p.line, fmt.Errorf("two phases are called %q", p.Name))
+		case p.Closed && (p.Rate > 0 || p.RateEnd > 0):
+			return s.at(p.line, fmt.Errorf("phase %s: closed and rate exclude each other", p.Name))
+		case p.Arrival != "" && p.Rate == 0 && p.RateEnd == 0:
+			return s.at(p.line, fmt.Errorf("phase %s: arrival is for an open loop: it needs a rate", p.Name))
+		}
+		names[p.Name] = true
+		if err := bench.ValidatePhase(p.plan()); err != nil {
+			return s.at(p.line, err)
+		}
+	}
+	if len(s.Phases) > 0 && !slices.ContainsFunc(s.Phases, func(p Phase) bool { return !p.Warmup }) {
+		return s.at(s.Phases[0].line, errors.New("every phase is a warm-up: nothing would be measured"))
+	}
+	return nil
+}
+
+// checkOwnPrefix is for prefixes under the run's own.
+func checkOwnPrefix(prefix string) error {
+	switch {
+	case prefix == "":
+		return errors.New("an empty prefix would cover those of all others")
+	case len(prefix) > 512 || strings.Contains(prefix, "\x00"):
+		return fmt.Errorf("prefix %.40q is too long or holds a zero byte", prefix)
+	}
+	return nil
+}
+
+// checkShared sees that entries with the same prefix mean the same keys, and
+// that no prefix covers another.
+func (s *Scenario) checkShared(list []results.PlanEntry) error {
+	for i, a := range list {
+		for _, b := range list[:i] {
+			switch {
+			case a.Prefix == b.Prefix && (differ(a, b, "key-size") || differ(a, b, "key-space-size")):
+				return s.at(s.Mix[i].line, fmt.Errorf("%s and %s share a prefix: give them the same key-size and key-space-size", b.Name, a.Name))
+			case a.Prefix != b.Prefix && (strings.HasPrefix(a.Prefix, b.Prefix) || strings.HasPrefix(b.Prefix, a.Prefix)):
+				return s.at(s.Mix[i].line, fmt.Errorf("the prefix of %s covers that of %s: choose others", b.Name, a.Name))
+			}
+		}
+	}
+	return nil
+}
+
+// differ says that both have a parameter, and not with the same value.
+func differ(a, b results.PlanEntry, param string) bool {
+	x, y := a.Params[param], b.Params[param]
+	return x != "" && y != "" && x != y
+}
+
+// CheckThresholds sees that thresholds name operations that the mix has.
+func (s *Scenario) CheckThresholds() error {
+	entries, err := s.Entries("/-/")
+	if err != nil {
+		return nil // which another prefix may mend
+	}
+	parts, err := Parts(entries)
+	if err != nil {
+		return err
+	}
+	w, err := Compose(Composition{Name: s.Name, Parts: parts}, Target{})
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, k := range w.Kinds() {
+		names = append(names, k.Name)
+	}
+	for _, text := range s.Thresholds {
+		t, err := results.ParseThreshold(text)
+		if err == nil && !slices.Contains(names, t.Op) {
+			err = fmt.Errorf("threshold %q: no operation %q%s: there are %s", text, t.Op, nearest(t.Op, names), strings.Join(names, ", "))
+		}
+		if err != nil {
+			return s.at(0, err)
+		}
+	}
+	return nil
+}
