@@ -23,12 +23,17 @@ import (
 
 // watchThrough runs puts at a rate, straight to the server, under watchers whose
 // connections go through a proxy.
-func watchThrough(t *testing.T, endpoint string, proxy *transporttest.Proxy, prefix string, ph bench.PlanPhase) *results.Run {
+func watchThrough(t *testing.T, endpoint string, streams []grpc.ClientConnInterface, prefix string, ph bench.PlanPhase, more ...string) *results.Run {
 	t.Helper()
 	target := workloads.Target{
-		Conns: dial(t, 2, endpoint), Streams: dial(t, 2, proxy.Address), Prefix: prefix, Seed: 1, Verify: true,
+		Conns: dial(t, 2, endpoint), Streams: streams, Prefix: prefix, Seed: 1, Verify: true,
 	}
-	w := newWorkload(t, "watch", target, map[string]string{"streams": "2", "watch-per-stream": "3", "watch-span": "prefix", "key-space-size": "50"})
+	params := map[string]string{"streams": "2", "watch-per-stream": "3", "watch-span": "prefix", "key-space-size": "50"}
+	for _, kv := range more {
+		name, value, _ := strings.Cut(kv, "=")
+		params[name] = value
+	}
+	w := newWorkload(t, "watch", target, params)
 	pl := plan(20, ph)
 	pl.Verify = true
 	run, err := bench.Run(t.Context(), pl, w, bench.Options{})
@@ -51,7 +56,7 @@ func TestWatchLatencyIsTheEvents(t *testing.T) {
 		}
 		defer proxy.Close()
 		proxy.Delay(d)
-		run := watchThrough(t, endpoint, proxy, "/truth/"+name+"/", bench.PlanPhase{Duration: 3 * time.Second, Load: bench.Load{Rate: 200}})
+		run := watchThrough(t, endpoint, dial(t, 2, proxy.Address), "/truth/"+name+"/", bench.PlanPhase{Duration: 3 * time.Second, Load: bench.Load{Rate: 200}})
 		puts, _ := run.Operation("measure", "put")
 		events, _ := run.Operation("measure", "event")
 		before, _ := run.Operation("measure", "event-before-ack")
@@ -85,7 +90,7 @@ func TestWatchConnectionIsCut(t *testing.T) {
 	for at := range 5 {
 		defer time.AfterFunc(time.Second+time.Duration(at)*500*time.Millisecond, proxy.Cut).Stop()
 	}
-	run := watchThrough(t, endpoint, proxy, "/cut/", bench.PlanPhase{Duration: 4 * time.Second, Load: bench.Load{Rate: 500}})
+	run := watchThrough(t, endpoint, dial(t, 2, proxy.Address), "/cut/", bench.PlanPhase{Duration: 4 * time.Second, Load: bench.Load{Rate: 500}})
 	events, _ := run.Operation("measure", "event")
 	if events.Completed != 6*2000 {
 		t.Errorf("%d events, want 12,000: six watchers, 2,000 puts", events.Completed)
@@ -100,6 +105,48 @@ func TestWatchConnectionIsCut(t *testing.T) {
 	}
 	if text := fmt.Sprint(run.Proof.Checks); !strings.Contains(text, "reconnections") {
 		t.Errorf("no reconnection: the connections were not cut: %s", text)
+	}
+}
+
+// After a longer break, what was missed comes in responses so large that the
+// server splits them; put together, they are as good.
+func TestSplitResponses(t *testing.T) {
+	c := startCluster(t, 1)
+	endpoint := c.Members()[0].Endpoint
+	proxy, err := transporttest.NewProxy(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	for _, at := range []time.Duration{1000, 2500} {
+		defer time.AfterFunc(at*time.Millisecond, func() {
+			proxy.Freeze(700 * time.Millisecond)
+			proxy.Cut()
+		}).Stop()
+	}
+	var fragments atomic.Int64
+	streams := dial(t, 2, proxy.Address)
+	for i, conn := range streams {
+		streams[i] = &meddler{ClientConnInterface: conn, event: func(r *pb.WatchResponse) bool {
+			if r.Fragment {
+				fragments.Add(1)
+			}
+			return false
+		}}
+	}
+	run := watchThrough(t, endpoint, streams, "/split/", bench.PlanPhase{Duration: 4 * time.Second, Load: bench.Load{Rate: 200}},
+		"fragment=true", "prev-kv=true", "progress-notify=true", "require-leader=true", "val-size=20000", "watcher-delay=1ms")
+	events, _ := run.Operation("measure", "event")
+	if events.Completed != 6*800 || run.Proof.Verdict != results.Proved {
+		t.Errorf("%d events, want 4,800; proof %+v", events.Completed, run.Proof)
+	}
+	for _, n := range events.Counts {
+		if n.Count > 0 && n.Name != "coalesced" {
+			t.Errorf("%d %s", n.Count, n.Name)
+		}
+	}
+	if fragments.Load() == 0 {
+		t.Error("no response was split: there was nothing to put together")
 	}
 }
 
