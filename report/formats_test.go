@@ -55,7 +55,7 @@ func write(t *testing.T, format string, docs ...Document) string {
 func TestGoldenFormats(t *testing.T) {
 	one := sample(t)
 	one.Server = &results.Server{Cost: []results.Cost{{Phase: "measure", Operations: 99_990, Figures: map[string]float64{"cpu": 312_000, "allocs": 210.4, "alloc_bytes": 45_000}}}}
-	for _, format := range []string{"markdown", "csv", "hlog", "hgrm", "benchfmt", "junit", "openmetrics"} {
+	for _, format := range []string{"markdown", "csv", "hlog", "hgrm", "benchfmt", "junit", "openmetrics", "perfdash"} {
 		golden(t, "formats."+format, []byte(write(t, format, document(t, one), document(t, mixture(t)))))
 	}
 }

@@ -39,6 +39,7 @@ func All() []Format {
 		{"hlog", "an HdrHistogram interval log, tagged by operation", writeHLog},
 		{"hgrm", "percentile distributions for HdrHistogram's plotters", writeHGRM},
 		{"benchfmt", "Go's benchmark format, for benchstat", writeBenchfmt},
+		{"perfdash", "the JSON that etcd's own benchmark writes for perfdash", writePerfdash},
 		{"openmetrics", "OpenMetrics text", writeOpenMetrics},
 		{"junit", "JUnit XML: completed, validity, target, proof", writeJUnit},
 	}
