@@ -177,17 +177,19 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// The stretch in which it was done.
+			// Two seconds are longer than anything that the machine does by itself.
+			var worst results.Slow
 			for _, s := range slow {
-				if s.Start+s.Length < 5*time.Second || s.Start > 8*time.Second {
-					continue
+				if s.P99 > worst.P99 {
+					worst = s
 				}
-				if len(s.Causes) == 0 || s.Causes[0].Name != cause.want || s.Causes[0].Member != member.Name {
-					t.Errorf("slow from %v for %v because of %+v, want %s of %s first", s.Start, s.Length, s.Causes, cause.want, member.Name)
-				}
-				return
 			}
-			t.Errorf("no slow stretch where %s stood still: %+v", member.Name, slow)
+			if worst.Start+worst.Length < 5*time.Second || worst.P99 < int64(time.Second) {
+				t.Fatalf("no slow stretch where %s stood still: %+v", member.Name, slow)
+			}
+			if len(worst.Causes) == 0 || worst.Causes[0].Name != cause.want || worst.Causes[0].Member != member.Name {
+				t.Errorf("slow from %v for %v because of %+v, want %s of %s first", worst.Start, worst.Length, worst.Causes, cause.want, member.Name)
+			}
 		})
 	}
 }
