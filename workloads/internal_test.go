@@ -3,10 +3,12 @@ package workloads
 import (
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/client/v3/concurrency"
 	"google.golang.org/grpc/codes"
@@ -269,5 +271,45 @@ func BenchmarkEvent(b *testing.B) {
 		events[0].Kv.ModRevision, events[0].Kv.Version = n, n
 		w.target.shared.acks.add(n, &bench.Op{}, 0, 1)
 		o.events(events, 2)
+	}
+}
+
+// A response that the server splits counts once it is whole: when the connection
+// breaks in the middle, its events come again, and each is seen once.
+func TestBrokenFragments(t *testing.T) {
+	s := newWatchStream(nil, nil)
+	var seen []int64
+	s.add(&watcher{create: &pb.WatchCreateRequest{StartRevision: 5}, events: func(events []*mvccpb.Event, _ time.Duration) {
+		for _, e := range events {
+			seen = append(seen, e.Kv.ModRevision)
+		}
+	}})
+	part := func(fragment bool, revisions ...int64) {
+		r := &pb.WatchResponse{WatchId: 1, Fragment: fragment}
+		for _, rev := range revisions {
+			r.Events = append(r.Events, &mvccpb.Event{Kv: &mvccpb.KeyValue{ModRevision: rev}})
+		}
+		if err := s.handle(r, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	created := &pb.WatchResponse{WatchId: 1, Created: true}
+	for _, step := range []func(){
+		func() { _ = s.handle(created, 0) },
+		func() { part(true, 5, 6) }, // and the connection breaks
+		func() { _ = s.handle(created, 0) },
+		func() { part(true, 5, 6) },
+		func() { part(false, 6, 7) },
+	} {
+		if len(seen) > 0 {
+			t.Fatalf("half a response was taken for a whole one: %v", seen)
+		}
+		if next := s.createRequests()[0].GetCreateRequest().StartRevision; next != 5 {
+			t.Fatalf("it would go on from revision %d, want 5", next)
+		}
+		step()
+	}
+	if !slices.Equal(seen, []int64{5, 6, 6, 7}) || s.watchers[0].next != 8 {
+		t.Errorf("saw %v, goes on from %d", seen, s.watchers[0].next)
 	}
 }
