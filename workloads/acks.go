@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"encoding/binary"
+	"hash/fnv"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,13 @@ const (
 	stampSize  = 26
 	stampMagic = 0xe7cd6265
 )
+
+// newRunTag keeps the stamps of different runs apart.
+func newRunTag(t Target) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(t.Prefix))
+	return h.Sum32() ^ uint32(t.Seed)
+}
 
 // stamp is what a watched value starts with.
 type stamp struct {

@@ -57,14 +57,14 @@ func (d *electionDefinition) Validate(string) error {
 }
 
 func (d *electionDefinition) New(t Target) (bench.Workload, error) {
-	return &electionWorkload{definition: *d, target: t, sessions: newSessions(t, d.ttl), run: newLeaseBook(t.Prefix), leaders: newHolders("elections", d.elections)}, nil
+	return &electionWorkload{definition: *d, target: t, sessions: newSessions(t, d.ttl), run: newRunTag(t), leaders: newHolders("elections", d.elections)}, nil
 }
 
 type electionWorkload struct {
 	definition electionDefinition
 	target     Target
 	sessions   *sessions
-	run        *leaseBook // whose tag marks the run's proclamations
+	run        uint32 // marks the run's proclamations
 	sink       *bench.Sink
 	leaders    *holders
 
@@ -118,7 +118,7 @@ func (w *electionWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 				if len(r.Kvs) == 0 {
 					continue
 				}
-				if st, ok := readStamp(r.Kvs[0].Value, uint32(w.run.tag>>32)); ok {
+				if st, ok := readStamp(r.Kvs[0].Value, w.run); ok {
 					w.sink.Record(st.phase, i, bench.Sample{Kind: electionObserve, Intended: st.intended, Sent: st.sent, Done: at})
 				}
 			}
@@ -177,11 +177,11 @@ func (w *electionWorker) lead(ctx context.Context, op *bench.Op, election *concu
 	defer cancel()
 	for range w.definition.proclaims {
 		sent := w.sink.Now()
-		stamp{op.Phase, sent, sent}.put(w.value, uint32(w.run.tag>>32))
+		stamp{op.Phase, sent, sent}.put(w.value, w.run)
 		err := election.Proclaim(stepCtx, string(w.value))
 		recordStep(stepCtx, w.sink, op.Phase, w.client, electionProclaim, sent, err)
 	}
-	pause(ctx, w.definition.hold)
+	sleep(ctx, w.definition.hold)
 	leave()
 	if w.rng.Float64() < w.definition.crashShare {
 		op.Count(0, 1)

@@ -120,7 +120,3 @@ func (s *sessions) close(ctx context.Context, t Target) error {
 	s.facades = nil
 	return s.book.tearDown(ctx, t)
 }
-
-// pause waits, and reports false when ctx ended first. It is for what clients do
-// between requests, outside of the measured time.
-func pause(ctx context.Context, d time.Duration) bool { return sleep(ctx, d) }

@@ -166,7 +166,6 @@ func refused(err error) bool {
 type found struct {
 	revision int64 // 0: there is none
 	value    []byte
-	lease    int64
 }
 
 // judge compares a key that was read back with its last acknowledged write. It

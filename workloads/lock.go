@@ -119,7 +119,7 @@ func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
 	if !alone {
 		op.Count(lockOverlaps, 1)
 	}
-	pause(ctx, w.definition.hold)
+	sleep(ctx, w.definition.hold)
 	w.holders.release(int(lock), ours)
 	w.release(op, mutex)
 	return nil

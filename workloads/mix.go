@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"math"
 
 	"golang.org/x/sync/errgroup"
@@ -35,15 +34,13 @@ type Composition struct {
 // also in short runs.
 func Compose(c Composition, t Target) (bench.Workload, error) {
 	parts := c.Parts
-	h := fnv.New32a()
-	h.Write([]byte(t.Prefix))
 	t.shared = &shared{}
 	if t.Verify {
 		t.shared.ledger = newLedger(t.Seed)
 	}
 	for _, p := range parts {
 		if _, ok := p.Definition.(*watchDefinition); ok {
-			t.shared.acks = newAcks(h.Sum32() ^ uint32(t.Seed))
+			t.shared.acks = newAcks(newRunTag(t))
 		}
 	}
 	m := &mix{name: c.Name, target: t, population: c.Population}

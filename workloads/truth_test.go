@@ -21,6 +21,16 @@ import (
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
+func newProxy(t *testing.T, endpoint string) *transporttest.Proxy {
+	t.Helper()
+	proxy, err := transporttest.NewProxy(endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	return proxy
+}
+
 // watchThrough runs puts at a rate, straight to the server, under watchers whose
 // connections go through a proxy.
 func watchThrough(t *testing.T, endpoint string, streams []grpc.ClientConnInterface, prefix string, ph bench.PlanPhase, more ...string) *results.Run {
@@ -50,11 +60,7 @@ func TestWatchLatencyIsTheEvents(t *testing.T) {
 	endpoint := c.Members()[0].Endpoint
 	const delay = 50 * time.Millisecond
 	p50 := func(name string, d time.Duration) (put, event, since int64) {
-		proxy, err := transporttest.NewProxy(endpoint)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer proxy.Close()
+		proxy := newProxy(t, endpoint)
 		proxy.Delay(d)
 		run := watchThrough(t, endpoint, dial(t, 2, proxy.Address), "/truth/"+name+"/", bench.PlanPhase{Duration: 3 * time.Second, Load: bench.Load{Rate: 200}})
 		puts, _ := run.Operation("measure", "put")
@@ -82,11 +88,7 @@ func TestWatchLatencyIsTheEvents(t *testing.T) {
 func TestWatchConnectionIsCut(t *testing.T) {
 	c := startCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
-	proxy, err := transporttest.NewProxy(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer proxy.Close()
+	proxy := newProxy(t, endpoint)
 	for at := range 5 {
 		defer time.AfterFunc(time.Second+time.Duration(at)*500*time.Millisecond, proxy.Cut).Stop()
 	}
@@ -113,11 +115,7 @@ func TestWatchConnectionIsCut(t *testing.T) {
 func TestSplitResponses(t *testing.T) {
 	c := startCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
-	proxy, err := transporttest.NewProxy(endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer proxy.Close()
+	proxy := newProxy(t, endpoint)
 	for _, at := range []time.Duration{1000, 2500} {
 		defer time.AfterFunc(at*time.Millisecond, func() {
 			proxy.Freeze(700 * time.Millisecond)
