@@ -133,7 +133,17 @@ func verdictCards(r *results.Run) []verdictCard {
 
 func operationTable(r *results.Run) table {
 	t := table{Head: []string{"operation", "ops/s", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max", "completed", "failed", "dropped", "unfinished"}}
-	for _, o := range shownOperations(r) {
+	ops := shownOperations(r)
+	signed := map[string]bool{}
+	for _, o := range ops {
+		if o.Of != "" {
+			if key := o.Phase + "\t" + o.Of; !signed[key] {
+				signed[key] = true
+				o.Op = o.Of
+				t.Rows = append(t.Rows, append(append([]string{operationName(r, o) + " (signed)", ""}, signedCells(ops, o)...), "", "", "", ""))
+			}
+			continue
+		}
 		row := append([]string{operationName(r, o), rate(o.Throughput)}, responseCells(o)...)
 		t.Rows = append(t.Rows, append(row, count(o.Completed), count(o.Failed), count(o.Dropped), count(o.Unfinished)))
 	}
@@ -178,8 +188,11 @@ func latencyFigure(r *results.Run, columns []column) figure {
 			}
 			lines[i].at, lines[i].value = append(lines[i].at, (c.start+c.length/2).Seconds()), append(lines[i].value, v)
 		}
-		t.Rows = append(t.Rows, []string{secondsLabel(c.start.Seconds()), clean(c.phase), count(c.completed), duration(c.p50), duration(c.p99), duration(c.p999)})
+		t.Rows = append(t.Rows, []string{secondsLabel(c.start.Seconds()), clean(c.phase), count(c.completed), drawn(c.p50), drawn(c.p99), drawn(c.p999)})
 	}
+	lines = slices.DeleteFunc(lines, func(l line) bool {
+		return !slices.ContainsFunc(l.value, func(v float64) bool { return !math.IsNaN(v) })
+	})
 	low, high := bounds(lines, true)
 	ch := chart{
 		title: "Response time over time", describe: "p50, p99 and p99.9 of each second", width: chartWidth, height: 300,
@@ -187,8 +200,16 @@ func latencyFigure(r *results.Run, columns []column) figure {
 	}
 	return figure{
 		Title: "Response time over time", SVG: ch.svg() + hoverColumns(ch, columns), Key: keyOf(lines), Table: t,
-		Caption: "Each second's p50, p99 and p99.9 of what was asked for; the highest of several kinds. Grey: warm-up; amber: slow stretches; pink: disturbances.",
+		Caption: "Each second's p50, p99 and p99.9 of what was asked for; the highest of several kinds, where at least ten samples lie beyond it. Grey: warm-up; amber: slow stretches; pink: disturbances.",
 	}
+}
+
+// drawn is a second's percentile, if it is resolved.
+func drawn(ns int64) string {
+	if ns == 0 {
+		return "?"
+	}
+	return duration(ns)
 }
 
 // hoverColumns is drawn over a chart: each column tells its figures.
@@ -200,7 +221,7 @@ func hoverColumns(ch chart, columns []column) template.HTML {
 	for _, c := range columns {
 		x0, x1 := x.place(c.start.Seconds()), x.place((c.start + c.length).Seconds())
 		fmt.Fprintf(&b, `<rect class="hover" x="%.1f" y="%d" width="%.1f" height="%g"><title>%s</title></rect>`, x0, marginTop, x1-x0, ch.height-marginTop-marginFoot,
-			html.EscapeString(fmt.Sprintf("%s: %s completed, p50 %s, p99 %s, p99.9 %s", secondsLabel(c.start.Seconds()), count(c.completed), duration(c.p50), duration(c.p99), duration(c.p999))))
+			html.EscapeString(fmt.Sprintf("%s: %s completed, p50 %s, p99 %s, p99.9 %s", secondsLabel(c.start.Seconds()), count(c.completed), drawn(c.p50), drawn(c.p99), drawn(c.p999))))
 	}
 	b.WriteString("</svg>")
 	return template.HTML(b.String())

@@ -41,7 +41,8 @@ func readColumns(d Document) ([]column, []string, error) {
 			}
 			c.completed += o.Completed
 			c.failed += o.Failed + o.TimedOut + o.Dropped
-			c.p50, c.p99, c.p999 = max(c.p50, o.ResponseTime.P50), max(c.p99, o.ResponseTime.P99), max(c.p999, o.ResponseTime.P999)
+			l := o.ResponseTime
+			c.p50, c.p99, c.p999 = max(c.p50, resolved(l, 50, l.P50)), max(c.p99, resolved(l, 99, l.P99)), max(c.p999, resolved(l, 99.9, l.P999))
 		}
 		for _, r := range i.Members {
 			if _, known := before[r.Member]; !known {
@@ -56,6 +57,14 @@ func readColumns(d Document) ([]column, []string, error) {
 		return nil
 	})
 	return joinColumns(seconds), members, err
+}
+
+// resolved is a percentile, or 0 where too few samples lie beyond it.
+func resolved(l results.Latency, p float64, ns int64) int64 {
+	if l.Resolved(p) {
+		return ns
+	}
+	return 0
 }
 
 // movedValues are the rates of counters, per second, and the values of gauges.

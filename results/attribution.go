@@ -37,6 +37,7 @@ type Cause struct {
 const (
 	slowFactor   = 3
 	slowLeast    = 5 * time.Millisecond
+	leastSamples = 100  // of fewer, a second's p99 is its slowest operation
 	causeShare   = 0.25 // of the time that the slow operations took longer
 	causeLeast   = 20 * time.Millisecond
 	maxSlow      = 100
@@ -121,7 +122,9 @@ func newSecond(i *Interval) (second, error) {
 		}
 	}
 	merged, err := MergeLatency(all...)
-	s.p99 = merged.P99
+	if merged.Count >= leastSamples {
+		s.p99 = merged.P99
+	}
 	s.stalled = completed == 0 && i.InFlight+i.Queued > 0 && i.Length > 500*time.Millisecond
 	return s, err
 }

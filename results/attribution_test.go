@@ -9,7 +9,7 @@ import (
 
 // timeline makes the intervals of a run of one second each; change may alter any.
 func timeline(t *testing.T, seconds int, change func(n int, i *Interval)) func(each func(*Interval) error) error {
-	usual := latency(t, 1_000_000, 2_000_000, 3_000_000)
+	usual := many(t, 3_000_000)
 	return func(each func(*Interval) error) error {
 		for n := range seconds {
 			i := &Interval{Number: n, Phase: "measure", Start: time.Duration(n) * time.Second, Length: time.Second, InFlight: 5, Operations: []Operation{
@@ -30,6 +30,17 @@ func timeline(t *testing.T, seconds int, change func(n int, i *Interval)) func(e
 		}
 		return nil
 	}
+}
+
+// many is a second's worth of operations, the last of which took so long.
+func many(t *testing.T, last int64) Latency {
+	t.Helper()
+	ns := make([]int64, leastSamples)
+	for i := range ns {
+		ns[i] = 1_000_000 + int64(i)
+	}
+	ns[len(ns)-1], ns[len(ns)-2] = last, last
+	return latency(t, ns...)
 }
 
 func attributed(t *testing.T, change func(n int, i *Interval), events ...Event) []Slow {
@@ -58,7 +69,7 @@ func TestQuietRunHasNoCauses(t *testing.T) {
 
 // What moved in the slow second is named, the strongest first; the rest is not.
 func TestCausesAreNamed(t *testing.T) {
-	slowLatency := latency(t, 1_000_000, 900_000_000)
+	slowLatency := many(t, 900_000_000)
 	makeSlow := func(i *Interval) { i.Operations[0].ResponseTime = slowLatency }
 	add := func(metric string, member int, v float64) func(n int, i *Interval) {
 		return func(n int, i *Interval) {
@@ -136,10 +147,22 @@ func TestCausesReachBack(t *testing.T) {
 			i.Members[0].Values["fsync_time"] += 0.9 // in second 17
 		}
 		if n == 20 {
-			i.Operations[0].ResponseTime = latency(t, 1_000_000, 2_900_000_000)
+			i.Operations[0].ResponseTime = many(t, 2_900_000_000)
 		}
 	})
 	if len(slow) != 1 || len(slow[0].Causes) != 1 || slow[0].Causes[0].Name != "fsync" {
+		t.Errorf("%+v", slow)
+	}
+}
+
+// With a handful of operations a second, the slowest is no percentile.
+func TestFewOperationsAreNotSlow(t *testing.T) {
+	if slow := attributed(t, func(n int, i *Interval) {
+		i.Operations[0].ResponseTime = latency(t, 1_000_000, 2_000_000)
+		if n == 10 {
+			i.Operations[0].ResponseTime = latency(t, 1_000_000, 900_000_000)
+		}
+	}); len(slow) > 0 {
 		t.Errorf("%+v", slow)
 	}
 }
