@@ -79,8 +79,11 @@ func newPage(d Document) (page, error) {
 	if err != nil && !errors.Is(err, errNoIntervals) {
 		return p, err
 	}
-	if completedAny(columns) {
-		p.Charts = append(p.Charts, latencyFigure(d.Run, columns), throughputFigure(d.Run, columns))
+	if drawable(columns, func(c column) bool { return c.p50 > 0 }) {
+		p.Charts = append(p.Charts, latencyFigure(d.Run, columns))
+	}
+	if drawable(columns, func(c column) bool { return c.completed > 0 }) {
+		p.Charts = append(p.Charts, throughputFigure(d.Run, columns))
 		p.MemberKey, p.Members = memberFigures(columns, members)
 	}
 	if f, ok := percentileFigure(d.Run); ok {
@@ -97,9 +100,9 @@ func newPage(d Document) (page, error) {
 	return p, nil
 }
 
-// completedAny says that there is something to draw: an empty chart says nothing.
-func completedAny(columns []column) bool {
-	return len(columns) > 1 && slices.ContainsFunc(columns, func(c column) bool { return c.p50 > 0 })
+// drawable says that there is something to draw: an empty chart says nothing.
+func drawable(columns []column, has func(c column) bool) bool {
+	return len(columns) > 1 && slices.ContainsFunc(columns, has)
 }
 
 func verdictCards(r *results.Run) []verdictCard {
