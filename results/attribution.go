@@ -54,9 +54,39 @@ var signals = [...]struct {
 	{"commit", "commit_time", time.Second},
 	{"snapshot", "snapshot_time", time.Second},
 	{"defragmentation", "defrag_time", time.Second},
-	{"compaction", "compaction_time", time.Millisecond},
+	// The total is told at the end only; these are what others wait for.
+	{"compaction", "compaction_pause", time.Millisecond},
+	{"compaction", "index_compaction_pause", time.Millisecond},
 	{"garbage collection", "gc_pause", time.Second},
 	{"change of leader", "leader_changes", electionTime},
+}
+
+// ResponseTime is that of all operations which were asked for and completed in
+// the interval.
+func (i *Interval) ResponseTime() (Latency, error) {
+	var all []Latency
+	for _, o := range i.Operations {
+		if o.Phase == i.Phase && !o.Arrived {
+			all = append(all, o.ResponseTime)
+		}
+	}
+	return MergeLatency(all...)
+}
+
+// Stalled says that operations were under way and none was completed.
+func (i *Interval) Stalled() bool {
+	return i.Completed() == 0 && i.InFlight+i.Queued > 0 && i.Length > 500*time.Millisecond
+}
+
+// Completed counts the operations that were asked for and completed in the
+// interval.
+func (i *Interval) Completed() (n uint64) {
+	for _, o := range i.Operations {
+		if o.Phase == i.Phase && !o.Arrived {
+			n += o.Completed
+		}
+	}
+	return n
 }
 
 // second is what attribution needs of an interval.
@@ -113,19 +143,11 @@ func newSecond(i *Interval) (second, error) {
 		{"CPU steal", ""}:                          time.Duration(i.Generator.Steal * float64(i.Length)),
 		{"CPU limit", ""}:                          i.Generator.Throttled,
 	}}
-	var all []Latency
-	completed := uint64(0)
-	for _, o := range i.Operations {
-		if o.Phase == i.Phase && !o.Arrived {
-			all = append(all, o.ResponseTime)
-			completed += o.Completed
-		}
+	l, err := i.ResponseTime()
+	if l.Count >= leastSamples {
+		s.p99 = l.P99
 	}
-	merged, err := MergeLatency(all...)
-	if merged.Count >= leastSamples {
-		s.p99 = merged.P99
-	}
-	s.stalled = completed == 0 && i.InFlight+i.Queued > 0 && i.Length > 500*time.Millisecond
+	s.stalled = i.Stalled()
 	return s, err
 }
 
@@ -242,10 +264,28 @@ func newSlow(seconds []second, first, last int, usual int64, usually map[movemen
 			s.Causes = append(s.Causes, m.cause(d))
 		}
 	}
+	answerSilence(s.Causes)
 	slices.SortFunc(s.Causes, func(a, b Cause) int {
-		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Member, b.Member))
+		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(b.Name, a.Name), cmp.Compare(a.Member, b.Member))
 	})
 	return s
+}
+
+// answerSilence lets a change of leader count for no more than the silence that it
+// answers: who elects has missed somebody, and what a change counts for is set, while
+// a silence is measured, and longer than what is seen of it.
+func answerSilence(causes []Cause) {
+	var silence time.Duration
+	for _, c := range causes {
+		if c.Name == "silence" {
+			silence = max(silence, c.Time)
+		}
+	}
+	for i := range causes {
+		if causes[i].Name == "change of leader" && silence > 0 {
+			causes[i].Time = min(causes[i].Time, silence)
+		}
+	}
 }
 
 func (m movement) cause(d time.Duration) Cause {

@@ -34,8 +34,10 @@ const (
 
 // Run is one execution of a plan against one cluster.
 type Run struct {
-	Schema  string  `json:"schema"`
-	ID      string  `json:"id"`
+	Schema string `json:"schema"`
+	ID     string `json:"id"`
+	// Label is what the user calls what was measured: a commit, a build.
+	Label   string  `json:"label,omitempty"`
 	Outcome Outcome `json:"outcome"`
 	// Reason says why the outcome is not "completed".
 	Reason      string      `json:"reason,omitempty"`
@@ -55,7 +57,11 @@ type Run struct {
 	Server *Server `json:"server,omitempty"`
 	// Slow are the stretches that were much slower than usual, with what moved
 	// meanwhile.
-	Slow     []Slow    `json:"slow,omitempty"`
+	Slow []Slow `json:"slow,omitempty"`
+	// Resilience is what became of the load through faults, where such were made.
+	Resilience *Resilience `json:"resilience,omitempty"`
+	// Profiles say where CPU time and memory went, where that was asked for.
+	Profiles []Profile `json:"profiles,omitempty"`
 	Proof    *Proof    `json:"proof,omitempty"`
 	Warnings []Warning `json:"warnings,omitempty"`
 }
@@ -112,6 +118,9 @@ type Warning struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
+
+// WarnOthers is the code of the warning that others use the cluster meanwhile.
+const WarnOthers = "others"
 
 // Plan is everything that decides what a run does, so that it can be repeated.
 type Plan struct {
@@ -396,6 +405,13 @@ type Disk struct {
 	Syncs      int           `json:"fdatasyncs"`
 }
 
+// The kinds of cluster.
+const (
+	ClusterProcess   = "process"
+	ClusterInProcess = "in-process"
+	ClusterRemote    = "remote"
+)
+
 // Cluster is what the load went to.
 type Cluster struct {
 	// Kind is "process", "in-process" or "remote".
@@ -439,6 +455,9 @@ type Interval struct {
 	// Members are what the members answered when they were asked at the interval's
 	// beginning.
 	Members []Reading `json:"members,omitempty"`
+	// Moments are those of whose arrivals some ended in the interval, where the run
+	// was asked to keep them.
+	Moments []Moment `json:"moments,omitempty"`
 }
 
 // Pulse is the generator and its machine in one interval. Shares are between 0

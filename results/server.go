@@ -42,6 +42,7 @@ func Metrics() []Metric {
 		{"txns", "", true, "etcd_mvcc_txn_total"},
 		{"db_size", "bytes", false, "etcd_mvcc_db_total_size_in_bytes"},
 		{"db_in_use", "bytes", false, "etcd_mvcc_db_total_size_in_use_in_bytes"},
+		{"revision", "", false, "etcd_debugging_mvcc_current_revision"},
 		{"quota", "bytes", false, "etcd_server_quota_backend_bytes"},
 		{"fsyncs", "", true, "etcd_disk_wal_fsync_duration_seconds_count"},
 		{"fsync_time", "s", true, "etcd_disk_wal_fsync_duration_seconds_sum"},
@@ -51,6 +52,7 @@ func Metrics() []Metric {
 		{"defrag_time", "s", true, "etcd_disk_backend_defrag_duration_seconds_sum"},
 		{"compaction_time", "ms", true, "etcd_debugging_mvcc_db_compaction_total_duration_milliseconds_sum"},
 		{"compaction_pause", "ms", true, "etcd_debugging_mvcc_db_compaction_pause_duration_milliseconds_sum"},
+		{"index_compaction_pause", "ms", true, "etcd_debugging_mvcc_index_compaction_pause_duration_milliseconds_sum"},
 		{"wal_bytes", "bytes", true, "etcd_disk_wal_write_bytes_total"},
 		{"watchers", "", false, "etcd_debugging_mvcc_watcher_total"},
 		{"slow_watchers", "", false, "etcd_debugging_mvcc_slow_watcher_total"},
@@ -60,6 +62,8 @@ func Metrics() []Metric {
 		{"peer_received", "bytes", true, "etcd_network_peer_received_bytes_total"},
 		{"client_sent", "bytes", true, "etcd_network_client_grpc_sent_bytes_total"},
 		{"client_received", "bytes", true, "etcd_network_client_grpc_received_bytes_total"},
+		{"proc_cpu", "s", true, "/proc/PID/stat utime and stime"},
+		{"proc_rss", "bytes", false, "/proc/PID/statm resident"},
 		{"disk_written", "bytes", true, "/proc/PID/io write_bytes"},
 	}
 }

@@ -49,6 +49,20 @@ func Create(path string) (*Dir, error) {
 	return &Dir{Path: path, journal: f}, nil
 }
 
+// SetAside renames a run's directory, or one of several runs', that was cut short,
+// so that nothing is lost when it is made anew.
+func SetAside(path string) error {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for n := 1; ; n++ {
+		to := fmt.Sprintf("%s.cut-short-%d", path, n)
+		if _, err := os.Stat(to); errors.Is(err, fs.ErrNotExist) {
+			return os.Rename(path, to)
+		}
+	}
+}
+
 // Close closes the journal. An empty one is removed, and the directory with it
 // where nothing else is in there.
 func (d *Dir) Close() error {
@@ -115,11 +129,12 @@ func (d *Dir) WriteRun(run *Run) error {
 	return nil
 }
 
-// Encode returns the document as indented JSON.
-func Encode(run *Run) ([]byte, error) {
-	data, err := json.MarshalIndent(run, "", "  ")
+// Encode returns a document (a [Run], a [Verdict], a [Capacity], a [Tuning]) as
+// indented JSON.
+func Encode(document any) ([]byte, error) {
+	data, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("encode result: %w", err)
+		return nil, fmt.Errorf("encode %T: %w", document, err)
 	}
 	return append(data, '\n'), nil
 }
@@ -216,6 +231,16 @@ func Read(path string) (*Run, error) {
 		return nil, fmt.Errorf("read result %s: %w", file, err)
 	}
 	return run, nil
+}
+
+// ReadWhole reads the run of a directory, if it came to an end of its own: the
+// document is there, and nobody interrupted it.
+func ReadWhole(dir string) (*Run, bool) {
+	if _, err := os.Stat(filepath.Join(dir, RunFile)); err != nil {
+		return nil, false
+	}
+	run, err := Read(dir)
+	return run, err == nil && run.Outcome != Interrupted
 }
 
 func loadDocument(file string) (*Run, error) {

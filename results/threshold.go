@@ -14,13 +14,15 @@ import (
 //
 //	put.response_time.p99 < 20ms
 //	put.throughput >= 10000/s for every 10s window
+//	measure:put.failed == 0
 //
 // Times need a unit; a rate may have /s; counts and ratios are plain numbers.
 type Threshold struct {
 	// Text is the threshold as it was written.
 	Text string
-	// Op is the kind of operation, Metric one of its figures.
-	Op, Metric string
+	// Op is the kind of operation, Metric one of its figures. Phase is the only
+	// phase that it is about; empty means all measured ones.
+	Phase, Op, Metric string
 	// Comparison is one of < <= > >= ==.
 	Comparison string
 	// Value is in nanoseconds for times, per second for rates.
@@ -49,6 +51,9 @@ func ParseThreshold(text string) (Threshold, error) {
 		return Threshold{}, fmt.Errorf("threshold %q: want OPERATION.METRIC < VALUE, such as put.response_time.p99 < 20ms", text)
 	}
 	t := Threshold{Text: text, Op: m[1], Metric: m[2], Comparison: m[3]}
+	if phase, op, ok := strings.Cut(m[1], ":"); ok {
+		t.Phase, t.Op = phase, op
+	}
 	isTime, err := thresholdMetric(t.Metric)
 	if err != nil {
 		return t, fmt.Errorf("threshold %q: %w", text, err)
@@ -89,6 +94,6 @@ func thresholdMetric(metric string) (isTime bool, err error) {
 	case slices.Contains(thresholdTimes, series):
 		return false, fmt.Errorf("%q is none of %s", point, strings.Join(thresholdPoints, ", "))
 	}
-	return false, fmt.Errorf("no metric %q: there are %s, and %s with %s", metric,
+	return false, fmt.Errorf("no metric %q%s: there are %s, and %s with %s", metric, Nearest(series, slices.Concat(thresholdNumbers, thresholdTimes)),
 		strings.Join(thresholdNumbers, ", "), strings.Join(thresholdTimes, ", "), strings.Join(thresholdPoints, ", "))
 }
