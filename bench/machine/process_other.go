@@ -4,5 +4,5 @@ package machine
 
 import "errors"
 
-// DiskWritten is unknown on this platform.
-func DiskWritten(int) (uint64, error) { return 0, errors.ErrUnsupported }
+// ReadProcess is unknown on this platform.
+func ReadProcess(int) (Process, error) { return Process{}, errors.ErrUnsupported }
