@@ -1,0 +1,78 @@
+// Package profiles takes pprof captures of the members and of the generator
+// while a run goes on, keeps them beside its result with the operations that
+// they cover, and reads them again: top functions, the difference of two runs
+// per operation, flame graphs.
+//
+// Figures are in the captures' own units: nanoseconds of CPU time or of waiting,
+// bytes allocated, goroutines. The package is not for named loads: those are
+// scenarios, and live under workloads.
+package profiles
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The kinds of capture.
+const (
+	CPU       = "cpu"
+	Heap      = "heap"
+	Mutex     = "mutex"
+	Block     = "block"
+	Goroutine = "goroutine"
+	Trace     = "trace"
+)
+
+// kind says how a capture is taken and which of its values counts.
+type kind struct {
+	name string
+	// path is where net/http/pprof serves it.
+	path string
+	// sample is the type of value that functions are ranked by, unit that value's.
+	sample, unit string
+	// sums says that the value only grows, so that the difference of two captures
+	// is what happened in between.
+	sums bool
+	// skip leaves out the frames of the runtime and of package sync, in which all
+	// that wait are found, when functions are ranked.
+	skip bool
+	// empty is why a capture has nothing in it.
+	empty string
+}
+
+var kinds = [...]kind{
+	{name: CPU, path: "profile", sample: "cpu", unit: "nanoseconds", sums: true, empty: "no CPU time was sampled"},
+	{name: Heap, path: "heap", sample: "alloc_space", unit: "bytes", sums: true, empty: "no allocation was sampled"},
+	{name: Mutex, skip: true, path: "mutex", sample: "delay", unit: "nanoseconds", sums: true, empty: "nobody waited for a mutex that was sampled (etcd samples one wait in five)"},
+	{name: Block, skip: true, path: "block", sample: "delay", unit: "nanoseconds", sums: true, empty: "empty: etcd does not turn block profiling on, and has no flag for it"},
+	{name: Goroutine, skip: true, path: "goroutine", sample: "goroutine", unit: "goroutines"},
+	{name: Trace, path: "trace"},
+}
+
+func findKind(name string) (kind, bool) {
+	i := slices.IndexFunc(kinds[:], func(k kind) bool { return k.name == name })
+	if i < 0 {
+		return kind{}, false
+	}
+	return kinds[i], true
+}
+
+// Kinds lists the names of all kinds.
+func Kinds() []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// CheckKinds refuses names that are no kind of capture.
+func CheckKinds(names []string) error {
+	for _, name := range names {
+		if _, ok := findKind(name); !ok {
+			return fmt.Errorf("no kind of profile is called %q: there are %s", name, strings.Join(Kinds(), ", "))
+		}
+	}
+	return nil
+}
