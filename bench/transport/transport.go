@@ -41,7 +41,8 @@ type Options struct {
 
 // Pool is a fixed number of connections.
 type Pool struct {
-	clients []*clientv3.Client
+	clients   []*clientv3.Client
+	endpoints int
 }
 
 // Dial makes the connections. They connect in the background: use a request to
@@ -50,7 +51,7 @@ func Dial(ctx context.Context, o Options) (*Pool, error) {
 	if len(o.Endpoints) == 0 {
 		return nil, errors.New("dial: no endpoints")
 	}
-	p := &Pool{}
+	p := &Pool{endpoints: len(o.Endpoints)}
 	for i := range o.Conns {
 		c, err := newClient(ctx, o, o.Endpoints[i%len(o.Endpoints)])
 		if err != nil {

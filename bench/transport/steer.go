@@ -1,0 +1,56 @@
+package transport
+
+import (
+	"context"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+)
+
+// Steer keeps requests away from one endpoint at a time, as a load balancer does
+// that knows at once what is wrong: what is measured is then how long the cluster is
+// away, and not how long a client takes to notice. What was under way stays there.
+type Steer struct {
+	avoided atomic.Int64 // the endpoint's number from 1; 0 is none
+}
+
+// Avoid sends no more requests to the endpoint of this number, from 0.
+func (s *Steer) Avoid(endpoint int) { s.avoided.Store(int64(endpoint) + 1) }
+
+// Clear sends requests to all again.
+func (s *Steer) Clear() { s.avoided.Store(0) }
+
+// Steered returns the pool's connections, each of which gives way to the next
+// endpoint's while its own is to be avoided. Streams stay where they are.
+func (p *Pool) Steered(s *Steer) []grpc.ClientConnInterface {
+	conns := p.Conns()
+	steered := make([]grpc.ClientConnInterface, len(conns))
+	for i, c := range conns {
+		steered[i] = &steeredConn{ClientConnInterface: c, steer: s, home: int64(i%p.endpoints) + 1, next: conns[p.after(i)]}
+	}
+	return steered
+}
+
+// after is a connection to the next endpoint, if there is another one.
+func (p *Pool) after(i int) int {
+	if i+1 < len(p.clients) {
+		return i + 1
+	}
+	return (i + 1) % min(p.endpoints, len(p.clients))
+}
+
+type steeredConn struct {
+	grpc.ClientConnInterface
+	steer *Steer
+	home  int64
+	next  grpc.ClientConnInterface
+}
+
+// Invoke implements [grpc.ClientConnInterface].
+func (c *steeredConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	to := c.ClientConnInterface
+	if c.steer.avoided.Load() == c.home {
+		to = c.next
+	}
+	return to.Invoke(ctx, method, args, reply, opts...)
+}

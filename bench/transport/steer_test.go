@@ -1,0 +1,58 @@
+package transport
+
+import (
+	"testing"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
+)
+
+func TestSteer(t *testing.T) {
+	var servers []*transporttest.Noop
+	var endpoints []string
+	for range 3 {
+		n, err := transporttest.NewNoop()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer n.Stop()
+		servers, endpoints = append(servers, n), append(endpoints, n.Address)
+	}
+	// The last connection has no neighbour of its own round.
+	pool, err := Dial(t.Context(), Options{Endpoints: endpoints, Conns: 7, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	var steer Steer
+	conns := pool.Steered(&steer)
+	puts := func() (counts [3]uint64) {
+		for i, s := range servers {
+			counts[i] = s.Puts.Load()
+		}
+		for _, c := range conns {
+			if _, err := pb.NewKVClient(c).Put(t.Context(), &pb.PutRequest{Key: []byte("k")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i, s := range servers {
+			counts[i] = s.Puts.Load() - counts[i]
+		}
+		return counts
+	}
+	if got := puts(); got != [3]uint64{3, 2, 2} {
+		t.Errorf("without a fault: %v", got)
+	}
+	for avoided := range 3 {
+		steer.Avoid(avoided)
+		if got := puts(); got[avoided] != 0 || got[0]+got[1]+got[2] != 7 {
+			t.Errorf("avoiding %d: %v", avoided, got)
+		}
+	}
+	steer.Clear()
+	if got := puts(); got != [3]uint64{3, 2, 2} {
+		t.Errorf("afterwards: %v", got)
+	}
+}
