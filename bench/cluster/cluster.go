@@ -54,6 +54,15 @@ type Member struct {
 	Log string
 }
 
+// Label names the member in results: by its name, or where that is not known, by
+// its endpoint.
+func (m Member) Label() string {
+	if m.Name != "" {
+		return m.Name
+	}
+	return m.Endpoint
+}
+
 // Endpoints returns the members' endpoints.
 func Endpoints(c Cluster) []string {
 	var eps []string
@@ -135,6 +144,10 @@ func tail(text string) string {
 	return strings.Trim(strings.ReplaceAll(text, "\n", " "), `"`)
 }
 
+// ErrNotReady says that a cluster, or a member that was started again, did not
+// become ready in the time that it had.
+var ErrNotReady = errors.New("not ready in time")
+
 // waitReady returns when every member answers, all agree on one leader and a
 // linearizable read works. died tells of members whose process has ended.
 func waitReady(ctx context.Context, c Cluster, died func() error) error {
@@ -166,7 +179,7 @@ func waitReady(ctx context.Context, c Cluster, died func() error) error {
 		select {
 		case <-ctx.Done():
 			if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
-				return fmt.Errorf("not ready in time: %w", err)
+				return fmt.Errorf("%w: %w", ErrNotReady, err)
 			}
 			return context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
@@ -181,6 +194,8 @@ func ready(ctx context.Context, members []Member, conns []*grpc.ClientConn) erro
 	for i, m := range members {
 		s, err := memberStatus(ctx, conns[i])
 		switch {
+		case status.Code(err) == codes.DeadlineExceeded:
+			return fmt.Errorf("member %s: no answer, as from one that knows no leader", m.Name)
 		case err != nil:
 			return fmt.Errorf("member %s: %w", m.Name, explain(err))
 		case s.Leader == 0 || leader != 0 && s.Leader != leader:

@@ -220,10 +220,24 @@ func TestStartFailuresNameTheMemberAndShowItsLog(t *testing.T) {
 
 func TestSettingsAreValidated(t *testing.T) {
 	for want, set := range map[string]func(*cluster.Settings){
-		"--members must be 1, 3 or 5, not 0":   func(s *cluster.Settings) { s.Members = 0 },
-		"--members must be 1, 3 or 5, not 2":   func(s *cluster.Settings) { s.Members = 2 },
-		"at least five times":                  func(s *cluster.Settings) { s.HeartbeatInterval = 300 * time.Millisecond },
-		"must not be above 50s":                func(s *cluster.Settings) { s.ElectionTimeout = time.Minute },
+		"--members must be 1, 3 or 5, not 0": func(s *cluster.Settings) { s.Members = 0 },
+		"--members must be 1, 3 or 5, not 2": func(s *cluster.Settings) { s.Members = 2 },
+		"at least five times":                func(s *cluster.Settings) { s.HeartbeatInterval = 300 * time.Millisecond },
+		"must not be above 50s":              func(s *cluster.Settings) { s.ElectionTimeout = time.Minute },
+		"--rtt must be between":              func(s *cluster.Settings) { s.Network = &cluster.Network{RTT: -1} },
+		"half the longest round trip of 10ms": func(s *cluster.Settings) {
+			s.Network = &cluster.Network{RTT: 10 * time.Millisecond, Jitter: 6 * time.Millisecond}
+		},
+		"half the longest round trip of 8ms": func(s *cluster.Settings) {
+			s.Network = &cluster.Network{Zones: []string{"a", "b"}, ZoneRTTs: []string{"a-b=8ms"}, Jitter: 5 * time.Millisecond}
+		},
+		"is not ZONE-ZONE=TIME": func(s *cluster.Settings) {
+			s.Network = &cluster.Network{Zones: []string{"a"}, ZoneRTTs: []string{"a=4ms"}}
+		},
+		"no member is in zone \"b\"": func(s *cluster.Settings) {
+			s.Network = &cluster.Network{Zones: []string{"a"}, ZoneRTTs: []string{"a-b=4ms"}}
+		},
+		"--zone-rtt needs --zones":             func(s *cluster.Settings) { s.Network = &cluster.Network{ZoneRTTs: []string{"a-b=4ms"}} },
 		"whole milliseconds":                   func(s *cluster.Settings) { s.HeartbeatInterval = time.Microsecond },
 		"neither a duration":                   func(s *cluster.Settings) { s.AutoCompaction = "often" },
 		"is not name=value":                    func(s *cluster.Settings) { s.EtcdFlags = []string{"--max-txn-ops"} },
@@ -248,11 +262,15 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		"SIGTERM": func(p *os.Process) error { return p.Signal(syscall.SIGTERM) },
 		"panic":   func(p *os.Process) error { return p.Signal(syscall.SIGUSR1) },
 	} {
-		for _, kind := range []string{"built-in", "foreign"} {
+		for _, kind := range []string{"built-in", "foreign", "built-in and paused", "foreign and paused"} {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				data := t.TempDir()
 				cmd := exec.Command(os.Args[0], "-test.run=^TestParent$")
 				cmd.Env = append(os.Environ(), "ETCDBENCH_TEST_PARENT="+data, "ETCDBENCH_TEST_FOREIGN=")
+				kind, paused := strings.CutSuffix(kind, " and paused")
+				if paused {
+					cmd.Env = append(cmd.Env, "ETCDBENCH_TEST_PAUSE=1")
+				}
 				if kind == "foreign" {
 					cmd.Env = append(cmd.Env, "ETCDBENCH_TEST_FOREIGN="+foreignEtcd(t))
 				}
@@ -323,6 +341,11 @@ func TestParent(t *testing.T) {
 	c, err := cluster.StartProcesses(t.Context(), cluster.ProcessOptions{Settings: s, Binary: os.Getenv("ETCDBENCH_TEST_FOREIGN")})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if os.Getenv("ETCDBENCH_TEST_PAUSE") != "" {
+		if err := c.Pause(0); err != nil {
+			t.Fatal(err)
+		}
 	}
 	usr := make(chan os.Signal, 1)
 	notifyUSR1(usr)

@@ -36,7 +36,10 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 		return nil, fmt.Errorf("start cluster: %w", err)
 	}
 	c := &InProcess{settings: s, tls: tlsConfig}
-	if c.specs, err = s.layout(tlsInfo); err != nil {
+	if s.Network != nil {
+		return nil, errors.New("start cluster: a network between members needs members with processes of their own")
+	}
+	if c.specs, _, err = s.layout(tlsInfo); err != nil {
 		return nil, fmt.Errorf("start cluster: %w", err)
 	}
 	defer func() {
@@ -94,7 +97,7 @@ func (c *InProcess) Members() []Member {
 func (c *InProcess) TLS() *tls.Config { return c.tls }
 
 // Describe implements [Cluster].
-func (c *InProcess) Describe() results.Cluster { return c.settings.describe("in-process") }
+func (c *InProcess) Describe() results.Cluster { return c.settings.describe(results.ClusterInProcess) }
 
 // Stop implements [Cluster].
 func (c *InProcess) Stop() error {

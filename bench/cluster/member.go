@@ -32,13 +32,17 @@ func copyFlags(cfg *embed.Config, fs *flag.FlagSet) {
 	fs.Visit(func(f *flag.Flag) { cfg.FlagsExplicitlySet[f.Name] = true })
 }
 
-// startLine is what a member's process tells its parent on descriptor 3.
+// startDescriptor is where a member's process tells its parent that it has started.
+const startDescriptor = 3
+
+// startLine is what it tells.
 type startLine struct {
 	PID int `json:"pid"`
 }
 
 // MemberMain is the body of the hidden command that runs one member. args are
-// [--remove=DIR]... [--binary=PATH] -- and etcd's flags. The member lives until
+// [--remove=DIR]... [--binary=PATH] -- and etcd's flags; or --resume=PID, to resume a
+// paused member at the end and do nothing else. The member lives until
 // lifeline, a pipe whose other end its parent holds, comes to its end: that
 // happens however the parent dies. Then the directories of --remove go. The
 // return value is the exit code.
@@ -46,6 +50,7 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 	fs := flag.NewFlagSet("member", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	binary := fs.String("binary", "", "program to run instead of the built-in etcd")
+	resume := fs.Int("resume", 0, "process group to resume at the end")
 	var remove []string
 	fs.Func("remove", "directory to remove at the end", func(dir string) error {
 		remove = append(remove, dir)
@@ -54,6 +59,18 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 	if fs.Parse(args) != nil {
 		return 2
 	}
+	if *resume > 0 {
+		_, _ = io.Copy(io.Discard, lifeline)
+		if err := syscall.Kill(-*resume, syscall.SIGCONT); err != nil {
+			fmt.Fprintln(stderr, err)
+			return 1
+		}
+		return 0
+	}
+	// What a keeper starts must not speak for it.
+	syscall.CloseOnExec(startDescriptor)
+	// The kernel hangs up on a paused member whose parent dies: it must live to clean up.
+	signal.Ignore(syscall.SIGHUP)
 	end := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(io.Discard, lifeline)
@@ -83,7 +100,7 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 const hardStopTimeout = 2 * time.Second
 
 func announce(pid int) {
-	f := os.NewFile(3, "start")
+	f := os.NewFile(startDescriptor, "start")
 	if f == nil {
 		return
 	}

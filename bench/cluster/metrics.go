@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -38,20 +39,27 @@ type Sampler struct {
 	cancel  context.CancelFunc
 	ctx     context.Context
 
-	first, last []results.Reading
-	asked       []int
-	missed      []int
-	// The readings at the boundaries of the phase that goes on, and those of the
-	// phases that are over.
-	phase  string
-	begin  []results.Reading
-	phases []phaseReadings
+	first, before, last []results.Reading
+	asked               []int
+	missed              []int
+	// bounds of phases, in their order, each phase's beginning being the end of the
+	// one before; and what was completed in each second.
+	phases    []phaseBound
+	completed []completedIn
 }
 
-// phaseReadings are those around one phase.
-type phaseReadings struct {
-	name       string
-	begin, end []results.Reading
+// phaseBound is where a phase begins, and each member's reading nearest to that.
+type phaseBound struct {
+	name    string
+	at      time.Duration
+	nearest []results.Reading
+}
+
+// completedIn is how many operations that were asked for ended in an interval, of
+// whichever phase.
+type completedIn struct {
+	start, length time.Duration
+	n             uint64
 }
 
 // A reading must be there before the next is due.
@@ -64,26 +72,36 @@ const maxMetrics = 8 << 20
 // or at those given, in the members' order.
 func NewSampler(c Cluster, addresses ...string) *Sampler {
 	s := &Sampler{members: c.Members(), bounds: map[string][]float64{}, pending: make(chan []results.Reading, 1)}
-	if s.shared = c.Describe().Kind == "in-process"; s.shared {
+	if s.shared = c.Describe().Kind == results.ClusterInProcess; s.shared {
 		s.members = s.members[:1] // whose registry is everybody's
 	}
-	scheme := "http://"
-	if c.TLS() != nil {
-		scheme = "https://"
-	}
-	for i, m := range s.members {
-		address := m.Endpoint
-		if i < len(addresses) {
-			address = addresses[i]
-		}
-		if !strings.Contains(address, "://") {
-			address = scheme + address
-		}
-		s.urls = append(s.urls, strings.TrimSuffix(address, "/")+"/metrics")
+	for _, address := range HTTPAddresses(c, addresses)[:len(s.members)] {
+		s.urls = append(s.urls, address+"/metrics")
 	}
 	s.asked, s.missed = make([]int, len(s.members)), make([]int, len(s.members))
 	s.client = &http.Client{Timeout: readTimeout, Transport: &http.Transport{TLSClientConfig: c.TLS(), MaxIdleConnsPerHost: 1}}
 	return s
+}
+
+// HTTPAddresses is where the members serve HTTP, as URLs without path: at their
+// client addresses, or at those given, in the members' order.
+func HTTPAddresses(c Cluster, given []string) []string {
+	scheme := "http://"
+	if c.TLS() != nil {
+		scheme = "https://"
+	}
+	var urls []string
+	for i, m := range c.Members() {
+		address := m.Endpoint
+		if i < len(given) {
+			address = given[i]
+		}
+		if !strings.Contains(address, "://") {
+			address = scheme + address
+		}
+		urls = append(urls, strings.TrimSuffix(address, "/"))
+	}
+	return urls
 }
 
 // Begin reads once, before the load. clock is the run's.
@@ -92,7 +110,32 @@ func (s *Sampler) Begin(ctx context.Context, clock func() time.Duration) {
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.first = s.read()
 	s.last = s.first
-	s.begin = s.first
+}
+
+// Others are the writes and reads per second that a cluster does while we do nothing:
+// those of others. Where no member tells, they are 0.
+func Others(ctx context.Context, c Cluster, over time.Duration, addresses ...string) (writes, reads float64) {
+	s := NewSampler(c, addresses...)
+	begin := time.Now()
+	s.Begin(ctx, func() time.Duration { return time.Since(begin) })
+	defer s.cancel()
+	defer s.client.CloseIdleConnections()
+	select {
+	case <-ctx.Done():
+		return 0, 0
+	case <-time.After(over):
+	}
+	for i, last := range s.read() {
+		g := growth(s.first[i], last)
+		seconds := (last.At - s.first[i].At).Seconds()
+		if g == nil || seconds <= 0 {
+			continue
+		}
+		// Every member applies all writes; each reads for itself.
+		writes = max(writes, (g["puts"]+g["deletes"])/seconds)
+		reads += g["ranges"] / seconds
+	}
+	return writes, reads
 }
 
 // Sample adds what was last read to the interval and has the members read again.
@@ -104,9 +147,16 @@ func (s *Sampler) Sample(i *results.Interval) {
 		i.Members = readings
 	default:
 	}
-	if i.Phase != s.phase {
-		s.change(i.Phase)
+	if len(s.phases) == 0 || s.phases[len(s.phases)-1].name != i.Phase {
+		s.enter(i.Phase, i.Start)
 	}
+	done := completedIn{start: i.Start, length: i.Length}
+	for _, o := range i.Operations {
+		if !o.Arrived {
+			done.n += o.Completed
+		}
+	}
+	s.completed = append(s.completed, done)
 	if !s.busy.CompareAndSwap(false, true) {
 		return // the members take their time
 	}
@@ -116,12 +166,22 @@ func (s *Sampler) Sample(i *results.Interval) {
 	})
 }
 
-// change ends a phase at the last readings, which were asked for when it ended.
-func (s *Sampler) change(name string) {
-	if s.phase != "" {
-		s.phases = append(s.phases, phaseReadings{s.phase, s.begin, s.last})
+// enter begins a phase at the readings nearest to its beginning: those before or
+// those still to come.
+func (s *Sampler) enter(name string, at time.Duration) {
+	b := phaseBound{name: name, at: at, nearest: slices.Clone(s.first)}
+	b.see(s.before)
+	b.see(s.last)
+	s.phases = append(s.phases, b)
+}
+
+// see takes the readings that are nearer to the bound than those it has.
+func (b *phaseBound) see(readings []results.Reading) {
+	for k, r := range readings {
+		if r.Missing == "" && (b.nearest[k].Missing != "" || (r.At-b.at).Abs() < (b.nearest[k].At-b.at).Abs()) {
+			b.nearest[k] = r
+		}
 	}
-	s.phase, s.begin = name, s.last
 }
 
 // End reads once more, after the load, and puts the totals into the run.
@@ -133,11 +193,15 @@ func (s *Sampler) End(run *results.Run) {
 		s.take(readings)
 	default:
 	}
-	s.change("")
+	end := time.Duration(0)
+	if n := len(s.completed); n > 0 {
+		end = s.completed[n-1].start + s.completed[n-1].length
+	}
+	s.enter("", end)
 	s.take(s.read())
 	server := &results.Server{Bounds: s.bounds}
 	for k, m := range s.members {
-		member := results.ServerMember{Member: memberName(m), Readings: s.asked[k], Missed: s.missed[k], Last: map[string]float64{}, Times: map[string]results.BucketTimes{}}
+		member := results.ServerMember{Member: m.Label(), Readings: s.asked[k], Missed: s.missed[k], Last: map[string]float64{}, Times: map[string]results.BucketTimes{}}
 		member.Growth = growth(s.first[k], s.last[k])
 		for _, metric := range results.Metrics() {
 			if v, ok := s.last[k].Values[metric.Name]; ok && !metric.Counter {
@@ -165,35 +229,55 @@ func (s *Sampler) End(run *results.Run) {
 // operations.
 func (s *Sampler) costs(run *results.Run) []results.Cost {
 	var costs []results.Cost
-	for _, ph := range s.phases {
-		operations := completedIn(run, ph.name)
+	for i := 0; i+1 < len(s.phases); i++ {
+		begin, end := s.phases[i], s.phases[i+1]
+		operations := completedInPhase(run, begin.name)
 		if operations == 0 {
 			continue
 		}
 		total, complete := map[string]float64{}, true
 		var members []results.Cost
 		for k, m := range s.members {
-			g := growth(ph.begin[k], ph.end[k])
-			if g == nil {
+			from, to := begin.nearest[k], end.nearest[k]
+			g := growth(from, to)
+			n := s.between(from.At, to.At)
+			if g == nil || n == 0 || (from.At-begin.at).Abs() > maxOff || (to.At-end.at).Abs() > maxOff {
 				complete = false
 				continue
 			}
-			for name, v := range g {
+			c := results.NewCost(begin.name, m.Label(), n, g)
+			for name, v := range c.Figures {
 				total[name] += v
 			}
-			members = append(members, results.NewCost(ph.name, memberName(m), operations, g))
+			members = append(members, c)
 		}
 		if complete { // of some members only, a sum would be a lie
-			costs = append(costs, results.NewCost(ph.name, "", operations, total))
+			costs = append(costs, results.Cost{Phase: begin.name, Operations: operations, Figures: total})
 		}
 		costs = append(costs, members...)
 	}
 	return costs
 }
 
-// completedIn counts the operations that were asked for and completed within a
-// measured phase.
-func completedIn(run *results.Run, phase string) (n uint64) {
+// maxOff is how far from a phase's bound a member may have been read: with one
+// reading missed.
+const maxOff = 2 * time.Second
+
+// between counts the operations that ended between two moments: those at which a
+// member was read, which are not quite the phase's bounds.
+func (s *Sampler) between(from, to time.Duration) uint64 {
+	n := 0.0
+	for _, c := range s.completed {
+		if overlap := min(to, c.start+c.length) - max(from, c.start); overlap > 0 && c.length > 0 {
+			n += float64(c.n) * float64(overlap) / float64(c.length)
+		}
+	}
+	return uint64(n + 0.5)
+}
+
+// completedInPhase counts the operations that were asked for and completed within
+// a measured phase.
+func completedInPhase(run *results.Run, phase string) (n uint64) {
 	for _, ph := range run.Plan.Phases {
 		if ph.Name == phase && ph.Warmup {
 			return 0
@@ -205,13 +289,6 @@ func completedIn(run *results.Run, phase string) (n uint64) {
 		}
 	}
 	return n
-}
-
-func memberName(m Member) string {
-	if m.Name != "" {
-		return m.Name
-	}
-	return m.Endpoint
 }
 
 // growth is that of the counters between two readings; nil when one is missing
@@ -257,7 +334,10 @@ func (s *Sampler) take(readings []results.Reading) {
 			s.missed[k]++
 		}
 	}
-	s.last = readings
+	if n := len(s.phases); n > 0 {
+		s.phases[n-1].see(readings)
+	}
+	s.before, s.last = s.last, readings
 }
 
 // read asks all members at once.
@@ -267,7 +347,7 @@ func (s *Sampler) read() []results.Reading {
 	var wg sync.WaitGroup
 	for k, m := range s.members {
 		wg.Go(func() {
-			r := results.Reading{Member: memberName(m)}
+			r := results.Reading{Member: m.Label()}
 			page, err := s.fetch(s.urls[k])
 			r.At = s.clock()
 			if err != nil {
@@ -323,8 +403,8 @@ func values(page map[string]*dto.MetricFamily, pid int) map[string]float64 {
 			v[metric.Name] = sumOf(family, part)
 		}
 	}
-	if written, err := machine.DiskWritten(pid); pid > 0 && err == nil {
-		v["disk_written"] = float64(written)
+	if p, err := machine.ReadProcess(pid); pid > 0 && err == nil {
+		v["proc_cpu"], v["proc_rss"], v["disk_written"] = p.CPU.Seconds(), float64(p.Resident), float64(p.Written)
 	}
 	return v
 }

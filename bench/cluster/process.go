@@ -11,8 +11,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
@@ -23,7 +25,11 @@ type Processes struct {
 	settings Settings
 	binary   string
 	tls      *tls.Config
-	members  []*process
+	links    *links
+	options  ProcessOptions
+
+	mu      sync.Mutex // faults replace members
+	members []*process
 }
 
 var _ Cluster = (*Processes)(nil)
@@ -35,6 +41,10 @@ type process struct {
 	lifeline io.WriteCloser
 	exited   chan struct{}
 	err      error // of Wait; read after exited is closed
+	// killed says that its end was our doing.
+	killed atomic.Bool
+	// helper is there while the process is paused.
+	helper *helper
 }
 
 // ProcessOptions say what the members run.
@@ -81,11 +91,11 @@ func startProcesses(ctx context.Context, o ProcessOptions) (_ *Processes, err er
 	if err != nil {
 		return nil, err
 	}
-	specs, err := o.layout(tlsInfo)
+	specs, links, err := o.layout(tlsInfo)
 	if err != nil {
 		return nil, err
 	}
-	c := &Processes{settings: o.Settings, binary: o.Binary, tls: tlsConfig}
+	c := &Processes{settings: o.Settings, binary: o.Binary, tls: tlsConfig, links: links, options: o}
 	defer func() {
 		if err != nil {
 			_ = c.Stop()
@@ -114,7 +124,7 @@ func (s Settings) startTimeout() time.Duration {
 }
 
 func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
-	log, err := os.OpenFile(spec.log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	log, err := os.OpenFile(spec.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("make log: %w", err)
 	}
@@ -134,7 +144,7 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{startWrite}
 	cmd.SysProcAttr = ownGroup()
-	cmd.Env = memberEnv()
+	cmd.Env = append(memberEnv(), o.Env...)
 	p := &process{memberSpec: spec, exited: make(chan struct{})}
 	if p.lifeline, err = cmd.StdinPipe(); err == nil {
 		err = cmd.Start()
@@ -169,14 +179,24 @@ func memberEnv() []string {
 
 // Died returns an error when a member's process has ended.
 func (c *Processes) Died() error {
-	for _, p := range c.members {
+	for _, p := range c.processes() {
 		select {
 		case <-p.exited:
+			if p.killed.Load() {
+				continue
+			}
 			return fmt.Errorf("member %s ended: %v", p.name, p.err)
 		default:
 		}
 	}
 	return nil
+}
+
+// processes are the members' at this moment.
+func (c *Processes) processes() []*process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.members)
 }
 
 // logLines is how much of a member's log an error shows.
@@ -187,7 +207,7 @@ func (c *Processes) withLogs(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	for _, p := range c.members {
+	for _, p := range c.processes() {
 		if strings.Contains(err.Error(), "member "+p.name) {
 			return fmt.Errorf("%w; the last lines of its log:\n%s", err, lastLines(p.log, logLines))
 		}
@@ -224,7 +244,7 @@ func lastLines(path string, n int) string {
 // Members implements [Cluster].
 func (c *Processes) Members() []Member {
 	var ms []Member
-	for _, p := range c.members {
+	for _, p := range c.processes() {
 		ms = append(ms, Member{Name: p.name, Endpoint: p.client, PID: p.pid, Log: p.log})
 	}
 	return ms
@@ -235,7 +255,7 @@ func (c *Processes) TLS() *tls.Config { return c.tls }
 
 // Describe implements [Cluster].
 func (c *Processes) Describe() results.Cluster {
-	d := c.settings.describe("process")
+	d := c.settings.describe(results.ClusterProcess)
 	d.Binary = c.binary
 	return d
 }
@@ -243,12 +263,14 @@ func (c *Processes) Describe() results.Cluster {
 // Stop implements [Cluster].
 func (c *Processes) Stop() error {
 	var wg sync.WaitGroup
-	for _, p := range c.members {
+	for i, p := range c.processes() {
+		_ = c.Resume(i)
 		wg.Go(p.stop)
 	}
 	wg.Wait()
+	c.links.close()
 	var errs []error
-	for _, p := range c.members {
+	for _, p := range c.processes() {
 		errs = append(errs, os.RemoveAll(p.dataDir))
 	}
 	errs = append(errs, os.RemoveAll(filepath.Join(c.settings.DataDir, "tls")))

@@ -33,7 +33,7 @@ func (r *Remote) TLS() *tls.Config { return r.tls }
 
 // Describe implements [Cluster].
 func (r *Remote) Describe() results.Cluster {
-	return results.Cluster{Kind: "remote", TLS: r.tls != nil}
+	return results.Cluster{Kind: results.ClusterRemote, TLS: r.tls != nil}
 }
 
 // Stop implements [Cluster].

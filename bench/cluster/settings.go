@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,6 +42,11 @@ type Settings struct {
 	TLS bool
 	// EtcdFlags are flags of etcd's own, "name=value"; they win over all others.
 	EtcdFlags []string
+	// Env are variables of the members' environment, "NAME=value", on top of ours.
+	// They are in the result.
+	Env []string
+	// Network is what lies between the members; nil is nothing, loopback alone.
+	Network *Network
 	// BasePort makes member i listen on BasePort+2i and, for peers, the port
 	// above; 0 takes free ports.
 	BasePort int
@@ -92,11 +98,21 @@ func (s Settings) Validate(embedded bool) error {
 	case s.BasePort < 0 || s.BasePort+2*s.Members > 65536:
 		return fmt.Errorf("--base-port %d leaves no room for %d ports", s.BasePort, 2*s.Members)
 	}
+	if s.Network != nil {
+		if err := s.Network.Validate(); err != nil {
+			return err
+		}
+	}
 	if s.AutoCompaction != "" {
 		d, errD := time.ParseDuration(s.AutoCompaction)
 		n, errN := strconv.ParseInt(s.AutoCompaction, 10, 64)
 		if (errD != nil || d <= 0) && (errN != nil || n < 0) {
 			return fmt.Errorf("--auto-compaction %q is neither a duration (5m) nor a number of revisions (1000)", s.AutoCompaction)
+		}
+	}
+	for _, kv := range s.Env {
+		if name, _, ok := strings.Cut(kv, "="); !ok || name == "" || strings.HasPrefix(name, "ETCD") {
+			return fmt.Errorf("--member-env %q is not NAME=value, or one of etcd's own, which are flags", kv)
 		}
 	}
 	for _, kv := range s.EtcdFlags {
@@ -165,14 +181,55 @@ type memberSpec struct {
 	args    []string
 }
 
-// layout decides names, ports and directories of all members.
-func (s Settings) layout(tlsInfo *etcdtransport.TLSInfo) ([]memberSpec, error) {
+// layout decides names, ports and directories of all members, and puts the links
+// between them where the settings have a network; they are nil otherwise.
+func (s Settings) layout(tlsInfo *etcdtransport.TLSInfo) ([]memberSpec, *links, error) {
+	specs, err := s.places()
+	if err != nil {
+		return nil, nil, err
+	}
+	var peers []string // as the others reach them
+	for _, m := range specs {
+		peers = append(peers, m.peer)
+	}
+	var l *links
+	if s.Network != nil {
+		if l, err = newLinks(*s.Network, peers); err != nil {
+			return nil, nil, err
+		}
+		for i, p := range l.proxies {
+			peers[i] = p.Address
+		}
+	}
+	var initial []string
+	for i, m := range specs {
+		initial = append(initial, m.name+"=http://"+peers[i])
+	}
 	scheme := "http"
 	if tlsInfo != nil {
 		scheme = "https"
 	}
-	var specs []memberSpec
-	var initial []string
+	for i := range specs {
+		m := &specs[i]
+		f := map[string]string{
+			"name": m.name, "data-dir": m.dataDir,
+			"listen-client-urls": scheme + "://" + m.client, "advertise-client-urls": scheme + "://" + m.client,
+			"listen-peer-urls": "http://" + m.peer, "initial-advertise-peer-urls": "http://" + peers[i],
+			"initial-cluster": strings.Join(initial, ","), "initial-cluster-token": filepath.Base(filepath.Dir(m.dataDir)),
+		}
+		if tlsInfo != nil {
+			f["cert-file"], f["key-file"] = tlsInfo.CertFile, tlsInfo.KeyFile
+		}
+		for name, value := range s.flags() {
+			f[name] = value
+		}
+		m.args = args(f)
+	}
+	return specs, l, nil
+}
+
+// places are the members' names, addresses and directories.
+func (s Settings) places() ([]memberSpec, error) {
 	taken := map[int]bool{}
 	port := func(i int) (int, error) {
 		if s.BasePort == 0 {
@@ -183,6 +240,7 @@ func (s Settings) layout(tlsInfo *etcdtransport.TLSInfo) ([]memberSpec, error) {
 		}
 		return s.BasePort + i, nil
 	}
+	var specs []memberSpec
 	for i := range s.Members {
 		client, err := port(2 * i)
 		if err != nil {
@@ -195,24 +253,7 @@ func (s Settings) layout(tlsInfo *etcdtransport.TLSInfo) ([]memberSpec, error) {
 		m := memberSpec{name: fmt.Sprintf("m%d", i+1), client: fmt.Sprintf("%s:%d", loopback, client), peer: fmt.Sprintf("%s:%d", loopback, peer)}
 		m.dataDir = filepath.Join(s.DataDir, m.name)
 		m.log = filepath.Join(s.LogDir, m.name+".log")
-		initial = append(initial, m.name+"=http://"+m.peer)
 		specs = append(specs, m)
-	}
-	for i := range specs {
-		m := &specs[i]
-		f := map[string]string{
-			"name": m.name, "data-dir": m.dataDir,
-			"listen-client-urls": scheme + "://" + m.client, "advertise-client-urls": scheme + "://" + m.client,
-			"listen-peer-urls": "http://" + m.peer, "initial-advertise-peer-urls": "http://" + m.peer,
-			"initial-cluster": strings.Join(initial, ","), "initial-cluster-token": filepath.Base(filepath.Dir(m.dataDir)),
-		}
-		if tlsInfo != nil {
-			f["cert-file"], f["key-file"] = tlsInfo.CertFile, tlsInfo.KeyFile
-		}
-		for name, value := range s.flags() {
-			f[name] = value
-		}
-		m.args = args(f)
 	}
 	return specs, nil
 }
@@ -251,6 +292,13 @@ func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
 func (s Settings) describe(kind string) results.Cluster {
 	flags := s.flags()
 	delete(flags, "log-outputs")
+	for _, kv := range s.Env {
+		name, value, _ := strings.Cut(kv, "=")
+		flags["env:"+name] = value
+	}
+	if s.Network != nil {
+		maps.Copy(flags, s.Network.settings())
+	}
 	return results.Cluster{Kind: kind, TLS: s.TLS, Settings: flags}
 }
 

@@ -1,0 +1,192 @@
+package cluster
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench/link"
+)
+
+// Network is what lies between the members of a cluster that the package starts:
+// every member's peer traffic passes a proxy, with one direction of a link for
+// each other member. Clients reach the members as before.
+type Network struct {
+	// RTT is the round trip between two members, half of it each way; Jitter is by
+	// how much each way's delay scatters, which is never below zero.
+	RTT, Jitter time.Duration
+	// Bandwidth is that of each direction, in bytes per second; 0 is no bound.
+	Bandwidth int64
+	// Zones are the members' zones, by turns; ZoneRTTs the round trips between two of
+	// them, "a-b=40ms". Between members of one zone, or of two that are not named
+	// together, it is RTT.
+	Zones, ZoneRTTs []string
+}
+
+const (
+	maxRTT     = 10 * time.Second // longer than any on earth
+	maxMembers = 5
+)
+
+// Validate says what is wrong with the network, in the words of the flags.
+func (n Network) Validate() error {
+	switch {
+	case n.RTT < 0 || n.RTT > maxRTT:
+		return fmt.Errorf("--rtt must be between 0 and %v, not %v", maxRTT, n.RTT)
+	case n.Bandwidth < 0:
+		return errors.New("--bandwidth must not be negative")
+	case len(n.ZoneRTTs) > 0 && len(n.Zones) == 0:
+		return errors.New("--zone-rtt needs --zones")
+	}
+	if _, err := n.zoneRTTs(); err != nil {
+		return err
+	}
+	if longest := n.Longest(maxMembers); n.Jitter < 0 || 2*n.Jitter > longest {
+		return fmt.Errorf("--jitter must be between 0 and half the longest round trip of %v, not %v", longest, n.Jitter)
+	}
+	return nil
+}
+
+// zoneRTTs are the round trips by pair of zones, in both orders.
+func (n Network) zoneRTTs() (map[[2]string]time.Duration, error) {
+	rtts := map[[2]string]time.Duration{}
+	for _, text := range n.ZoneRTTs {
+		pair, value, ok := strings.Cut(text, "=")
+		a, b, isPair := strings.Cut(pair, "-")
+		d, err := time.ParseDuration(value)
+		if !ok || !isPair || err != nil || d < 0 || d > maxRTT {
+			return nil, fmt.Errorf("--zone-rtt %q is not ZONE-ZONE=TIME, such as a-b=40ms", text)
+		}
+		for _, zone := range []string{a, b} {
+			if !slices.Contains(n.Zones, zone) {
+				return nil, fmt.Errorf("--zone-rtt %q: no member is in zone %q: --zones are %s", text, zone, strings.Join(n.Zones, ", "))
+			}
+		}
+		rtts[[2]string{a, b}], rtts[[2]string{b, a}] = d, d
+	}
+	return rtts, nil
+}
+
+// between is the round trip between two members.
+func (n Network) between(i, j int) time.Duration {
+	if len(n.Zones) == 0 {
+		return n.RTT
+	}
+	rtts, err := n.zoneRTTs()
+	d, ok := rtts[[2]string{n.Zones[i%len(n.Zones)], n.Zones[j%len(n.Zones)]}]
+	if err != nil || !ok {
+		return n.RTT
+	}
+	return d
+}
+
+// Longest is the longest round trip between any two of so many members.
+func (n Network) Longest(members int) time.Duration {
+	longest := time.Duration(0)
+	for i := range members {
+		for j := range i {
+			longest = max(longest, n.between(i, j))
+		}
+	}
+	return longest
+}
+
+// settings are the network's as a result shows them.
+func (n Network) settings() map[string]string {
+	s := map[string]string{"network:rtt": n.RTT.String()}
+	for name, value := range map[string]string{"network:jitter": cmp.Or(n.Jitter, 0).String(), "network:bandwidth": fmt.Sprint(n.Bandwidth), "network:zones": strings.Join(n.Zones, ","), "network:zone-rtts": strings.Join(n.ZoneRTTs, ",")} {
+		if value != "" && value != "0" && value != "0s" {
+			s[name] = value
+		}
+	}
+	return s
+}
+
+// links are the directions between members, and the proxies before them.
+type links struct {
+	network Network
+	// ways[i][j] leads from member i to member j; ways[i][i] is for those to i whose
+	// sender is not known.
+	ways    [][]*link.Direction
+	proxies []*link.Proxy
+	// addresses are those of the proxies, known once all are there.
+	addresses atomic.Pointer[[]string]
+}
+
+// newLinks makes the proxies: members listen at the addresses that are given, and
+// are reached at those of the proxies.
+func newLinks(n Network, members []string) (*links, error) {
+	l := &links{network: n, ways: make([][]*link.Direction, len(members))}
+	for i := range members {
+		for j := range members {
+			l.ways[i] = append(l.ways[i], link.NewDirection(l.conditions(i, j, false)))
+		}
+	}
+	for i, target := range members {
+		p, err := link.Listen(link.Options{
+			Target: target, Up: l.ways[i][i], Down: l.ways[i][i],
+			Identify: func(sent []byte) (up, down *link.Direction, ok bool) {
+				from := l.sender(sent)
+				if from < 0 || from == i {
+					return nil, nil, false
+				}
+				return l.ways[from][i], l.ways[i][from], true
+			},
+		})
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+		l.proxies = append(l.proxies, p)
+	}
+	var addresses []string
+	for _, p := range l.proxies {
+		addresses = append(addresses, p.Address)
+	}
+	l.addresses.Store(&addresses)
+	return l, nil
+}
+
+// conditions are those of a way.
+func (l *links) conditions(i, j int, down bool) link.Conditions {
+	rtt := l.network.between(i, j)
+	if i == j {
+		rtt = l.network.Longest(len(l.ways))
+	}
+	return link.Conditions{Delay: rtt / 2, Jitter: l.network.Jitter, Bandwidth: l.network.Bandwidth, Down: down}
+}
+
+// sender is the member that a request of etcd's comes from, or -1: peers tell their
+// own addresses, which are those of their proxies, with every request for raft.
+func (l *links) sender(sent []byte) int {
+	_, rest, ok := bytes.Cut(sent, []byte("X-Peerurls: "))
+	line, _, whole := bytes.Cut(rest, []byte("\r\n"))
+	addresses := l.addresses.Load()
+	if !ok || !whole || addresses == nil {
+		return -1
+	}
+	first, _, _ := strings.Cut(string(line), ",")
+	return slices.Index(*addresses, strings.TrimPrefix(first, "http://"))
+}
+
+// cut takes all ways from and to a member down, or up again.
+func (l *links) cut(member int, down bool) {
+	for i := range l.ways {
+		l.ways[i][member].Set(l.conditions(i, member, down))
+		l.ways[member][i].Set(l.conditions(member, i, down))
+	}
+}
+
+func (l *links) close() {
+	if l == nil {
+		return
+	}
+	for _, p := range l.proxies {
+		p.Close()
+	}
+}
