@@ -140,9 +140,9 @@ func (c *collector) change(b boundary) {
 		c.flush(b.at)
 	}
 	c.endPhase(b.at)
-	name := PhaseDrain
+	name, planned := PhaseDrain, PlanPhase{Name: PhaseDrain, Warmup: true}
 	if b.ph != nil {
-		name = b.ph.Name
+		name, planned = b.ph.Name, b.ph.PlanPhase
 		kinds := len(c.engine.kinds)
 		lp := &livePhase{
 			phase: b.ph, offered: make([]uint64, kinds), dropped: make([]uint64, kinds),
@@ -157,6 +157,7 @@ func (c *collector) change(b boundary) {
 	c.engine.run.Phases = append(c.engine.run.Phases, results.Phase{Name: name, Start: b.at})
 	c.name, c.start, c.from = name, b.at, b.at
 	c.watchUsage(b.ph)
+	c.engine.observers.phase(planned, b.at)
 }
 
 // endPhase notes the length of the phase that ends.
@@ -213,6 +214,7 @@ func (c *collector) flush(at time.Duration) {
 	}
 	i.Generator = c.pulse()
 	i.Events = c.engine.takeEvents()
+	i.Moments = c.engine.moments.collect()
 	if c.engine.sampler != nil {
 		c.engine.sampler.Sample(i)
 	}

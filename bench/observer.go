@@ -40,6 +40,13 @@ type SetupObserver interface {
 	Setup(done, total int)
 }
 
+// PhaseObserver is an Observer that also wants to know when a phase of the plan
+// begins, at once and not only when its first second is over. It must not wait.
+// The drain after the last one is a phase, too.
+type PhaseObserver interface {
+	Phase(ph results.PlanPhase, start time.Duration)
+}
+
 // ProofObserver is an Observer that also wants to know when the proof begins,
 // after the last interval.
 type ProofObserver interface {
@@ -79,6 +86,14 @@ func (o *observers) interval(i *results.Interval) {
 		}
 		if err := ob.Interval(i); err != nil {
 			o.failed[ob] = err
+		}
+	}
+}
+
+func (o *observers) phase(ph results.PlanPhase, start time.Duration) {
+	for _, ob := range o.list {
+		if s, ok := ob.(PhaseObserver); ok {
+			s.Phase(ph, start)
 		}
 	}
 }

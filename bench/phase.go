@@ -182,6 +182,7 @@ func (ph *phase) offer(a arrival) {
 	case ph.queue <- a:
 	default:
 		ph.dropped[kind].Add(1)
+		ph.engine.moments.record(a.intended, false, 0)
 		ph.settle()
 	}
 }
@@ -206,6 +207,7 @@ func (ph *phase) closeQueue() {
 
 func (ph *phase) record(caller int, s Sample) {
 	ph.recorder.Record(caller, s)
+	ph.engine.moments.record(s.Intended, s.Outcome == Completed, s.Done-s.Intended)
 	ph.settle()
 }
 

@@ -32,8 +32,9 @@ var ErrInterrupted = errors.New("interrupted")
 
 // Options are what a run needs besides plan and workload. The zero value will do.
 type Options struct {
-	// ID names the run; empty means a new one.
-	ID          string
+	// ID names the run; empty means a new one. Label is the user's word for what is
+	// measured.
+	ID, Label   string
 	Environment results.Environment
 	Cluster     results.Cluster
 	Observers   []Observer
@@ -41,6 +42,9 @@ type Options struct {
 	Sampler Sampler
 	// Disturbances are done beside the load; their schedules go into the plan.
 	Disturbances []Disturbance
+	// Moments keeps what became of the arrivals of every ten milliseconds, for the
+	// measurement of outages: see [results.NewUnavailability].
+	Moments bool
 
 	sleeper func() sleeper
 }
@@ -67,11 +71,14 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 		plan.Disturbances = append(plan.Disturbances, d.PlanDisturbance)
 	}
 	run := &results.Run{
-		Schema: results.Schema, ID: opts.ID, Outcome: results.Completed, Started: time.Now().Round(0),
+		Schema: results.Schema, ID: opts.ID, Label: opts.Label, Outcome: results.Completed, Started: time.Now().Round(0),
 		Plan: plan, Environment: opts.Environment, Cluster: opts.Cluster,
 		Target: results.Target{Writes: plan.Target, Verdict: results.TargetUndecided},
 	}
 	e := &engine{plan: plan, workload: w, kinds: w.Kinds(), run: run, observers: newObservers(opts.Observers), sampler: opts.Sampler, disturbances: opts.Disturbances, newSleeper: opts.sleeper}
+	if opts.Moments {
+		e.moments = newMoments(plan)
+	}
 	err := e.observers.start(run)
 	if err == nil {
 		err = e.execute(ctx)
@@ -104,6 +111,7 @@ type engine struct {
 	sampler      Sampler
 	disturbances []Disturbance
 	timeline     timeline
+	moments      *moments
 	sink         *Sink
 
 	clock  clock

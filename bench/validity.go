@@ -12,13 +12,6 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// The kinds of cluster a result can name.
-const (
-	ClusterProcess   = "process"
-	ClusterInProcess = "in-process"
-	ClusterRemote    = "remote"
-)
-
 // Limits above which the generator's own doing shows in the numbers. Each is
 // explained in docs/measuring.md.
 const (
@@ -48,7 +41,7 @@ func (e *engine) judgeValidity(u machine.Usage, lag *hdrhistogram.Histogram, ops
 	g := results.Generator{
 		SendLag: sendLag, CPU: u.CPUShare(), CPUTime: u.CPU, Machine: u.MachineShare(), Steal: u.StealShare(),
 		Throttled: u.ThrottledShare(), GCs: u.GCs, GCPause: u.GCPause, GCPauseMax: u.GCPauseMax,
-		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Kind == ClusterInProcess,
+		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Kind == results.ClusterInProcess,
 	}
 	f := findings{Generator: g, elapsed: u.Elapsed, cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: e.plan.Clients}
 	f.addOperations(e.plan, ops)
@@ -171,7 +164,7 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 
 func (f *findings) judgeCPU(add func(results.Reason)) {
 	switch {
-	case f.cluster == ClusterInProcess:
+	case f.cluster == results.ClusterInProcess:
 		add(results.Reason{
 			Code: "shared-runtime", Severity: results.Degraded, Value: 1,
 			Message: "cluster and generator share one process: scheduler, garbage collector and CPU account are the same",
@@ -212,7 +205,7 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 
 // isLocal tells whether a cluster shares the machine with the generator.
 func isLocal(c results.Cluster) bool {
-	if c.Kind != ClusterRemote {
+	if c.Kind != results.ClusterRemote {
 		return true
 	}
 	for _, m := range c.Members {

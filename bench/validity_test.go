@@ -12,7 +12,7 @@ func lagOf(p99 time.Duration) results.Latency {
 }
 
 func TestValidity(t *testing.T) {
-	remote := findings{cluster: ClusterRemote, clients: 10, elapsed: 10 * time.Second}
+	remote := findings{cluster: results.ClusterRemote, clients: 10, elapsed: 10 * time.Second}
 	open := func(change func(*findings)) findings {
 		f := remote
 		f.open, f.Achieved, f.responseP99, f.serviceMean = true, 1, 20*time.Millisecond, time.Millisecond
@@ -37,11 +37,11 @@ func TestValidity(t *testing.T) {
 		"too few clients":           {open(func(f *findings) { f.Waited, f.Achieved = 0.9, 0.5 }), results.Invalid, "too-few-clients"},
 		"etcd overloaded":           {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMean = 0.9, 0.5, 50*time.Millisecond }), results.Degraded, "clients-busy"},
 		"own CPU":                   {closed(func(f *findings) { f.CPU = 0.95 }), results.Invalid, "generator-cpu"},
-		"own CPU, cluster here":     {closed(func(f *findings) { f.CPU, f.cluster, f.local = 0.95, ClusterProcess, true }), results.Valid, ""},
+		"own CPU, cluster here":     {closed(func(f *findings) { f.CPU, f.cluster, f.local = 0.95, results.ClusterProcess, true }), results.Valid, ""},
 		"machine busy elsewhere":    {closed(func(f *findings) { f.Machine = 0.99 }), results.Valid, ""},
-		"machine busy, shared":      {closed(func(f *findings) { f.Machine, f.cluster, f.local = 0.99, ClusterProcess, true }), results.Degraded, "cpu-contention"},
+		"machine busy, shared":      {closed(func(f *findings) { f.Machine, f.cluster, f.local = 0.99, results.ClusterProcess, true }), results.Degraded, "cpu-contention"},
 		"machine busy, loopback":    {closed(func(f *findings) { f.Machine, f.local = 0.99, true }), results.Degraded, "cpu-contention"},
-		"in-process":                {closed(func(f *findings) { f.cluster, f.local = ClusterInProcess, true }), results.Degraded, "shared-runtime"},
+		"in-process":                {closed(func(f *findings) { f.cluster, f.local = results.ClusterInProcess, true }), results.Degraded, "shared-runtime"},
 		"steal":                     {closed(func(f *findings) { f.Steal = 0.1 }), results.Degraded, "cpu-steal"},
 		"throttled":                 {closed(func(f *findings) { f.Throttled = 0.05 }), results.Degraded, "cpu-throttled"},
 		"throttled much":            {closed(func(f *findings) { f.Throttled = 0.2 }), results.Invalid, "cpu-throttled"},
@@ -71,7 +71,7 @@ func TestIsLocal(t *testing.T) {
 	for endpoint, want := range map[string]bool{
 		"127.0.0.1:2379": true, "http://localhost:2379": true, "[::1]:2379": true, "10.0.0.1:2379": false, "https://etcd.example:2379": false,
 	} {
-		c := results.Cluster{Kind: ClusterRemote, Members: []results.Member{{Endpoint: endpoint}}}
+		c := results.Cluster{Kind: results.ClusterRemote, Members: []results.Member{{Endpoint: endpoint}}}
 		if got := isLocal(c); got != want {
 			t.Errorf("%s: local %v, want %v", endpoint, got, want)
 		}
