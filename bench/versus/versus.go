@@ -1,0 +1,205 @@
+// Package versus compares two sides in turns: rounds of two runs each, one of the
+// baseline and one of the candidate, in an order that is drawn for every round, so
+// that what the machine does meanwhile befalls both alike. It decides by the rules
+// of package results, as early as they allow, and keeps every run on disk.
+//
+// It knows neither clusters nor workloads: a run is what its caller makes.
+package versus
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// The sides, as directories and reports name them.
+const (
+	Baseline  = "baseline"
+	Candidate = "candidate"
+)
+
+// Slot is one run of one side.
+type Slot struct {
+	Round int // from 1
+	Side  string
+	// Seed is the same for both sides of a round.
+	Seed uint64
+	// Dir is where the run goes. It does not exist yet.
+	Dir string
+}
+
+// Options say what is compared, and how.
+type Options struct {
+	// Dir keeps the rounds; those that are in it already are not made again.
+	Dir   string
+	Rules results.GateRules
+	// Seed fixes the order of the sides and the slots' seeds.
+	Seed uint64
+	// Run makes one run and saves it in the slot's directory. An error ends the
+	// comparison: that side could not be measured.
+	Run func(ctx context.Context, s Slot) (*results.Run, error)
+	// Progress is called after each round; it may be nil.
+	Progress func(p Progress)
+}
+
+// Progress is how things stand after a round.
+type Progress struct {
+	Round   int
+	Planned int // rounds that count, until the last look
+	Counted int
+	Dropped []results.DroppedRound
+	// Void says why the round does not count.
+	Void string
+	// Metrics are as they stand; no verdict before there is one.
+	Metrics []results.MetricVerdict
+	Verdict string
+	// Left is how long the rest takes, if it goes on to the next look and as it
+	// went until now.
+	Left time.Duration
+	// Resumed says that the round was there already.
+	Resumed bool
+}
+
+// Outcome is what a comparison found.
+type Outcome struct {
+	Verdict, Reason string
+	Metrics         []results.MetricVerdict
+	Rounds          []results.Round
+	Dropped         []results.DroppedRound
+	// Last are the last run of each side that counted, nil where there is none.
+	Baseline, Candidate *results.Run
+}
+
+// Run compares. When ctx ends, it returns what it has and ctx's cause.
+func Run(ctx context.Context, o Options) (*Outcome, error) {
+	if err := o.Rules.Validate(); err != nil {
+		return nil, err
+	}
+	last := o.Rules.Looks[len(o.Rules.Looks)-1]
+	out := &Outcome{Verdict: results.Inconclusive, Reason: "it did not come to a look"}
+	made, spent := 0, time.Duration(0)
+	for number := 1; len(out.Rounds) < last; number++ {
+		begin := time.Now()
+		runs, resumed, err := o.round(ctx, number)
+		if err != nil {
+			return out, err
+		}
+		if !resumed {
+			made++
+			spent += time.Since(begin)
+		}
+		void := out.add(number, runs)
+		var done bool
+		out.Metrics, out.Verdict, out.Reason, done = o.Rules.Look(out.Rounds)
+		p := Progress{Round: number, Planned: last, Counted: len(out.Rounds), Dropped: out.Dropped, Void: void, Metrics: out.Metrics, Resumed: resumed}
+		if made > 0 {
+			p.Left = spent / time.Duration(made) * time.Duration(o.nextLook(len(out.Rounds))-len(out.Rounds))
+		}
+		// Where too many were dropped until now, the rounds to come may still outweigh
+		// them, unless there are none, or too few.
+		tooMany := results.TooManyDropped(len(out.Dropped), len(out.Rounds))
+		hopeless := results.TooManyDropped(len(out.Dropped), last)
+		if void == "" && done && (!tooMany || len(out.Rounds) == last) || hopeless {
+			if tooMany || hopeless {
+				out.Verdict, out.Reason = results.Inconclusive, fmt.Sprintf("%d of %d rounds were dropped, the last because %s", len(out.Dropped), number, out.Dropped[len(out.Dropped)-1].Reason)
+			}
+			p.Verdict, p.Left = out.Verdict, 0
+			o.tell(p)
+			return out, nil
+		}
+		out.Verdict, out.Reason = results.Inconclusive, "it did not come to a look"
+		o.tell(p)
+	}
+	return out, nil
+}
+
+func (o Options) tell(p Progress) {
+	if o.Progress != nil {
+		o.Progress(p)
+	}
+}
+
+// nextLook is the number of rounds after which there may be a verdict next.
+func (o Options) nextLook(counted int) int {
+	for _, look := range o.Rules.Looks {
+		if look > counted {
+			return look
+		}
+	}
+	return counted
+}
+
+// add counts a round, or drops it and says why.
+func (out *Outcome) add(number int, runs map[string]*results.Run) (void string) {
+	for _, side := range []string{Baseline, Candidate} {
+		if void = results.Void(runs[side]); void != "" {
+			out.Dropped = append(out.Dropped, results.DroppedRound{Round: number, Reason: void})
+			return void
+		}
+	}
+	if runs[Baseline].Profiled() != runs[Candidate].Profiled() {
+		void = "one side was profiled, which costs something, and the other was not"
+		out.Dropped = append(out.Dropped, results.DroppedRound{Round: number, Reason: void})
+		return void
+	}
+	out.Baseline, out.Candidate = runs[Baseline], runs[Candidate]
+	out.Rounds = append(out.Rounds, results.Round{Number: number, Baseline: out.Baseline.Figures(), Candidate: out.Candidate.Figures()})
+	return ""
+}
+
+// RoundDir is where the runs of a round are, each under its side's name.
+func RoundDir(dir string, number int) string {
+	return filepath.Join(dir, fmt.Sprintf("round-%03d", number))
+}
+
+// round makes both runs of a round, or reads them where they are there already.
+func (o Options) round(ctx context.Context, number int) (runs map[string]*results.Run, resumed bool, err error) {
+	dir := RoundDir(o.Dir, number)
+	if runs, ok := stored(dir); ok {
+		return runs, true, nil
+	}
+	// One that was cut short is kept, and made anew as a whole: its two runs belong
+	// side by side.
+	if err := results.SetAside(dir); err != nil {
+		return nil, false, err
+	}
+	r := rand.New(rand.NewPCG(o.Seed, uint64(number)))
+	order := []string{Baseline, Candidate}
+	if r.IntN(2) == 1 {
+		slices.Reverse(order)
+	}
+	seed := r.Uint64()>>1 + 1
+	runs = map[string]*results.Run{}
+	for _, side := range order {
+		if ctx.Err() != nil {
+			return nil, false, context.Cause(ctx)
+		}
+		run, err := o.Run(ctx, Slot{Round: number, Side: side, Seed: seed, Dir: filepath.Join(dir, side)})
+		if ctx.Err() != nil {
+			return nil, false, context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("round %d, %s: %w", number, side, err)
+		}
+		runs[side] = run
+	}
+	return runs, false, nil
+}
+
+// stored reads a round that is on disk, if it is whole.
+func stored(dir string) (map[string]*results.Run, bool) {
+	runs := map[string]*results.Run{}
+	for _, side := range []string{Baseline, Candidate} {
+		run, whole := results.ReadWhole(filepath.Join(dir, side))
+		if !whole {
+			return nil, false
+		}
+		runs[side] = run
+	}
+	return runs, true
+}
