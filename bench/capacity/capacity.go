@@ -1,0 +1,306 @@
+// Package capacity searches for the highest rate that a cluster carries under an
+// SLO: upwards until it does not, then by bisection on a logarithmic scale, then
+// with a soak, and a look beyond. The answer is an interval: its lower end was
+// carried, its upper end was not.
+//
+// It knows neither clusters nor workloads: a probe is a run that its caller makes.
+// Rates are arrivals per second of an open loop.
+package capacity
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Probe is one run at one rate.
+type Probe struct {
+	Number int // from 1
+	Stage  string
+	Rate   float64
+	Length time.Duration
+	// Dir is where the run goes. It does not exist yet.
+	Dir string
+	// MemberDown says that a follower is killed before the load.
+	MemberDown bool
+}
+
+// Options say what is searched for, and how.
+type Options struct {
+	// Dir keeps the probes; those that are in it already are not made again.
+	Dir string
+	SLO []results.Threshold
+	// Start is the first rate, at which any cluster should do.
+	Start float64
+	// Factor is by how much the rate grows until it is too much; 0 means 2.
+	Factor float64
+	// Step is how far apart the looks beyond the maximum are; 0 means 0.03.
+	Step float64
+	// Whole searches among whole numbers, where rates are a parameter's values.
+	Whole bool
+	// Most is the largest rate that can be had; 0 is no bound.
+	Most float64
+	// MemberDown searches once more with a follower killed, from the maximum downwards.
+	MemberDown bool
+	// Precision is how near the two ends of the bisection must come, as a share.
+	Precision float64
+	// Length is that of a probe's measured part, Soak that of the confirmation.
+	Length, Soak time.Duration
+	// Alpha is how often a probe's bounds may miss; 0 means [results.ProbeAlpha].
+	Alpha float64
+	// Extensions is how often an unclear probe is made again, twice as long each time (a
+	// soak, which is long already, once less), or one whose generator was late.
+	Extensions int
+	// Sweep are shares of the maximum at which the curve is measured; none without.
+	Sweep []float64
+	// Seed fixes the order of the sweep.
+	Seed uint64
+	// Run makes a probe, saves it in its directory, and waits until the cluster is
+	// idle again.
+	Run func(ctx context.Context, p Probe) (results.ComparedRun, error)
+	// Progress is called before each probe, with what is known until then, and with
+	// its verdict after it; it may be nil.
+	Progress func(p Progress)
+}
+
+// Progress is how a search stands.
+type Progress struct {
+	Probe
+	Low, High float64
+	// Left is how long the rest takes at least.
+	Left time.Duration
+	// Done has the verdict; before a probe it is nil.
+	Done *results.CapacityProbe
+	// Resumed says that the probe was there already.
+	Resumed bool
+}
+
+const (
+	maxSteps = 60
+	// Above the maximum, rates are looked at from beyondFirst on, in steps that grow,
+	// until one is clearly too much.
+	beyondFirst, beyondMost, beyondGrowth = 1.05, 1.30, 1.5
+	// With a member down, rates fall by this factor until one is carried, and not
+	// below a fifth of the maximum.
+	downFactor, downLeast = 0.8, 0.2
+)
+
+// ErrHopeless says that not even the first rate was carried.
+var ErrHopeless = errors.New("no load meets the SLO")
+
+// search is one search under way.
+type search struct {
+	Options
+	out *results.Capacity
+	// low is the highest rate carried, high the lowest clearly not, notLow the
+	// lowest that was not carried, clearly or not.
+	low, notLow float64
+	limit       string // the generator's
+	last        *results.Run
+	number      int
+	// best is the run of the highest rate that was carried, down says that a member is.
+	best     *results.Run
+	bestRate float64
+	down     bool
+}
+
+// Run searches. The result holds what was found until then, also with an error.
+func Run(ctx context.Context, o Options) (*results.Capacity, error) {
+	o.Factor, o.Step = cmp.Or(o.Factor, 2), cmp.Or(o.Step, 0.03)
+	o.Alpha = cmp.Or(o.Alpha, results.ProbeAlpha)
+	s := &search{Options: o, out: &results.Capacity{Schema: results.CapacitySchema}, notLow: math.Inf(1)}
+	for _, t := range o.SLO {
+		s.out.SLO = append(s.out.SLO, t.Text)
+	}
+	err := s.all(ctx)
+	s.out.Low, s.out.Stopped = s.low, s.limit
+	s.bound()
+	if s.best != nil {
+		s.out.Resources = results.Resources(s.best)
+	}
+	s.out.NewFit(o.Seed)
+	if s.last != nil {
+		s.out.Workload, s.out.Cluster, s.out.Environment = s.last.Plan.Workload, s.last.Cluster, s.last.Environment
+	}
+	return s.out, err
+}
+
+// bound finds the ends above the maximum: the rate beyond that was clearly not carried,
+// and the lowest that could not be shown to be. Only where no look beyond was clear
+// does the rest of the search count: of many probes near the limit, the lowest that
+// failed did so by chance.
+func (s *search) bound() {
+	lowest := func(verdict string, beyond bool) (rate float64) {
+		for _, p := range s.out.Probes {
+			searching := p.Stage == results.StageBeyond || !beyond && p.Stage != results.StageDown && p.Stage != results.StageSweep
+			if searching && p.Verdict == verdict && p.Rate > s.low && (rate == 0 || p.Rate < rate) {
+				rate = p.Rate
+			}
+		}
+		return rate
+	}
+	s.out.High = cmp.Or(lowest(results.Overloaded, true), lowest(results.Overloaded, false))
+	if s.out.High == 0 {
+		return
+	}
+	s.limit, s.out.Stopped = "", ""
+	if failed := lowest(results.Unclear, false); failed < s.out.High {
+		s.out.Failed = failed
+	}
+}
+
+func (s *search) all(ctx context.Context) error {
+	for _, stage := range []func(context.Context) error{s.bracket, s.bisect, s.soak, s.beyond, s.memberDown, s.sweep} {
+		if err := stage(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// probe makes one probe, and longer ones while it is unclear; what stays unclear
+// was not carried. A rate below which another was not carried is never carried.
+func (s *search) probe(ctx context.Context, stage string, rate float64, length time.Duration) (carried bool, err error) {
+	for extension := 0; ; extension++ {
+		p, err := s.one(ctx, stage, rate, length)
+		if err != nil {
+			return false, err
+		}
+		switch p.Verdict {
+		case results.Sustained:
+			s.low = max(s.low, rate)
+			if !s.down && rate >= s.bestRate {
+				s.best, s.bestRate = s.last, rate
+			}
+			if s.notLow <= rate {
+				s.notLow = math.Inf(1)
+			}
+			return true, nil
+		case results.GeneratorLimit:
+			// Another program's moment, perhaps: not before it comes again is it a limit.
+			if extension < s.Extensions && stage != results.StageSweep {
+				continue
+			}
+			s.limit = fmt.Sprintf("the generator's limit at %.0f/s: %s", rate, p.Reason)
+			s.notLow = min(s.notLow, rate)
+			return false, nil
+		case results.Unclear:
+			extensions := s.Extensions
+			if stage == results.StageSoak {
+				extensions--
+			}
+			if extension < extensions && stage != results.StageSweep {
+				length *= 2
+				continue
+			}
+		}
+		s.notLow = min(s.notLow, rate)
+		return false, nil
+	}
+}
+
+// one makes one run, or reads it where it is there already, and judges it.
+func (s *search) one(ctx context.Context, stage string, rate float64, length time.Duration) (results.CapacityProbe, error) {
+	if ctx.Err() != nil {
+		return results.CapacityProbe{}, context.Cause(ctx)
+	}
+	s.number++
+	name := fmt.Sprintf("probe-%03d", s.number)
+	p := Probe{Number: s.number, Stage: stage, Rate: rate, Length: length, Dir: filepath.Join(s.Dir, name), MemberDown: s.down}
+	progress := Progress{Probe: p, Low: s.low, High: s.out.High, Left: s.left(stage, length)}
+	s.tell(progress)
+	run, resumed := stored(p.Dir)
+	if !resumed {
+		if err := results.SetAside(p.Dir); err != nil {
+			return results.CapacityProbe{}, err
+		}
+		var err error
+		if run, err = s.Options.Run(ctx, p); err != nil || ctx.Err() != nil {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return results.CapacityProbe{}, err
+		}
+	}
+	s.last = run.Run
+	s.warn(run.Run)
+	if stage == results.StageBeyond {
+		s.out.Machine = contention(run.Run)
+	}
+	probe := results.NewCapacityProbe(s.number, stage, rate, length, run.Run)
+	probe.Dir = name
+	var err error
+	if probe.Verdict, probe.Reason, err = results.JudgeProbe(run, s.SLO, s.Alpha); err != nil {
+		return probe, err
+	}
+	s.out.Probes = append(s.out.Probes, probe)
+	progress.Done, progress.Resumed = &probe, resumed
+	s.tell(progress)
+	return probe, nil
+}
+
+// warn keeps what a run says of others in the cluster, the last of it.
+func (s *search) warn(run *results.Run) {
+	for _, w := range run.Warnings {
+		if w.Code == results.WarnOthers {
+			s.out.Warnings = []results.Warning{w}
+		}
+	}
+}
+
+// contention is what a run says of a machine that cluster and generator share.
+func contention(run *results.Run) string {
+	for _, r := range run.Validity.Reasons {
+		if r.Code == "cpu-contention" {
+			return r.Message
+		}
+	}
+	return ""
+}
+
+func (s *search) tell(p Progress) {
+	if s.Progress != nil {
+		s.Progress(p)
+	}
+}
+
+// left is how long the search takes yet, if no probe is unclear and the bracket
+// closes with the next one.
+func (s *search) left(stage string, length time.Duration) time.Duration {
+	bisections := 0
+	switch stage {
+	case results.StageBracket:
+		bisections = int(math.Ceil(math.Log2(math.Ln2 / math.Log1p(s.Precision))))
+	case results.StageBisect:
+		bisections = max(0, int(math.Ceil(math.Log2(math.Log(s.notLow/s.low)/math.Log1p(s.Precision))))-1)
+	}
+	left := length + time.Duration(bisections)*s.Length
+	switch stage {
+	case results.StageBracket, results.StageBisect:
+		left += s.Soak + s.Length
+	case results.StageSoak:
+		left += s.Length
+	}
+	if s.MemberDown && stage != results.StageDown && stage != results.StageSweep {
+		left += s.Length
+	}
+	if stage != results.StageSweep {
+		left += time.Duration(len(s.Sweep)) * s.Length
+	}
+	return left
+}
+
+// stored reads a probe that is on disk, if it is whole.
+func stored(dir string) (results.ComparedRun, bool) {
+	run, whole := results.ReadWhole(dir)
+	if !whole {
+		return results.ComparedRun{}, false
+	}
+	return results.ComparedRun{Run: run, Intervals: func(each func(*results.Interval) error) error { return results.EachInterval(dir, each) }}, true
+}

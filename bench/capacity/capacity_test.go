@@ -1,0 +1,370 @@
+package capacity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"go.uber.org/goleak"
+
+	"github.com/etcdbench/etcdbench/bench/capacity"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// queue is a server whose capacity is known: Poisson arrivals, c workers with
+// exponential service times, first come first served (M/M/c).
+type queue struct {
+	workers int
+	service time.Duration // mean
+}
+
+// above is the probability of a response time above t at a rate. (L. Kleinrock,
+// "Queueing Systems", volume 1, 1975, from Erlang's C formula.)
+func (q queue) above(rate float64, t time.Duration) float64 {
+	mu := 1 / q.service.Seconds()
+	a, c := rate/mu, float64(q.workers)
+	if a >= c {
+		return 1
+	}
+	sum, term := 0.0, 1.0
+	for k := range q.workers {
+		sum += term
+		term *= a / float64(k+1)
+	}
+	wait := term / (1 - a/c) / (sum + term/(1-a/c))
+	m := c - 1 - a
+	return math.Exp(-mu*t.Seconds()) * (1 + wait/m*(1-math.Exp(-mu*t.Seconds()*m)))
+}
+
+// capacity is the rate at which the p99 is t.
+func (q queue) capacity(t time.Duration) float64 {
+	low, high := 0.0, float64(q.workers)/q.service.Seconds()
+	for range 60 {
+		if mid := (low + high) / 2; q.above(mid, t) > 0.01 {
+			high = mid
+		} else {
+			low = mid
+		}
+	}
+	return low
+}
+
+// run plays a probe, after a warm-up, in no time. Its intervals are of three seconds:
+// encoding their histograms takes longer than playing them.
+func (q queue) run(t *testing.T, r *rand.Rand, rate float64, length time.Duration) results.ComparedRun {
+	const warm, step = 5.0, 3.0
+	end := warm + length.Seconds()
+	op := results.Operation{Phase: "measure", Op: "put", Write: true}
+	stretches := make([]struct {
+		times    []int64
+		inFlight int
+	}, int(math.Ceil(length.Seconds()/step)))
+	at := func(time float64) int { return min(int((time-warm)/step), len(stretches)-1) }
+	free := make([]float64, q.workers) // when each worker is, in rising order
+	for now := r.ExpFloat64() / rate; now < end; now += r.ExpFloat64() / rate {
+		done := max(now, free[0]) + r.ExpFloat64()*q.service.Seconds()
+		free[0] = done
+		slices.Sort(free)
+		if now < warm {
+			continue
+		}
+		for k := at(now); k < len(stretches) && warm+step*float64(k+1) < done; k++ {
+			stretches[k].inFlight++
+		}
+		op.Offered++
+		op.Completed++
+		if done > end {
+			op.CompletedLate++
+		}
+		s := &stretches[at(min(done, end))]
+		s.times = append(s.times, min(int64((done-now)*1e9), results.HighestTime))
+	}
+	run := &results.Run{
+		Schema: results.Schema, Outcome: results.Completed, Validity: results.Validity{Verdict: results.Valid},
+		Plan: results.Plan{Phases: []results.PlanPhase{{Name: "measure", Duration: length}}}, Phases: []results.Phase{{Name: "measure", Length: length}},
+	}
+	var intervals []*results.Interval
+	all := results.NewHistogram()
+	for k, s := range stretches {
+		h := results.NewHistogram()
+		for _, ns := range s.times {
+			_ = h.RecordValue(ns)
+		}
+		all.Merge(h)
+		intervals = append(intervals, &results.Interval{
+			Number: k, Phase: "measure", Start: time.Duration(float64(k) * step * 1e9), Length: time.Duration(step * 1e9), InFlight: s.inFlight,
+			Operations: []results.Operation{{Phase: "measure", Op: "put", Completed: uint64(len(s.times)), ResponseTime: latency(t, h)}},
+		})
+	}
+	op.ResponseTime = latency(t, all)
+	run.Operations = []results.Operation{op}
+	return results.ComparedRun{Run: run, Intervals: func(each func(*results.Interval) error) error {
+		for _, i := range intervals {
+			if err := each(i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}}
+}
+
+func latency(t *testing.T, h *hdrhistogram.Histogram) results.Latency {
+	t.Helper()
+	l, err := results.NewLatency(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func slo(t *testing.T, texts ...string) []results.Threshold {
+	var list []results.Threshold
+	for _, text := range texts {
+		th, err := results.ParseThreshold(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, th)
+	}
+	return list
+}
+
+func options(t *testing.T, seed uint64, q queue) capacity.Options {
+	r := rand.New(rand.NewPCG(seed, 1))
+	return capacity.Options{
+		Dir: t.TempDir(), SLO: slo(t, "put.response_time.p99 < 40ms"), Start: 200, Precision: 0.03, Extensions: 3, Length: time.Minute, Soak: 3 * time.Minute, Seed: seed,
+		Run: func(_ context.Context, p capacity.Probe) (results.ComparedRun, error) {
+			return q.run(t, r, p.Rate, p.Length), nil
+		},
+	}
+}
+
+// short is a search whose answer does not matter.
+func short(t *testing.T, seed uint64, q queue) capacity.Options {
+	o := options(t, seed, q)
+	o.Length, o.Soak, o.Extensions, o.Precision = 20*time.Second, 0, 0, 0.1
+	return o
+}
+
+// The interval holds the truth, as queueing theory has it, in at least 19 of 20
+// searches, and is a tenth wide at most.
+func TestCapacityIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays two hundred probes, one after the other: tests of real clusters want the other CPUs")
+	}
+	q := queue{workers: 4, service: 4 * time.Millisecond}
+	truth := q.capacity(40 * time.Millisecond)
+	var held atomic.Int64
+	t.Run("seeds", func(t *testing.T) {
+		for seed := range uint64(20) {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				c, err := capacity.Run(t.Context(), options(t, seed, q))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.Low <= truth && truth <= c.High {
+					held.Add(1)
+				} else {
+					t.Logf("%.0f to %.0f, truth %.0f, %d probes", c.Low, c.High, truth, len(c.Probes))
+				}
+				if c.High > 1.10*c.Low {
+					t.Errorf("%.0f to %.0f is wider than a tenth", c.Low, c.High)
+				}
+			})
+		}
+	})
+	t.Logf("%d of 20 intervals hold the truth, %.0f/s", held.Load(), truth)
+	if held.Load() < 19 {
+		t.Errorf("only %d of 20 intervals hold the truth", held.Load())
+	}
+}
+
+// An SLO that no load meets is said after the first probe.
+func TestHopeless(t *testing.T) {
+	o := short(t, 1, queue{workers: 1, service: 50 * time.Millisecond})
+	o.Start, o.Length = 18, time.Minute // a p99 takes a thousand operations
+	c, err := capacity.Run(t.Context(), o)
+	if !errors.Is(err, capacity.ErrHopeless) || len(c.Probes) > 4 || !strings.Contains(err.Error(), "put.response_time.p99 < 40ms") {
+		t.Errorf("%v after %d probes", err, len(c.Probes))
+	}
+}
+
+// One that every load meets ends at the generator's limit, and says so.
+func TestGeneratorLimit(t *testing.T) {
+	o := short(t, 1, queue{workers: 1000, service: time.Millisecond})
+	play := o.Run
+	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+		run, err := play(ctx, p)
+		if p.Rate > 1000 {
+			run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
+		}
+		return run, err
+	}
+	c, err := capacity.Run(t.Context(), o)
+	if err != nil || c.High != 0 || c.Low < 800 || c.Low > 1000 || !strings.Contains(c.Stopped, "it was late") {
+		t.Errorf("%.0f to %.0f: %s, %v", c.Low, c.High, c.Stopped, err)
+	}
+	c.JudgeTarget(500, 1)
+	if c.Target.Verdict != results.TargetMet {
+		t.Errorf("a target below what was carried is %+v", c.Target)
+	}
+	c.JudgeTarget(5000, 1)
+	if c.Target.Verdict != results.TargetUndecided {
+		t.Errorf("a target above the generator's limit is %+v", c.Target)
+	}
+}
+
+// A generator that is late for once is asked again; one that is late from the first
+// rate on says nothing of the cluster.
+func TestLateGenerator(t *testing.T) {
+	q := queue{workers: 4, service: 4 * time.Millisecond}
+	late := func(always bool) capacity.Options {
+		o := short(t, 7, q)
+		o.Extensions = 2
+		play := o.Run
+		o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+			run, err := play(ctx, p)
+			if always || p.Number%3 == 1 {
+				run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
+			}
+			return run, err
+		}
+		return o
+	}
+	c, err := capacity.Run(t.Context(), late(false))
+	if err != nil || c.Stopped != "" || c.Low < 700 || c.High == 0 {
+		t.Errorf("%.0f to %.0f: %s, %v", c.Low, c.High, c.Stopped, err)
+	}
+	c, err = capacity.Run(t.Context(), late(true))
+	if err != nil || c.Low != 0 || len(c.Probes) != 3 || !strings.Contains(c.Stopped, "it was late") {
+		t.Errorf("%.0f after %d probes: %s, %v", c.Low, len(c.Probes), c.Stopped, err)
+	}
+}
+
+// A target above an interval is missed, unless a machine that both share was at its
+// limit.
+func TestTarget(t *testing.T) {
+	for machine, want := range map[string]string{"": results.TargetMissed, "cluster and generator share this machine": results.TargetUndecided} {
+		o := short(t, 2, queue{workers: 4, service: 4 * time.Millisecond})
+		play := o.Run
+		o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+			run, err := play(ctx, p)
+			if machine != "" {
+				run.Validity = results.Validity{Verdict: results.Degraded, Reasons: []results.Reason{{Code: "cpu-contention", Severity: results.Degraded, Message: machine}}}
+			}
+			return run, err
+		}
+		c, err := capacity.Run(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.JudgeTarget(10_000, 1); c.Target.Verdict != want || c.Target.Reason != machine {
+			t.Errorf("%q: target %+v, want %s", machine, c.Target, want)
+		}
+	}
+}
+
+// A sweep measures shares of the maximum, in an order that is drawn, and changes
+// nothing of the answer.
+func TestSweep(t *testing.T) {
+	o := short(t, 3, queue{workers: 4, service: 4 * time.Millisecond})
+	o.Sweep = []float64{0.1, 0.5, 1, 1.1}
+	c, err := capacity.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shares []float64
+	for _, p := range c.Probes {
+		if p.Stage == results.StageSweep {
+			shares = append(shares, math.Round(p.Rate/c.Low*100)/100)
+		}
+	}
+	if slices.IsSorted(shares) || len(shares) != 4 {
+		t.Errorf("shares %v", shares)
+	}
+	curve := c.Curve()
+	for i := range curve[1:] {
+		if curve[i].Rate >= curve[i+1].Rate {
+			t.Error("the curve is not in order")
+		}
+	}
+}
+
+// Among whole numbers, the ends are neighbours where that is as near as they come; and
+// where the load ends before the cluster does, that is said.
+func TestWholeNumbers(t *testing.T) {
+	q := queue{workers: 4, service: 4 * time.Millisecond}
+	o := short(t, 4, q)
+	play := o.Run
+	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+		if p.Rate != math.Round(p.Rate) {
+			t.Errorf("a probe at %v", p.Rate)
+		}
+		p.Rate *= 100
+		return play(ctx, p)
+	}
+	o.Start, o.Whole, o.Precision = 1, true, 0.01
+	c, err := capacity.Run(t.Context(), o)
+	// The truth is about 875: 8 is carried, 9 is not, or cannot be shown to be.
+	if err != nil || c.Low < 7 || c.Low > 8 || c.High < 9 || c.High > 10 {
+		t.Errorf("%v to %v, %v", c.Low, c.High, err)
+	}
+	o.Dir, o.Most = t.TempDir(), 5
+	if c, err = capacity.Run(t.Context(), o); err != nil || c.Low != 5 || c.Most != 5 || c.High != 0 {
+		t.Errorf("%v to %v of %v, %v", c.Low, c.High, c.Most, err)
+	}
+}
+
+// With a member down, the search goes downwards from the maximum, and changes nothing
+// of the answer.
+func TestMemberDown(t *testing.T) {
+	whole, less := queue{workers: 4, service: 4 * time.Millisecond}, queue{workers: 3, service: 4 * time.Millisecond}
+	o := short(t, 5, whole)
+	play := o.Run
+	r := rand.New(rand.NewPCG(5, 2))
+	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+		if p.MemberDown != (p.Stage == results.StageDown) {
+			t.Errorf("%s with a member down: %v", p.Stage, p.MemberDown)
+		}
+		if p.MemberDown {
+			return less.run(t, r, p.Rate, p.Length), nil
+		}
+		return play(ctx, p)
+	}
+	o.MemberDown = true
+	c, err := capacity.Run(t.Context(), o)
+	truth := less.capacity(40 * time.Millisecond)
+	if err != nil || c.MemberDown == nil || c.MemberDown.Low > truth || c.MemberDown.Low < 0.6*truth || c.MemberDown.High > 0 && c.MemberDown.High < truth || c.MemberDown.High > c.Low+1 {
+		t.Errorf("%+v, truth %.0f, maximum %.0f, %v", c.MemberDown, truth, c.Low, err)
+	}
+	if c.Low > whole.capacity(40*time.Millisecond) {
+		t.Errorf("the maximum is %v", c.Low)
+	}
+}
+
+// What others do in the cluster is in the answer.
+func TestOthersAreTold(t *testing.T) {
+	o := short(t, 6, queue{workers: 4, service: 4 * time.Millisecond})
+	play := o.Run
+	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+		run, err := play(ctx, p)
+		if p.Number == 2 {
+			run.Warn(results.WarnOthers, "others write")
+		}
+		return run, err
+	}
+	c, err := capacity.Run(t.Context(), o)
+	if err != nil || len(c.Warnings) != 1 || c.Warnings[0].Message != "others write" {
+		t.Errorf("warnings %+v, %v", c.Warnings, err)
+	}
+}

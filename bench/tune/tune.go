@@ -1,0 +1,245 @@
+// Package tune tries settings of a cluster, one after the other, and recommends one:
+// above all heartbeat interval and election timeout, under load and through faults
+// that are made on purpose. What it recommends, it measures again, in turns with the
+// defaults.
+//
+// It knows neither workloads nor how clusters are started: a run is what its caller
+// makes, with the phases and the faults that the package describes.
+package tune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench/versus"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Trial is one run with one candidate.
+type Trial struct {
+	Candidate
+	Number int // from 1
+	Seed   uint64
+	// Compare says that it is part of the comparison with the defaults.
+	Compare bool
+	// Dir is where the run goes. It does not exist yet.
+	Dir string
+}
+
+// Unfit is the error of a run that the candidate's settings made impossible, such as
+// a cluster that elects no leader: a finding, and no reason to stop.
+type Unfit struct{ Reason string }
+
+func (u Unfit) Error() string { return u.Reason }
+
+// Options say what is tried, and how.
+type Options struct {
+	// Dir keeps the runs; those that are in it already are not made again.
+	Dir        string
+	Dimension  string
+	Candidates []Candidate
+	// Repeats is how often each is tried, Rounds how many the comparison has.
+	Repeats, Rounds int
+	// RTT is the longest round trip between two members.
+	RTT time.Duration
+	// Failover says that the runs have faults.
+	Failover bool
+	Seed     uint64
+	// Run makes a trial's run, with its [results.Resilience], and saves it.
+	Run func(ctx context.Context, t Trial) (*results.Run, error)
+	// Progress is called before and after each run; it may be nil.
+	Progress func(p Progress)
+}
+
+// Progress is how a tuning stands.
+type Progress struct {
+	Trial
+	// Done is the finished run, nil before it and where it was not possible: then
+	// Finding says why.
+	Done    *results.Run
+	Finding string
+	// Resumed says that the run was there already.
+	Resumed bool
+	// Made counts the runs until now, with this one once it is done; Planned are those
+	// of all candidates, without the comparison.
+	Made, Planned int
+}
+
+// tuning is one under way.
+type tuning struct {
+	Options
+	out   *results.Tuning
+	made  int
+	tried map[string]*results.Tried
+	runs  map[string][]*results.Run
+}
+
+// Run tries all candidates, in an order that is drawn, recommends one and compares it
+// with the defaults. The result holds what was found until then, also with an error.
+func Run(ctx context.Context, o Options) (*results.Tuning, error) {
+	t := &tuning{
+		Options: o, tried: map[string]*results.Tried{}, runs: map[string][]*results.Run{},
+		out: &results.Tuning{Schema: results.TuningSchema, Dimension: o.Dimension, RTT: o.RTT, Failover: o.Failover, Reasons: []string{}},
+	}
+	err := t.try(ctx)
+	t.judge()
+	if err == nil {
+		err = t.compare(ctx)
+	}
+	return t.out, err
+}
+
+// try runs every candidate as often as it was asked for.
+func (t *tuning) try(ctx context.Context) error {
+	for _, c := range t.Candidates {
+		t.tried[c.Name] = &results.Tried{Name: c.Name, Settings: c.Settings, Default: c.Default, Heartbeat: c.Heartbeat, Election: c.Election}
+	}
+	for repeat := range max(1, t.Repeats) {
+		for _, i := range rand.New(rand.NewPCG(t.Seed, uint64(repeat))).Perm(len(t.Candidates)) {
+			c := t.Candidates[i]
+			number := repeat*len(t.Candidates) + i + 1
+			trial := Trial{Candidate: c, Number: number, Seed: t.Seed + uint64(repeat), Dir: filepath.Join(t.Dir, fmt.Sprintf("try-%03d", number))}
+			run, err := t.one(ctx, trial)
+			if unfit, ok := errors.AsType[Unfit](err); ok {
+				t.tried[c.Name].Finding = unfit.Reason
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			t.runs[c.Name] = append(t.runs[c.Name], run)
+			t.tried[c.Name].Runs = append(t.tried[c.Name].Runs, filepath.Base(trial.Dir))
+			t.out.Workload, t.out.Cluster, t.out.Environment = run.Plan.Workload, run.Cluster, run.Environment
+		}
+	}
+	return nil
+}
+
+// judge sums up what was tried and recommends.
+func (t *tuning) judge() {
+	t.out.Tried = nil
+	for _, c := range t.Candidates {
+		tried := t.tried[c.Name]
+		if tried == nil {
+			continue
+		}
+		tried.Add(t.runs[c.Name]...)
+		if len(t.runs[c.Name])+len(tried.Finding) > 0 {
+			t.out.Tried = append(t.out.Tried, *tried)
+		}
+	}
+	t.out.Judge()
+}
+
+// findingFile keeps why a trial was not possible, for a tuning that is resumed.
+const findingFile = "finding.txt"
+
+// one makes a run, or reads it where it is there already.
+func (t *tuning) one(ctx context.Context, trial Trial) (*results.Run, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	p := Progress{Trial: trial, Made: t.made, Planned: len(t.Candidates) * max(1, t.Repeats)}
+	t.made++
+	if run, whole := results.ReadWhole(trial.Dir); whole {
+		p.Done, p.Resumed, p.Made = run, true, t.made
+		t.tell(p)
+		return run, nil
+	}
+	if finding, err := os.ReadFile(filepath.Join(trial.Dir, findingFile)); err == nil {
+		p.Finding, p.Resumed, p.Made = strings.TrimSpace(string(finding)), true, t.made
+		t.tell(p)
+		return nil, Unfit{p.Finding}
+	}
+	t.tell(p)
+	if err := results.SetAside(trial.Dir); err != nil {
+		return nil, err
+	}
+	run, err := t.Options.Run(ctx, trial)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	p.Made, p.Done = t.made, run
+	if unfit, ok := errors.AsType[Unfit](err); ok {
+		p.Done, p.Finding = nil, unfit.Reason
+		if err := os.MkdirAll(trial.Dir, 0o755); err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(filepath.Join(trial.Dir, findingFile), []byte(unfit.Reason+"\n"), 0o644); err != nil {
+			return nil, fmt.Errorf("keep finding: %w", err)
+		}
+	}
+	if err == nil || p.Finding != "" {
+		t.tell(p)
+	}
+	return run, err
+}
+
+func (t *tuning) tell(p Progress) {
+	if t.Progress != nil {
+		t.Progress(p)
+	}
+}
+
+// compare measures what is recommended in turns with the defaults.
+func (t *tuning) compare(ctx context.Context) error {
+	var base, best *Candidate
+	for i := range t.Candidates {
+		c := &t.Candidates[i]
+		if c.Default {
+			base = c
+		}
+		if c.Name == t.out.Recommended {
+			best = c
+		}
+	}
+	if t.Rounds == 0 || base == nil || best == nil || best == base {
+		return nil
+	}
+	dir := filepath.Join(t.Dir, "compare")
+	out, err := versus.Run(ctx, versus.Options{
+		Dir: dir, Rules: t.rules(), Seed: t.Seed,
+		Run: func(ctx context.Context, s versus.Slot) (*results.Run, error) {
+			c := map[string]*Candidate{versus.Baseline: base, versus.Candidate: best}[s.Side]
+			return t.one(ctx, Trial{Candidate: *c, Number: s.Round, Seed: s.Seed, Compare: true, Dir: s.Dir})
+		},
+	})
+	if unfit, ok := errors.AsType[Unfit](err); ok {
+		t.out.Reasons = append(t.out.Reasons, "measured again, it failed: "+unfit.Reason)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	comparison := &results.TuningComparison{}
+	for _, round := range out.Rounds {
+		run, _ := results.ReadWhole(filepath.Join(versus.RoundDir(dir, round.Number), versus.Candidate))
+		if run != nil && run.Resilience != nil {
+			comparison.Elections += run.Resilience.Elections
+		}
+	}
+	comparison.Rounds, comparison.Dropped, comparison.Metrics = len(out.Rounds), len(out.Dropped), out.Metrics
+	comparison.Judge(t.Failover)
+	t.out.Compared = comparison
+	return nil
+}
+
+// rules are those of the comparison. Of few rounds, no bound is as sure as gates
+// want it: these have the surest that there is.
+func (t *tuning) rules() results.GateRules {
+	rules := results.DefaultGateRules()
+	rules.Primary, rules.Looks = []string{"p99"}, []int{t.Rounds}
+	if t.Failover {
+		rules.Primary = append(rules.Primary, "failover")
+	}
+	surest := float64(len(rules.Primary)) * math.Pow(0.5, float64(t.Rounds))
+	rules.FalseFail = max(0.05, 1.01*surest)
+	return rules
+}
