@@ -58,7 +58,7 @@ func FindDisturbance(name string) (DisturbanceEntry, error) {
 		}
 		names = append(names, e.Name)
 	}
-	return DisturbanceEntry{}, fmt.Errorf("unknown disturbance %q%s: there are %s", clip(name), nearest(name, names), strings.Join(names, ", "))
+	return DisturbanceEntry{}, fmt.Errorf("unknown disturbance %q%s: there are %s", clip(name), results.Nearest(name, names), strings.Join(names, ", "))
 }
 
 // ParseDisturbance reads the command line's form, KIND@AT[/EVERY][,name=value…],

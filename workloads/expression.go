@@ -9,6 +9,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // maxExpression bounds an expression's length, and so its depth.
@@ -80,7 +82,7 @@ func value(e ast.Expr, params map[string]float64) (float64, error) {
 		if v, ok := params[e.Name]; ok {
 			return v, nil
 		}
-		return 0, fmt.Errorf("no parameter %q%s", clip(e.Name), nearest(e.Name, sortedKeys(params)))
+		return 0, fmt.Errorf("no parameter %q%s", clip(e.Name), results.Nearest(e.Name, sortedKeys(params)))
 	case *ast.UnaryExpr:
 		v, err := value(e.X, params)
 		if e.Op == token.SUB {

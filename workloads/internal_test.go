@@ -166,7 +166,7 @@ func TestStampsAreTheRuns(t *testing.T) {
 func TestNearest(t *testing.T) {
 	names := []string{"put", "range", "watch-create", "lease-keepalive"}
 	for name, want := range map[string]string{"putt": "put", "ragne": "range", "watch": "watch-create", "leasekeepalive": "lease-keepalive", "zzzzzz": "", "": ""} {
-		got := nearest(name, names)
+		got := results.Nearest(name, names)
 		if want == "" && got != "" || !strings.Contains(got, want) {
 			t.Errorf("nearest to %q: %q, want %q", name, got, want)
 		}

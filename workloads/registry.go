@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // Target is where a workload works.
@@ -111,7 +112,7 @@ func Find(name string) (Entry, error) {
 		}
 		names = append(names, e.Name)
 	}
-	return Entry{}, fmt.Errorf("unknown workload %q%s: see etcdbench workloads", name, nearest(name, names))
+	return Entry{}, fmt.Errorf("unknown workload %q%s: see etcdbench workloads", name, results.Nearest(name, names))
 }
 
 // New makes a workload by name with parameters other than the defaults, for
@@ -157,7 +158,7 @@ func setFlag(fs *pflag.FlagSet, name, value string) error {
 	if fs.Lookup(name) == nil {
 		var names []string
 		fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-		return fmt.Errorf("no parameter %q%s", name, nearest(name, names))
+		return fmt.Errorf("no parameter %q%s", name, results.Nearest(name, names))
 	}
 	if err := fs.Set(name, value); err != nil {
 		return fmt.Errorf("parameter %s: %q is not a valid %s", name, value, fs.Lookup(name).Value.Type())

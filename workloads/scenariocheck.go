@@ -216,7 +216,7 @@ func (s *Scenario) CheckThresholds() error {
 	for _, text := range s.Thresholds {
 		t, err := results.ParseThreshold(text)
 		if err == nil && !slices.Contains(names, t.Op) {
-			err = fmt.Errorf("threshold %q: no operation %q%s: there are %s", text, t.Op, nearest(t.Op, names), strings.Join(names, ", "))
+			err = fmt.Errorf("threshold %q: no operation %q%s: there are %s", text, t.Op, results.Nearest(t.Op, names), strings.Join(names, ", "))
 		}
 		if err != nil {
 			return s.at(0, err)

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/etcdbench/etcdbench/results"
 )
 
 //go:embed scenarios/*.yaml
@@ -65,7 +67,7 @@ func FindScenario(name string, params map[string]float64) (*Scenario, error) {
 	for _, e := range All() {
 		names = append(names, e.Name)
 	}
-	return nil, fmt.Errorf("unknown workload or scenario %q%s: see etcdbench workloads, or give a file that ends in .yaml", clip(name), nearest(name, names))
+	return nil, fmt.Errorf("unknown workload or scenario %q%s: see etcdbench workloads, or give a file that ends in .yaml", clip(name), results.Nearest(name, names))
 }
 
 func readScenario(name string) ([]byte, error) {
@@ -210,7 +212,7 @@ func giveParameters(declared map[string]Parameter, given map[string]float64) (ma
 	}
 	for _, name := range sortedKeys(given) {
 		if _, ok := declared[name]; !ok {
-			return nil, fmt.Errorf("there is no parameter %q%s", clip(name), nearest(name, sortedKeys(declared)))
+			return nil, fmt.Errorf("there is no parameter %q%s", clip(name), results.Nearest(name, sortedKeys(declared)))
 		}
 	}
 	return values, nil
@@ -301,7 +303,7 @@ func checkStruct(n *yaml.Node, t reflect.Type) error {
 			}
 		}
 		if !known {
-			return nodeError(key, "unknown field %q%s", clip(key.Value), nearest(key.Value, names))
+			return nodeError(key, "unknown field %q%s", clip(key.Value), results.Nearest(key.Value, names))
 		}
 	}
 	return nil
