@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,12 +53,22 @@ func write(t *testing.T, format string, docs ...Document) string {
 	return b.String()
 }
 
+// body is a page without its style and script, which are files of their own.
+func body(page string) string { return styleAndScript.ReplaceAllString(page, "<$1>…</$1>") }
+
+var styleAndScript = regexp.MustCompile(`(?s)<(style|script)>.*?</(?:style|script)>`)
+
 func TestGoldenFormats(t *testing.T) {
 	one := sample(t)
 	one.Server = &results.Server{Cost: []results.Cost{{Phase: "measure", Operations: 99_990, Figures: map[string]float64{"cpu": 312_000, "allocs": 210.4, "alloc_bytes": 45_000}}}}
-	for _, format := range []string{"markdown", "csv", "hlog", "hgrm", "benchfmt", "junit", "openmetrics", "perfdash"} {
-		golden(t, "formats."+format, []byte(write(t, format, document(t, one), document(t, mixture(t)))))
+	for _, format := range []string{"markdown", "csv", "hlog", "hgrm", "benchfmt", "junit", "openmetrics", "perfdash", "html"} {
+		golden(t, "formats."+format, []byte(body(write(t, format, document(t, one), document(t, mixture(t))))))
 	}
+	files, err := perfdashFiles([]Document{document(t, one)})
+	if err != nil || len(files) != 1 || files[0].Name != "EtcdAPI_benchmark_put_2026-11-20T10:15:00Z.json" {
+		t.Fatalf("perfdash's files: %v %v", files, err)
+	}
+	golden(t, "formats.perfdash-file", files[0].Data)
 }
 
 // What other programs read is read back with their own readers.
@@ -164,12 +175,13 @@ func TestHostileFormats(t *testing.T) {
 	run.Operations[0].Op, run.Validity.Verdict = evil, evil
 	run.Proof.Violations[0].Key = evil
 	run.Warnings[0].Message = evil
+	run.Profiles = []results.Profile{{Source: evil, Kind: evil, Phase: evil, File: evil, Missing: evil}, {Kind: evil, Unit: evil, Total: 1, Phase: evil, Top: []results.ProfileFunction{{Name: evil, Flat: 1, Cum: 1}}}}
 	for _, f := range All() {
 		if f.Name == "json" {
 			continue // is the document
 		}
 		text := write(t, f.Name, document(t, run))
-		if strings.ContainsAny(text, "\x1b\x00") || strings.Contains(text, "<script>") && f.Name != "csv" && f.Name != "text" && f.Name != "hgrm" && f.Name != "hlog" && f.Name != "benchfmt" && f.Name != "openmetrics" {
+		if strings.ContainsAny(text, "\x1b\x00") || strings.Contains(text, "<script>alert") && f.Name != "csv" && f.Name != "text" && f.Name != "hgrm" && f.Name != "hlog" && f.Name != "benchfmt" && f.Name != "openmetrics" {
 			t.Errorf("%s lets through what it should not", f.Name)
 		}
 		if len(text) > 100<<10 {

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
@@ -15,13 +16,20 @@ type junitSuites struct {
 }
 
 type junitSuite struct {
-	Name      string      `xml:"name,attr"`
-	Tests     int         `xml:"tests,attr"`
-	Failures  int         `xml:"failures,attr"`
-	Skipped   int         `xml:"skipped,attr"`
-	Time      float64     `xml:"time,attr"`
-	Timestamp string      `xml:"timestamp,attr,omitempty"`
-	Cases     []junitCase `xml:"testcase"`
+	Name      string  `xml:"name,attr"`
+	Tests     int     `xml:"tests,attr"`
+	Failures  int     `xml:"failures,attr"`
+	Skipped   int     `xml:"skipped,attr"`
+	Time      float64 `xml:"time,attr"`
+	Timestamp string  `xml:"timestamp,attr,omitempty"`
+	// Properties are what an operation cost all members together.
+	Properties []junitProperty `xml:"properties>property"`
+	Cases      []junitCase     `xml:"testcase"`
+}
+
+type junitProperty struct {
+	Name  string  `xml:"name,attr"`
+	Value float64 `xml:"value,attr"`
 }
 
 type junitCase struct {
@@ -57,6 +65,15 @@ func writeJUnit(w io.Writer, docs []Document) error {
 
 func suiteOf(r *results.Run) junitSuite {
 	s := junitSuite{Name: "etcdbench " + clean(r.Plan.Workload) + " " + clean(r.ID), Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05")}
+	if r.Server != nil {
+		for _, c := range r.Server.Cost {
+			for _, f := range results.CostFigures() {
+				if v, ok := c.Figures[f.Name]; ok && c.Member == "" {
+					s.Properties = append(s.Properties, junitProperty{strings.Trim("cost."+clean(c.Phase)+"."+f.Name+"."+f.Unit, "."), v})
+				}
+			}
+		}
+	}
 	for _, ph := range r.Phases {
 		s.Time += ph.Length.Round(time.Millisecond).Seconds()
 	}

@@ -110,13 +110,14 @@ func TestGolden(t *testing.T) {
 	dead.Operations = []results.Operation{{Phase: "measure", Op: "put", Offered: 500, Unfinished: 500, TimedOut: 500, UnfinishedResponseTime: latency(t, map[time.Duration]int64{time.Second: 500})}}
 	nothing := &results.Run{Outcome: results.Failed, Reason: "set up range: boom", Plan: results.Plan{Workload: "range", Clients: 1, Conns: 1}, Target: results.Target{Verdict: results.TargetNone}}
 	for name, docs := range map[string][]Document{
-		"mix.txt":     {{Run: mixture(t)}},
-		"open.txt":    {{Run: sample(t), Path: "results/20261120-101500-a1b2c3"}},
-		"partial.txt": {{Run: partial}},
-		"range.txt":   {{Run: read}, {Run: read}},
-		"nothing.txt": {{Run: nothing}},
-		"failing.txt": {{Run: failing}},
-		"dead.txt":    {{Run: dead}},
+		"profiled.txt": {profiled(t)},
+		"mix.txt":      {{Run: mixture(t)}},
+		"open.txt":     {{Run: sample(t), Path: "results/20261120-101500-a1b2c3"}},
+		"partial.txt":  {{Run: partial}},
+		"range.txt":    {{Run: read}, {Run: read}},
+		"nothing.txt":  {{Run: nothing}},
+		"failing.txt":  {{Run: failing}},
+		"dead.txt":     {{Run: dead}},
 	} {
 		var b bytes.Buffer
 		if err := writeText(&b, docs); err != nil {
@@ -124,6 +125,22 @@ func TestGolden(t *testing.T) {
 		}
 		golden(t, name, b.Bytes())
 	}
+}
+
+// profiled is a run with profiles, compared with another.
+func profiled(t *testing.T) Document {
+	run := sample(t)
+	top := []results.ProfileFunction{{Name: "internal/runtime/syscall/linux.Syscall6", Flat: 9e9, Cum: 9e9}, {Name: "go.etcd.io/etcd/server/v3/mvcc.(*treeIndex).Put", Flat: 1e9, Cum: 4e9}}
+	run.Profiles = []results.Profile{
+		{Kind: "cpu", Phase: "measure", Length: 10 * time.Second, Operations: 99_990, Unit: "nanoseconds", Total: 2e10, Top: top, Missing: "without m3"},
+		{Source: "m1", Kind: "cpu", Phase: "measure", Length: 10 * time.Second, Operations: 99_990, File: "profiles/measure.m1.cpu.pb.gz", Unit: "nanoseconds", Total: 2e10, Top: top},
+		{Source: "m3", Kind: "cpu", Phase: "measure", Missing: "pprof of http://10.0.0.3:2379: connection refused"},
+		{Source: results.GeneratorSource, Kind: "heap", Phase: "measure", Length: 10 * time.Second, Operations: 99_990, File: "profiles/measure.generator.heap.pb.gz", Unit: "bytes", Total: 5e8, Top: []results.ProfileFunction{{Name: "main.<script>alert(1)</script>", Flat: 4e8, Cum: 5e8}}},
+		{Kind: "goroutine", Phase: "measure", Unit: "goroutines", Total: 300, Top: []results.ProfileFunction{{Name: "runtime.gopark", Flat: 290, Cum: 290}}},
+		{Kind: "block", Phase: "measure", Unit: "nanoseconds", Missing: "empty: etcd does not turn block profiling on, and has no flag for it"},
+		{Source: "m1", Kind: "cpu", Phase: "measure", Anomaly: 1, Start: 12 * time.Second, File: "profiles/anomaly1.m1.cpu.pb.gz"},
+	}
+	return Document{Run: run, Path: "results/x", Changes: []ProfileChanges{{Title: "CPU time of all members", Unit: "nanoseconds", Functions: []FunctionChange{{"", 150_000, 200_000}, {"linux.Syscall6", 50_000, 90_000}, {"mvcc.(*treeIndex).Put", 12_000, 10_000}}}}}
 }
 
 // mixture is a scenario's run: several kinds, times with a sign, disturbances and

@@ -62,7 +62,10 @@ func (a axis) ticks(most int) []float64 {
 			}
 			list = powers
 		}
-		return list
+		if len(list) >= 2 {
+			return list
+		}
+		list = nil // so near each other that none of these lies between: evenly, then
 	}
 	span := a.high - a.low
 	if span <= 0 {
@@ -81,6 +84,9 @@ func (a axis) ticks(most int) []float64 {
 	for v := math.Ceil(a.low/step) * step; v <= a.high*1.0001; v += step {
 		list = append(list, v)
 	}
+	if len(list) < 2 && !a.whole && most < 32 { // one place alone says nothing
+		return a.ticks(2 * most)
+	}
 	return list
 }
 
@@ -90,16 +96,22 @@ type line struct {
 	class string // its colour
 	at    []float64
 	value []float64 // NaN leaves a gap
+	dots  bool      // one at each value
 }
 
-// chart is a line chart.
+// chart is a line chart, or a heat map.
 type chart struct {
 	title, describe string
 	width, height   float64
 	x, y            axis
 	xLabel, yLabel  func(v float64) string
 	lines           []line
-	marks           []mark
+	// bands fills what lies between each line and the one before it.
+	bands bool
+	marks []mark
+	cells []heatCell
+	// overTime says that x is time, along which the page can zoom.
+	overTime bool
 }
 
 // mark is a stretch along x that means something.
@@ -109,35 +121,93 @@ type mark struct {
 	label    string
 }
 
-// svg draws the chart. Labels are escaped here.
+// heatCell is a rectangle of a heat map; level is from 1 to heatLevels.
+type heatCell struct {
+	x0, x1, y0, y1 float64
+	level          int
+}
+
+// svg draws the chart. Labels are escaped here. What is drawn along x lies in a
+// drawing of its own, of which the page's script can show a part.
 func (c chart) svg() template.HTML {
 	var b strings.Builder
-	c.x.from, c.x.to = marginLeft, c.width-marginRight
-	c.y.from, c.y.to = c.height-marginFoot, marginTop
-	fmt.Fprintf(&b, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, c.width, c.height, html.EscapeString(c.title+": "+c.describe))
-	for _, m := range c.marks {
-		x0, x1 := c.x.place(m.from), c.x.place(m.to)
-		fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="%d" width="%.1f" height="%.1f"><title>%s</title></rect>`,
-			m.class, x0, marginTop, max(x1-x0, 1.5), c.y.from-marginTop, html.EscapeString(m.label))
+	width, height := c.width-marginLeft-marginRight, c.height-marginTop-marginFoot
+	c.x.from, c.x.to = 0, width
+	c.y.from, c.y.to = height, 0
+	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s" tabindex="0" data-left="%d" data-width="%g" data-from="%.6g" data-to="%.6g"`,
+		c.width, c.height, html.EscapeString(c.title+": "+c.describe), marginLeft, width, c.x.low, c.x.high)
+	if c.overTime {
+		b.WriteString(` data-time=""`)
 	}
+	b.WriteString(">")
 	for _, v := range c.y.ticks(int(c.height / 36)) {
-		y := c.y.place(v)
-		fmt.Fprintf(&b, `<line class="grid" x1="%d" x2="%g" y1="%.1f" y2="%.1f"/><text class="tick" x="%d" y="%.1f" text-anchor="end">%s</text>`,
-			marginLeft, c.width-marginRight, y, y, marginLeft-6, y+4, html.EscapeString(c.yLabel(v)))
+		y := marginTop + c.y.place(v)
+		fmt.Fprintf(&b, `<path class="grid" d="M%d %.1fh%g"/><text class="tick" x="%d" y="%.1f" text-anchor="end">%s</text>`,
+			marginLeft, y, width, marginLeft-6, y+4, html.EscapeString(c.yLabel(v)))
 	}
+	b.WriteString(`<g class="x">`)
 	for _, v := range c.x.ticks(int(c.width / 110)) {
-		x, anchor := c.x.place(v), "middle"
+		x, anchor := marginLeft+c.x.place(v), "middle"
 		if x > c.width-40 {
 			anchor = "end"
 		}
-		fmt.Fprintf(&b, `<line class="grid" x1="%.1f" x2="%.1f" y1="%d" y2="%.1f"/><text class="tick" x="%.1f" y="%.1f" text-anchor="%s">%s</text>`,
-			x, x, marginTop, c.y.from, x, c.height-8, anchor, html.EscapeString(c.xLabel(v)))
+		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %dv%g"/><text class="tick" x="%.1f" y="%g" text-anchor="%s">%s</text>`,
+			x, marginTop, height, x, c.height-8, anchor, html.EscapeString(c.xLabel(v)))
 	}
-	for _, l := range c.lines {
-		fmt.Fprintf(&b, `<path class="line %s" d="%s"><title>%s</title></path>`, l.class, c.path(l), html.EscapeString(l.name))
+	fmt.Fprintf(&b, `</g><svg class="plot" x="%d" y="%d" width="%g" height="%g" viewBox="0 0 %g %g" preserveAspectRatio="none">`, marginLeft, marginTop, width, height, width, height)
+	for _, m := range c.marks {
+		x0, x1 := c.x.place(m.from), c.x.place(m.to)
+		fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="0" width="%.1f" height="%g"><title>%s</title></rect>`,
+			m.class, x0, max(x1-x0, 1.5), height, html.EscapeString(m.label))
 	}
-	b.WriteString("</svg>")
+	c.drawCells(&b)
+	for i := 1; i < len(c.lines) && c.bands; i++ {
+		if d := c.band(c.lines[i-1], c.lines[i]); d != "" {
+			fmt.Fprintf(&b, `<path class="band %s" data-series="%d" d="%s"/>`, c.lines[i].class, i, d)
+		}
+	}
+	for i, l := range c.lines {
+		fmt.Fprintf(&b, `<path class="line %s" data-series="%d" d="%s"><title>%s</title></path>`, l.class, i, c.path(l), html.EscapeString(l.name))
+	}
+	b.WriteString("</svg></svg>")
 	return template.HTML(b.String())
+}
+
+// drawCells draws the cells of one level as one path.
+func (c chart) drawCells(b *strings.Builder) {
+	paths := make([]strings.Builder, heatLevels+1)
+	for _, cell := range c.cells {
+		x0, x1, y0, y1 := c.x.place(cell.x0), c.x.place(cell.x1), c.y.place(cell.y0), c.y.place(cell.y1)
+		fmt.Fprintf(&paths[cell.level], "M%.1f %.1fh%.1fV%.1fh%.1fz", x0, y0, x1-x0, y1, x0-x1)
+	}
+	for level := range paths {
+		if d := paths[level].String(); d != "" {
+			fmt.Fprintf(b, `<path class="heat" fill-opacity="%.2f" d="%s"/>`, 0.12+0.88*float64(level-1)/(heatLevels-1), d)
+		}
+	}
+}
+
+// band outlines what lies between two lines, stretch by stretch where both are.
+func (c chart) band(lower, upper line) string {
+	var b strings.Builder
+	for from := 0; from < len(upper.value); from++ {
+		to := from
+		for to < len(upper.value) && !math.IsNaN(upper.value[to]) && !math.IsNaN(lower.value[to]) {
+			to++
+		}
+		if to-from < 2 {
+			continue
+		}
+		for i, pen := from, "M"; i < to; i, pen = i+1, "L" {
+			fmt.Fprintf(&b, "%s%.1f %.1f", pen, c.x.place(upper.at[i]), c.y.place(upper.value[i]))
+		}
+		for i := to - 1; i >= from; i-- {
+			fmt.Fprintf(&b, "L%.1f %.1f", c.x.place(lower.at[i]), c.y.place(lower.value[i]))
+		}
+		b.WriteString("z")
+		from = to
+	}
+	return b.String()
 }
 
 func (c chart) path(l line) string {
@@ -148,7 +218,11 @@ func (c chart) path(l line) string {
 			pen = "M"
 			continue
 		}
-		fmt.Fprintf(&b, "%s%.1f %.1f", pen, c.x.place(l.at[i]), c.y.place(v))
+		x, y := c.x.place(l.at[i]), c.y.place(v)
+		fmt.Fprintf(&b, "%s%.1f %.1f", pen, x, y)
+		if l.dots {
+			fmt.Fprintf(&b, "m-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0m3 0")
+		}
 		pen = "L"
 	}
 	return b.String()

@@ -21,6 +21,9 @@ func writeText(w io.Writer, docs []Document) error {
 		}
 		t := text{&b}
 		t.what(d.Run)
+		if i > 0 {
+			t.differences(docs[0], d)
+		}
 		t.target(d.Target)
 		t.operations(d.Run)
 		t.histogram(d.Run)
@@ -28,6 +31,8 @@ func writeText(w io.Writer, docs []Document) error {
 		t.events(d.Events)
 		t.server(d.Server)
 		t.slow(d.Slow)
+		t.profiles(d)
+		t.changes(d.Changes)
 		t.proof(d.Proof)
 		t.validity(d.Validity)
 		t.warnings(d.Warnings)
@@ -37,6 +42,17 @@ func writeText(w io.Writer, docs []Document) error {
 		}
 	}
 	return nil
+}
+
+// differences says in what else than its figures a run differs from the first.
+func (t text) differences(first, d Document) {
+	list := results.Differences(first.Run, d.Run)
+	for _, what := range list {
+		t.line("  differs from the first run in %s", clean(what))
+	}
+	if len(list) > 0 {
+		t.line("")
+	}
 }
 
 type text struct{ *strings.Builder }
@@ -374,6 +390,9 @@ func (t text) where(d Document) {
 	t.line("")
 	t.line("  cluster  %s", describeCluster(d.Cluster, d.Environment.Disk))
 	t.line("  machine  %s", describeMachine(d.Environment))
+	if d.Label != "" {
+		t.line("  label    %s", clean(d.Label))
+	}
 	if d.Path != "" {
 		t.line("  result   %s", clean(d.Path))
 	}
@@ -399,6 +418,12 @@ func describeCluster(c results.Cluster, disk *results.Disk) string {
 	}
 	if c.Settings["unsafe-no-fsync"] == "true" {
 		parts = append(parts, "WITHOUT FSYNC")
+	}
+	if rtt := c.Settings["network:rtt"]; rtt != "" && rtt != "0s" {
+		parts = append(parts, "round trips of "+clean(rtt)+" made between members")
+	}
+	if zones := c.Settings["network:zone-rtts"]; zones != "" {
+		parts = append(parts, "between zones "+clean(zones))
 	}
 	if disk != nil {
 		fs := clean(disk.FileSystem)

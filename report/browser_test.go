@@ -1,0 +1,348 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/etcdbench/etcdbench/report/browsertest"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// calm fails the test when the browser has complained.
+func calm(t *testing.T, b *browsertest.Page) {
+	t.Helper()
+	for _, c := range b.Complaints() {
+		t.Errorf("the browser complains: %s", c)
+	}
+}
+
+// place is where a chart's plot lies in the window, after scrolling there.
+func place(b *browsertest.Page, chart int) (x, y, width, height float64) {
+	box := browsertest.Eval[[]float64](b, fmt.Sprintf(`(() => { const p = document.querySelectorAll('svg.chart')[%d]; p.scrollIntoView({block: 'center'});
+		const r = p.getBoundingClientRect(), k = r.width / p.viewBox.baseVal.width;
+		return [r.left + k * Number(p.dataset.left), r.top + k * 10, k * Number(p.dataset.width), r.height - k * 36]; })()`, chart))
+	return box[0], box[1], box[2], box[3]
+}
+
+// shownChart is what the browser has of a chart.
+type shownChart struct {
+	Title string
+	Head  []string
+	Rows  [][]string
+	Paths []string
+}
+
+func shownCharts(t *testing.T, b *browsertest.Page) []shownChart {
+	t.Helper()
+	text := browsertest.Eval[string](b, `JSON.stringify([...document.querySelectorAll('svg.chart')].map((svg) => {
+		const f = svg.closest('figure'), of = (q) => [...f.querySelectorAll(q)];
+		return { Title: svg.getAttribute('aria-label'), Head: of('thead th').map((c) => c.textContent),
+			Rows: of('tbody tr').map((r) => [...r.children].map((c) => c.textContent)), Paths: of('path.line').map((p) => p.getAttribute('d')) };
+	}))`)
+	var charts []shownChart
+	if err := json.Unmarshal([]byte(text), &charts); err != nil {
+		t.Fatal(err)
+	}
+	return charts
+}
+
+var pathPoint = regexp.MustCompile(`[ML]([-\d.]+) ([-\d.]+)`)
+
+// heights are the places of a path's points above the foot of its chart.
+func heights(path string) []float64 {
+	var list []float64
+	for _, m := range pathPoint.FindAllStringSubmatch(path, -1) {
+		var y float64
+		fmt.Sscan(m[2], &y)
+		list = append(list, -y)
+	}
+	return list
+}
+
+// sameOrder fails unless the points of a line lie as its values do.
+func sameOrder(t *testing.T, what string, values, places []float64) {
+	t.Helper()
+	if len(values) != len(places) {
+		t.Errorf("%s: %d points of %d values", what, len(places), len(values))
+		return
+	}
+	// A drawing has so many places, and one over time begins at 0.
+	least := max((slices.Max(values)-slices.Min(values))/100, slices.Max(values)/500)
+	for i := range values {
+		for j := range values {
+			if values[i] > values[j]+least && places[i] <= places[j] {
+				t.Errorf("%s: %v is drawn at %v, %v at %v", what, values[i], places[i], values[j], places[j])
+				return
+			}
+		}
+	}
+}
+
+// The page opens from a file, without network and without complaints, and every
+// chart and its table hold the values of the document.
+func TestPageShowsTheDocument(t *testing.T) {
+	doc := longRun(t, 60, 2, 3)
+	b := browsertest.Open(t, write(t, "html", doc))
+	text := browsertest.Eval[string](b, `document.body.innerText`)
+	for _, want := range []string{"etcdbench long", "6,000 writes/s", "missed of 10,000 writes/s", "op1", "What the members did", "m1 saw 1 change of leader", "m3 became the leader"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	charts := shownCharts(t, b)
+	if len(charts) < 10 {
+		t.Fatalf("only %d charts", len(charts))
+	}
+	for _, c := range charts {
+		if len(c.Rows) == 0 || len(c.Rows[0]) != len(c.Head) || len(c.Rows[0]) < 2 {
+			t.Errorf("%s: a chart without its figures", c.Title)
+		}
+	}
+	var p50, p99, rates []float64
+	readings := map[string][]results.Reading{}
+	err := doc.Intervals(func(i *results.Interval) error {
+		var completed uint64
+		var mid, high int64
+		heat := uint64(0)
+		for _, o := range i.Operations {
+			completed += o.Completed
+			mid, high = max(mid, o.ResponseTime.P50), max(high, o.ResponseTime.P99)
+			heat += uint64(o.ResponseTime.Count)
+		}
+		p50, p99, rates = append(p50, float64(mid)), append(p99, float64(high)), append(rates, float64(completed)/i.Length.Seconds())
+		want := []string{secondsLabel(i.Start.Seconds()), i.Phase, count(completed), duration(mid), duration(high), "?"}
+		if got := charts[0].Rows[i.Number]; strings.Join(got, "|") != strings.Join(want, "|") {
+			t.Errorf("second %d of the latencies: %q, want %q", i.Number, got, want)
+		}
+		if got := charts[1].Rows[i.Number][1]; got != rate(rates[i.Number]) {
+			t.Errorf("second %d of the throughput: %q, want %q", i.Number, got, rate(rates[i.Number]))
+		}
+		sum := uint64(0)
+		for _, cell := range charts[2].Rows[i.Number][1:] {
+			var n uint64
+			fmt.Sscan(strings.ReplaceAll(cell, ",", ""), &n)
+			sum += n
+		}
+		if sum != heat {
+			t.Errorf("second %d of the heat map: %d operations, want %d", i.Number, sum, heat)
+		}
+		for _, r := range i.Members {
+			readings[r.Member] = append(readings[r.Member], r)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameOrder(t, "p50", p50, heights(charts[0].Paths[0]))
+	sameOrder(t, "p99", p99, heights(charts[0].Paths[1]))
+	sameOrder(t, "throughput", rates, heights(charts[1].Paths[0]))
+	checkPercentiles(t, doc, charts[3])
+	checkMembers(t, readings, charts[4:])
+	b.Screenshot("light")
+	calm(t, b)
+}
+
+// checkPercentiles compares the curve of percentiles with the document's
+// histograms.
+func checkPercentiles(t *testing.T, doc Document, c shownChart) {
+	t.Helper()
+	var response, service []results.Latency
+	for _, o := range doc.Operations {
+		response, service = append(response, o.ResponseTime), append(service, o.ServiceTime)
+	}
+	for k, ls := range [][]results.Latency{response, service} {
+		merged, err := results.MergeLatency(ls...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, ns := range []int64{merged.P50, merged.P90, merged.P99} {
+			if got := c.Rows[i][k+1]; got != duration(ns) {
+				t.Errorf("%s of %s: %q, want %q", c.Rows[i][0], c.Head[k+1], got, duration(ns))
+			}
+		}
+		if places := heights(c.Paths[k]); !slices.IsSorted(places) {
+			t.Errorf("%s falls: %v", c.Head[k+1], places)
+		}
+	}
+}
+
+// checkMembers compares each chart of the members with their readings: the growth
+// of counters, the values of gauges.
+func checkMembers(t *testing.T, readings map[string][]results.Reading, charts []shownChart) {
+	t.Helper()
+	if len(charts) != len(memberCharts) {
+		t.Fatalf("%d charts of members, want %d", len(charts), len(memberCharts))
+	}
+	for n, mc := range memberCharts {
+		c := charts[n]
+		if !strings.HasPrefix(c.Title, mc.title+":") {
+			t.Errorf("chart %d is %q, want %q", n, c.Title, mc.title)
+		}
+		counter := slices.ContainsFunc(results.Metrics(), func(m results.Metric) bool { return m.Name == mc.metric && m.Counter })
+		for k, member := range []string{"m1", "m2", "m3"} {
+			var values []float64
+			for i, r := range readings[member][1:] {
+				v := r.Values[mc.metric]
+				if counter {
+					v -= readings[member][i].Values[mc.metric]
+				}
+				if v < 0 {
+					t.Fatalf("%s shrinks: the test's run is none", mc.metric)
+				}
+				values = append(values, v*mc.scale)
+				if got, want := c.Rows[i+1][k+1], mc.label(v*mc.scale); got != want {
+					t.Errorf("%s of %s in second %d: %q, want %q", mc.title, member, i+1, got, want)
+				}
+			}
+			sameOrder(t, mc.title+" of "+member, values, heights(c.Paths[k]))
+		}
+	}
+}
+
+// The pointer and the arrow keys show the figures of a second, a click hides a
+// series, and dragging zooms all charts over time together.
+func TestPageAnswers(t *testing.T) {
+	doc := longRun(t, 60, 2, 3)
+	b := browsertest.Open(t, write(t, "html", doc))
+	charts := shownCharts(t, b)
+	output := func(chart int) string {
+		return browsertest.Eval[string](b, fmt.Sprintf(`document.querySelectorAll('svg.chart')[%d].closest('figure').querySelector('output').textContent`, chart))
+	}
+	wantRow := func(what string, chart, row int) {
+		t.Helper()
+		text := output(chart)
+		for _, cell := range charts[chart].Rows[row] {
+			if cell != "" && !strings.Contains(text, cell) {
+				t.Errorf("%s shows %q, without %q", what, text, cell)
+			}
+		}
+	}
+	for _, chart := range []int{0, 1, 2, 4, 7} {
+		x, y, width, height := place(b, chart)
+		b.Move(x+width*(20.5/60), y+height/2)
+		wantRow(fmt.Sprintf("the pointer on chart %d", chart), chart, 20)
+	}
+	b.Press("svg.chart", kb.ArrowRight)
+	wantRow("the arrow key", 0, 21)
+	b.Press("svg.chart", kb.Home)
+	wantRow("the home key", 0, 0)
+
+	displays := func() []string {
+		return browsertest.Eval[[]string](b, `[...document.querySelectorAll('section.legend')[0].querySelectorAll('path.line')].map((p) => getComputedStyle(p).display)`)
+	}
+	if before := displays(); before[0] == "none" {
+		t.Error("a series is hidden from the beginning")
+	}
+	b.Click(`button[data-toggle="0"]`)
+	if after := displays(); after[0] != "none" || after[1] == "none" {
+		t.Errorf("after a click on the first series' name: %v", after)
+	}
+	b.Click(`button[data-toggle="0"]`)
+	if again := displays(); again[0] == "none" {
+		t.Error("a second click does not show the series again")
+	}
+
+	x, y, width, height := place(b, 0)
+	at := func(share float64) float64 { return x + width*share }
+	b.Drag(at(0.25), y+height/2, at(0.5), y+height/2)
+	shown := func() [][]float64 {
+		return browsertest.Eval[[][]float64](b, `[...document.querySelectorAll('svg.chart[data-time]')].map((c) => { const b = c.querySelector('.plot').viewBox.baseVal; return [b.x / Number(c.dataset.width), b.width / Number(c.dataset.width)]; })`)
+	}
+	for i, part := range shown() {
+		if math.Abs(part[0]-0.25) > 0.01 || math.Abs(part[1]-0.25) > 0.01 {
+			t.Errorf("chart %d shows %v from %v on, want a quarter from a quarter on", i, part[1], part[0])
+		}
+	}
+	ticks := browsertest.Eval[[]string](b, `[...document.querySelector('svg.chart g.x').querySelectorAll('text')].map((t) => t.textContent)`)
+	if len(ticks) < 3 || ticks[0] != "16 s" || ticks[len(ticks)-1] != "30 s" {
+		t.Errorf("ticks after zooming: %v", ticks)
+	}
+	b.Move(at(0.5), y+height/2)
+	wantRow("the pointer after zooming", 0, 22)
+	b.Press("svg.chart", kb.Escape)
+	if part := shown()[0]; part[1] != 1 {
+		t.Errorf("after Escape, %v is shown", part[1])
+	}
+	calm(t, b)
+}
+
+// contrasts are those of all texts with the page's background, by the WCAG's
+// formula, with an example of the weakest.
+const contrasts = `(() => {
+	const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+	const rgb = (color) => { canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); return canvas.getImageData(0, 0, 1, 1).data; };
+	const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, w, i) => { const v = c[i] / 255; return sum + w * (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
+	const ground = light(rgb(getComputedStyle(document.body).backgroundColor));
+	let least = [99, ''];
+	for (const e of document.querySelectorAll('h1, h2, h3, p, th, td, strong, span, figcaption, summary, button, text, li')) {
+		const style = getComputedStyle(e), l = light(rgb(e.tagName === 'text' ? style.fill : style.color));
+		const ratio = (Math.max(l, ground) + 0.05) / (Math.min(l, ground) + 0.05);
+		if (ratio < least[0]) least = [ratio, e.tagName + ' ' + e.textContent.slice(0, 30)];
+	}
+	return JSON.stringify(least);
+})()`
+
+// In the dark and on a screen of 400 pixels, everything can be read: contrast,
+// size, and nothing beyond the edge.
+func TestPageIsReadable(t *testing.T) {
+	b := browsertest.Open(t, write(t, "html", longRun(t, 60, 2, 3)))
+	for _, scheme := range []string{"light", "dark"} {
+		b.Scheme(scheme)
+		least, ground := browsertest.Eval[string](b, contrasts), browsertest.Eval[string](b, `getComputedStyle(document.body).backgroundColor`)
+		var ratio float64
+		fmt.Sscanf(least, "[%f", &ratio)
+		if ratio < 4.5 {
+			t.Errorf("%s: the weakest contrast is %s", scheme, least)
+		}
+		if dark := ground != "rgb(255, 255, 255)"; dark != (scheme == "dark") {
+			t.Errorf("%s: the ground is %s", scheme, ground)
+		}
+	}
+	b.Screenshot("dark")
+	b.Scheme("light")
+	b.Width(400)
+	width := browsertest.Eval[float64](b, `document.documentElement.scrollWidth`)
+	smallest := browsertest.Eval[float64](b, `Math.min(...[...document.querySelectorAll('svg.chart')].map((c) => c.getBoundingClientRect().width / c.viewBox.baseVal.width * parseFloat(getComputedStyle(c.querySelector('.tick')).fontSize)))`)
+	if width > 400 || smallest < 9 {
+		t.Errorf("on a screen of 400 pixels, the page is %v wide, and its smallest label %v high", width, smallest)
+	}
+	b.Screenshot("narrow")
+	calm(t, b)
+}
+
+// Several runs are laid over each other; a flame graph zooms in its frame, which
+// runs no script but its own.
+func TestRunsSideBySideInABrowser(t *testing.T) {
+	first, second := longRun(t, 30, 2, 1), longRun(t, 40, 2, 1)
+	first.Path, second.Path = "results/first", "results/second"
+	second.Plan.Clients = 20
+	second.Views = []View{{Title: "CPU", Page: `<html><head><script>document.title = 'ours';</script></head><body><div id="box" style="width:100px">box</div><script>document.getElementById('box').addEventListener('click', (e) => { e.target.style.width = '300px'; });</script></body></html>`}}
+	second.Profiles = []results.Profile{{Source: "m1", Kind: "cpu", File: "profiles/x", Missing: "for the test"}}
+	b := browsertest.Open(t, write(t, "html", first, second))
+	charts := shownCharts(t, b)
+	if !strings.HasPrefix(charts[0].Title, "p99 over time") || len(charts[0].Paths) != 2 || len(heights(charts[0].Paths[0])) != 30 || len(heights(charts[0].Paths[1])) != 40 {
+		t.Errorf("the first chart is %q with %d lines", charts[0].Title, len(charts[0].Paths))
+	}
+	text := browsertest.Eval[string](b, `document.body.innerText`)
+	for _, want := range []string{"2 runs side by side", "A first", "B second", "A and B differ in clients: 10 against 20"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page does not show %q", want)
+		}
+	}
+	if n := b.Frames(`document.title === 'ours'`); n != 1 {
+		t.Errorf("%d frames run their script", n)
+	}
+	if b.Frames(`(document.getElementById('box')?.click(), document.getElementById('box')?.style.width === '300px')`) != 1 {
+		t.Error("the flame graph does not zoom")
+	}
+	b.Screenshot("side-by-side")
+	calm(t, b)
+}

@@ -1,0 +1,205 @@
+// Package browsertest opens pages in a real browser, for tests: from a file,
+// without network, and keeping what the browser complains of.
+package browsertest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// ShotsVariable names a directory to keep screenshots in; without it, they go
+// with the test.
+const ShotsVariable = "ETCDBENCH_SCREENSHOTS"
+
+// Page is a page that is open.
+type Page struct {
+	t     *testing.T
+	ctx   context.Context
+	shots string
+
+	mu         sync.Mutex
+	complaints []string
+	frames     []runtime.ExecutionContextID
+}
+
+// Open opens a page for the length of the test. Without a browser, the test is
+// skipped, but not under CI.
+func Open(t *testing.T, html string) *Page {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("chromium is required under CI: ", err)
+		}
+		t.Skip("needs chromium: ", err)
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "page.html")
+	if err := os.WriteFile(file, []byte(html), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1060, 1400), chromedp.UserDataDir(filepath.Join(dir, "profile")),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND"),
+		// Frames stay in the page's process, where the test can reach them.
+		chromedp.Flag("disable-features", "IsolateSandboxedIframes"))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	p := &Page{t: t, ctx: ctx, shots: dir}
+	if kept := os.Getenv(ShotsVariable); kept != "" {
+		p.shots = kept
+	}
+	if err := chromedp.Listen(ctx, p.listen); err != nil { // starts the browser
+		t.Fatal(err)
+	}
+	p.ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(cancel)
+	call(p, runtime.Enable, cdp.Empty{})
+	call(p, log.Enable, cdp.Empty{})
+	call(p, network.Enable, network.EnableParams{})
+	call(p, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: true})
+	p.do(chromedp.Navigate("file://" + file))
+	return p
+}
+
+func call[P, R any](p *Page, cmd cdp.Command[P, R], params P) R {
+	p.t.Helper()
+	r, err := chromedp.Call(p.ctx, cmd, params)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return r
+}
+
+func (p *Page) do(actions ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	if err := chromedp.Do(p.ctx, actions...); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *Page) listen(event any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventConsoleAPICalled:
+		for _, arg := range e.Args {
+			p.complaints = append(p.complaints, string(arg.Value)+arg.Description)
+		}
+	case *runtime.EventExceptionThrown:
+		p.complaints = append(p.complaints, fmt.Sprint(e.ExceptionDetails.Text, e.ExceptionDetails.Exception))
+	case *log.EventEntryAdded:
+		p.complaints = append(p.complaints, e.Entry.Text)
+	case *runtime.EventExecutionContextCreated:
+		p.frames = append(p.frames, e.Context.ID)
+	}
+}
+
+// Complaints are the console's lines, the exceptions and what was blocked.
+func (p *Page) Complaints() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.complaints...)
+}
+
+// Eval evaluates an expression.
+func Eval[T any](p *Page, expression string) T {
+	p.t.Helper()
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		p.t.Fatalf("%.80s: %v", expression, err)
+	}
+	return v
+}
+
+// Frames tells in how many of the page's frames, the page itself included, an
+// expression is true.
+func (p *Page) Frames(expression string) (n int) {
+	p.t.Helper()
+	p.mu.Lock()
+	frames := append([]runtime.ExecutionContextID(nil), p.frames...)
+	p.mu.Unlock()
+	yes := true
+	for _, id := range frames {
+		r, err := chromedp.Call(p.ctx, runtime.Evaluate, runtime.EvaluateParams{Expression: expression, ContextID: id, ReturnByValue: &yes})
+		if err == nil && r.ExceptionDetails == nil && string(r.Result.Value) == "true" {
+			n++
+		}
+	}
+	return n
+}
+
+// Move moves the pointer there, in pixels of the window.
+func (p *Page) Move(x, y float64) {
+	p.t.Helper()
+	p.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
+}
+
+// Drag presses the pointer's button at one place and lets it go at another.
+func (p *Page) Drag(x0, y0, x1, y1 float64) {
+	p.t.Helper()
+	p.do(
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMousePressed, x0, y0, chromedp.ButtonLeft, chromedp.ClickCount(1)),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, (x0+x1)/2, (y0+y1)/2, chromedp.ButtonLeft),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x1, y1, chromedp.ButtonLeft),
+		chromedp.MouseEvent(input.DispatchMouseEventTypeMouseReleased, x1, y1, chromedp.ButtonLeft, chromedp.ClickCount(1)),
+	)
+}
+
+// Click clicks on the first element that a selector finds.
+func (p *Page) Click(selector string) {
+	p.t.Helper()
+	p.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// Press focuses the first element that a selector finds and presses keys.
+func (p *Page) Press(selector string, keys ...string) {
+	p.t.Helper()
+	p.do(chromedp.Focus(chromedp.CSS(selector)))
+	for _, k := range keys {
+		p.do(chromedp.KeyEvent(k))
+	}
+}
+
+// Scheme makes the page think that its reader prefers "light" or "dark".
+func (p *Page) Scheme(name string) {
+	p.t.Helper()
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+}
+
+// Width makes the screen a telephone's of so many pixels.
+func (p *Page) Width(pixels int64) {
+	p.t.Helper()
+	call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: pixels, Height: 2 * pixels, DeviceScaleFactor: 2, Mobile: true})
+}
+
+// Screenshot takes a picture of the whole page.
+func (p *Page) Screenshot(name string) {
+	p.t.Helper()
+	png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if len(png) < 20_000 {
+		p.t.Errorf("%s: a picture of %d bytes", name, len(png))
+	}
+	if err := os.WriteFile(filepath.Join(p.shots, name+".png"), png, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
