@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/profiles"
+	"github.com/etcdbench/etcdbench/report"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// profileOptions say what is profiled during a run.
+type profileOptions struct {
+	kinds     []string
+	onAnomaly time.Duration
+}
+
+func (o *profileOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&o.kinds, "profile", nil, "profile members and generator: `kinds` of cpu, heap, mutex, goroutine, block, trace")
+	fs.DurationVar(&o.onAnomaly, "profile-on-anomaly", 0, "when a second's p99 is above this, take a short CPU profile and the goroutines")
+}
+
+func (o *profileOptions) wanted() bool { return len(o.kinds) > 0 || o.onAnomaly > 0 }
+
+func (o *profileOptions) validate(fs *pflag.FlagSet, endpoints []string) error {
+	if err := profiles.CheckKinds(o.kinds); err != nil {
+		return fmt.Errorf("--profile: %w", err)
+	}
+	switch {
+	case o.onAnomaly < 0 || o.onAnomaly == 0 && fs.Changed("profile-on-anomaly"):
+		return fmt.Errorf("--profile-on-anomaly must be positive, not %v", o.onAnomaly)
+	case len(endpoints) > 0 && !o.wanted():
+		return errors.New("--pprof-endpoints is for profiles: it needs --profile or --profile-on-anomaly")
+	}
+	return nil
+}
+
+// capture profiles the members, unless they run in this process, and this process.
+func (o *profileOptions) capture(s *session, endpoints []string, runDir string) *profiles.Capture {
+	sources := []profiles.Source{profiles.Self{}}
+	if s.info.Kind != results.ClusterInProcess {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.TLS(), DisableKeepAlives: true}}
+		addresses := cluster.HTTPAddresses(s, endpoints)
+		for i, m := range s.Members() {
+			sources = append(sources, profiles.Server{Member: m.Label(), Address: addresses[i], Client: client})
+		}
+	}
+	return profiles.NewCapture(profiles.Options{RunDir: runDir, Sources: sources, Kinds: o.kinds, Anomaly: o.onAnomaly})
+}
+
+// shownProfiles are those that reports draw, and compare.
+var shownProfiles = [...]struct{ kind, source, title string }{
+	{profiles.CPU, "", "CPU time of all members"},
+	{profiles.Heap, "", "Memory allocated by all members"},
+	{profiles.Mutex, "", "Waiting for mutexes in all members"},
+	{profiles.CPU, results.GeneratorSource, "CPU time of the generator"},
+}
+
+// readProfiles adds to each document what its run's profiles show, and to all but
+// the first what differs from it. What cannot be read becomes a warning.
+func readProfiles(docs []report.Document, draw bool) {
+	for _, shown := range shownProfiles {
+		var base *profiles.Set
+		for i := range docs {
+			set, err := profiles.Load(runDir(docs[i].Path), docs[i].Run, shown.kind, shown.source)
+			if errors.Is(err, profiles.ErrNone) {
+				continue
+			}
+			if err == nil && draw {
+				err = addView(&docs[i].Views, shown.title, "", set)
+			}
+			if err == nil && base != nil {
+				err = addDifference(&docs[i], shown.title, *base, set, draw)
+			}
+			if err != nil {
+				docs[i].Warn("profile-unreadable", err.Error())
+				continue
+			}
+			if i == 0 {
+				base = &set
+			}
+		}
+	}
+}
+
+// runDir is the directory of a result that was named by it or by a file in it.
+func runDir(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return path
+	}
+	return filepath.Dir(path)
+}
+
+func addView(views *[]report.View, title, caption string, set profiles.Set) error {
+	page, err := profiles.FlameGraph(set)
+	if err != nil {
+		return err
+	}
+	if caption == "" {
+		caption = fmt.Sprintf("Over %s operations.", humanize.Comma(int64(set.Operations)))
+	}
+	*views = append(*views, report.View{Title: title, Caption: caption + " A click on a box zooms in, on root out again; typing searches.", Page: page})
+	return nil
+}
+
+func addDifference(d *report.Document, title string, base, set profiles.Set, draw bool) error {
+	changes, err := profiles.Changes(base, set)
+	if err != nil {
+		return err
+	}
+	c := report.ProfileChanges{Title: title, Unit: profiles.Unit(set.Kind)}
+	for _, change := range changes {
+		c.Functions = append(c.Functions, report.FunctionChange(change))
+	}
+	d.Changes = append(d.Changes, c)
+	if !draw {
+		return nil
+	}
+	diff, err := profiles.Diff(base, set)
+	if err != nil {
+		return err
+	}
+	return addView(&d.Differences, title, "For the same number of operations: red takes more than before, green less.", diff)
+}
