@@ -38,19 +38,24 @@ type clusterOptions struct {
 	dialTimeout time.Duration
 	leaderOnly  bool
 	metrics     []string
+	pprof       []string
+	network     cluster.Network
 
 	password  string
 	tlsConfig *tls.Config
+	// probe is how long the disk is measured before the cluster starts.
+	probe time.Duration
 }
 
 // Flags that only make sense for a cluster we start, and for one that runs.
 var (
-	startFlags  = [...]string{"members", "in-process", "etcd-binary", "etcd-version", "heartbeat-interval", "election-timeout", "snapshot-count", "quota", "backend-batch-interval", "backend-batch-limit", "auto-compaction", "unsafe-no-fsync", "tls", "etcd-flag", "base-port", "data-dir", "start-timeout"}
-	remoteFlags = [...]string{"cacert", "cert", "key", "insecure-skip-tls-verify", "user", "target-leader", "metrics-endpoints"}
+	startFlags  = [...]string{"members", "in-process", "etcd-binary", "etcd-version", "heartbeat-interval", "election-timeout", "snapshot-count", "quota", "backend-batch-interval", "backend-batch-limit", "auto-compaction", "unsafe-no-fsync", "tls", "etcd-flag", "member-env", "base-port", "data-dir", "start-timeout", "rtt", "jitter", "bandwidth", "zones", "zone-rtt"}
+	remoteFlags = [...]string{"cacert", "cert", "key", "insecure-skip-tls-verify", "user", "target-leader", "metrics-endpoints", "pprof-endpoints"}
 )
 
 func (o *clusterOptions) addStartFlags(fs *pflag.FlagSet) {
 	o.settings = cluster.DefaultSettings()
+	o.probe = probeTime
 	s := &o.settings
 	fs.IntVar(&s.Members, "members", s.Members, "members of the cluster to start: 1, 3 or 5")
 	fs.BoolVar(&o.inProcess, "in-process", false, "start the members inside this process: for a quick look, not for numbers")
@@ -66,6 +71,12 @@ func (o *clusterOptions) addStartFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&s.UnsafeNoFsync, "unsafe-no-fsync", false, "start members without fsync; the result says so")
 	fs.StringVar(&o.tlsMode, "tls", "off", "between clients and members we start: off, or auto to make certificates")
 	fs.StringArrayVar(&s.EtcdFlags, "etcd-flag", nil, "any other flag of etcd, as `name=value`; may be repeated")
+	fs.StringArrayVar(&s.Env, "member-env", nil, "environment variable of the members, as `NAME=value`, such as GOGC=20; may be repeated")
+	fs.DurationVar(&o.network.RTT, "rtt", 0, "round trip between any two members, made by a proxy on each link")
+	fs.DurationVar(&o.network.Jitter, "jitter", 0, "by how much each way's delay scatters")
+	fs.Var(newBytes(&o.network.Bandwidth), "bandwidth", "most that a link carries per second, each way, such as 100MiB (0: no bound)")
+	fs.StringSliceVar(&o.network.Zones, "zones", nil, "`zones` of the members, by turns, such as a,b,c")
+	fs.StringArrayVar(&o.network.ZoneRTTs, "zone-rtt", nil, "round trip between two zones, as `a-b=40ms`; may be repeated (others: --rtt)")
 	fs.IntVar(&s.BasePort, "base-port", 0, "first of the members' loopback ports, two each (0: free ones)")
 	fs.StringVar(&o.dataDir, "data-dir", "", "`directory` for the members' data (default: in the run's directory)")
 	fs.DurationVar(&s.StartTimeout, "start-timeout", s.StartTimeout, "longest time that the start may take")
@@ -80,6 +91,7 @@ func (o *clusterOptions) addRemoteFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.user, "user", "", "user `name`; the password comes from "+passwordVariable+" or a prompt")
 	fs.DurationVar(&o.dialTimeout, "dial-timeout", 5*time.Second, "longest time to wait for an endpoint at the start")
 	fs.StringSliceVar(&o.metrics, "metrics-endpoints", nil, "`addresses` of the members' metrics, in the order of --endpoints (default: --endpoints)")
+	fs.StringSliceVar(&o.pprof, "pprof-endpoints", nil, "`addresses` of the members' pprof, in the order of --endpoints (default: --endpoints)")
 	fs.BoolVar(&o.leaderOnly, "target-leader", false, "send everything to the leader")
 }
 
@@ -113,12 +125,20 @@ func (o *clusterOptions) validateStart() error {
 	switch {
 	case o.binary != "" && o.version != "":
 		return errors.New("--etcd-binary and --etcd-version exclude each other")
+	case o.inProcess && len(o.settings.Env) > 0:
+		return errors.New("--member-env is for members with processes of their own: it does not go with --in-process")
 	case o.inProcess && foreign:
 		return errors.New("--in-process runs the built-in etcd: it does not go with --etcd-binary or --etcd-version")
 	case o.tlsMode != "off" && o.tlsMode != "auto":
 		return fmt.Errorf("--tls must be off or auto, not %q", o.tlsMode)
 	}
 	o.settings.TLS = o.tlsMode == "auto"
+	o.settings.Network = nil
+	if o.network.RTT != 0 || o.network.Jitter != 0 || o.network.Bandwidth != 0 || len(o.network.Zones)+len(o.network.ZoneRTTs) > 0 {
+		if o.settings.Network = &o.network; o.inProcess {
+			return errors.New("--rtt and the like are for members with processes of their own: they do not go with --in-process")
+		}
+	}
 	if o.binary != "" {
 		info, err := os.Stat(o.binary)
 		if err != nil {
@@ -140,11 +160,16 @@ func (o *clusterOptions) validateRemote(stdin io.Reader, stderr io.Writer) error
 	if o.inProcess {
 		return errors.New("--in-process starts a cluster and does not go with --endpoints")
 	}
-	if len(o.metrics) > 0 && len(o.metrics) != len(o.endpoints) {
-		return fmt.Errorf("--metrics-endpoints has %d addresses, --endpoints %d: give one for each", len(o.metrics), len(o.endpoints))
+	for _, f := range []struct {
+		name      string
+		addresses []string
+	}{{"metrics-endpoints", o.metrics}, {"pprof-endpoints", o.pprof}} {
+		if len(f.addresses) > 0 && len(f.addresses) != len(o.endpoints) {
+			return fmt.Errorf("--%s has %d addresses, --endpoints %d: give one for each", f.name, len(f.addresses), len(o.endpoints))
+		}
 	}
 	secure := !o.files.Empty()
-	for _, ep := range slices.Concat(o.endpoints, o.metrics) {
+	for _, ep := range slices.Concat(o.endpoints, o.metrics, o.pprof) {
 		if err := transport.CheckEndpoint(ep); err != nil {
 			return err
 		}

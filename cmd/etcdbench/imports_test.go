@@ -15,12 +15,18 @@ const module = "github.com/etcdbench/etcdbench/"
 var allowed = map[string][]string{
 	"results":                       {},
 	"report":                        {"results"},
+	"report/browsertest":            {},
 	"profiles":                      {"results"},
 	"bench":                         {"results", "bench/machine"},
 	"bench/machine":                 {"results"},
-	"bench/cluster":                 {"results", "bench/machine"},
+	"bench/link":                    {},
+	"bench/cluster":                 {"results", "bench/machine", "bench/link"},
 	"bench/transport":               {"results"},
-	"bench/transport/transporttest": {},
+	"bench/transport/transporttest": {"bench/link"},
+	"bench/live":                    {"results"},
+	"bench/versus":                  {"results"},
+	"bench/capacity":                {"results"},
+	"bench/tune":                    {"bench", "bench/versus", "results"},
 	"workloads":                     {"bench", "results"},
 }
 

@@ -55,17 +55,21 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"cluster": cmdCluster,
-			"certs":   cmdCerts,
-			"http":    cmdHTTP,
-			"count":   cmdCount,
-			"put":     cmdPut,
-			"jq":      cmdField,
-			"signal":  cmdSignal,
-			"mounted": cmdMounted,
-			"noproc":  cmdNoProcess,
-			"oneline": cmdOneLine,
-			"exits":   cmdExits,
+			"cluster":    cmdCluster,
+			"certs":      cmdCerts,
+			"http":       cmdHTTP,
+			"count":      cmdCount,
+			"put":        cmdPut,
+			"jq":         cmdField,
+			"signal":     cmdSignal,
+			"mounted":    cmdMounted,
+			"noproc":     cmdNoProcess,
+			"oneline":    cmdOneLine,
+			"exits":      cmdExits,
+			"saverun":    cmdSaveRun,
+			"outages":    cmdOutages,
+			"others":     cmdOthers,
+			"interrupts": cmdInterrupts,
 		},
 	})
 }
@@ -104,6 +108,21 @@ func cmdPut(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = auth.AuthEnable(ctx, &pb.AuthEnableRequest{})
 	ts.Check(err)
+}
+
+// others ENDPOINT writes all the time until the script ends.
+func cmdOthers(ts *testscript.TestScript, neg bool, args []string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	pool, err := transport.Dial(ctx, transport.Options{Endpoints: args[:1], Conns: 1, Timeout: time.Second})
+	ts.Check(err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_, _ = pb.NewKVClient(pool.Conns()[0]).Put(ctx, &pb.PutRequest{Key: []byte("others"), Value: []byte("v")})
+		}
+	}()
+	ts.Defer(func() { cancel(); <-done; pool.Close() })
 }
 
 // count ENDPOINT PREFIX N checks how many keys there are.
@@ -278,4 +297,28 @@ func TestVerdict(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d", name, got, c.want)
 		}
 	}
+}
+
+// saverun NAME MEDIAN VALIDITY saves a result of 1,000 puts of that median.
+func cmdSaveRun(ts *testscript.TestScript, neg bool, args []string) {
+	d, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	h := results.NewHistogram()
+	ts.Check(h.RecordValues(int64(d), 1000))
+	l, err := results.NewLatency(h)
+	ts.Check(err)
+	dir, err := results.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	run := &results.Run{
+		Schema: results.Schema, ID: args[0], Outcome: results.Completed, Validity: results.Validity{Verdict: args[2]},
+		Plan:       results.Plan{Workload: "put", Phases: []results.PlanPhase{{Name: "measure", Duration: 10 * time.Second}}},
+		Phases:     []results.Phase{{Name: "measure", Length: 10 * time.Second}},
+		Operations: []results.Operation{{Phase: "measure", Op: "put", Write: true, Offered: 1000, Completed: 1000, Throughput: 100, ResponseTime: l, ServiceTime: l}},
+	}
+	if args[2] != results.Invalid {
+		run.Plan.Thresholds = []string{"put.failed == 0"}
+	}
+	ts.Check(dir.WriteStart(run))
+	ts.Check(dir.WriteRun(run))
+	ts.Check(dir.Close())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,9 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/live"
 	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/report"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
@@ -49,15 +52,29 @@ type runOptions struct {
 	verify            bool
 	dryRun            bool
 	serverMetrics     bool
+	profile           profileOptions
 
-	out      string
-	output   string
-	progress string
+	out           string
+	output        string
+	progress      string
+	label         string
+	metricsListen string
+	gate          bool
+	thresholds    []string
 
 	scenario *workloads.Scenario
 	format   report.Format
 	plan     bench.Plan
 	id       string
+	// exporter shows the run to Prometheus, where that was asked for.
+	exporter *live.Exporter
+	// steer keeps the load away from a member, and faults are what befalls members,
+	// where an experiment wants that; nil otherwise.
+	steer  *transport.Steer
+	faults func(s *session) []bench.Disturbance
+	// before is called when the cluster is ready, and found is what it found.
+	before func(ctx context.Context, s *session) error
+	found  *results.Warning
 	// given are the flags on the command line, before the scenario's settings.
 	given map[string]bool
 }
@@ -101,6 +118,28 @@ overrides a scenario.`,
 // addFlags registers every flag and returns them in the groups that help shows.
 func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 	groups := &flagGroups{all: fs}
+	o.addLoadFlags(groups)
+	groups.add("Profiles", o.profile.addFlags)
+	groups.add("Keys and results", func(fs *pflag.FlagSet) {
+		fs.StringVar(&o.prefix, "prefix", "", "`prefix` of every key (default: /etcdbench/RUN-ID/)")
+		fs.BoolVar(&o.keepData, "keep-data", false, "leave the keys in a remote cluster")
+		fs.BoolVar(&o.allowExisting, "allow-existing", false, "use a --prefix that has keys already, and delete them afterwards")
+		fs.BoolVar(&o.verify, "verify", true, "after the load, prove that what was acknowledged is there (off with --endpoints unless given)")
+		fs.BoolVar(&o.serverMetrics, "server-metrics", true, "read the members' metrics each second")
+		fs.BoolVar(&o.allowDisturbances, "allow-disturbances", false, "let disturbances touch more of a remote cluster than the run's own keys")
+		fs.StringVar(&o.label, "label", "", "your `word` for what is measured, such as a commit: histories show it")
+		fs.StringVar(&o.out, "out", "", "`directory` of the result (default: results/RUN-ID)")
+		fs.StringVar(&o.output, "output", "text", "what goes to standard output: "+report.Names())
+		fs.BoolVar(&o.gate, "gate", false, "judge the run by its scenario's thresholds: exit 3 when one is not kept, 4 when that cannot be told")
+		fs.StringArrayVar(&o.thresholds, "threshold", nil, "judge by this `bound` instead, such as 'put.response_time.p99 < 20ms'; may be repeated")
+		fs.StringVar(&o.metricsListen, "metrics-listen", "", "`address` to show the run to Prometheus at while it goes on, such as :9090")
+		fs.StringVar(&o.progress, "progress", "auto", "bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
+	})
+	return groups
+}
+
+// addLoadFlags registers what decides the load and where it goes.
+func (o *runOptions) addLoadFlags(groups *flagGroups) {
 	groups.add("Load", func(fs *pflag.FlagSet) {
 		fs.IntVar(&o.clients, "clients", 128, "virtual clients, each with one operation at a time")
 		fs.IntVar(&o.conns, "conns", 8, "connections that the clients share")
@@ -121,18 +160,6 @@ func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 	groups.addWorkloads()
 	groups.add("A cluster to start", o.cluster.addStartFlags)
 	groups.add("A cluster that runs already", o.cluster.addRemoteFlags)
-	groups.add("Keys and results", func(fs *pflag.FlagSet) {
-		fs.StringVar(&o.prefix, "prefix", "", "`prefix` of every key (default: /etcdbench/RUN-ID/)")
-		fs.BoolVar(&o.keepData, "keep-data", false, "leave the keys in a remote cluster")
-		fs.BoolVar(&o.allowExisting, "allow-existing", false, "use a --prefix that has keys already, and delete them afterwards")
-		fs.BoolVar(&o.verify, "verify", true, "after the load, prove that what was acknowledged is there (off with --endpoints unless given)")
-		fs.BoolVar(&o.serverMetrics, "server-metrics", true, "read the members' metrics each second")
-		fs.BoolVar(&o.allowDisturbances, "allow-disturbances", false, "let disturbances touch more of a remote cluster than the run's own keys")
-		fs.StringVar(&o.out, "out", "", "`directory` of the result (default: results/RUN-ID)")
-		fs.StringVar(&o.output, "output", "text", "what goes to standard output: "+report.Names())
-		fs.StringVar(&o.progress, "progress", "auto", "bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
-	})
-	return groups
 }
 
 // validate turns scenario and flags into a plan. Nothing has been started yet,
@@ -189,7 +216,32 @@ func (o *runOptions) validate(cmd *cobra.Command, name string) error {
 	case o.given["queue"] && !open:
 		return errors.New("--queue is for an open loop: it needs --rate")
 	}
+	if err := o.checkThresholds(); err != nil {
+		return err
+	}
+	if err := o.profile.validate(fs, o.cluster.pprof); err != nil {
+		return err
+	}
 	return o.cluster.validate(cmd)
+}
+
+// checkThresholds puts those of the command line into the plan.
+func (o *runOptions) checkThresholds() error {
+	for _, text := range o.thresholds {
+		if _, err := results.ParseThreshold(text); err != nil {
+			return err
+		}
+	}
+	if len(o.thresholds) > 0 {
+		o.gate, o.plan.Thresholds = true, o.thresholds
+	}
+	if o.gate && o.profile.wanted() {
+		return errors.New("--gate does not go with profiles, which cost something: judge a run without them")
+	}
+	if o.gate && len(o.plan.Thresholds) == 0 {
+		return fmt.Errorf("--gate: %s has no thresholds: give one with --threshold", o.scenario.Name)
+	}
+	return nil
 }
 
 const maxConns = 10_000
@@ -220,7 +272,12 @@ func (o *runOptions) newProgress(stderr io.Writer) *bench.Progress {
 const resultsDir = "results"
 
 // run does it all: directory, cluster, load, clean-up, result, report.
-func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
+func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	stop, err := o.listen(stderr)
+	if err != nil {
+		return usage(err)
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	path := o.out
 	if path == "" {
 		path = filepath.Join(resultsDir, o.id)
@@ -255,7 +312,10 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := errors.Join(err, saveErr, printErr); err != nil {
 		return err
 	}
-	return o.verdict(run)
+	if err := o.verdict(run); err != nil || !o.gate {
+		return err
+	}
+	return o.judge(run, path, stderr)
 }
 
 // measure starts the cluster and runs the plan. The result is nil when nothing
@@ -276,6 +336,11 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 	if err := o.claimPrefix(ctx, s); err != nil {
 		return nil, err
 	}
+	if o.before != nil {
+		if err := o.before(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	w, disturbances, err := o.bind(s)
 	if err != nil {
 		return nil, err
@@ -291,12 +356,19 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 		defer undo()
 		environment.GOGC = setting
 	}
-	run, err = bench.Run(ctx, o.plan, w, bench.Options{
-		ID: o.id, Environment: environment, Cluster: s.info,
-		Observers: []bench.Observer{bench.Journal{Dir: dir}, o.newProgress(stderr)}, Disturbances: disturbances,
+	options := bench.Options{
+		ID: o.id, Label: o.label, Environment: environment, Cluster: s.info,
+		Observers: o.observers(s, dir, stderr), Disturbances: disturbances,
 		Sampler: o.sampler(s),
-	})
+	}
+	if o.faults != nil {
+		options.Disturbances, options.Moments = o.faults(s), true
+	}
+	run, err = bench.Run(ctx, o.plan, w, options)
 	if run != nil {
+		if o.found != nil {
+			run.Warnings = append(run.Warnings, *o.found)
+		}
 		// Saved before the clean-up, which may take a while, and once more after
 		// it; only the second error is told.
 		_ = dir.WriteRun(run)
@@ -308,6 +380,39 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 		o.releasePrefix(ctx, s, run)
 	}
 	return run, err
+}
+
+// observers keep the journal, show progress and take profiles.
+func (o *runOptions) observers(s *session, dir *results.Dir, stderr io.Writer) []bench.Observer {
+	list := []bench.Observer{bench.Journal{Dir: dir}, o.newProgress(stderr)}
+	if o.exporter != nil {
+		list = append(list, o.exporter)
+	}
+	if o.profile.wanted() {
+		list = append(list, o.profile.capture(s, o.cluster.pprof, dir.Path))
+	}
+	return list
+}
+
+// listen begins to show the run, and returns what ends it.
+func (o *runOptions) listen(stderr io.Writer) (stop func() error, err error) {
+	if o.metricsListen == "" {
+		return func() error { return nil }, nil
+	}
+	l, err := net.Listen("tcp", o.metricsListen)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-listen: %w", err)
+	}
+	if o.exporter, err = live.New(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	fmt.Fprintf(stderr, "metrics: http://%s/metrics\n", l.Addr())
+	done := make(chan error, 1)
+	go func() { done <- o.exporter.Serve(l) }()
+	return func() error {
+		_ = l.Close()
+		return <-done
+	}, nil
 }
 
 // sampler reads the members' metrics, unless it was told not to.
@@ -347,31 +452,4 @@ func (o *runOptions) releasePrefix(ctx context.Context, s *session, run *results
 	if err := workloads.DeletePrefix(ctx, s.conn(), o.prefix); err != nil {
 		run.Warn("keys-left", fmt.Sprintf("%v: keys may be left; remove them with: etcdctl del --prefix %q", err, o.prefix))
 	}
-}
-
-// verdict turns a result into an exit code.
-func (o *runOptions) verdict(run *results.Run) error {
-	var completed uint64
-	example := ""
-	for _, op := range run.Operations {
-		completed += op.Completed
-		if len(op.Errors) > 0 {
-			example = ": " + op.Errors[0].Example
-		}
-	}
-	switch {
-	case run.Outcome == results.Interrupted:
-		return exitError{exitInterrupted, errors.New("interrupted: the result holds what was measured until then")}
-	case run.Proof != nil && run.Proof.Verdict == results.Violated:
-		return exitError{exitFail, fmt.Errorf("what etcd acknowledged is not what it holds: see proof above, violations: %d", run.Proof.Found)}
-	case completed == 0:
-		return fmt.Errorf("no operation succeeded%s", example)
-	case run.Validity.Verdict == results.Invalid:
-		return exitError{exitInvalid, errors.New("the measurement is invalid: the generator, not etcd, was the limit (see validity above)")}
-	case o.given["target"] && run.Target.Verdict == results.TargetMissed:
-		return exitError{exitFail, fmt.Errorf("target missed: %.0f of %.0f writes/s", run.Target.Achieved, run.Target.Writes)}
-	case o.given["target"] && run.Target.Verdict == results.TargetUndecided:
-		return exitError{exitInconclusive, fmt.Errorf("target undecided: %s", run.Target.Reason)}
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
@@ -248,7 +249,7 @@ func (o *runOptions) bind(s *session) (bench.Workload, []bench.Disturbance, erro
 		return nil, nil, err
 	}
 	target := workloads.Target{
-		Conns: s.load.Conns(), Members: s.admin.Conns(), Prefix: o.prefix, Seed: o.seed,
+		Conns: o.loadConns(s), Members: s.admin.Conns(), Prefix: o.prefix, Seed: o.seed,
 		Verify: o.plan.Verify, Disposable: len(o.cluster.endpoints) == 0,
 	}
 	w, err := workloads.Compose(workloads.Composition{Name: o.plan.Workload, Population: o.plan.Population, Parts: parts}, target)
@@ -257,6 +258,14 @@ func (o *runOptions) bind(s *session) (bench.Workload, []bench.Disturbance, erro
 	}
 	disturbances, err := workloads.Bind(o.scenario.Disturbances, target)
 	return w, disturbances, err
+}
+
+// loadConns are the connections that the load uses.
+func (o *runOptions) loadConns(s *session) []grpc.ClientConnInterface {
+	if o.steer != nil {
+		return s.load.Steered(o.steer)
+	}
+	return s.load.Conns()
 }
 
 // printPlan prints the resolved plan in the form of a scenario, which does the

@@ -41,7 +41,7 @@ func openSession(ctx context.Context, o *clusterOptions, conns int, runDir, runI
 		}
 	}()
 	if s.dataDir != "" {
-		if s.disk, err = machine.ProbeDisk(ctx, s.dataDir, probeTime); err != nil {
+		if s.disk, err = machine.ProbeDisk(ctx, s.dataDir, o.probe); err != nil {
 			return nil, err
 		}
 	}
