@@ -3,6 +3,7 @@ package results
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -52,6 +53,9 @@ func ParseThreshold(text string) (Threshold, error) {
 	}
 	t := Threshold{Text: text, Op: m[1], Metric: m[2], Comparison: m[3]}
 	if phase, op, ok := strings.Cut(m[1], ":"); ok {
+		if phase == "" || op == "" {
+			return t, fmt.Errorf("threshold %q: want PHASE:OPERATION, such as measure:put, not %q", text, m[1])
+		}
 		t.Phase, t.Op = phase, op
 	}
 	isTime, err := thresholdMetric(t.Metric)
@@ -68,7 +72,9 @@ func ParseThreshold(text string) (Threshold, error) {
 		if unit == "" || err != nil {
 			return t, fmt.Errorf("threshold %q: a time needs a unit, such as %sms", text, m[4])
 		}
-		t.Value *= float64(d)
+		if t.Value *= float64(d); math.IsInf(t.Value, 0) {
+			return t, fmt.Errorf("threshold %q: %s%s is more than there is", text, m[4], unit)
+		}
 	case unit == "%" && t.Metric == "failed_ratio":
 		t.Value /= 100
 	case unit != "" && (unit != "/s" || t.Metric != "throughput"):

@@ -15,6 +15,7 @@ func TestParseThreshold(t *testing.T) {
 		"put.response_time.p99 < 20ms":                           {Op: "put", Metric: "response_time.p99", Comparison: "<", Value: 20e6},
 		"put.throughput>=10000/s":                                {Op: "put", Metric: "throughput", Comparison: ">=", Value: 10000},
 		"pods/update.service_time.p99.9 <= 1.5s":                 {Op: "pods/update", Metric: "service_time.p99.9", Comparison: "<=", Value: 1.5e9},
+		"measure:put.failed == 0":                                {Phase: "measure", Op: "put", Metric: "failed", Comparison: "=="},
 		"put.failed == 0":                                        {Op: "put", Metric: "failed", Comparison: "==", Value: 0},
 		"put.failed_ratio < 0.1%":                                {Op: "put", Metric: "failed_ratio", Comparison: "<", Value: 0.001},
 		"put.throughput > 9 for every 10s window":                {Op: "put", Metric: "throughput", Comparison: ">", Value: 9, Window: 10 * time.Second},
@@ -40,6 +41,10 @@ func TestParseThreshold(t *testing.T) {
 		"put.throughput < 20ms":                `no unit "ms"`,
 		"put.failed == 0%":                     `no unit "%"`,
 		"put.failed == 1.2.3":                  "is not a number",
+		":.failed == 0":                        "want PHASE:OPERATION",
+		"measure:.failed == 0":                 "want PHASE:OPERATION",
+		":put.failed == 0":                     "want PHASE:OPERATION",
+		"put.response_time.p99 < 1e300h":       "more than there is",
 		"put.failed == 0 for every 1ms window": "a window is",
 		strings.Repeat("x", 1000):              "longer than",
 	} {
@@ -52,8 +57,10 @@ func TestParseThreshold(t *testing.T) {
 func FuzzParseThreshold(f *testing.F) {
 	f.Add("put.response_time.p99 < 20ms for every 10s window")
 	f.Add("a.failed==1e999")
+	f.Add(":.failed==0")
+	f.Add("put.response_time.p99 < 1e300h")
 	f.Fuzz(func(t *testing.T, text string) {
-		if th, err := ParseThreshold(text); err == nil && (th.Op == "" || th.Metric == "" || math.IsNaN(th.Value)) {
+		if th, err := ParseThreshold(text); err == nil && (th.Op == "" || th.Metric == "" || math.IsNaN(th.Value) || math.IsInf(th.Value, 0)) {
 			t.Errorf("%q: %+v", text, th)
 		}
 	})
