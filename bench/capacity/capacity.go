@@ -64,8 +64,8 @@ type Options struct {
 	// Run makes a probe, saves it in its directory, and waits until the cluster is
 	// idle again.
 	Run func(ctx context.Context, p Probe) (results.ComparedRun, error)
-	// Progress is called before each probe, with what is known until then, and with
-	// its verdict after it; it may be nil.
+	// Progress is called before each probe that is made, with what is known until then,
+	// and after it with its verdict; it may be nil.
 	Progress func(p Progress)
 }
 
@@ -214,9 +214,9 @@ func (s *search) one(ctx context.Context, stage string, rate float64, length tim
 	name := fmt.Sprintf("probe-%03d", s.number)
 	p := Probe{Number: s.number, Stage: stage, Rate: rate, Length: length, Dir: filepath.Join(s.Dir, name), MemberDown: s.down}
 	progress := Progress{Probe: p, Low: s.low, High: s.out.High, Left: s.left(stage, length)}
-	s.tell(progress)
 	run, resumed := stored(p.Dir)
 	if !resumed {
+		s.tell(progress)
 		if err := results.SetAside(p.Dir); err != nil {
 			return results.CapacityProbe{}, err
 		}
