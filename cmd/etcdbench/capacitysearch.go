@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -171,14 +170,18 @@ func (o *capacityOptions) searchOptions(fs *pflag.FlagSet, e effort, dir string,
 }
 
 func (o *capacityOptions) tell(tell func(string, ...any), p capacity.Progress) {
-	if p.Done == nil {
-		return
-	}
 	unit := "/s"
 	if o.over != "" {
 		unit = " " + o.over
 	}
-	line := fmt.Sprintf("probe %d, %s: %.0f%s %s", p.Number, p.Stage, p.Rate, unit, p.Done.Verdict)
+	line := fmt.Sprintf("probe %d, %s: %.0f%s", p.Number, p.Stage, p.Rate, unit)
+	if p.Done == nil {
+		if p.Length >= announced {
+			tell("%s for %v", line, p.Length)
+		}
+		return
+	}
+	line += " " + p.Done.Verdict
 	if p.Done.Reason != "" {
 		line += " (" + p.Done.Reason + ")"
 	}
@@ -190,9 +193,6 @@ func (o *capacityOptions) tell(tell func(string, ...any), p capacity.Progress) {
 
 // finish saves and prints what was found, and makes the exit code.
 func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarget bool, stdout io.Writer) error {
-	if errors.Is(searchErr, bench.ErrInterrupted) {
-		return exitError{exitInterrupted, fmt.Errorf("interrupted, with %d probes done: go on with --resume %s", len(c.Probes), o.out)}
-	}
 	writes := 0.0
 	if o.scenario == "put" {
 		writes = 1
@@ -205,7 +205,7 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 	// Also what an error left: the probes until then were made.
 	err = saveExperimentResult(o.out, capacityFile, c, func(w io.Writer) error { return page.Write(w, c) })
 	if searchErr != nil && !errors.Is(searchErr, capacity.ErrHopeless) {
-		return fmt.Errorf("with %d probes done: %s: go on with --resume %s", len(c.Probes), strings.TrimSpace(searchErr.Error()), o.out)
+		return unfinished(searchErr, len(c.Probes), "probe", o.out)
 	}
 	if err != nil {
 		return err

@@ -8,9 +8,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/pflag"
 
+	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -25,6 +29,10 @@ type experiment struct {
 
 // experimentFile keeps it, for --resume.
 const experimentFile = "experiment.json"
+
+// announced is how long a run is that is told of when it begins, and not only when it
+// is done.
+const announced = 30 * time.Second
 
 // loadExperiment sets the flags of the experiment that is to be resumed. Only those
 // in free may be given anew.
@@ -114,4 +122,13 @@ func saveExperimentResult(dir, name string, document any, page func(w io.Writer)
 		return fmt.Errorf("write page: %w", err)
 	}
 	return errors.Join(page(file), file.Close())
+}
+
+// unfinished is the error of an experiment that ended early, and how to go on with it.
+func unfinished(err error, done int, what, dir string) error {
+	made := english.Plural(done, what, "")
+	if errors.Is(err, bench.ErrInterrupted) {
+		return exitError{exitInterrupted, fmt.Errorf("interrupted, with %s done: go on with --resume %s", made, dir)}
+	}
+	return fmt.Errorf("with %s done: %s; go on with --resume %s", made, strings.TrimSpace(err.Error()), dir)
 }

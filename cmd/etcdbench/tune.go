@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -244,7 +245,7 @@ func (o *tuneOptions) tune(ctx context.Context, fs *pflag.FlagSet, stdout, stder
 		o.rounds = 0
 	}
 	tell := progressPrinter(stderr, o.progress)
-	tell("tuning %s with %s at %.0f/s: about %v for %d runs and %d rounds of two", o.subject(), o.trial.scenario, o.trial.rate, o.length(0).Round(time.Second), o.repeats*len(o.candidates), o.rounds)
+	tell("tuning %s with %s at %.0f/s: about %v for %s", o.subject(), o.trial.scenario, o.trial.rate, o.length(0).Round(time.Second), o.planned())
 	options := tune.Options{
 		Dir: o.out, Dimension: o.dimension, Candidates: o.candidates, Repeats: o.repeats, Rounds: o.rounds, RTT: o.rtt(), Failover: len(o.trial.faults) > 0, Seed: o.run.seed,
 		Run:      func(ctx context.Context, t tune.Trial) (*results.Run, error) { return o.trial.run(ctx, fs, t) },
@@ -260,6 +261,15 @@ func (o *tuneOptions) tune(ctx context.Context, fs *pflag.FlagSet, stdout, stder
 		err = o.model(t)
 	}
 	return o.finish(t, err, stdout)
+}
+
+// planned says how many runs there will be.
+func (o *tuneOptions) planned() string {
+	runs := english.Plural(o.repeats*len(o.candidates), "run", "")
+	if o.rounds == 0 {
+		return runs
+	}
+	return fmt.Sprintf("%s and %d rounds of two", runs, o.rounds)
 }
 
 func (o *tuneOptions) subject() string {
@@ -288,7 +298,11 @@ func (o *tuneOptions) length(from int) (sum time.Duration) {
 }
 
 func (o *tuneOptions) tell(tell func(string, ...any), p tune.Progress) {
-	what := fmt.Sprintf("run %d of %d, %s", p.Made, p.Planned, p.Name)
+	number := p.Made
+	if p.Done == nil && p.Finding == "" { // it begins
+		number++
+	}
+	what := fmt.Sprintf("run %d of %d, %s", number, p.Planned, p.Name)
 	if p.Compare {
 		what = fmt.Sprintf("round %d, %s", p.Number, p.Name)
 	}
@@ -296,7 +310,9 @@ func (o *tuneOptions) tell(tell func(string, ...any), p tune.Progress) {
 	case p.Finding != "":
 		tell("%s: %s", what, p.Finding)
 	case p.Done == nil:
-		return
+		if length := o.trial.length(p.Candidate, p.Compare); length >= announced {
+			tell("%s: about %v", what, length.Round(time.Second))
+		}
 	default:
 		r := p.Done.Resilience
 		line := fmt.Sprintf("p99 %v", time.Duration(p.Done.Figures()["p99"]).Round(time.Millisecond))
@@ -338,17 +354,20 @@ func (o *tuneOptions) model(t *results.Tuning) error {
 
 // finish saves and prints what was found, and makes the exit code.
 func (o *tuneOptions) finish(t *results.Tuning, tuneErr error, stdout io.Writer) error {
-	if errors.Is(tuneErr, bench.ErrInterrupted) {
-		return exitError{exitInterrupted, fmt.Errorf("interrupted: go on with --resume %s", o.out)}
-	}
-	if tuneErr != nil {
-		return tuneErr
-	}
 	page, err := report.Tunings().Find("html")
 	if err != nil {
 		return err
 	}
-	if err := saveExperimentResult(o.out, tuningFile, t, func(w io.Writer) error { return page.Write(w, t) }); err != nil {
+	// Also what an error left: the runs until then were made.
+	err = saveExperimentResult(o.out, tuningFile, t, func(w io.Writer) error { return page.Write(w, t) })
+	if tuneErr != nil {
+		done := 0
+		for _, tried := range t.Tried {
+			done += len(tried.Runs)
+		}
+		return unfinished(tuneErr, done, "run", o.out)
+	}
+	if err != nil {
 		return err
 	}
 	if err := o.format.Write(stdout, t); err != nil {
