@@ -40,9 +40,12 @@ func TestServerCountsAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var completed uint64
+	var completed, measured uint64
 	for _, o := range run.Operations {
 		completed += o.Completed
+		if o.Phase == "measure" {
+			measured = o.Completed - o.CompletedLate
+		}
 	}
 	most := 0.0
 	for _, m := range run.Server.Members {
@@ -69,8 +72,9 @@ func TestServerCountsAgree(t *testing.T) {
 		costs[c.Phase+" "+c.Member] = c
 	}
 	total, ok := costs["measure "]
-	if !ok || len(costs) != 4 || total.Operations < 1450 || total.Operations > 1500 {
-		t.Fatalf("costs %+v", run.Server.Cost)
+	// What a slow machine answers after the phase, or not at all, is not the phase's.
+	if !ok || len(costs) != 4 || measured == 0 || total.Operations != measured {
+		t.Fatalf("costs of %d puts: %+v", measured, run.Server.Cost)
 	}
 	for _, f := range results.CostFigures() {
 		sum := costs["measure m1"].Figures[f.Name] + costs["measure m2"].Figures[f.Name] + costs["measure m3"].Figures[f.Name]
@@ -80,7 +84,7 @@ func TestServerCountsAgree(t *testing.T) {
 	}
 	// Each put is written to three logs, its 256 bytes of value in each; without
 	// fsync, a member may hold back 128 KiB of what the counter will show.
-	if wal := total.Figures["wal_bytes"]; wal < 3*(304-(128<<10)/1500) || wal > 3*3000 {
+	if wal := total.Figures["wal_bytes"]; wal < 3*(304-(128<<10)/float64(total.Operations)) || wal > 3*3000 {
 		t.Errorf("%v bytes of log for a put", wal)
 	}
 	if total.Figures["allocs"] < 10 || total.Figures["cpu"] <= 0 {
