@@ -163,7 +163,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 	}
 	t.Run("other writers on the disk", func(t *testing.T) {
 		c := startClusterWith(t, 1, func(*cluster.Settings) {})
-		worst := worstStretch(t, c, 300, func() { disturbDisk(t, 3*time.Second) })
+		worst := worstStretch(t, c, 300, func() { disturbDisk(t, 2*time.Second) })
 		wantCause(t, worst, 20*time.Millisecond, "fsync", "m1")
 	})
 	// With etcd's own 1,000 revisions to a batch, a compaction is hardly noticed: p99
@@ -251,13 +251,13 @@ func standStill(t *testing.T, m cluster.Member, d time.Duration) {
 	_ = proc.Signal(syscall.SIGCONT)
 }
 
-// disturbDisk writes beside the members' data, and syncs, from several files at
-// once.
+// disturbDisk writes beside the members' data, and syncs, from so many files at once
+// that the disk is short of time, however busy the CPUs are.
 func disturbDisk(t *testing.T, d time.Duration) {
 	dir, end := t.TempDir(), time.Now().Add(d)
 	block := make([]byte, 8<<20)
 	var wg sync.WaitGroup
-	for n := range 4 {
+	for n := range 16 {
 		wg.Go(func() {
 			f, err := os.Create(filepath.Join(dir, fmt.Sprint(n)))
 			if err != nil {
