@@ -252,7 +252,26 @@ func (t Threshold) measure(s sample) (measurement, error) {
 }
 
 func (t Threshold) measureTime(s sample) (measurement, error) {
-	series, point, _ := strings.Cut(t.Metric, ".")
+	all, unfinished, err := t.times(s)
+	if err != nil {
+		return measurement{}, err
+	}
+	if all.Count == 0 {
+		return measurement{}, fmt.Errorf("there are no samples")
+	}
+	h, err := all.Histogram()
+	if err != nil {
+		return measurement{}, err
+	}
+	_, point, _ := strings.Cut(t.Metric, ".")
+	v, err := timePoint(h, all, point)
+	return measurement{v, unfinished.Count > 0 && (point == "mean" || point == "stddev" || v >= float64(unfinished.Min))}, err
+}
+
+// times are those that the threshold is about, and the bounds among them: of what did
+// not finish.
+func (t Threshold) times(s sample) (all, unfinished Latency, err error) {
+	series, _, _ := strings.Cut(t.Metric, ".")
 	var times, bounds []Latency
 	for _, o := range s.measured {
 		switch series {
@@ -266,23 +285,11 @@ func (t Threshold) measureTime(s sample) (measurement, error) {
 			times, bounds = append(times, o.ResponseTime, o.FailedResponseTime), append(bounds, o.UnfinishedResponseTime)
 		}
 	}
-	unfinished, err := MergeLatency(bounds...)
-	if err != nil {
-		return measurement{}, err
+	if unfinished, err = MergeLatency(bounds...); err != nil {
+		return all, unfinished, err
 	}
-	all, err := MergeLatency(append(times, unfinished)...)
-	if err != nil {
-		return measurement{}, err
-	}
-	if all.Count == 0 {
-		return measurement{}, fmt.Errorf("there are no samples")
-	}
-	h, err := all.Histogram()
-	if err != nil {
-		return measurement{}, err
-	}
-	v, err := timePoint(h, all, point)
-	return measurement{v, unfinished.Count > 0 && (point == "mean" || point == "stddev" || v >= float64(unfinished.Min))}, err
+	all, err = MergeLatency(append(times, unfinished)...)
+	return all, unfinished, err
 }
 
 func timePoint(h *hdrhistogram.Histogram, all Latency, point string) (float64, error) {

@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // What a probe of a capacity search says of its rate.
 const (
 	// Sustained says that the cluster carries the rate, Overloaded that it does not,
-	// Unclear that the probe cannot tell, and GeneratorLimit that the generator was
-	// in the way.
+	// Unclear that the probe cannot tell, TooFew that it had too few operations to
+	// tell, and GeneratorLimit that the generator was in the way.
 	Sustained      = "sustained"
 	Overloaded     = "overloaded"
 	Unclear        = "unclear"
+	TooFew         = "too few samples"
 	GeneratorLimit = "generator limit"
 )
 
@@ -41,7 +44,8 @@ func JudgeProbe(run ComparedRun, slo []Threshold, alpha float64) (verdict, reaso
 	if void := Void(run.Run); void != "" {
 		return Unclear, void, nil
 	}
-	if verdict, reason := judgeAccounts(run.Run); verdict != Sustained {
+	verdict, reason = judgeAccounts(run.Run, alpha)
+	if verdict == Overloaded {
 		return verdict, reason, nil
 	}
 	growth, lower, err := backlog(run)
@@ -51,7 +55,6 @@ func JudgeProbe(run ComparedRun, slo []Threshold, alpha float64) (verdict, reaso
 	if lower > 0 {
 		return Overloaded, fmt.Sprintf("the backlog grows by %.0f operations each second", growth), nil
 	}
-	verdict = Sustained
 	for _, t := range slo {
 		v, why, err := judgeSLO(run, t, alpha)
 		if err != nil {
@@ -60,7 +63,7 @@ func JudgeProbe(run ComparedRun, slo []Threshold, alpha float64) (verdict, reaso
 		switch {
 		case v == Overloaded:
 			return v, why, nil
-		case v == Unclear:
+		case v == TooFew && verdict != TooFew, v == Unclear && verdict == Sustained:
 			verdict, reason = v, why
 		}
 	}
@@ -68,24 +71,50 @@ func JudgeProbe(run ComparedRun, slo []Threshold, alpha float64) (verdict, reaso
 }
 
 // judgeAccounts looks at what became of all operations.
-func judgeAccounts(run *Run) (verdict, reason string) {
-	var offered, completed, failed uint64
+func judgeAccounts(run *Run, alpha float64) (verdict, reason string) {
+	var offered, done, failed float64
 	for _, o := range run.Operations {
-		if run.measures(o.Phase) && !o.Arrived {
-			offered += o.Offered
-			completed += o.Completed - o.CompletedLate
-			failed += o.Failed
+		switch {
+		case o.Arrived:
+		case run.measures(o.Phase):
+			offered += float64(o.Offered)
+			done += float64(o.Completed - o.CompletedLate)
+			failed += float64(o.Failed)
+		default:
+			// What the warm-up left is done in the place of what is left at the end.
+			done += float64(o.CompletedLate)
 		}
 	}
-	switch {
-	case offered == 0:
-		return Unclear, "no operation was offered"
-	case float64(failed) > probeErrors*float64(offered):
-		return Overloaded, fmt.Sprintf("%.1f %% of the operations failed", 100*float64(failed)/float64(offered))
-	case float64(completed+failed) < probeAchieved*float64(offered):
-		return Overloaded, fmt.Sprintf("only %.1f %% of what was offered was done in time", 100*float64(completed+failed)/float64(offered))
+	if offered == 0 {
+		return TooFew, "no operation was offered"
+	}
+	behind := max(0, offered-done-failed)
+	switch leastFailed, _ := shareBounds(failed, offered, alpha); {
+	case leastFailed > probeErrors:
+		return Overloaded, fmt.Sprintf("%.1f %% of the operations failed", 100*failed/offered)
+	case failed > probeErrors*offered:
+		return TooFew, fmt.Sprintf("%.0f of %.0f operations failed", failed, offered)
+	}
+	switch leastBehind, _ := shareBounds(behind, offered, alpha); {
+	case leastBehind > 1-probeAchieved:
+		return Overloaded, fmt.Sprintf("only %.1f %% of what was offered was done in time", 100-100*behind/offered)
+	case behind > (1-probeAchieved)*offered:
+		return TooFew, fmt.Sprintf("%.0f of %.0f operations were not done in time", behind, offered)
 	}
 	return Sustained, ""
+}
+
+// shareBounds are those of a share of which k of n were seen, each missed by it with a
+// probability of alpha/2 at most. (C. J. Clopper, E. S. Pearson, Biometrika 26, 1934.)
+func shareBounds(k, n, alpha float64) (least, most float64) {
+	most = 1
+	if k > 0 {
+		least = distuv.Beta{Alpha: k, Beta: n - k + 1}.Quantile(alpha / 2)
+	}
+	if k < n {
+		most = distuv.Beta{Alpha: k + 1, Beta: n - k}.Quantile(1 - alpha/2)
+	}
+	return least, most
 }
 
 // backlog is by how many operations each second what is queued or in flight grows,
@@ -129,12 +158,20 @@ func judgeSLO(run ComparedRun, t Threshold, alpha float64) (verdict, reason stri
 	if err := t.find(run.Run); err != nil {
 		return "", "", err
 	}
-	m, err := t.measure(t.total(run.Run))
+	s := t.total(run.Run)
+	p, ok := t.percentile()
+	if ok {
+		verdict, reason, few, err := t.judgeFew(s, p, alpha)
+		if few || err != nil {
+			return verdict, reason, err
+		}
+	}
+	m, err := t.measure(s)
 	if err != nil {
 		return Unclear, err.Error(), nil
 	}
 	low, high := m.value, m.value
-	if p, ok := t.percentile(); ok {
+	if ok {
 		if low, high, err = t.bounds(run, p, alpha); err != nil {
 			return "", "", err
 		}
@@ -150,6 +187,38 @@ func judgeSLO(run ComparedRun, t Threshold, alpha float64) (verdict, reason stri
 		return Overloaded, text, nil
 	}
 	return Unclear, text, nil
+}
+
+// judgeFew judges a percentile that too few operations lie beyond to be known, by how
+// many of them are slower than the bound. few says that it is one.
+func (t Threshold) judgeFew(s sample, p, alpha float64) (verdict, reason string, few bool, err error) {
+	all, unfinished, err := t.times(s)
+	if err != nil || all.Resolved(p) {
+		return "", "", false, err
+	}
+	h, err := all.Histogram()
+	if err != nil {
+		return "", "", false, err
+	}
+	within := int64(0)
+	for _, bar := range h.Distribution() {
+		if bar.Count > 0 && t.holds(float64(bar.To)) {
+			within += bar.Count
+		}
+	}
+	// What did not finish may be slower than is known.
+	n := float64(all.Count)
+	slower := n - math.Max(0, float64(within-unfinished.Count))
+	least, most := shareBounds(slower, n, alpha)
+	text := fmt.Sprintf("%s: %.0f of %.0f operations are slower", t.Text, slower, n)
+	upper := t.Comparison == "<" || t.Comparison == "<="
+	switch allowed := 1 - p/100; {
+	case upper && most <= allowed:
+		return Sustained, "", true, nil
+	case upper && least > allowed && unfinished.Count == 0:
+		return Overloaded, text, true, nil
+	}
+	return TooFew, text, true, nil
 }
 
 func (t Threshold) print(v float64) string {
