@@ -23,8 +23,10 @@ func capacityUnit(c *results.Capacity) func(v float64) string {
 func capacityAnswer(c *results.Capacity) string {
 	unit := capacityUnit(c)
 	switch {
-	case c.Low == 0 && c.Stopped != "":
+	case c.Low == 0 && (c.Stopped != "" || len(c.Probes) == 0):
 		return "nothing is known of it"
+	case c.Low == 0 && c.Probes[len(c.Probes)-1].Verdict != results.Overloaded:
+		return "it cannot be told whether any load meets it"
 	case c.Low == 0:
 		return "no load meets it"
 	case c.High == 0:

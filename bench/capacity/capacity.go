@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
@@ -46,6 +47,8 @@ type Options struct {
 	Whole bool
 	// Most is the largest rate that can be had; 0 is no bound.
 	Most float64
+	// Unit follows a rate where one is told; empty means "/s".
+	Unit string
 	// MemberDown searches once more with a follower killed, from the maximum downwards.
 	MemberDown bool
 	// Precision is how near the two ends of the bisection must come, as a share.
@@ -91,8 +94,12 @@ const (
 	downFactor, downLeast = 0.8, 0.2
 )
 
-// ErrHopeless says that not even the first rate was carried.
-var ErrHopeless = errors.New("no load meets the SLO")
+var (
+	// ErrHopeless says that not even the first rate was carried, ErrUnclear that this
+	// cannot be told.
+	ErrHopeless = errors.New("no load meets the SLO")
+	ErrUnclear  = errors.New("it cannot be told whether any load meets the SLO")
+)
 
 // search is one search under way.
 type search struct {
@@ -108,12 +115,16 @@ type search struct {
 	best     *results.Run
 	bestRate float64
 	down     bool
+	// rising says that a higher rate comes next, few are those that had too few
+	// operations to tell.
+	rising bool
+	few    []float64
 }
 
 // Run searches. The result holds what was found until then, also with an error.
 func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 	o.Factor, o.Step = cmp.Or(o.Factor, 2), cmp.Or(o.Step, 0.03)
-	o.Alpha = cmp.Or(o.Alpha, results.ProbeAlpha)
+	o.Alpha, o.Unit = cmp.Or(o.Alpha, results.ProbeAlpha), cmp.Or(o.Unit, "/s")
 	s := &search{Options: o, out: &results.Capacity{Schema: results.CapacitySchema}, notLow: math.Inf(1)}
 	for _, t := range o.SLO {
 		s.out.SLO = append(s.out.SLO, t.Text)
@@ -136,21 +147,21 @@ func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 // does the rest of the search count: of many probes near the limit, the lowest that
 // failed did so by chance.
 func (s *search) bound() {
-	lowest := func(verdict string, beyond bool) (rate float64) {
+	lowest := func(beyond bool, verdicts ...string) (rate float64) {
 		for _, p := range s.out.Probes {
 			searching := p.Stage == results.StageBeyond || !beyond && p.Stage != results.StageDown && p.Stage != results.StageSweep
-			if searching && p.Verdict == verdict && p.Rate > s.low && (rate == 0 || p.Rate < rate) {
+			if searching && slices.Contains(verdicts, p.Verdict) && p.Rate > s.low && (rate == 0 || p.Rate < rate) {
 				rate = p.Rate
 			}
 		}
 		return rate
 	}
-	s.out.High = cmp.Or(lowest(results.Overloaded, true), lowest(results.Overloaded, false))
+	s.out.High = cmp.Or(lowest(true, results.Overloaded), lowest(false, results.Overloaded))
 	if s.out.High == 0 {
 		return
 	}
 	s.limit, s.out.Stopped = "", ""
-	if failed := lowest(results.Unclear, false); failed < s.out.High {
+	if failed := lowest(false, results.Unclear, results.TooFew); failed < s.out.High {
 		s.out.Failed = failed
 	}
 }
@@ -187,10 +198,14 @@ func (s *search) probe(ctx context.Context, stage string, rate float64, length t
 			if extension < s.Extensions && stage != results.StageSweep {
 				continue
 			}
-			s.limit = fmt.Sprintf("the generator's limit at %.0f/s: %s", rate, p.Reason)
+			s.limit = fmt.Sprintf("the generator's limit at %.0f%s: %s", rate, s.Unit, p.Reason)
 			s.notLow = min(s.notLow, rate)
 			return false, nil
-		case results.Unclear:
+		case results.Unclear, results.TooFew:
+			if s.rising && p.Verdict == results.TooFew {
+				s.few = append(s.few, rate)
+				return false, nil // a higher rate tells it sooner than a longer probe
+			}
 			extensions := s.Extensions
 			if stage == results.StageSoak {
 				extensions--

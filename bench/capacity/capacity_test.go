@@ -199,6 +199,28 @@ func TestHopeless(t *testing.T) {
 	}
 }
 
+// Rates with too few operations for the SLO are passed over on the way up; a cluster
+// that never has enough is not called hopeless.
+func TestFewOperations(t *testing.T) {
+	o := short(t, 1, queue{workers: 4, service: 4 * time.Millisecond})
+	o.Start, o.Extensions = 1, 2
+	c, err := capacity.Run(t.Context(), o)
+	if err != nil || c.Low == 0 || c.High == 0 || c.Probes[0].Verdict != results.TooFew || c.Probes[1].Rate != 2 {
+		t.Errorf("%.0f to %.0f, %v: %+v", c.Low, c.High, err, c.Probes)
+	}
+	// Where it is too much before there are enough, longer probes tell.
+	o = short(t, 1, queue{workers: 1, service: 4 * time.Millisecond})
+	o.Start, o.Factor, o.Extensions = 4, 64, 4
+	if c, err = capacity.Run(t.Context(), o); err != nil || c.Low < 100 || c.High > 150 || c.Probes[2].Rate != 4 || c.Probes[2].Length <= o.Length {
+		t.Errorf("%.0f to %.0f, %v: %+v", c.Low, c.High, err, c.Probes)
+	}
+	o = short(t, 1, queue{workers: 1, service: time.Millisecond})
+	o.Start, o.Most, o.Extensions = 1, 2, 1
+	if c, err = capacity.Run(t.Context(), o); !errors.Is(err, capacity.ErrUnclear) || len(c.Probes) != 3 {
+		t.Errorf("%v: %+v", err, c.Probes)
+	}
+}
+
 // One that every load meets ends at the generator's limit, and says so.
 func TestGeneratorLimit(t *testing.T) {
 	o := short(t, 1, queue{workers: 1000, service: time.Millisecond})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -15,6 +16,7 @@ func (s *search) bracket(ctx context.Context) error {
 		if s.Most > 0 {
 			rate = min(rate, s.Most)
 		}
+		s.rising = s.Most == 0 || rate < s.Most
 		carried, err := s.probe(ctx, results.StageBracket, rate, s.Length)
 		if err != nil {
 			return err
@@ -23,12 +25,30 @@ func (s *search) bracket(ctx context.Context) error {
 			s.limit, s.out.Most = fmt.Sprintf("the load ends at %.4g, which was carried", s.Most), s.Most
 			return nil
 		}
-		if !carried && s.low == 0 && s.limit == "" {
-			return fmt.Errorf("%w: not even %.4g/s: %s", ErrHopeless, rate, s.out.Probes[len(s.out.Probes)-1].Reason)
+	}
+	s.rising = false
+	// Where it was too much before there were operations enough, lower rates take
+	// longer probes.
+	for _, rate := range slices.Backward(s.few) {
+		if s.low > 0 || s.verdict().Verdict == results.TooFew {
+			break
+		}
+		if _, err := s.probe(ctx, results.StageBracket, rate, 2*s.Length); err != nil {
+			return err
 		}
 	}
-	return nil
+	last := s.verdict()
+	switch {
+	case s.low > 0 || s.limit != "":
+		return nil
+	case last.Verdict == results.Overloaded:
+		return fmt.Errorf("%w: not even %.4g%s: %s", ErrHopeless, last.Rate, s.Unit, last.Reason)
+	}
+	return fmt.Errorf("%w: at %.4g%s: %s", ErrUnclear, last.Rate, s.Unit, last.Reason)
 }
+
+// verdict is the last probe's.
+func (s *search) verdict() results.CapacityProbe { return s.out.Probes[len(s.out.Probes)-1] }
 
 // bisect halves the bracket on a logarithmic scale.
 func (s *search) bisect(ctx context.Context) error {
@@ -93,8 +113,7 @@ func (s *search) beyond(ctx context.Context) error {
 		if _, err := s.probe(ctx, results.StageBeyond, max(s.value(s.low*factor), s.low+s.least()), s.Length); err != nil {
 			return err
 		}
-		last := s.out.Probes[len(s.out.Probes)-1]
-		switch last.Verdict {
+		switch s.verdict().Verdict {
 		case results.Overloaded, results.GeneratorLimit:
 			return nil
 		case results.Sustained:
@@ -128,10 +147,10 @@ func (s *search) memberDown(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		switch last := s.out.Probes[len(s.out.Probes)-1]; {
+		switch {
 		case carried:
 			found.Low = rate
-		case last.Verdict == results.Overloaded:
+		case s.verdict().Verdict == results.Overloaded:
 			found.High = rate
 		}
 	}

@@ -148,7 +148,7 @@ func (o *capacityOptions) searchOptions(fs *pflag.FlagSet, e effort, dir string,
 	cl := &o.run.cluster
 	search := capacity.Options{
 		Dir: dir, SLO: o.thresholds, Start: o.start, Precision: e.precision, Length: e.probe, Soak: e.soak, Extensions: e.extensions, Seed: o.run.seed + repeat,
-		Alpha: e.alpha, Factor: e.factor, Step: e.step, Whole: o.over != "", Most: o.most,
+		Alpha: e.alpha, Factor: e.factor, Step: e.step, Whole: o.over != "", Most: o.most, Unit: o.unit(),
 		MemberDown: o.demand > 0 && repeat == 0 && len(cl.endpoints) == 0 && cl.settings.Members > 1 && !cl.inProcess,
 		Run: func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
 			r, err := o.options(fs, p)
@@ -169,12 +169,16 @@ func (o *capacityOptions) searchOptions(fs *pflag.FlagSet, e effort, dir string,
 	return search
 }
 
-func (o *capacityOptions) tell(tell func(string, ...any), p capacity.Progress) {
-	unit := "/s"
+// unit follows a rate, or a parameter's value.
+func (o *capacityOptions) unit() string {
 	if o.over != "" {
-		unit = " " + o.over
+		return " " + o.over
 	}
-	line := fmt.Sprintf("probe %d, %s: %.0f%s", p.Number, p.Stage, p.Rate, unit)
+	return "/s"
+}
+
+func (o *capacityOptions) tell(tell func(string, ...any), p capacity.Progress) {
+	line := fmt.Sprintf("probe %d, %s: %.0f%s", p.Number, p.Stage, p.Rate, o.unit())
 	if p.Done == nil {
 		if p.Length >= announced {
 			tell("%s for %v", line, p.Length)
@@ -204,7 +208,7 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 	}
 	// Also what an error left: the probes until then were made.
 	err = saveExperimentResult(o.out, capacityFile, c, func(w io.Writer) error { return page.Write(w, c) })
-	if searchErr != nil && !errors.Is(searchErr, capacity.ErrHopeless) {
+	if searchErr != nil && !errors.Is(searchErr, capacity.ErrHopeless) && !errors.Is(searchErr, capacity.ErrUnclear) {
 		return unfinished(searchErr, len(c.Probes), "probe", o.out)
 	}
 	if err != nil {
@@ -214,6 +218,8 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 		return err
 	}
 	switch {
+	case errors.Is(searchErr, capacity.ErrUnclear):
+		return exitError{exitInconclusive, fmt.Errorf("%w; take a higher --start or a longer --probe-duration", searchErr)}
 	case searchErr != nil:
 		return exitError{exitFail, searchErr}
 	case c.Stopped != "" && c.High == 0 && c.Most == 0:
