@@ -21,7 +21,7 @@ func (s *Steer) Avoid(endpoint int) { s.avoided.Store(int64(endpoint) + 1) }
 func (s *Steer) Clear() { s.avoided.Store(0) }
 
 // Steered returns the pool's connections, each of which gives way to the next
-// endpoint's while its own is to be avoided. Streams stay where they are.
+// endpoint's while its own is to be avoided. Streams that are open stay where they are.
 func (p *Pool) Steered(s *Steer) []grpc.ClientConnInterface {
 	conns := p.Conns()
 	steered := make([]grpc.ClientConnInterface, len(conns))
@@ -46,11 +46,20 @@ type steeredConn struct {
 	next  grpc.ClientConnInterface
 }
 
+// to is where the next request goes.
+func (c *steeredConn) to() grpc.ClientConnInterface {
+	if c.steer.avoided.Load() == c.home {
+		return c.next
+	}
+	return c.ClientConnInterface
+}
+
 // Invoke implements [grpc.ClientConnInterface].
 func (c *steeredConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
-	to := c.ClientConnInterface
-	if c.steer.avoided.Load() == c.home {
-		to = c.next
-	}
-	return to.Invoke(ctx, method, args, reply, opts...)
+	return c.to().Invoke(ctx, method, args, reply, opts...)
+}
+
+// NewStream implements [grpc.ClientConnInterface].
+func (c *steeredConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return c.to().NewStream(ctx, desc, method, opts...)
 }

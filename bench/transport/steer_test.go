@@ -1,10 +1,15 @@
 package transport
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 
 	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
 )
@@ -42,6 +47,21 @@ func TestSteer(t *testing.T) {
 		}
 		return counts
 	}
+	// The server has no watches, but says so itself.
+	streams := func() (counts [3]uint64) {
+		for _, c := range conns {
+			var from peer.Peer
+			stream, err := pb.NewWatchClient(c).Watch(t.Context(), grpc.Peer(&from))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); status.Code(err) != codes.Unimplemented {
+				t.Fatal(err)
+			}
+			counts[slices.Index(endpoints, from.Addr.String())]++
+		}
+		return counts
+	}
 	if got := puts(); got != [3]uint64{3, 2, 2} {
 		t.Errorf("without a fault: %v", got)
 	}
@@ -50,9 +70,15 @@ func TestSteer(t *testing.T) {
 		if got := puts(); got[avoided] != 0 || got[0]+got[1]+got[2] != 7 {
 			t.Errorf("avoiding %d: %v", avoided, got)
 		}
+		if got := streams(); got[avoided] != 0 || got[0]+got[1]+got[2] != 7 {
+			t.Errorf("streams avoiding %d: %v", avoided, got)
+		}
 	}
 	steer.Clear()
 	if got := puts(); got != [3]uint64{3, 2, 2} {
 		t.Errorf("afterwards: %v", got)
+	}
+	if got := streams(); got != [3]uint64{3, 2, 2} {
+		t.Errorf("streams afterwards: %v", got)
 	}
 }
