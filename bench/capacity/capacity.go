@@ -311,10 +311,11 @@ func (s *search) left(stage string, length time.Duration) time.Duration {
 	return left
 }
 
-// stored reads a probe that is on disk, if it is whole.
+// stored reads a probe that is on disk, if it was completed: one that failed ended the
+// search, and is made again.
 func stored(dir string) (results.ComparedRun, bool) {
 	run, whole := results.ReadWhole(dir)
-	if !whole {
+	if !whole || run.Outcome != results.Completed {
 		return results.ComparedRun{}, false
 	}
 	return results.ComparedRun{Run: run, Intervals: func(each func(*results.Interval) error) error { return results.EachInterval(dir, each) }}, true

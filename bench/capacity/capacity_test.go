@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -270,6 +271,35 @@ func TestLateGenerator(t *testing.T) {
 	c, err = capacity.Run(t.Context(), late(true))
 	if err != nil || c.Low != 0 || len(c.Probes) != 3 || !strings.Contains(c.Stopped, "it was late") {
 		t.Errorf("%.0f after %d probes: %s, %v", c.Low, len(c.Probes), c.Stopped, err)
+	}
+}
+
+// A probe that failed ended the search; it is made again when that goes on, and no
+// other one.
+func TestFailedProbeIsMadeAgain(t *testing.T) {
+	o := short(t, 1, queue{workers: 4, service: 4 * time.Millisecond})
+	o.Dir = filepath.Join(t.TempDir(), "search")
+	play, failing, made := o.Run, 3, 0
+	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+		made++
+		run, err := play(ctx, p)
+		if p.Number == failing {
+			run.Outcome, err = results.Failed, errors.New("out of disk")
+		}
+		dir, createErr := results.Create(p.Dir)
+		if createErr != nil {
+			t.Fatal(createErr)
+		}
+		saveErr := errors.Join(dir.WriteStart(run.Run), run.Intervals(dir.WriteInterval))
+		return run, errors.Join(err, saveErr, dir.WriteRun(run.Run), dir.Close())
+	}
+	if c, err := capacity.Run(t.Context(), o); err == nil || len(c.Probes) != 2 || made != 3 {
+		t.Fatalf("%d probes of %d, %v", len(c.Probes), made, err)
+	}
+	failing = 0
+	c, err := capacity.Run(t.Context(), o)
+	if err != nil || c.High == 0 || made != 3+len(c.Probes)-2 {
+		t.Errorf("%.0f to %.0f, %d probes, %d made: %v", c.Low, c.High, len(c.Probes), made, err)
 	}
 }
 

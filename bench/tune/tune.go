@@ -148,7 +148,7 @@ func (t *tuning) one(ctx context.Context, trial Trial) (*results.Run, error) {
 	}
 	p := Progress{Trial: trial, Made: t.made, Planned: len(t.Candidates) * max(1, t.Repeats)}
 	t.made++
-	if run, whole := results.ReadWhole(trial.Dir); whole {
+	if run, whole := results.ReadWhole(trial.Dir); whole && run.Outcome == results.Completed {
 		p.Done, p.Resumed, p.Made = run, true, t.made
 		t.tell(p)
 		return run, nil
