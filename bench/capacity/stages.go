@@ -30,14 +30,14 @@ func (s *search) bracket(ctx context.Context) error {
 	// Where it was too much before there were operations enough, lower rates take
 	// longer probes.
 	for _, rate := range slices.Backward(s.few) {
-		if s.low > 0 || s.verdict().Verdict == results.TooFew {
+		if s.low > 0 || s.lastProbe().Verdict == results.TooFew {
 			break
 		}
 		if _, err := s.probe(ctx, results.StageBracket, rate, 2*s.Length); err != nil {
 			return err
 		}
 	}
-	last := s.verdict()
+	last := s.lastProbe()
 	switch {
 	case s.low > 0 || s.limit != "":
 		return nil
@@ -47,8 +47,8 @@ func (s *search) bracket(ctx context.Context) error {
 	return fmt.Errorf("%w: at %.4g%s: %s", ErrUnclear, last.Rate, s.Unit, last.Reason)
 }
 
-// verdict is the last probe's.
-func (s *search) verdict() results.CapacityProbe { return s.out.Probes[len(s.out.Probes)-1] }
+// lastProbe is the one that was made last.
+func (s *search) lastProbe() results.CapacityProbe { return s.out.Probes[len(s.out.Probes)-1] }
 
 // bisect halves the bracket on a logarithmic scale.
 func (s *search) bisect(ctx context.Context) error {
@@ -113,7 +113,7 @@ func (s *search) beyond(ctx context.Context) error {
 		if _, err := s.probe(ctx, results.StageBeyond, max(s.value(s.low*factor), s.low+s.least()), s.Length); err != nil {
 			return err
 		}
-		switch s.verdict().Verdict {
+		switch s.lastProbe().Verdict {
 		case results.Overloaded, results.GeneratorLimit:
 			return nil
 		case results.Sustained:
@@ -150,7 +150,7 @@ func (s *search) memberDown(ctx context.Context) error {
 		switch {
 		case carried:
 			found.Low = rate
-		case s.verdict().Verdict == results.Overloaded:
+		case s.lastProbe().Verdict == results.Overloaded:
 			found.High = rate
 		}
 	}

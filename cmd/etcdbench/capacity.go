@@ -3,7 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -222,8 +225,12 @@ func (o *capacityOptions) chooseStart(fs *pflag.FlagSet, sc *workloads.Scenario,
 		}
 	} else {
 		p, ok := sc.Parameters[o.over]
+		if !ok && len(sc.Parameters) == 0 {
+			return fmt.Errorf("--over %s: %s has no parameters: search over the rate, or take a scenario that has some", o.over, o.scenario)
+		}
 		if !ok {
-			return fmt.Errorf("--over %s: %s has no such parameter", o.over, o.scenario)
+			names := slices.Sorted(maps.Keys(sc.Parameters))
+			return fmt.Errorf("--over %s: %s has no such parameter%s: there are %s", o.over, o.scenario, results.Nearest(o.over, names), strings.Join(names, ", "))
 		}
 		if v, given := params[o.over]; given && o.demand == 0 {
 			o.demand = v
