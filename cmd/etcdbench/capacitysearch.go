@@ -197,6 +197,10 @@ func (o *capacityOptions) tell(tell func(string, ...any), p capacity.Progress) {
 
 // finish saves and prints what was found, and makes the exit code.
 func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarget bool, stdout io.Writer) error {
+	broken := searchErr != nil && !errors.Is(searchErr, capacity.ErrHopeless) && !errors.Is(searchErr, capacity.ErrUnclear)
+	if broken && c.High == 0 {
+		c.Stopped = notFinished(searchErr)
+	}
 	writes := 0.0
 	if o.scenario == "put" {
 		writes = 1
@@ -208,7 +212,7 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 	}
 	// Also what an error left: the probes until then were made.
 	err = saveExperimentResult(o.out, capacityFile, c, func(w io.Writer) error { return page.Write(w, c) })
-	if searchErr != nil && !errors.Is(searchErr, capacity.ErrHopeless) && !errors.Is(searchErr, capacity.ErrUnclear) {
+	if broken {
 		return unfinished(searchErr, len(c.Probes), "probe", o.out)
 	}
 	if err != nil {

@@ -124,6 +124,9 @@ func saveExperimentResult(dir, name string, document any, page func(w io.Writer)
 	return errors.Join(page(file), file.Close())
 }
 
+// notFinished says in a document why there is no more of it.
+func notFinished(err error) string { return "not finished: " + strings.TrimSpace(err.Error()) }
+
 // unfinished is the error of an experiment that ended early, and how to go on with it.
 func unfinished(err error, done int, what, dir string) error {
 	made := english.Plural(done, what, "")

@@ -358,6 +358,9 @@ func (o *tuneOptions) finish(t *results.Tuning, tuneErr error, stdout io.Writer)
 	if err != nil {
 		return err
 	}
+	if tuneErr != nil { // of a part, there is nothing to recommend
+		t.Recommended, t.Settings, t.Reasons = "", nil, []string{notFinished(tuneErr)}
+	}
 	// Also what an error left: the runs until then were made.
 	err = saveExperimentResult(o.out, tuningFile, t, func(w io.Writer) error { return page.Write(w, t) })
 	if tuneErr != nil {
