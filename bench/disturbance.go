@@ -13,7 +13,10 @@ import (
 // plan's schedule. Do returns what it did, in a few words.
 type Disturbance struct {
 	results.PlanDisturbance
-	Do func(ctx context.Context) (detail string, err error)
+	// Turn, where set, returns when the disturbance can begin: later than planned
+	// where another must be over first.
+	Turn func(ctx context.Context) error
+	Do   func(ctx context.Context) (detail string, err error)
 }
 
 // timeline collects events until the collector takes them.
@@ -62,8 +65,14 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 			return
 		case <-t.C:
 		}
-		event := results.Event{Kind: d.Kind, Start: e.clock.now()}
-		detail, err := d.Do(ctx)
+		var err error
+		if d.Turn != nil {
+			err = d.Turn(ctx)
+		}
+		event, detail := results.Event{Kind: d.Kind, Start: e.clock.now()}, ""
+		if err == nil {
+			detail, err = d.Do(ctx)
+		}
 		event.Length, event.Detail = e.clock.now()-event.Start, detail
 		switch {
 		case ctx.Err() != nil:

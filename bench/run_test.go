@@ -543,6 +543,7 @@ func TestDisturbancesKeepTheirSchedule(t *testing.T) {
 			disturbance("failing", 5*time.Second, 0, 0, errors.New("no leader")),
 			disturbance("too late", time.Minute, 0, 0, nil),
 		}
+		opts.Disturbances[2].Turn = func(ctx context.Context) error { return wait(ctx, 500*time.Millisecond) }
 		run := mustRun(t, t.Context(), plan, w, opts)
 		if len(run.Plan.Disturbances) != 4 {
 			t.Errorf("the plan has %d disturbances", len(run.Plan.Disturbances))
@@ -551,7 +552,7 @@ func TestDisturbancesKeepTheirSchedule(t *testing.T) {
 		for _, e := range run.Events {
 			got = append(got, fmt.Sprint(e.Kind, " ", e.Start.Round(time.Millisecond), " ", e.Length.Round(time.Millisecond), " ", e.Error))
 		}
-		want := []string{"slow 2s 2.5s ", "slow 5s 2.5s ", "once 5.5s 1s ", "failing 7s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s cut short by the end of the load"}
+		want := []string{"slow 2s 2.5s ", "slow 5s 2.5s ", "once 5.5s 1s ", "failing 7.5s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s cut short by the end of the load"}
 		if !slices.Equal(got, want) {
 			t.Errorf("events\n%q, want\n%q", got, want)
 		}

@@ -35,7 +35,8 @@ type Steer interface {
 	Clear()
 }
 
-// Faults are made one after the other.
+// Faults are made one after the other: one waits until the one before it is over,
+// which a split vote can make later than planned.
 type Faults struct {
 	Kinds    []string // in their order
 	Members  Members
@@ -45,7 +46,6 @@ type Faults struct {
 	// Begin is when the first is made, from the start of the first measured phase.
 	Begin time.Duration
 
-	busy   atomic.Bool
 	broken atomic.Bool
 }
 
@@ -59,24 +59,48 @@ const (
 // Spacing is the time between two faults.
 func Spacing(election time.Duration) time.Duration { return 2*election + recoveryTime }
 
-// Length is how long all faults take.
+// Length is how long all faults take. In the end there is time for one election
+// more than they need, and for the load to go on when they are over.
 func (f *Faults) Length() time.Duration {
-	return time.Duration(len(f.Kinds))*Spacing(f.Election) + backTime
+	return time.Duration(len(f.Kinds))*Spacing(f.Election) + 2*f.Election + backTime
 }
 
-// backTime is how long after the last fault the load goes on.
 const backTime = time.Second
 
 // Disturbances are the faults, for a run.
 func (f *Faults) Disturbances() []bench.Disturbance {
 	var list []bench.Disturbance
+	last := make(chan struct{}) // closed when the fault before is over
+	close(last)
 	for i, kind := range f.Kinds {
+		before, over := last, make(chan struct{})
 		list = append(list, bench.Disturbance{
 			PlanDisturbance: results.PlanDisturbance{Kind: kind, At: f.Begin + time.Duration(i)*Spacing(f.Election)},
-			Do:              func(ctx context.Context) (string, error) { return f.do(ctx, kind, i) },
+			Turn:            func(ctx context.Context) error { return turn(ctx, before) },
+			Do: func(ctx context.Context) (string, error) {
+				defer close(over)
+				return f.do(ctx, kind, i)
+			},
 		})
+		last = over
 	}
 	return list
+}
+
+// turn returns when the fault before is over; if that was not so already, a moment
+// later, so that the load is as usual again.
+func turn(ctx context.Context, before <-chan struct{}) error {
+	select {
+	case <-before:
+		return nil
+	default:
+	}
+	select {
+	case <-before:
+		sleep(ctx, settleTime)
+	case <-ctx.Done():
+	}
+	return ctx.Err()
 }
 
 // do makes one fault, and undoes it when there is a leader again.
@@ -84,10 +108,6 @@ func (f *Faults) do(ctx context.Context, kind string, number int) (string, error
 	if f.broken.Load() {
 		return "", errors.New("not made: the cluster is not whole since the fault before")
 	}
-	if !f.busy.CompareAndSwap(false, true) {
-		return "", errors.New("not made: the one before took too long")
-	}
-	defer f.busy.Store(false)
 	leader, err := f.Members.Leader(ctx, -1)
 	if err != nil {
 		return "", err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,6 +168,7 @@ type cluster struct {
 	leader  int
 	down    int // who does not lead, -1: nobody
 	elected time.Time
+	slow    time.Duration // what the next election takes longer
 	stuck   bool
 }
 
@@ -176,7 +178,8 @@ func (c *cluster) note(format string, args ...any) error {
 }
 
 func (c *cluster) lose(m int) {
-	c.down, c.leader, c.elected = m, (m+1)%3, time.Now().Add(400*time.Millisecond)
+	c.down, c.leader, c.elected = m, (m+1)%3, time.Now().Add(400*time.Millisecond+c.slow)
+	c.slow = 0
 }
 
 func (c *cluster) Leader(_ context.Context, leaveOut int) (int, error) {
@@ -221,6 +224,36 @@ func TestFaultsAreMadeAndUndone(t *testing.T) {
 		want := "avoid 0,kill 0,restart 0,clear,avoid 1,pause 1,resume 1,clear,avoid 2,cut 2 true,cut 2 false,clear,move 0"
 		if got := strings.Join(c.did, ","); got != want {
 			t.Errorf("did %s, want %s", got, want)
+		}
+	})
+}
+
+// A fault waits for the one before it, however long its election takes, and all are
+// made before the load ends.
+func TestFaultsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{down: -1, slow: 3 * time.Second}
+		f := &Faults{Kinds: []string{results.FaultCutLeader, results.FaultPauseLeader, results.FaultKillLeader}, Members: c, Steer: c, Count: 3, Election: time.Second}
+		ctx, cancel := context.WithTimeout(t.Context(), f.Length())
+		defer cancel()
+		var wg sync.WaitGroup
+		for _, d := range f.Disturbances() {
+			wg.Go(func() {
+				sleep(ctx, d.At)
+				if err := d.Turn(ctx); err != nil {
+					t.Errorf("%s: %v", d.Kind, err)
+				} else if _, err := d.Do(ctx); err != nil {
+					t.Errorf("%s: %v", d.Kind, err)
+				}
+			})
+		}
+		wg.Wait()
+		want := "avoid 0,cut 0 true,cut 0 false,clear,avoid 1,pause 1,resume 1,clear,avoid 2,kill 2,restart 2,clear"
+		if got := strings.Join(c.did, ","); got != want {
+			t.Errorf("did %s, want %s", got, want)
+		}
+		if ctx.Err() != nil {
+			t.Error("the load was over before the faults")
 		}
 	})
 }
