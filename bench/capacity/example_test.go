@@ -66,7 +66,7 @@ func Example() {
 	}
 	found, err := capacity.Run(ctx, capacity.Options{
 		Dir: filepath.Join(dir, "search"), SLO: []results.Threshold{slo}, Start: 100, Factor: 4, Most: 400,
-		Precision: 0.1, Length: 5 * time.Second, Extensions: 2, Run: probe,
+		Precision: 0.1, Length: 3 * time.Second, Extensions: 5, Run: probe,
 	})
 	if err != nil {
 		log.Fatal(err)
