@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,8 @@ type (
 	journalJSON struct {
 		Interval struct {
 			Phase  string `json:"phase"`
+			Start  int64  `json:"start_ns"`
+			Length int64  `json:"length_ns"`
 			Events []struct {
 				Kind  string `json:"kind"`
 				Start int64  `json:"start_ns"`
@@ -66,7 +69,7 @@ func cmdOutages(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		for _, run := range tried.Runs {
 			var lost []time.Duration
-			events, moments := readJournal(ts, ts.MkAbs(filepath.Join(args[0], run, "intervals.jsonl")))
+			late, events, moments := readJournal(ts, ts.MkAbs(filepath.Join(args[0], run, "intervals.jsonl")))
 			for _, f := range tried.Faults {
 				if len(f.Outages) != 1 || len(tried.Runs) != 1 {
 					ts.Fatalf("%s: %v: the check is for one fault of a kind", tried.Name, f)
@@ -76,7 +79,7 @@ func cmdOutages(ts *testscript.TestScript, neg bool, args []string) {
 				if !slices.Contains([]string{"kill-leader", "pause-leader", "cut-leader"}, f.Fault) {
 					continue
 				}
-				want := longestRow(moments, start, next)
+				want := outage(moments, start, next, late)
 				ts.Logf("%s %s: %v, by the journal %v", tried.Name, f.Fault, got, want)
 				if (got - want).Abs() > 50*time.Millisecond {
 					ts.Fatalf("%s %s: reported %v, by the journal %v", tried.Name, f.Fault, got, want)
@@ -99,9 +102,9 @@ func cmdOutages(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// readJournal returns when each fault was made and the next one, and the moments of
-// the whole run.
-func readJournal(ts *testscript.TestScript, path string) (events map[string][2]int64, moments []momentJSON) {
+// readJournal returns after how long an arrival is late, when each fault was made and
+// the next one, and the moments of the whole run.
+func readJournal(ts *testscript.TestScript, path string) (late int64, events map[string][2]int64, moments []momentJSON) {
 	f, err := os.Open(path)
 	ts.Check(err)
 	defer f.Close()
@@ -111,6 +114,7 @@ func readJournal(ts *testscript.TestScript, path string) (events map[string][2]i
 		start int64
 	}
 	var list []event
+	steady := [2]int64{math.MaxInt64, 0}
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -119,6 +123,9 @@ func readJournal(ts *testscript.TestScript, path string) (events map[string][2]i
 		}
 		var j journalJSON
 		ts.Check(json.Unmarshal(lines.Bytes(), &j))
+		if i := j.Interval; i.Phase == "steady" {
+			steady = [2]int64{min(steady[0], i.Start), i.Start + i.Length}
+		}
 		for _, e := range j.Interval.Events {
 			list = append(list, event{e.Kind, e.Start})
 		}
@@ -127,8 +134,12 @@ func readJournal(ts *testscript.TestScript, path string) (events map[string][2]i
 			sums[m.At] = momentJSON{m.At, sum.Done + m.Done, sum.Failed + m.Failed, max(sum.Longest, m.Longest)}
 		}
 	}
+	var usual []int64
 	for _, m := range sums {
 		moments = append(moments, m)
+		if m.At >= steady[0] && m.At < steady[1] {
+			usual = append(usual, m.Longest)
+		}
 	}
 	slices.SortFunc(moments, func(a, b momentJSON) int { return int(a.At - b.At) })
 	slices.SortFunc(list, func(a, b event) int { return int(a.start - b.start) })
@@ -140,33 +151,39 @@ func readJournal(ts *testscript.TestScript, path string) (events map[string][2]i
 		}
 		events[e.kind] = [2]int64{e.start, next}
 	}
-	return events, moments
+	slices.Sort(usual)
+	return max(20e6, 2*usual[len(usual)*99/100]), events, moments
 }
 
-// longestRow takes an outage by its definition, its own way: bad moments that follow
-// each other within a tenth of a second are a row, and the longest row is the outage,
-// from when its first moment was due to the answer of the first one after it.
-func longestRow(moments []momentJSON, from, to int64) time.Duration {
-	var before []int64
+// outage takes an outage by its definition, its own way, from the end: the earliest
+// good moment with at most one bad arrival in twenty in the half second from it, and
+// everything from the first bad one until its answer.
+func outage(moments []momentJSON, from, to, late int64) time.Duration {
+	var arrivals, bad []int // until each moment
+	var at []int64
+	first, end := int64(-1), int64(-1)
+	sumAll, sumBad := 0, 0
 	for _, m := range moments {
-		if m.At > from-2e9 && m.At < from-3e8 && m.Failed == 0 {
-			before = append(before, m.Longest)
+		if m.At < from-from%1e7 || m.At >= to-late {
+			continue
+		}
+		arrivals, bad, at = append(arrivals, sumAll), append(bad, sumBad), append(at, m.At)
+		sumAll += m.Done + m.Failed
+		if m.Failed > 0 || m.Longest > late {
+			sumBad += m.Done + m.Failed
+			if first < 0 {
+				first = m.At
+			}
 		}
 	}
-	slices.Sort(before)
-	late := max(20e6, 2*before[len(before)*95/100])
-	var longest, first, last, end int64
-	for _, m := range moments {
-		switch bad := m.Failed > 0 || m.Longest > late; {
-		case m.At < from-from%1e7 || m.At > to-late:
-		case bad && (last == 0 || m.At-last > 1e8):
-			first, last, end = m.At, m.At, 0
-		case bad:
-			last, end = m.At, 0
-		case last > 0 && end == 0:
-			end = m.At + m.Longest
-			longest = max(longest, end-first)
+	arrivals, bad = append(arrivals, sumAll), append(bad, sumBad)
+	for i := len(at) - 1; i >= 0 && first >= 0 && at[i] > first; i-- {
+		after, _ := slices.BinarySearch(at, at[i]+5e8+1)
+		good := bad[i+1] == bad[i]
+		if good && 20*(bad[after]-bad[i]) <= arrivals[after]-arrivals[i] {
+			k := slices.IndexFunc(moments, func(m momentJSON) bool { return m.At == at[i] })
+			end = at[i] + moments[k].Longest
 		}
 	}
-	return time.Duration(longest)
+	return time.Duration(max(0, end-first))
 }
