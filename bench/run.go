@@ -164,6 +164,10 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	e.run.Operations, err = e.collector.finish(usage)
 	if e.sampler != nil {
 		e.sampler.End(e.run)
+		if n, _ := results.ForeignWrites(e.run); n > 1 {
+			others := results.OthersUse(fmt.Sprintf("%.0f writes/s", n))
+			e.run.Warn(others.Code, others.Message)
+		}
 	}
 	e.verify(ctx)
 	return err

@@ -10,6 +10,7 @@
 package results
 
 import (
+	"slices"
 	"time"
 )
 
@@ -113,14 +114,16 @@ func (r *Run) Warn(code, message string) {
 	r.Warnings = append(r.Warnings, Warning{Code: code, Message: message})
 }
 
+// Warned reports whether there is a warning with the code.
+func (r *Run) Warned(code string) bool {
+	return slices.ContainsFunc(r.Warnings, func(w Warning) bool { return w.Code == code })
+}
+
 // Warning is something that the reader should know about a result.
 type Warning struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
-
-// WarnOthers is the code of the warning that others use the cluster meanwhile.
-const WarnOthers = "others"
 
 // Plan is everything that decides what a run does, so that it can be repeated.
 type Plan struct {
