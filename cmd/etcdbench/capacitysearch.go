@@ -71,7 +71,8 @@ const othersFor = time.Second
 func (o *runOptions) lookForOthers(ctx context.Context, s *session) error {
 	writes, reads := cluster.Others(ctx, s, othersFor, o.cluster.metrics...)
 	if writes+reads > 1 {
-		o.found = &results.Warning{Code: results.WarnOthers, Message: fmt.Sprintf("others use the cluster: %.0f writes/s and %.0f reads/s that are not ours; what was measured is what they leave", writes, reads)}
+		found := results.OthersUse(fmt.Sprintf("%.0f writes/s and %.0f reads/s", writes, reads))
+		o.found = &found
 	}
 	return nil
 }

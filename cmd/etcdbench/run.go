@@ -366,7 +366,7 @@ func (o *runOptions) measure(ctx context.Context, dir *results.Dir, stderr io.Wr
 	}
 	run, err = bench.Run(ctx, o.plan, w, options)
 	if run != nil {
-		if o.found != nil {
+		if o.found != nil && !run.Warned(o.found.Code) {
 			run.Warnings = append(run.Warnings, *o.found)
 		}
 		// Saved before the clean-up, which may take a while, and once more after
