@@ -162,7 +162,10 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 		})
 	}
 	t.Run("other writers on the disk", func(t *testing.T) {
-		c := startClusterWith(t, 1, func(*cluster.Settings) {})
+		// The database's commits wait for the same disk, and now and then for longer.
+		c := startClusterWith(t, 1, func(s *cluster.Settings) {
+			s.BackendBatchInterval, s.BackendBatchLimit = time.Minute, 1_000_000
+		})
 		worst := worstStretch(t, c, 300, func() { disturbDisk(t, 2*time.Second) })
 		wantCause(t, worst, 20*time.Millisecond, "fsync", "m1")
 	})
