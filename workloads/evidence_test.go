@@ -280,15 +280,17 @@ func disturbDisk(t *testing.T, d time.Duration) {
 	wg.Wait()
 }
 
-// fill writes so many revisions.
+// fill writes so many revisions, a hundred in a transaction, where each counts for one
+// with a number below that of the transaction.
 func fill(t *testing.T, c *cluster.Processes, revisions uint64) {
 	t.Helper()
-	w := newWorkload(t, "put", workloads.Target{Conns: dial(t, 8, cluster.Endpoints(c)...), Prefix: "/history/", Seed: 1}, nil)
-	run, err := bench.Run(t.Context(), plan(256, bench.PlanPhase{Total: revisions}), w, bench.Options{})
+	const perTxn = 100
+	w := newWorkload(t, "txn-put", workloads.Target{Conns: dial(t, 8, cluster.Endpoints(c)...), Prefix: "/history/", Seed: 1}, map[string]string{"txn-ops": fmt.Sprint(perTxn)})
+	run, err := bench.Run(t.Context(), plan(64, bench.PlanPhase{Total: revisions / perTxn}), w, bench.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d revisions in %v", run.Operations[0].Completed, run.Phases[1].Length)
+	t.Logf("%d revisions in %v", perTxn*run.Operations[0].Completed, run.Phases[1].Length)
 }
 
 // memberThat returns the leader, or a follower.
