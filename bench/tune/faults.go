@@ -59,10 +59,14 @@ const (
 // Spacing is the time between two faults.
 func Spacing(election time.Duration) time.Duration { return 2*election + recoveryTime }
 
-// Length is how long all faults take. In the end there is time for one election
-// more than they need, and for the load to go on when they are over.
+// Length is how long all faults take. In the end there is time for the load to go on
+// when they are over and, where some may have waited, for one election more.
 func (f *Faults) Length() time.Duration {
-	return time.Duration(len(f.Kinds))*Spacing(f.Election) + 2*f.Election + backTime
+	length := time.Duration(len(f.Kinds))*Spacing(f.Election) + backTime
+	if len(f.Kinds) > 1 {
+		length += 2 * f.Election
+	}
+	return length
 }
 
 const backTime = time.Second
