@@ -33,7 +33,7 @@ const (
 	tunePrefix = "/etcdbench/tune/"
 	tuneWarmup = time.Second
 	// What a run takes besides its load: start, a look at the disk, drain, stop.
-	tuneOverhead = 5500 * time.Millisecond
+	tuneOverhead = 2500 * time.Millisecond
 	// faultLead is how long the load goes on before the first fault.
 	faultLead = 500 * time.Millisecond
 )
