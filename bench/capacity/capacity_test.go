@@ -157,17 +157,12 @@ func short(t *testing.T, seed uint64, q queue) capacity.Options {
 	return o
 }
 
-func skipShort(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("plays many probes, one after the other: tests of real clusters want the other CPUs")
-	}
-}
-
 // The interval holds the truth, as queueing theory has it, in at least 19 of 20
 // searches, and is a tenth wide at most.
 func TestCapacityIsFound(t *testing.T) {
-	skipShort(t)
+	if testing.Short() {
+		t.Skip("plays two hundred probes, one after the other: tests of real clusters want the other CPUs")
+	}
 	q := queue{workers: 4, service: 4 * time.Millisecond}
 	truth := q.capacity(40 * time.Millisecond)
 	var held atomic.Int64
@@ -208,7 +203,6 @@ func TestHopeless(t *testing.T) {
 // Rates with too few operations for the SLO are passed over on the way up; a cluster
 // that never has enough is not called hopeless.
 func TestFewOperations(t *testing.T) {
-	skipShort(t)
 	o := short(t, 1, queue{workers: 4, service: 4 * time.Millisecond})
 	o.Start, o.Extensions = 1, 2
 	c, err := capacity.Run(t.Context(), o)
