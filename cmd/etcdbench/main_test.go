@@ -18,7 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -223,37 +222,19 @@ func cmdNoProcess(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// exits CODE COMMAND... runs a command that must exit with the code. A measurement
-// that the machine spoiled (5), as one does that stands still for a moment of a short
-// run, is made again, as one would by hand.
+// exits CODE PROGRAM ARGS... runs a program and checks its exit code.
 func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
-	const invalid, tries = 5, 4
-	want, command := args[0], args[1:]
+	err := ts.Exec(args[1], args[2:]...)
 	code := 0
-	for range tries {
-		code = codeOf(ts, command)
-		if code != invalid || want == fmt.Sprint(invalid) {
-			break
-		}
-		if out := slices.Index(command, "--out"); out >= 0 {
-			ts.Check(os.RemoveAll(ts.MkAbs(command[out+1])))
-		}
-	}
-	if fmt.Sprint(code) != want {
-		ts.Fatalf("exit code %d, want %s", code, want)
-	}
-}
-
-func codeOf(ts *testscript.TestScript, command []string) int {
-	err := ts.Exec(command[0], command[1:]...)
 	var exit *exec.ExitError
-	switch {
-	case errors.As(err, &exit):
-		return exit.ExitCode()
-	case err != nil:
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
 		ts.Fatalf("%v", err)
 	}
-	return 0
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
 }
 
 // oneline checks that standard error is a single line: no stack, no usage.
