@@ -1,16 +1,11 @@
 package results
 
-import (
-	"cmp"
-	"fmt"
-	"slices"
-	"time"
-)
+import "time"
 
 // CapacitySchema names the version of a capacity search's document.
 const CapacitySchema = "etcdbench.capacity/v1"
 
-// Capacity is the highest rate that a cluster carries under an SLO, as an interval.
+// Capacity is the highest rate that a cluster sustains under an SLO, as an interval.
 type Capacity struct {
 	Schema  string    `json:"schema"`
 	ID      string    `json:"id"`
@@ -57,7 +52,7 @@ type Capacity struct {
 	Probes []CapacityProbe `json:"probes"`
 }
 
-// CapacityRange is the highest rate that was carried, and the lowest above it that
+// CapacityRange is the highest rate that was sustained, and the lowest above it that
 // was not; 0 where there is none.
 type CapacityRange struct {
 	Low  float64 `json:"low"`
@@ -72,6 +67,18 @@ const (
 	StageBeyond  = "beyond"
 	StageSweep   = "sweep"
 	StageDown    = "member down"
+)
+
+// The verdicts of a probe.
+const (
+	// Sustained says that the cluster sustains the rate, and Overloaded that it does
+	// not. Unclear says that the probe does not decide it, TooFew that it had not enough
+	// samples to decide it, and GeneratorLimit that the generator was the limit.
+	Sustained      = "sustained"
+	Overloaded     = "overloaded"
+	Unclear        = "unclear"
+	TooFew         = "too few samples"
+	GeneratorLimit = "generator limit"
 )
 
 // CapacityProbe is one run at one rate.
@@ -93,78 +100,61 @@ type CapacityProbe struct {
 	P50         int64   `json:"p50_ns,omitempty"`
 	P99         int64   `json:"p99_ns,omitempty"`
 	P999        int64   `json:"p99.9_ns,omitempty"`
+	// AtLeast names the percentiles that are lower bounds, because operations did not
+	// finish.
+	AtLeast []string `json:"at_least,omitempty"`
+	// ErrorRate is the share of operations that failed, were dropped or did not finish.
+	ErrorRate float64 `json:"error_rate"`
 	// DBSize is the largest database's when the probe ended.
 	DBSize int64 `json:"db_size_bytes,omitempty"`
 	// Revision is the highest that a member told when the probe ended.
 	Revision int64 `json:"revision,omitempty"`
 }
 
-// NewCapacityProbe takes from a run what a search keeps of it.
-func NewCapacityProbe(number int, stage string, rate float64, length time.Duration, run *Run) CapacityProbe {
-	f := run.Figures()
-	p := CapacityProbe{
-		Number: number, Stage: stage, Rate: rate, Length: length,
-		Achieved: f["throughput"], P50: int64(f["p50"]), P99: int64(f["p99"]), P999: int64(f["p99.9"]),
-	}
-	p.Concurrency = run.concurrency()
-	if run.Server != nil {
-		for _, m := range run.Server.Members {
-			p.DBSize = max(p.DBSize, int64(m.Last["db_size"]))
-			p.Revision = max(p.Revision, int64(m.Last["revision"]))
-		}
-	}
-	return p
+// Resource is how much of one resource was used at the maximum.
+type Resource struct {
+	Name   string `json:"name"`
+	Member string `json:"member,omitempty"`
+	// Share is of the resource's limit; 0 where none is known.
+	Share float64 `json:"share,omitempty"`
+	Text  string  `json:"text"`
 }
 
-// JudgeTarget says whether the interval reaches a number of writes per second:
-// met when all of it does, missed when none of it does, undecided otherwise, and
-// where the generator or a machine that both share was the limit.
-func (c *Capacity) JudgeTarget(writes, writesPerOperation float64) {
-	t := Target{Writes: writes, Achieved: c.Low * writesPerOperation, Verdict: TargetUndecided}
-	switch {
-	case writesPerOperation == 0:
-		t.Verdict = TargetNone
-	case t.Achieved >= writes:
-		t.Verdict = TargetMet
-	case c.Stopped != "":
-		t.Reason = c.Stopped
-	case c.High*writesPerOperation < writes && c.Machine != "":
-		t.Reason = c.Machine
-	case c.High*writesPerOperation < writes && c.slowDisk() != "":
-		t.Reason = c.slowDisk()
-	case c.High*writesPerOperation < writes:
-		t.Verdict = TargetMissed
-	default:
-		t.Reason = "the target lies within the interval"
-	}
-	c.Target = t
+// CapacityPlan compares the maximum with a demand.
+type CapacityPlan struct {
+	Demand float64 `json:"demand"`
+	// Safe is the share of the maximum that is taken for safe, SafeRate that rate.
+	Safe     float64 `json:"safe_share"`
+	SafeRate float64 `json:"safe_rate"`
+	// Headroom is by how much the demand may grow until the safe rate, as a share.
+	Headroom float64 `json:"headroom"`
+	// Growth is each month's, as a share; Months are how many it takes until the safe
+	// rate. Endless where there is none.
+	Growth  float64 `json:"growth,omitempty"`
+	Months  float64 `json:"months,omitempty"`
+	Endless bool    `json:"endless,omitempty"`
+	// DownSafeRate is the safe rate with one member down, DownHeadroom its headroom;
+	// without it, that was not measured.
+	DownSafeRate float64 `json:"member_down_safe_rate,omitempty"`
+	DownHeadroom float64 `json:"member_down_headroom,omitempty"`
 }
 
-// slowSync is the p99 of an fsync above which etcd's guide calls a disk too slow.
-const slowSync = 10 * time.Millisecond
-
-// slowDisk says that the machine's disk, as it was before the load, is no measure of
-// what etcd can do.
-func (c *Capacity) slowDisk() string {
-	if d := c.Environment.Disk; d != nil && d.SyncP99 > slowSync {
-		return fmt.Sprintf("an fdatasync on this disk has a p99 of %v: etcd asks for less than %v", d.SyncP99.Round(time.Millisecond), slowSync)
+// DecodeCapacity reads the document of a capacity search. It refuses any other, and
+// one that is larger than any search writes.
+func DecodeCapacity(data []byte) (*Capacity, error) {
+	c := new(Capacity)
+	if err := decode(data, KindCapacity, c); err != nil {
+		return nil, err
 	}
-	return ""
-}
-
-// Curve are the clear probes by rate: latency versus load. Of several at one rate,
-// the longest.
-func (c *Capacity) Curve() []CapacityProbe {
-	byRate := map[float64]CapacityProbe{}
-	for _, p := range c.Probes {
-		if p.P50 > 0 && p.Verdict != GeneratorLimit && p.Stage != StageDown && p.Length >= byRate[p.Rate].Length {
-			byRate[p.Rate] = p
-		}
+	lengths := []length{
+		{"probes", len(c.Probes), maxList}, {"repeats", len(c.Repeats), maxList}, {"resources", len(c.Resources), maxList},
+		{"slo", len(c.SLO), maxShortList}, {"warnings", len(c.Warnings), maxList},
 	}
-	var list []CapacityProbe
-	for _, p := range byRate {
-		list = append(list, p)
+	if c.Fit != nil {
+		lengths = append(lengths, length{"usl.points", len(c.Fit.Points), maxList})
 	}
-	slices.SortFunc(list, func(a, b CapacityProbe) int { return cmp.Compare(a.Rate, b.Rate) })
-	return list
+	if err := checkLengths(lengths); err != nil {
+		return nil, err
+	}
+	return c, nil
 }

@@ -30,10 +30,13 @@ func TestHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// The slots of an experiment are no runs of the history, however deep they lie.
+	save("gate-1/rounds/001/baseline", time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC))
+	save("ci/capacity-1/probe-001", time.Date(2026, 11, 19, 0, 0, 0, 0, time.UTC))
 	now := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
 	save("b", now.Add(time.Hour))
 	save("nested/a", now)
-	for path, text := range map[string]string{"cut/run.json": "{", "newer/run.json": `{"schema": "etcdbench.run/v9"}`, "b/members/run.json": "{", "other.txt": "text"} {
+	for path, text := range map[string]string{"gate-1/experiment.json": "{}", "gate-1/verdict.json": "{}", "ci/capacity-1/experiment.json": "{}", "cut/run.json": "{", "newer/run.json": `{"schema": "etcdbench.run/v9"}`, "b/members/run.json": "{", "other.txt": "text"} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -48,40 +51,19 @@ func TestHistory(t *testing.T) {
 	if len(runs) != 2 || runs[0].ID != "nested/a" || runs[1].ID != "b" || len(skipped) != 2 {
 		t.Errorf("runs %v, skipped %v", runs, skipped)
 	}
-	if l := runs[0].Operations[0].ResponseTime; l.HDR != "" || l.P99 == 0 {
+	if l := runs[0].Operations[0].ResponseTime; l.HDR != "" || l.Percentile(99).Time == 0 {
 		t.Errorf("latency %+v", l)
+	}
+	if _, _, err := History(filepath.Join(dir, "ci")); err == nil || !strings.Contains(err.Error(), "no results but those of experiments (1)") {
+		t.Errorf("a directory of experiments: %v", err)
+	}
+	if _, _, err := History(filepath.Join(dir, "gate-1")); err == nil || !strings.Contains(err.Error(), "is one experiment") {
+		t.Errorf("an experiment: %v", err)
 	}
 	if _, _, err := History(t.TempDir()); err == nil || !strings.Contains(err.Error(), "holds no results") {
 		t.Errorf("an empty directory: %v", err)
 	}
 	if _, _, err := History(filepath.Join(dir, "nowhere")); err == nil {
 		t.Error("no error of a directory that is not there")
-	}
-}
-
-// Two runs differ in what decides their figures, and in nothing else.
-func TestDifferences(t *testing.T) {
-	a := &Run{Plan: Plan{Workload: "put", Clients: 8, Params: map[string]string{"val-size": "256"}}, Cluster: Cluster{Kind: "process", Version: "3.7.3"}, Environment: Environment{CPUs: 2}}
-	same := *a
-	same.ID, same.Started = "other", time.Now()
-	if d := Differences(a, &same); len(d) != 0 {
-		t.Errorf("two runs of one kind differ in %v", d)
-	}
-	b := *a
-	b.Plan.Params = map[string]string{"val-size": "512"}
-	b.Plan.Clients, b.Cluster.Version, b.Environment.CPUs, b.Validity.Verdict = 9, "3.6.14", 4, Invalid
-	d := strings.Join(Differences(a, &b), "\n")
-	for _, want := range []string{"val-size: 256 against 512", "clients: 8 against 9", "etcd: 3.7.3 against 3.6.14", "machine: 2 CPUs", "validity: none against invalid"} {
-		if !strings.Contains(d, want) {
-			t.Errorf("differences without %q:\n%s", want, d)
-		}
-	}
-	if a.Series() != same.Series() || a.Series() == b.Series() {
-		t.Error("series do not tell plans apart")
-	}
-	b = *a
-	b.Cluster.Version = "3.6.14"
-	if a.Series() != b.Series() {
-		t.Error("another version is another series")
 	}
 }

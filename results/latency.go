@@ -1,8 +1,10 @@
 package results
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -31,57 +33,131 @@ func NewHistogram() *hdrhistogram.Histogram {
 
 // Latency summarises a histogram and carries it whole, so that latencies can
 // be merged later: percentiles are never averaged. All figures are nanoseconds.
+//
+// As JSON, a latency has the percentiles p50 to p99.99 as far as they are resolved.
+// Reading takes nothing but the histogram and computes the figures from it.
 type Latency struct {
-	Count int64 `json:"count"`
-	Min   int64 `json:"min"`
-	Mean  int64 `json:"mean"`
-	P50   int64 `json:"p50"`
-	P90   int64 `json:"p90"`
-	P95   int64 `json:"p95"`
-	P99   int64 `json:"p99"`
-	P999  int64 `json:"p99.9"`
-	P9999 int64 `json:"p99.99"`
-	Max   int64 `json:"max"`
+	Count int64
+	Min   int64
+	Mean  int64
+	Max   int64
 	// HDR is the histogram in HdrHistogram's V2 compressed form, base64.
-	HDR string `json:"hdr,omitempty"`
+	HDR string
+	// saved are the values of savedPercentiles, so that they need no histogram.
+	saved [len(savedPercentiles)]int64
+}
+
+// savedPercentiles are the percentiles that a latency has at hand.
+var savedPercentiles = [...]float64{50, 90, 95, 99, 99.9, 99.99}
+
+// A Percentile is one percentile of a distribution of times.
+type Percentile struct {
+	// P is the percentile, from 0 to 100.
+	P float64
+	// Time is its value. It says nothing unless Resolved.
+	Time time.Duration
+	// AtLeast says that Time is a lower bound: operations that did not finish reach
+	// into the percentile.
+	AtLeast bool
+	// Resolved says that at least ten samples lie beyond the percentile.
+	Resolved bool
+}
+
+// Name returns the percentile's name, such as p99.9.
+func (q Percentile) Name() string { return fmt.Sprintf("p%g", q.P) }
+
+// histogram is what a summary needs of a histogram, sparse or not.
+type histogram interface {
+	TotalCount() int64
+	Min() int64
+	Max() int64
+	Mean() float64
+	ValueAtPercentilesSlice(percentiles []float64) []int64
+	EncodeV2() ([]byte, error)
 }
 
 // NewLatency summarises and encodes h.
-func NewLatency(h *hdrhistogram.Histogram) (Latency, error) {
+func NewLatency(h *hdrhistogram.Histogram) (Latency, error) { return newLatency(h) }
+
+func newLatency(h histogram) (Latency, error) {
 	if h.TotalCount() == 0 {
 		return Latency{}, nil
 	}
-	encoded, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	encoded, err := h.EncodeV2()
 	if err != nil {
 		return Latency{}, fmt.Errorf("encode histogram: %w", err)
 	}
-	q := h.ValueAtPercentilesSlice([]float64{50, 90, 95, 99, 99.9, 99.99})
-	return Latency{
-		Count: h.TotalCount(),
-		Min:   h.Min(),
-		Mean:  int64(math.Round(h.Mean())),
-		P50:   q[0], P90: q[1], P95: q[2], P99: q[3], P999: q[4], P9999: q[5],
-		Max: h.Max(),
-		HDR: string(encoded),
-	}, nil
+	return summary(h, string(encoded)), nil
+}
+
+// summary computes a latency's figures from its histogram.
+func summary(h histogram, encoded string) Latency {
+	l := Latency{Count: h.TotalCount(), Min: h.Min(), Mean: int64(math.Round(h.Mean())), Max: h.Max(), HDR: encoded}
+	copy(l.saved[:], h.ValueAtPercentilesSlice(savedPercentiles[:]))
+	return l
 }
 
 // IsZero reports an empty latency, which JSON leaves out where it may.
 func (l Latency) IsZero() bool { return l.Count == 0 }
 
-// Histogram decodes the histogram. It refuses one of another geometry: figures
-// of different resolution must not be merged unnoticed.
-func (l Latency) Histogram() (*hdrhistogram.Histogram, error) {
+// latencyJSON is a latency as JSON.
+type latencyJSON struct {
+	Count int64  `json:"count"`
+	Min   int64  `json:"min"`
+	Mean  int64  `json:"mean"`
+	P50   int64  `json:"p50,omitempty"`
+	P90   int64  `json:"p90,omitempty"`
+	P95   int64  `json:"p95,omitempty"`
+	P99   int64  `json:"p99,omitempty"`
+	P999  int64  `json:"p99.9,omitempty"`
+	P9999 int64  `json:"p99.99,omitempty"`
+	Max   int64  `json:"max"`
+	HDR   string `json:"hdr,omitempty"`
+}
+
+// MarshalJSON implements [json.Marshaler]. It leaves out percentiles that are not
+// resolved.
+func (l Latency) MarshalJSON() ([]byte, error) {
+	j := latencyJSON{Count: l.Count, Min: l.Min, Mean: l.Mean, Max: l.Max, HDR: l.HDR}
+	for i, field := range []*int64{&j.P50, &j.P90, &j.P95, &j.P99, &j.P999, &j.P9999} {
+		if l.Resolved(savedPercentiles[i]) {
+			*field = l.saved[i]
+		}
+	}
+	return json.Marshal(j)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. It takes the histogram and computes all
+// figures from it.
+func (l *Latency) UnmarshalJSON(data []byte) error {
+	var j latencyJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	h, err := Latency{Count: j.Count, HDR: j.HDR}.packed()
+	if err != nil {
+		return err
+	}
+	*l = Latency{}
+	if j.Count != 0 {
+		*l = summary(h, j.HDR)
+	}
+	return nil
+}
+
+// packed decodes the histogram into its sparse form. It refuses one of another
+// geometry: figures of different resolution must not be merged unnoticed.
+func (l Latency) packed() (*hdrhistogram.PackedHistogram, error) {
 	if l.HDR == "" {
 		if l.Count != 0 {
 			return nil, fmt.Errorf("decode histogram: %d samples but no histogram", l.Count)
 		}
-		return NewHistogram(), nil
+		return hdrhistogram.NewPacked(LowestTime, HighestTime, SignificantDigits), nil
 	}
 	if len(l.HDR) > maxEncoded {
 		return nil, fmt.Errorf("decode histogram: %d bytes is more than any histogram of ours takes (%d)", len(l.HDR), maxEncoded)
 	}
-	h, err := hdrhistogram.Decode([]byte(l.HDR))
+	h, err := hdrhistogram.DecodePacked([]byte(l.HDR))
 	if err != nil {
 		return nil, fmt.Errorf("decode histogram: %w", err)
 	}
@@ -95,23 +171,110 @@ func (l Latency) Histogram() (*hdrhistogram.Histogram, error) {
 	return h, nil
 }
 
+// Histogram decodes the histogram. It refuses one of another geometry.
+func (l Latency) Histogram() (*hdrhistogram.Histogram, error) {
+	p, err := l.packed()
+	if err != nil {
+		return nil, err
+	}
+	h := NewHistogram()
+	if dropped := p.MergeInto(h); dropped != 0 {
+		return nil, fmt.Errorf("decode histogram: %d samples out of range", dropped)
+	}
+	return h, nil
+}
+
+// EachBucket calls each with the lowest time, in nanoseconds, and the count of every
+// bucket that is not empty, in rising order.
+func (l Latency) EachBucket(each func(ns, count int64)) error {
+	h, err := l.packed()
+	if err != nil {
+		return err
+	}
+	h.ForEachBucket(func(ns, n int64) bool {
+		each(ns, n)
+		return true
+	})
+	return nil
+}
+
 // Resolved reports whether enough samples lie beyond the percentile p (0–100)
 // for it to mean something: at least ten.
 func (l Latency) Resolved(p float64) bool {
 	return float64(l.Count)*(100-p) >= minBeyond*100*(1-1e-9)
 }
 
-// MergeLatency adds latencies up, histogram by histogram.
-func MergeLatency(ls ...Latency) (Latency, error) {
-	sum := NewHistogram()
-	for _, l := range ls {
-		h, err := l.Histogram()
-		if err != nil {
-			return Latency{}, err
+// Percentile returns the percentile p (0–100).
+func (l Latency) Percentile(p float64) Percentile { return l.Percentiles(p)[0] }
+
+// Percentiles returns several percentiles (0–100).
+func (l Latency) Percentiles(ps ...float64) []Percentile {
+	list := make([]Percentile, len(ps))
+	var h *hdrhistogram.PackedHistogram
+	for k, p := range ps {
+		list[k] = Percentile{P: p, Resolved: l.Resolved(p)}
+		if i := slices.Index(savedPercentiles[:], p); i >= 0 {
+			list[k].Time = time.Duration(l.saved[i])
+			continue
 		}
-		if dropped := sum.Merge(h); dropped != 0 {
-			return Latency{}, fmt.Errorf("merge histograms: %d samples out of range", dropped)
+		if h == nil {
+			var err error
+			if h, err = l.packed(); err != nil {
+				h = hdrhistogram.NewPacked(LowestTime, HighestTime, SignificantDigits)
+			}
+		}
+		list[k].Time = time.Duration(h.ValueAtPercentile(p))
+		list[k].Resolved = list[k].Resolved && h.TotalCount() > 0
+	}
+	return list
+}
+
+// latencySum adds latencies up, histogram by histogram.
+type latencySum struct {
+	only Latency // the sum, as long as it is of one alone
+	h    *hdrhistogram.PackedHistogram
+}
+
+func (s *latencySum) add(l Latency) error {
+	switch {
+	case l.Count == 0 && l.HDR == "":
+		return nil
+	case s.h == nil && s.only.Count == 0:
+		s.only = l
+		return nil
+	case s.h == nil:
+		var err error
+		if s.h, err = s.only.packed(); err != nil {
+			return err
 		}
 	}
-	return NewLatency(sum)
+	h, err := l.packed()
+	if err != nil {
+		return err
+	}
+	if h.TotalCount() > math.MaxInt64-s.h.TotalCount() {
+		return fmt.Errorf("merge histograms: more samples than can be counted")
+	}
+	if dropped := s.h.Merge(h); dropped != 0 {
+		return fmt.Errorf("merge histograms: %d samples out of range", dropped)
+	}
+	return nil
+}
+
+func (s *latencySum) latency() (Latency, error) {
+	if s.h == nil {
+		return s.only, nil
+	}
+	return newLatency(s.h)
+}
+
+// MergeLatency adds latencies up, histogram by histogram.
+func MergeLatency(ls ...Latency) (Latency, error) {
+	var s latencySum
+	for _, l := range ls {
+		if err := s.add(l); err != nil {
+			return Latency{}, err
+		}
+	}
+	return s.latency()
 }

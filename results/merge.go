@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // Rebuild makes a result from a journal alone. Its outcome is partial: what
 // the last second held, and everything after, is lost.
 func Rebuild(journal io.Reader) (*Run, error) {
 	var run *Run
-	m := merger{sums: map[[2]string]*sum{}}
+	m := merger{sums: map[[2]string]*operationSum{}}
 	err := ReadJournal(journal,
 		func(r *Run) error { run = r; return nil },
 		m.add)
@@ -44,18 +42,9 @@ func Rebuild(journal io.Reader) (*Run, error) {
 type merger struct {
 	phases []Phase
 	events []Event
-	sums   map[[2]string]*sum
+	sums   map[[2]string]*operationSum
 	order  [][2]string
-}
-
-type sum struct {
-	op    Operation
-	hists [5]*hdrhistogram.Histogram
-}
-
-func latencies(o *Operation) [5]*Latency {
-	return [5]*Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime,
-		&o.FailedResponseTime, &o.UnfinishedResponseTime}
+	end    time.Duration
 }
 
 func (m *merger) add(i *Interval) error {
@@ -63,103 +52,68 @@ func (m *merger) add(i *Interval) error {
 		m.phases = append(m.phases, Phase{Name: i.Phase, Start: i.Start})
 	}
 	last := &m.phases[len(m.phases)-1]
-	last.Length = i.Start + i.Length - last.Start
+	m.end = i.Start + i.Length
+	last.Length = m.end - last.Start
 	m.events = append(m.events, i.Events...)
 	for k := range i.Operations {
 		o := &i.Operations[k]
 		key := [2]string{o.Phase, o.Op}
 		s := m.sums[key]
 		if s == nil {
-			s = &sum{op: Operation{Phase: o.Phase, Op: o.Op, Write: o.Write, Arrived: o.Arrived, Of: o.Of, Sign: o.Sign, Errors: []ErrorClass{}}}
-			for h := range s.hists {
-				s.hists[h] = NewHistogram()
-			}
+			s = &operationSum{}
+			s.op.Errors = []ErrorClass{}
 			m.sums[key] = s
 			m.order = append(m.order, key)
 		}
 		if err := s.add(o); err != nil {
-			return fmt.Errorf("operation %s/%s: %w", clip(o.Phase), clip(o.Op), err)
-		}
-	}
-	return nil
-}
-
-func (s *sum) add(o *Operation) error {
-	for k, l := range latencies(o) {
-		h, err := l.Histogram()
-		if err != nil {
 			return err
 		}
-		s.hists[k].Merge(h)
-	}
-	t := &s.op
-	t.Offered += o.Offered
-	t.Completed += o.Completed
-	t.Failed += o.Failed
-	t.Dropped += o.Dropped
-	t.Unfinished += o.Unfinished
-	t.TimedOut += o.TimedOut
-	t.CompletedLate += o.CompletedLate
-	t.Overflow += o.Overflow
-	for _, c := range o.Counts {
-		t.Counts = addCount(t.Counts, c)
-	}
-	for _, e := range o.Errors {
-		t.Errors = addError(t.Errors, e)
 	}
 	return nil
-}
-
-func addCount(counts []Count, c Count) []Count {
-	for i := range counts {
-		if counts[i].Name == c.Name {
-			counts[i].Count += c.Count
-			return counts
-		}
-	}
-	return append(counts, c)
-}
-
-func addError(errs []ErrorClass, e ErrorClass) []ErrorClass {
-	for i := range errs {
-		if errs[i].Code == e.Code && errs[i].Etcd == e.Etcd {
-			errs[i].Count += e.Count
-			return errs
-		}
-	}
-	return append(errs, e)
 }
 
 func (m *merger) operations() ([]Operation, error) {
-	length := map[string]time.Duration{}
+	length, ends := map[string]time.Duration{}, map[string]time.Duration{}
 	for _, p := range m.phases {
 		length[p.Name] += p.Length
+		ends[p.Name] = p.Start + p.Length
 	}
 	var ops []Operation
 	for _, key := range m.order {
 		s := m.sums[key]
-		for k, l := range latencies(&s.op) {
-			var err error
-			if *l, err = NewLatency(s.hists[k]); err != nil {
+		t := &s.op
+		if t.Offered > t.Ended() {
+			// What was sent and never answered was under way since the phase's end at the
+			// latest.
+			lost, err := boundsOf(t.Offered-t.Ended(), m.end-ends[t.Phase])
+			if err != nil {
+				return nil, fmt.Errorf("operation %s/%s: %w", Clip(t.Phase), Clip(t.Op), err)
+			}
+			kind := t.identity()
+			kind.Unfinished, kind.ResponseTime, kind.UnfinishedResponseTime = t.Offered-t.Ended(), lost, lost
+			if err := s.add(&kind); err != nil {
 				return nil, err
 			}
 		}
-		var err error
-		s.op.AllResponseTime, err = MergeLatency(s.op.ResponseTime, s.op.FailedResponseTime, s.op.UnfinishedResponseTime)
+		t.Offered = t.Ended()
+		o, err := s.operation(length[t.Phase])
 		if err != nil {
 			return nil, err
-		}
-		o := s.op
-		// What was sent and never answered is unfinished.
-		if known := o.Completed + o.Failed + o.Dropped + o.Unfinished; o.Offered > known {
-			o.Unfinished += o.Offered - known
-		} else {
-			o.Offered = known
-		}
-		if sec := length[o.Phase].Seconds(); sec > 0 {
-			o.Throughput = float64(o.Completed-min(o.CompletedLate, o.Completed)) / sec
 		}
 		ops = append(ops, o)
 	}
 	return ops, nil
+}
+
+// boundsOf returns the response times of so many operations that did not finish, each of
+// which was under way for at least that long.
+func boundsOf(n uint64, least time.Duration) (Latency, error) {
+	h := NewHistogram()
+	if n > 1<<48 {
+		return Latency{}, fmt.Errorf("%d operations without an outcome are more than there can be", n)
+	}
+	if err := h.RecordValues(min(max(0, int64(least)), HighestTime), int64(n)); err != nil {
+		return Latency{}, err
+	}
+	return NewLatency(h)
 }

@@ -1,11 +1,6 @@
 package results
 
-import (
-	"slices"
-	"time"
-
-	"gonum.org/v1/gonum/stat/distuv"
-)
+import "time"
 
 // The phases of a run that tries a cluster's settings with faults.
 const (
@@ -14,7 +9,8 @@ const (
 	PhaseFaults = "faults" // the same load, with faults
 )
 
-// Resilience is what a run says of how a cluster keeps steady and comes back.
+// Resilience describes how stable a cluster was under load and how it recovered from
+// faults.
 type Resilience struct {
 	// IdleCPU is the members' CPU use together, in CPUs, and IdleBytes what they sent
 	// each other each second, while there was hardly any load.
@@ -37,123 +33,16 @@ type Resilience struct {
 	Finding string `json:"finding,omitempty"`
 }
 
-// NewResilience reads a run with the phases above. Outages need moments; without
-// faults there are none.
-func NewResilience(run *Run, intervals func(each func(*Interval) error) error) (*Resilience, error) {
-	r := &Resilience{}
-	phases := map[string]Phase{}
-	for _, ph := range run.Phases {
-		phases[ph.Name] = ph
-	}
-	r.Steady = phases[PhaseSteady].Length
-	var idle, steady growthIn
-	err := intervals(func(i *Interval) error {
-		idle.see(phases[PhaseIdle], i.Members)
-		steady.see(phases[PhaseSteady], i.Members)
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range idle.members {
-		if seconds := (m.last.At - m.first.At).Seconds(); seconds > 0 {
-			r.IdleCPU += m.growth("cpu") / seconds
-			r.IdleBytes += m.growth("peer_sent") / seconds
-		}
-	}
-	for _, m := range steady.members {
-		// Each member sees every change.
-		r.Elections = max(r.Elections, m.growth("leader_changes"))
-		r.HeartbeatFailures += m.growth("heartbeat_failures")
-	}
-	for _, e := range run.Events {
-		if e.Error != "" && r.Finding == "" {
-			r.Finding = e.Kind + ": " + e.Error
-		}
-	}
-	if len(run.Events) > 0 {
-		r.Outages, r.Late, err = NewUnavailability(run, intervals)
-	}
-	return r, err
-}
-
-// failover is the median unavailability after the leader was lost, 0 where it was not.
-func (r *Run) failover() time.Duration {
-	var lost []time.Duration
-	if r.Resilience != nil {
-		for _, u := range r.Resilience.Outages {
-			if slices.Contains(LostLeader(), u.Fault) {
-				lost = append(lost, u.Length)
-			}
-		}
-	}
-	return quantileOf(lost, 0.5)
-}
-
-// growthIn is how much the members' counters grew between their first and their last
-// reading in a phase.
-type growthIn struct{ members map[string]readingPair }
-
-// afterPhase is how long after a phase the reading may be complete that was asked for
-// at its end.
-const afterPhase = 200 * time.Millisecond
-
-type readingPair struct{ first, last Reading }
-
-func (g *growthIn) see(ph Phase, readings []Reading) {
-	for _, r := range readings {
-		if r.Missing != "" || r.At < ph.Start || r.At >= ph.Start+ph.Length+afterPhase {
-			continue
-		}
-		if g.members == nil {
-			g.members = map[string]readingPair{}
-		}
-		pair, seen := g.members[r.Member]
-		if !seen {
-			pair.first = r
-		}
-		pair.last = r
-		g.members[r.Member] = pair
-	}
-}
-
-func (p readingPair) growth(metric string) float64 {
-	return max(0, p.last.Values[metric]-p.first.Values[metric])
-}
-
-// rateBound is the 95 % upper bound of a Poisson process's rate, per hour, of which
-// so many events were seen in so long: half the χ² quantile of 2(n+1) degrees of
-// freedom (Garwood, 1936).
-func rateBound(events float64, over time.Duration) float64 {
-	if over <= 0 {
-		return 0
-	}
-	return distuv.ChiSquared{K: 2 * (events + 1)}.Quantile(0.95) / 2 / over.Hours()
-}
-
-// NetworkAndDisk are what the members of a run say of both: the longest usual round
-// trip between two of them, and the slowest member's p99 of an fsync. Both are upper
-// bounds, as buckets have; 0 where nobody said.
-func NetworkAndDisk(run *Run, intervals func(each func(*Interval) error) error) (rtt, fsync time.Duration, err error) {
-	if run.Server == nil {
-		return 0, 0, nil
-	}
-	upper := func(bounds [2]int64) time.Duration { return time.Duration(max(bounds[0], bounds[1])) }
-	for _, m := range run.Server.Members {
-		fsync = max(fsync, upper(m.Times[HistogramFsync].P99))
-	}
-	// Peers are probed every few seconds only: what counts is all since their start.
-	last := map[string]Reading{}
-	err = intervals(func(i *Interval) error {
-		for _, r := range i.Members {
-			if r.Missing == "" {
-				last[r.Member] = r
-			}
-		}
-		return nil
-	})
-	for _, r := range last {
-		rtt = max(rtt, upper(NewBucketTimes(run.Server.Bounds[HistogramPeerRTT], r.Buckets[HistogramPeerRTT], 0).P50))
-	}
-	return rtt, fsync, err
+// Unavailability is the outage that followed a fault: from the intended time of the
+// first arrival that failed or was late until the rate had recovered.
+type Unavailability struct {
+	Fault  string        `json:"fault"`
+	Detail string        `json:"detail,omitempty"`
+	Start  time.Duration `json:"start_ns"`
+	// Length is 0 where no arrival failed or was late.
+	Length time.Duration `json:"length_ns"`
+	// Lost are the arrivals that failed until the next fault.
+	Lost uint32 `json:"lost"`
+	// Open says that the rate had not recovered by then, so that Length is a lower bound.
+	Open bool `json:"open,omitempty"`
 }

@@ -56,11 +56,13 @@ func sampleRun(t interface{ Fatal(...any) }) *Run {
 		Phases:      []Phase{{Name: "populate", Start: -1000, Length: 1000}, {Name: "measure", Start: 0, Length: 30 * time.Second}},
 		Operations: []Operation{{
 			Phase: "measure", Op: "put", Write: true, Offered: 6, Completed: 3, Failed: 1, Dropped: 1, Unfinished: 1, Throughput: 0.1,
-			ResponseTime: ok, ServiceTime: ok, QueueTime: latency(t, 100, 200, 300), FailedResponseTime: latency(t, 5_000_000), UnfinishedResponseTime: latency(t, 9_000_000_000),
-			Counts: []Count{{Name: "attempts", Count: 4}, {Name: "conflicts", Of: "attempts", Count: 1}},
-			Errors: []ErrorClass{{Code: "Unavailable", Etcd: "etcdserver: leader changed", Count: 1, Example: "etcdserver: leader changed"}},
+			ResponseTime: latency(t, 1_000_000, 2_000_000, 3_000_000, 9_000_000_000), ServiceTime: ok, QueueTime: latency(t, 100, 200, 300),
+			FailedResponseTime: latency(t, 5_000_000), UnfinishedResponseTime: latency(t, 9_000_000_000),
+			AllResponseTime: latency(t, 1_000_000, 2_000_000, 3_000_000, 9_000_000_000, 5_000_000),
+			Counts:          []Count{{Name: "attempts", Count: 4}, {Name: "conflicts", Of: "attempts", Count: 1}},
+			Errors:          []ErrorClass{{Code: "Unavailable", Etcd: "etcdserver: leader changed", Count: 1, Example: "etcdserver: leader changed"}},
 		}, {
-			Phase: "measure", Op: "event-before-ack", Arrived: true, Of: "event-since-ack", Sign: -1, Offered: 3, Completed: 3, ResponseTime: ok, Errors: []ErrorClass{},
+			Phase: "measure", Op: "event-before-ack", Arrived: true, Of: "event-since-ack", Sign: -1, Offered: 3, Completed: 3, Throughput: 0.1, ResponseTime: ok, AllResponseTime: ok, Errors: []ErrorClass{},
 		}},
 		Events: []Event{{Kind: "compaction", Start: time.Second, Length: time.Millisecond, Detail: "to revision 7"}, {Kind: "move-leader", Start: 2 * time.Second, Error: "no leader"}},
 		Server: &Server{
@@ -246,7 +248,7 @@ func TestPartialFromJournal(t *testing.T) {
 		if run.Outcome != Partial || op.Completed != completed || op.Failed != completed/2 || op.Unfinished != completed/2*2 || op.Throughput != 2 {
 			t.Errorf("outcome %s, operation %+v", run.Outcome, op)
 		}
-		if op.ResponseTime.Count != int64(completed) || op.AllResponseTime.Count != int64(completed+completed/2) {
+		if op.ResponseTime.Count != int64(completed*2) || op.AllResponseTime.Count != int64(completed*5/2) || op.UnfinishedResponseTime.Count != int64(completed) {
 			t.Errorf("%d response times, %d in all", op.ResponseTime.Count, op.AllResponseTime.Count)
 		}
 		if len(op.Counts) != 1 || op.Counts[0].Count != completed/2*3 || len(run.Events) != int(completed/2) || run.Proof != nil {
@@ -314,6 +316,7 @@ func FuzzDecode(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(golden)
+	f.Add([]byte(`{"schema":"etcdbench.run/v2"}`))
 	f.Add([]byte(`{"schema":"etcdbench.run/v1"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		run, err := Decode(data)
@@ -370,7 +373,7 @@ func BenchmarkRebuildInterval(b *testing.B) {
 	op.ResponseTime = latency(b, ns...)
 	op.ServiceTime, op.QueueTime = op.ResponseTime, op.ResponseTime
 	i := &Interval{Phase: "measure", Length: time.Second, Operations: []Operation{op}}
-	m := merger{sums: map[[2]string]*sum{}}
+	m := merger{sums: map[[2]string]*operationSum{}}
 	for b.Loop() {
 		if err := m.add(i); err != nil {
 			b.Fatal(err)

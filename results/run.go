@@ -1,21 +1,32 @@
-// Package results is what a run leaves behind: the versioned document, its
-// codec, the journal it can be rebuilt from, and the directory both live in.
+// Package results defines what is saved: the versioned documents of runs and
+// experiments, their codec, the journal that a run can be rebuilt from, and the
+// directory that holds both.
 //
 // All durations are nanoseconds and their JSON names end in _ns, except inside
 // the latency objects (response_time, service_time, queue_time …), which hold
 // nanoseconds throughout. Wall-clock times are labels; no figure is computed
 // from them.
 //
-// The package measures nothing and draws nothing: it imports no other room.
+// The package measures nothing, judges nothing and draws nothing. It computes the
+// figures of one run, so that every reader prints the same. It imports no other
+// package of this module: results/stats computes on plain numbers, results/judge
+// turns documents into verdicts.
 package results
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Schema names the document's version. Readers refuse what they do not know.
-const Schema = "etcdbench.run/v1"
+const Schema = "etcdbench.run/v2"
+
+// schemaV1 is the version before, which is still read. Its response times did not
+// include the lower bounds of unfinished operations.
+const schemaV1 = "etcdbench.run/v1"
 
 // DefaultTarget is the project's yardstick, in writes per second: etcd's own
 // claim.
@@ -77,36 +88,14 @@ func (r *Run) Operation(phase, op string) (Operation, bool) {
 	return Operation{}, false
 }
 
-// WriteRate is the writes per second that were completed within the measured
-// phases, and whether the run wrote anything at all.
-func (r *Run) WriteRate() (perSecond float64, writes bool) {
-	lengths := map[string]float64{}
-	for _, ph := range r.Phases {
-		lengths[ph.Name] += ph.Length.Seconds()
-	}
+// Measures reports whether a phase is measured: it is in the plan and not a warm-up.
+func (r *Run) Measures(phase string) bool {
 	for _, ph := range r.Plan.Phases {
-		if ph.Warmup {
-			delete(lengths, ph.Name)
+		if ph.Name == phase {
+			return !ph.Warmup
 		}
 	}
-	var written, seconds float64
-	counted := map[string]bool{}
-	for _, o := range r.Operations {
-		length := lengths[o.Phase]
-		if !o.Write || length <= 0 {
-			continue
-		}
-		writes = true
-		written += o.Throughput * length
-		if !counted[o.Phase] {
-			counted[o.Phase] = true
-			seconds += length
-		}
-	}
-	if !writes {
-		return 0, false
-	}
-	return written / seconds, true
+	return false
 }
 
 // Warn adds a warning that the reader of the result should see.
@@ -169,6 +158,22 @@ type PlanPhase struct {
 	// Warmup phases are loaded and recorded like the others, but neither the
 	// target nor the validity looks at them.
 	Warmup bool `json:"warmup,omitempty"`
+}
+
+// DescribePhases lists the phases on one line, each with its length and its rate.
+func (p Plan) DescribePhases() string {
+	var parts []string
+	for _, ph := range p.Phases {
+		part := fmt.Sprintf("%s %v", ph.Name, ph.Duration)
+		if ph.Total > 0 {
+			part = fmt.Sprintf("%s %d", ph.Name, ph.Total)
+		}
+		if ph.Load.Open() {
+			part += fmt.Sprintf(" at %g/s", ph.Load.Rate)
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Entries are the workloads of the plan: its mix, or its one workload.
@@ -267,17 +272,19 @@ type Operation struct {
 	// had ended; it does not count towards Throughput.
 	CompletedLate uint64 `json:"completed_late,omitempty"`
 
-	// Throughput is completed operations per second within the phase.
+	// Throughput is completed operations per second within the phase. Complete sets it.
 	Throughput float64 `json:"throughput"`
 
+	// ResponseTime holds what was completed, and what did not finish with the lower
+	// bound of its time. ServiceTime and QueueTime hold what was completed.
 	ResponseTime Latency `json:"response_time"`
 	ServiceTime  Latency `json:"service_time"`
 	QueueTime    Latency `json:"queue_time"`
-	// FailedResponseTime holds the failures, UnfinishedResponseTime the lower
-	// bounds of what did not finish.
+	// FailedResponseTime holds the failures, UnfinishedResponseTime the part of
+	// ResponseTime that is lower bounds.
 	FailedResponseTime     Latency `json:"failed_response_time,omitzero"`
 	UnfinishedResponseTime Latency `json:"unfinished_response_time,omitzero"`
-	// AllResponseTime is the three together.
+	// AllResponseTime is ResponseTime with the failures. Complete sets it.
 	AllResponseTime Latency `json:"all_response_time,omitzero"`
 	// Overflow counts times above the histograms' range (10 min).
 	Overflow uint64 `json:"overflow,omitempty"`
@@ -285,6 +292,27 @@ type Operation struct {
 	// Counts are what the workload counted besides, such as attempts.
 	Counts []Count      `json:"counts,omitempty"`
 	Errors []ErrorClass `json:"errors"`
+}
+
+// operationFields are the fields of an operation without its methods.
+type operationFields Operation
+
+// MarshalJSON implements [json.Marshaler]. It adds the figures that follow from others.
+func (o Operation) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		operationFields
+		ErrorRate   float64  `json:"error_rate"`
+		LowerBounds []string `json:"lower_bounds,omitempty"`
+	}{operationFields(o), o.ErrorRate(), o.LowerBounds()})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (o *Operation) UnmarshalJSON(data []byte) error {
+	*o = Operation{}
+	if err := json.Unmarshal(data, (*operationFields)(o)); err != nil {
+		return fmt.Errorf("operation %s/%s: %w", Clip(o.Phase), Clip(o.Op), err)
+	}
+	return nil
 }
 
 // Count is a number that a workload counts beside its operations. Of names the
@@ -398,6 +426,16 @@ type Environment struct {
 	Disk *Disk `json:"disk,omitempty"`
 }
 
+// Machine describes the machine in a way that tells machines apart: by processor,
+// limits, memory and kernel.
+func (e Environment) Machine() string {
+	s := fmt.Sprintf("%d CPUs %s, %d GiB, %s/%s %s", e.CPUs, e.CPUModel, e.Memory>>30, e.OS, e.Arch, e.Kernel)
+	if e.CPULimit > 0 {
+		s += fmt.Sprintf(", limited to %.4g CPUs", e.CPULimit)
+	}
+	return s
+}
+
 // Disk is a file system and how long an fdatasync of one WAL-sized write took
 // on it before the cluster started.
 type Disk struct {
@@ -438,39 +476,4 @@ type Member struct {
 	PID      int    `json:"pid,omitempty"`
 	DBSize   int64  `json:"db_size_bytes,omitempty"`
 	Quota    int64  `json:"quota_bytes,omitempty"`
-}
-
-// Interval is one second of a run, or what of it fell into one phase. A phase's
-// late answers appear in the interval in which they came, under their own phase.
-type Interval struct {
-	Number int           `json:"n"`
-	Phase  string        `json:"phase"`
-	Start  time.Duration `json:"start_ns"`
-	Length time.Duration `json:"length_ns"`
-	// InFlight and Queued are read at the interval's end.
-	InFlight   int         `json:"in_flight"`
-	Queued     int         `json:"queued"`
-	Operations []Operation `json:"operations"`
-	// Events are those that ended in this interval.
-	Events []Event `json:"events,omitempty"`
-	// Generator is what the generator saw of itself and its machine.
-	Generator Pulse `json:"generator,omitzero"`
-	// Members are what the members answered when they were asked at the interval's
-	// beginning.
-	Members []Reading `json:"members,omitempty"`
-	// Moments are those of whose arrivals some ended in the interval, where the run
-	// was asked to keep them.
-	Moments []Moment `json:"moments,omitempty"`
-}
-
-// Pulse is the generator and its machine in one interval. Shares are between 0
-// and 1.
-type Pulse struct {
-	CPU       float64       `json:"cpu_share"`
-	Machine   float64       `json:"machine_cpu_share"`
-	Steal     float64       `json:"steal_share,omitempty"`
-	Throttled time.Duration `json:"throttled_ns,omitempty"`
-	GCPause   time.Duration `json:"gc_pause_ns,omitempty"`
-	// SendLag is the p99 of how late arrivals reached a free client.
-	SendLag time.Duration `json:"send_lag_p99_ns,omitempty"`
 }

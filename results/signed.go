@@ -2,6 +2,7 @@ package results
 
 import (
 	"math"
+	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
@@ -45,8 +46,12 @@ func (s Signed) Max() int64 {
 	return -s.before.Min()
 }
 
-// Percentile is the time that p percent of all do not exceed.
-func (s Signed) Percentile(p float64) int64 {
+// Percentile returns the time that p percent of all do not exceed.
+func (s Signed) Percentile(p float64) Percentile {
+	return Percentile{P: p, Time: time.Duration(s.value(p)), Resolved: Latency{Count: s.Count()}.Resolved(p)}
+}
+
+func (s Signed) value(p float64) int64 {
 	n, negative := float64(s.Count()), float64(s.before.TotalCount())
 	rank := p / 100 * n
 	if rank <= negative && negative > 0 {
@@ -55,7 +60,3 @@ func (s Signed) Percentile(p float64) int64 {
 	}
 	return s.after.ValueAtPercentile(100 * (rank - negative) / (n - negative))
 }
-
-// Resolved reports whether enough times lie beyond the percentile: see
-// [Latency.Resolved].
-func (s Signed) Resolved(p float64) bool { return Latency{Count: s.Count()}.Resolved(p) }

@@ -11,14 +11,27 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 )
 
-// The files of a run's directory.
+// The files of a run's directory. An experiment's directory has a page, too.
 const (
 	RunFile     = "run.json"
 	JournalFile = "intervals.jsonl"
 	MembersDir  = "members"
+	PageFile    = "report.html"
 )
+
+// The documents that experiments and gates leave in their directories.
+const (
+	VerdictFile  = "verdict.json"
+	CapacityFile = "capacity.json"
+	TuningFile   = "tuning.json"
+)
+
+// ExperimentFile says in an experiment's directory what the experiment was asked. The
+// runs below such a directory are parts of the experiment.
+const ExperimentFile = "experiment.json"
 
 const (
 	maxDocument = 64 << 20
@@ -142,50 +155,36 @@ func Encode(document any) ([]byte, error) {
 // Decode reads a document and refuses what is not one: another schema, a
 // histogram that does not decode, counts that do not add up.
 func Decode(data []byte) (*Run, error) {
-	var head struct {
-		Schema string `json:"schema"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return nil, jsonError(err)
-	}
-	if err := checkSchema(head.Schema); err != nil {
-		return nil, err
-	}
 	run := new(Run)
-	if err := json.Unmarshal(data, run); err != nil {
-		return nil, jsonError(err)
+	if err := decode(data, KindRun, run); err != nil {
+		return nil, err
 	}
 	if err := checkOperations(run.Operations); err != nil {
 		return nil, err
 	}
-	return run, nil
+	if run.Schema == schemaV1 {
+		run.Schema = Schema
+		if err := addBounds(run.Operations); err != nil {
+			return nil, err
+		}
+	}
+	return run, run.complete()
 }
 
-func jsonError(err error) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) && strings.Contains(err.Error(), "unexpected end") {
-		return errors.New("truncated: the JSON ends in the middle")
-	}
-	return fmt.Errorf("not a result document: %w", err)
-}
+// Clip shortens a text that comes from a file or a server, so that an error or a
+// report that quotes it stays on one line: to 40 bytes at most and an ellipsis.
+func Clip(s string) string { return clip(s, 40) }
 
-func checkSchema(schema string) error {
-	switch {
-	case schema == Schema:
-		return nil
-	case schema == "":
-		return fmt.Errorf("not a result document: it names no schema (want %q)", Schema)
-	case strings.HasPrefix(schema, "etcdbench.run/"):
-		return fmt.Errorf("schema %q is not known to this etcdbench, which reads %q: use the etcdbench that wrote it, or a newer one", clip(schema), Schema)
+// clip shortens a text to so many bytes at most and an ellipsis, and splits no
+// character.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
 	}
-	return fmt.Errorf("not a run document: its schema is %q, want %q", clip(schema), Schema)
-}
-
-func clip(s string) string {
-	if len(s) > 40 {
-		return s[:40] + "…"
+	for most > 0 && !utf8.RuneStart(s[most]) {
+		most--
 	}
-	return s
+	return s[:most] + "…"
 }
 
 func checkOperations(ops []Operation) error {
@@ -193,15 +192,28 @@ func checkOperations(ops []Operation) error {
 		o := &ops[i]
 		if o.Completed+o.Failed+o.Dropped+o.Unfinished != o.Offered {
 			return fmt.Errorf("operation %s/%s: completed %d + failed %d + dropped %d + unfinished %d is not offered %d",
-				clip(o.Phase), clip(o.Op), o.Completed, o.Failed, o.Dropped, o.Unfinished, o.Offered)
-		}
-		for _, l := range []*Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime, &o.AllResponseTime} {
-			if _, err := l.Histogram(); err != nil {
-				return fmt.Errorf("operation %s/%s: %w", clip(o.Phase), clip(o.Op), err)
-			}
+				Clip(o.Phase), Clip(o.Op), o.Completed, o.Failed, o.Dropped, o.Unfinished, o.Offered)
 		}
 	}
 	return nil
+}
+
+// addBounds turns operations of the schema before into those of today: it adds the
+// lower bounds of unfinished operations to the response times.
+func addBounds(ops []Operation) (err error) {
+	for i := range ops {
+		o := &ops[i]
+		if o.ResponseTime, err = MergeLatency(o.ResponseTime, o.UnfinishedResponseTime); err != nil {
+			return fmt.Errorf("operation %s/%s: %w", Clip(o.Phase), Clip(o.Op), err)
+		}
+	}
+	return nil
+}
+
+// latencies returns every latency of an operation.
+func (o *Operation) latencies() []*Latency {
+	parts := o.parts()
+	return append(parts[:], &o.AllResponseTime)
 }
 
 // Read reads a result: a run's directory, a run.json, or a journal. A directory
@@ -244,17 +256,9 @@ func ReadWhole(dir string) (*Run, bool) {
 }
 
 func loadDocument(file string) (*Run, error) {
-	f, err := os.Open(file)
+	data, err := readBounded(file)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxDocument {
-		return nil, fmt.Errorf("larger than %d MiB: no result of ours", maxDocument>>20)
 	}
 	return Decode(data)
 }
@@ -291,6 +295,7 @@ func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 64<<10), maxLine)
 	scanner.Split(wholeLines)
+	old := false
 	for n := 1; scanner.Scan(); n++ {
 		var e entry
 		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
@@ -300,13 +305,20 @@ func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error
 		case n == 1 && e.Run == nil:
 			return errors.New("journal line 1: not the start of a run")
 		case n == 1:
-			if err := checkSchema(e.Run.Schema); err != nil {
+			if err := checkSchema(KindRun, e.Run.Schema); err != nil {
 				return err
 			}
+			old = e.Run.Schema == schemaV1
+			e.Run.Schema = Schema
 			if err := start(e.Run); err != nil {
 				return err
 			}
 		case e.Interval != nil:
+			if old {
+				if err := addBounds(e.Interval.Operations); err != nil {
+					return fmt.Errorf("journal line %d: %w", n, err)
+				}
+			}
 			if err := each(e.Interval); err != nil {
 				return fmt.Errorf("journal line %d: %w", n, err)
 			}

@@ -1,0 +1,261 @@
+package results
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode"
+)
+
+// A Kind says what a document is about.
+type Kind string
+
+// The kinds of document.
+const (
+	KindRun      Kind = "run"
+	KindVerdict  Kind = "verdict"
+	KindCapacity Kind = "capacity"
+	KindTuning   Kind = "tuning"
+)
+
+// kinds lists the kinds with the schema of each and the file that an experiment's
+// directory holds it in. Runs are first: their directories may hold a verdict, too.
+var kinds = [...]struct {
+	kind         Kind
+	schema, file string
+}{
+	{KindRun, Schema, RunFile}, {KindCapacity, CapacitySchema, CapacityFile}, {KindTuning, TuningSchema, TuningFile},
+	{KindVerdict, VerdictSchema, VerdictFile},
+}
+
+// schema returns the schema that this program reads of a kind.
+func (k Kind) schema() string {
+	for _, one := range kinds {
+		if one.kind == k {
+			return one.schema
+		}
+	}
+	return ""
+}
+
+// Name returns the kind as a noun with its article, for sentences.
+func (k Kind) Name() string {
+	switch k {
+	case KindVerdict:
+		return "a gate's verdict"
+	case KindCapacity:
+		return "a capacity search"
+	}
+	return "a " + string(k)
+}
+
+// Saved is a document that was read. Of Run, Verdict, Capacity and Tuning, the one that
+// Kind names is set.
+type Saved struct {
+	Kind Kind
+	// Path is where the document was found, as it was given: a directory or a file.
+	Path     string
+	Run      *Run
+	Verdict  *Verdict
+	Capacity *Capacity
+	Tuning   *Tuning
+}
+
+// ReadDocument reads the document of a path, whatever its kind. A directory holds a run
+// (see [Read]), or else the result of one experiment; a file is told by its schema. A
+// run's directory stays a run's where it holds a verdict, too. Errors are one line.
+func ReadDocument(path string) (Saved, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Saved{}, fmt.Errorf("read result: %w", err)
+	}
+	file := path
+	if info.IsDir() {
+		if file, err = documentIn(path); err != nil {
+			return Saved{}, fmt.Errorf("read result: %w", err)
+		}
+	}
+	if strings.HasSuffix(file, ".jsonl") || filepath.Base(file) == RunFile {
+		run, err := Read(file)
+		return Saved{Kind: KindRun, Path: path, Run: run}, err
+	}
+	data, err := readBounded(file)
+	if err != nil {
+		return Saved{}, fmt.Errorf("read result %s: %w", file, err)
+	}
+	s := Saved{Path: path}
+	if err := s.decode(data); err != nil {
+		return Saved{}, fmt.Errorf("read result %s: %w", file, err)
+	}
+	return s, nil
+}
+
+// documentIn returns the path of the document that a directory holds.
+func documentIn(dir string) (string, error) {
+	if file := filepath.Join(dir, RunFile); exists(file) {
+		return file, nil
+	}
+	if file := filepath.Join(dir, JournalFile); exists(file) {
+		return file, nil
+	}
+	var found, names []string
+	for _, k := range kinds {
+		names = append(names, k.file)
+		if file := filepath.Join(dir, k.file); exists(file) {
+			found = append(found, file)
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		return "", fmt.Errorf("%s holds several results: name the file, such as %s", dir, found[0])
+	case exists(filepath.Join(dir, ExperimentFile)):
+		return "", fmt.Errorf("%s is an experiment without a result yet: continue it with --resume %s", dir, dir)
+	}
+	return "", fmt.Errorf("%s holds none of %s and %s", dir, strings.Join(names, ", "), JournalFile)
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// decode reads data as the kind of document that its schema names.
+func (s *Saved) decode(data []byte) error {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return jsonError(err)
+	}
+	for _, k := range kinds {
+		if schemaName(head.Schema) == schemaName(k.schema) {
+			s.Kind = k.kind
+		}
+	}
+	var err error
+	switch s.Kind {
+	case KindRun:
+		s.Run, err = Decode(data)
+	case KindVerdict:
+		s.Verdict, err = DecodeVerdict(data)
+	case KindCapacity:
+		s.Capacity, err = DecodeCapacity(data)
+	case KindTuning:
+		s.Tuning, err = DecodeTuning(data)
+	default:
+		return fmt.Errorf("not a result document: its schema is %q, want that of a run, verdict, capacity or tuning", Clip(head.Schema))
+	}
+	return err
+}
+
+// schemaName returns a schema without its version.
+func schemaName(schema string) string {
+	name, _, _ := strings.Cut(schema, "/")
+	return name
+}
+
+// decode reads a document of one kind and refuses what is not one.
+func decode(data []byte, kind Kind, document any) error {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return jsonError(err)
+	}
+	if err := checkSchema(kind, head.Schema); err != nil {
+		return err
+	}
+	if n := bytes.Count(data, []byte{','}); kind != KindRun && n > maxValues {
+		return fmt.Errorf("%d values are more than the %d that etcdbench writes at most", n, maxValues)
+	}
+	if err := json.Unmarshal(data, document); err != nil {
+		return jsonError(err)
+	}
+	return nil
+}
+
+// checkSchema refuses a schema that is not the one that is read of a kind.
+func checkSchema(kind Kind, schema string) error {
+	want := kind.schema()
+	switch {
+	case schema == want, kind == KindRun && schema == schemaV1:
+		return nil
+	case schema == "":
+		return fmt.Errorf("not a result document: it names no schema (want %q)", want)
+	case schemaName(schema) == schemaName(want):
+		return fmt.Errorf("schema %q is not known to this etcdbench, which reads %q: use the etcdbench that wrote it, or a newer one",
+			Clip(schema), want)
+	}
+	return fmt.Errorf("not a %s document: its schema is %q, want %q", kind, Clip(schema), want)
+}
+
+// jsonError says in one line what is wrong with a document's JSON. The parser's error
+// may quote the document.
+func jsonError(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax) && strings.Contains(err.Error(), "unexpected end"):
+		return errors.New("truncated: the JSON ends in the middle")
+	case errors.As(err, &kind):
+		return fmt.Errorf("not a result document: field %q cannot hold %s", Clip(kind.Field), Clip(kind.Value))
+	}
+	const most = 160
+	line := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, clip(err.Error(), most))
+	return fmt.Errorf("not a result document: %s", line)
+}
+
+// What gates and experiments write at most, which bounds the memory and the time that
+// it takes to read and to print a document.
+const (
+	maxValues    = 1 << 18
+	maxList      = 10_000
+	maxTried     = 1_000
+	maxShortList = 100
+)
+
+// length is the length of a list in a document.
+type length struct {
+	name    string
+	n, most int
+}
+
+// checkLengths refuses lists that are longer than etcdbench writes them.
+func checkLengths(lengths []length) error {
+	for _, l := range lengths {
+		if l.n > l.most {
+			return fmt.Errorf("%s: %d entries are more than the %d that etcdbench writes at most", l.name, l.n, l.most)
+		}
+	}
+	return nil
+}
+
+// readBounded returns the content of a file, which may not be larger than a document.
+func readBounded(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxDocument+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxDocument {
+		return nil, fmt.Errorf("larger than %d MiB, the most that a result has", maxDocument>>20)
+	}
+	return data, nil
+}

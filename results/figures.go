@@ -1,0 +1,145 @@
+package results
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Sum adds up operations of the phases that covers accepts: those that of accepts. Its
+// throughput is over these phases' length.
+func (r *Run) Sum(covers func(phase string) bool, of func(o *Operation) bool) (Operation, error) {
+	var s operationSum
+	for i := range r.Operations {
+		if o := &r.Operations[i]; covers(o.Phase) && of(o) {
+			if err := s.add(o); err != nil {
+				return Operation{}, err
+			}
+		}
+	}
+	return s.operation(r.Length(covers))
+}
+
+// Length returns how long the phases took that covers accepts.
+func (r *Run) Length(covers func(phase string) bool) (sum time.Duration) {
+	for _, ph := range r.Phases {
+		if covers(ph.Name) {
+			sum += ph.Length
+		}
+	}
+	return sum
+}
+
+// Measured adds up one kind of operation over the measured phases. Without a name, it
+// adds up all kinds that were asked for.
+func (r *Run) Measured(op string) (Operation, error) {
+	return r.Sum(r.Measures, func(o *Operation) bool { return o.Op == op || op == "" && !o.Arrived })
+}
+
+// WriteRate returns the writes per second that were completed within the measured
+// phases, and whether the run wrote anything at all.
+func (r *Run) WriteRate() (perSecond float64, writes bool) {
+	var s operationSum
+	for i := range r.Operations {
+		if o := &r.Operations[i]; o.Write && r.Measures(o.Phase) {
+			s.count(o)
+		}
+	}
+	length := r.Length(r.Measures)
+	return s.op.rate(length), s.any && length > 0
+}
+
+// complete computes the operations' figures that follow from others anew. The
+// throughput of a phase whose length is not known stays.
+func (r *Run) complete() error {
+	for i := range r.Operations {
+		o := &r.Operations[i]
+		saved, length := o.Throughput, r.Length(func(phase string) bool { return phase == o.Phase })
+		if err := o.Complete(length); err != nil {
+			return fmt.Errorf("operation %s/%s: %w", Clip(o.Phase), Clip(o.Op), err)
+		}
+		if length <= 0 {
+			o.Throughput = saved
+		}
+	}
+	return nil
+}
+
+// Figures returns the figures by which runs are compared, by name: "throughput" per
+// second; "error_rate", a share; "p50", "p99" and "p99.9" of the response time, in
+// nanoseconds; the costs of one operation by the names of [CostFigures], and
+// "network_bytes"; and "failover" in nanoseconds. They cover all measured operations
+// that were asked for, and all members together. A figure that the run does not resolve
+// is left out.
+func (r *Run) Figures() map[string]float64 {
+	figures, _ := r.BoundedFigures()
+	return figures
+}
+
+// BoundedFigures returns the figures of a run, see Figures, and reports which of them
+// are lower bounds.
+func (r *Run) BoundedFigures() (figures map[string]float64, atLeast map[string]bool) {
+	figures, atLeast = map[string]float64{}, map[string]bool{}
+	if all, err := r.Measured(""); err == nil {
+		if all.Throughput > 0 {
+			figures["throughput"] = all.Throughput
+		}
+		if all.Ended() > 0 {
+			figures["error_rate"] = all.ErrorRate()
+		}
+		for _, q := range all.Percentiles(50, 99, 99.9) {
+			if q.Resolved && q.Time > 0 {
+				figures[q.Name()] = float64(q.Time)
+			}
+			if q.Resolved && q.AtLeast {
+				atLeast[q.Name()] = true
+			}
+		}
+	}
+	r.addCosts(figures)
+	if failover := r.failover(); failover > 0 {
+		figures["failover"] = float64(failover)
+	}
+	return figures, atLeast
+}
+
+// addCosts adds what an operation cost all members, over the measured phases.
+func (r *Run) addCosts(figures map[string]float64) {
+	if r.Server == nil {
+		return
+	}
+	sums, operations := map[string]float64{}, 0.0
+	for _, c := range r.Server.Cost {
+		if c.Member != "" {
+			continue
+		}
+		operations += float64(c.Operations)
+		for name, v := range c.Figures {
+			sums[name] += v * float64(c.Operations)
+		}
+	}
+	peers, okPeers := sums["peer_bytes"]
+	clients, okClients := sums["client_bytes"]
+	if okPeers && okClients {
+		sums["network_bytes"] = peers + clients
+	}
+	for name, sum := range sums {
+		if operations > 0 && sum > 0 {
+			figures[name] = sum / operations
+		}
+	}
+}
+
+// failover returns the median unavailability after the leader was lost, and 0 for a
+// run in which it was not.
+func (r *Run) failover() time.Duration {
+	var lost []time.Duration
+	if r.Resilience != nil {
+		for _, u := range r.Resilience.Outages {
+			if slices.Contains(LostLeader(), u.Fault) {
+				lost = append(lost, u.Length)
+			}
+		}
+	}
+	return NewFaultTimes("", lost).P50
+}

@@ -1,0 +1,84 @@
+package results
+
+import "time"
+
+// Interval is one second of a run, or what of it fell into one phase. A phase's
+// late answers appear in the interval in which they came, under their own phase.
+type Interval struct {
+	Number int           `json:"n"`
+	Phase  string        `json:"phase"`
+	Start  time.Duration `json:"start_ns"`
+	Length time.Duration `json:"length_ns"`
+	// InFlight and Queued are read at the interval's end.
+	InFlight   int         `json:"in_flight"`
+	Queued     int         `json:"queued"`
+	Operations []Operation `json:"operations"`
+	// Events are those that ended in this interval.
+	Events []Event `json:"events,omitempty"`
+	// Generator is what the generator saw of itself and its machine.
+	Generator Pulse `json:"generator,omitzero"`
+	// Members are what the members answered when they were asked at the interval's
+	// beginning.
+	Members []Reading `json:"members,omitempty"`
+	// Moments are those of whose arrivals some ended in the interval, where the run
+	// was asked to keep them.
+	Moments []Moment `json:"moments,omitempty"`
+}
+
+// PhaseDrain is the phase after the load, in which nothing new is offered.
+const PhaseDrain = "drain"
+
+// Asked returns the operations that were asked for in the interval's phase, without their
+// service and queue times. In the drain, these are those of all phases that end late.
+func (i *Interval) Asked() []Operation {
+	var list []Operation
+	for _, o := range i.Operations {
+		if !o.Arrived && (o.Phase == i.Phase || i.Phase == PhaseDrain) {
+			o.ServiceTime, o.QueueTime = Latency{}, Latency{}
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// Sum adds up the operations that were asked for in the interval's phase: what became
+// of all that ended in the interval, without service and queue times.
+func (i *Interval) Sum() (Operation, error) { return Sum(i.Length, i.Asked()...) }
+
+// Stalled reports whether operations were in flight or queued and none completed.
+func (i *Interval) Stalled() bool {
+	return i.Completed() == 0 && i.InFlight+i.Queued > 0 && i.Length > 500*time.Millisecond
+}
+
+// Completed returns how many of the operations of Sum completed.
+func (i *Interval) Completed() (n uint64) {
+	for _, o := range i.Asked() {
+		n += o.Completed
+	}
+	return n
+}
+
+// Pulse is the generator and its machine in one interval. Shares are between 0
+// and 1.
+type Pulse struct {
+	CPU       float64       `json:"cpu_share"`
+	Machine   float64       `json:"machine_cpu_share"`
+	Steal     float64       `json:"steal_share,omitempty"`
+	Throttled time.Duration `json:"throttled_ns,omitempty"`
+	GCPause   time.Duration `json:"gc_pause_ns,omitempty"`
+	// SendLag is the p99 of how late arrivals reached a free client.
+	SendLag time.Duration `json:"send_lag_p99_ns,omitempty"`
+}
+
+// MomentLength is the length of a [Moment].
+const MomentLength = 10 * time.Millisecond
+
+// Moment counts the outcomes of the arrivals whose intended time lies in the ten
+// milliseconds from At on. In an interval, it holds those that ended in the interval.
+// Longest is the longest response time of those that have completed so far.
+type Moment struct {
+	At        time.Duration `json:"at_ns"`
+	Completed uint32        `json:"completed,omitempty"`
+	Failed    uint32        `json:"failed,omitempty"`
+	Longest   time.Duration `json:"longest_ns,omitempty"`
+}

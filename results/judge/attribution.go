@@ -1,0 +1,257 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// When a second is slow, and when a signal has moved.
+const (
+	slowFactor   = 3
+	slowLeast    = 5 * time.Millisecond
+	leastSamples = 100  // of fewer, a second's p99 is its slowest operation
+	causeShare   = 0.25 // of the time that the slow operations took longer
+	causeLeast   = 20 * time.Millisecond
+	maxSlow      = 100
+	electionTime = time.Second // what a change of leader counts for
+)
+
+// signals are the counters that explain latency, and the time that one unit counts for.
+var signals = [...]struct {
+	name, metric string
+	unit         time.Duration
+}{
+	{"fsync", "fsync_time", time.Second},
+	{"commit", "commit_time", time.Second},
+	{"snapshot", "snapshot_time", time.Second},
+	{"defragmentation", "defrag_time", time.Second},
+	// The total is reported only at the end; requests wait for these pauses.
+	{"compaction", "compaction_pause", time.Millisecond},
+	{"compaction", "index_compaction_pause", time.Millisecond},
+	{"garbage collection", "gc_pause", time.Second},
+	{"change of leader", "leader_changes", electionTime},
+}
+
+// second holds what attribution needs of an interval.
+type second struct {
+	start, length time.Duration
+	p99           int64
+	resolved      bool // the p99 is
+	stalled       bool
+	moved         map[movement]time.Duration
+}
+
+// movement is one signal of one member, or of the generator, which has no name.
+type movement struct{ name, member string }
+
+// Attribute returns the slow stretches of the measured phases of a run, in order, each
+// with the signals that rose at the same time, the strongest first.
+func Attribute(run *results.Run, intervals Intervals) ([]results.Slow, error) {
+	measured := map[string]bool{}
+	for _, ph := range run.Plan.Phases {
+		measured[ph.Name] = !ph.Warmup
+	}
+	var seconds []second
+	var last *second
+	var before []results.Reading
+	err := intervals(func(i *results.Interval) error {
+		// What rose in a second follows from the readings at its beginning and at the
+		// beginning of the next.
+		if last != nil {
+			last.move(before, i.Members, i.Start)
+			seconds = append(seconds, *last)
+		}
+		last = nil
+		if len(i.Members) > 0 {
+			before = i.Members
+		}
+		if !measured[i.Phase] {
+			return nil
+		}
+		s, err := newSecond(i)
+		last = &s
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attribute: %w", err)
+	}
+	if last != nil {
+		seconds = append(seconds, *last)
+	}
+	return stretches(seconds, run.Events), nil
+}
+
+func newSecond(i *results.Interval) (second, error) {
+	s := second{start: i.Start, length: i.Length, moved: map[movement]time.Duration{
+		{"send lag", ""}: i.Generator.SendLag,
+		{"the generator's garbage collection", ""}: i.Generator.GCPause,
+		{"CPU steal", ""}:                          time.Duration(i.Generator.Steal * float64(i.Length)),
+		{"CPU limit", ""}:                          i.Generator.Throttled,
+	}}
+	sum, err := i.Sum()
+	if sum.ResponseTime.Count >= leastSamples {
+		q := sum.Percentile(99)
+		s.p99, s.resolved = int64(q.Time), q.Resolved
+	}
+	s.stalled = i.Stalled()
+	return s, err
+}
+
+// move records by how much the members' counters grew between two readings.
+func (s *second) move(from, to []results.Reading, due time.Duration) {
+	for k := range to {
+		if k >= len(from) || from[k].Member != to[k].Member {
+			continue
+		}
+		a, b := from[k], to[k]
+		switch {
+		case b.Missing != "":
+			s.moved[movement{"silence", b.Member}] += s.length
+			continue
+		case a.Missing != "":
+			continue
+		}
+		for _, sig := range signals {
+			x, okX := a.Values[sig.metric]
+			y, okY := b.Values[sig.metric]
+			if okX && okY && y > x {
+				s.moved[movement{sig.name, b.Member}] += time.Duration((y - x) * float64(sig.unit))
+			}
+		}
+	}
+	for _, r := range to {
+		if late := r.At - due; r.Missing == "" && late > causeLeast {
+			s.moved[movement{"silence", r.Member}] += late
+		}
+	}
+}
+
+// stretches joins consecutive slow seconds.
+func stretches(seconds []second, events []results.Event) []results.Slow {
+	var p99s []int64
+	for _, s := range seconds {
+		if s.p99 > 0 {
+			p99s = append(p99s, s.p99)
+		}
+	}
+	if len(p99s) == 0 {
+		return nil
+	}
+	slices.Sort(p99s)
+	usual := p99s[len(p99s)/2]
+	isSlow := func(s second) bool {
+		return s.stalled || s.p99 > slowFactor*usual && s.p99-usual > int64(slowLeast)
+	}
+	usually := usualMovements(seconds)
+	var slow []results.Slow
+	for i := 0; i < len(seconds) && len(slow) < maxSlow; i++ {
+		if !isSlow(seconds[i]) {
+			continue
+		}
+		first := i
+		for i+1 < len(seconds) && isSlow(seconds[i+1]) {
+			i++
+		}
+		slow = append(slow, newSlow(seconds, first, i, usual, usually, events))
+	}
+	return slow
+}
+
+// usualMovements returns the medians over all seconds.
+func usualMovements(seconds []second) map[movement]time.Duration {
+	all := map[movement][]time.Duration{}
+	for _, s := range seconds {
+		for m, d := range s.moved {
+			all[m] = append(all[m], d)
+		}
+	}
+	usual := map[movement]time.Duration{}
+	for m, ds := range all {
+		// In seconds that do not name it, it was 0.
+		slices.Sort(ds)
+		if place := len(ds) - 1 - len(seconds)/2; place >= 0 {
+			usual[m] = ds[place]
+		}
+	}
+	return usual
+}
+
+func newSlow(seconds []second, first, last int, usual int64, usually map[movement]time.Duration, events []results.Event) results.Slow {
+	s := results.Slow{Start: seconds[first].start, Usual: usual, Causes: []results.Cause{}}
+	s.Length = seconds[last].start + seconds[last].length - s.Start
+	for _, sec := range seconds[first : last+1] {
+		s.P99 = max(s.P99, sec.p99)
+		s.FewSamples = s.FewSamples || sec.p99 > 0 && !sec.resolved
+		s.Stalled = s.Stalled || sec.stalled
+	}
+	// Slow operations began earlier: the seconds before count, too, as far back as the
+	// slowest operation reaches.
+	reach := max(time.Second, time.Duration(s.P99))
+	excess := map[movement]time.Duration{}
+	for _, sec := range seconds[:last+1] {
+		if sec.start+sec.length <= s.Start-reach {
+			continue
+		}
+		for m, d := range sec.moved {
+			excess[m] += max(0, d-usually[m])
+		}
+	}
+	for _, e := range events {
+		if e.Start < s.Start+s.Length && e.Start+e.Length > s.Start-reach {
+			excess[movement{e.Kind, ""}] = max(excess[movement{e.Kind, ""}], e.Length)
+		}
+	}
+	longer := time.Duration(s.P99 - usual)
+	if s.Stalled {
+		longer = max(longer, s.Length)
+	}
+	least := max(causeLeast, time.Duration(causeShare*math.Min(float64(longer), float64(s.Length))))
+	for m, d := range excess {
+		if d >= least {
+			s.Causes = append(s.Causes, m.cause(d))
+		}
+	}
+	answerSilence(s.Causes)
+	slices.SortFunc(s.Causes, func(a, b results.Cause) int {
+		return cmp.Or(cmp.Compare(b.Time, a.Time), cmp.Compare(b.Name, a.Name), cmp.Compare(a.Member, b.Member))
+	})
+	return s
+}
+
+// answerSilence limits the time of a change of leader to the silence of a member, which
+// is what caused the election. The time of a change is an assumption, while a silence is
+// measured, and lasts longer than the part that is seen.
+func answerSilence(causes []results.Cause) {
+	var silence time.Duration
+	for _, c := range causes {
+		if c.Name == "silence" {
+			silence = max(silence, c.Time)
+		}
+	}
+	for i := range causes {
+		if causes[i].Name == "change of leader" && silence > 0 {
+			causes[i].Time = min(causes[i].Time, silence)
+		}
+	}
+}
+
+func (m movement) cause(d time.Duration) results.Cause {
+	c := results.Cause{Name: m.name, Member: m.member, Time: d}
+	rounded := d.Round(time.Millisecond)
+	switch {
+	case m.name == "silence":
+		c.Text = fmt.Sprintf("%s did not answer for %v", m.member, rounded)
+	case m.name == "change of leader":
+		c.Text = fmt.Sprintf("%s saw %d changes of leader", m.member, d/electionTime)
+	case m.member != "":
+		c.Text = fmt.Sprintf("%s of %s took %v more than usual", m.name, m.member, rounded)
+	default:
+		c.Text = fmt.Sprintf("%s took %v", m.name, rounded)
+	}
+	return c
+}

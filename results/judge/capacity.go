@@ -1,0 +1,169 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/stats"
+)
+
+// NewCapacityProbe returns what a capacity search keeps of a run at one rate. It has no
+// verdict yet: see [Probe].
+func NewCapacityProbe(number int, stage string, rate float64, length time.Duration, run *results.Run) results.CapacityProbe {
+	f, atLeast := run.BoundedFigures()
+	all, err := run.Measured("")
+	if err != nil {
+		all = results.Operation{} // its figures are not there either
+	}
+	p := results.CapacityProbe{
+		Number: number, Stage: stage, Rate: rate, Length: length, Achieved: f["throughput"], ErrorRate: f["error_rate"],
+		P50: int64(f["p50"]), P99: int64(f["p99"]), P999: int64(f["p99.9"]), AtLeast: slices.Sorted(maps.Keys(atLeast)),
+	}
+	// Little's law: the mean number of operations under way.
+	if length := run.Length(run.Measures); length > 0 {
+		p.Concurrency = float64(all.ResponseTime.Count) * float64(all.ResponseTime.Mean) / float64(length)
+	}
+	if run.Server != nil {
+		for _, m := range run.Server.Members {
+			p.DBSize = max(p.DBSize, int64(m.Last["db_size"]))
+			p.Revision = max(p.Revision, int64(m.Last["revision"]))
+		}
+	}
+	return p
+}
+
+// CapacityTarget compares the interval of a capacity search with a target, in writes
+// per second. The target is met when all of the interval reaches it and missed when
+// none of it does. It is undecided otherwise, and where the limit was the generator,
+// the machine that it shares with the cluster, or a slow disk.
+func CapacityTarget(c *results.Capacity, writes, writesPerOperation float64) results.Target {
+	t := results.Target{Writes: writes, Achieved: c.Low * writesPerOperation, Verdict: results.TargetUndecided}
+	switch {
+	case writesPerOperation == 0:
+		t.Verdict = results.TargetNone
+	case t.Achieved >= writes:
+		t.Verdict = results.TargetMet
+	case c.Stopped != "":
+		t.Reason = c.Stopped
+	case c.High*writesPerOperation < writes && c.Machine != "":
+		t.Reason = c.Machine
+	case c.High*writesPerOperation < writes && slowDisk(c) != "":
+		t.Reason = slowDisk(c)
+	case c.High*writesPerOperation < writes:
+		t.Verdict = results.TargetMissed
+	default:
+		t.Reason = "the target lies within the interval"
+	}
+	return t
+}
+
+// slowSync is the p99 of an fsync above which etcd's guide calls a disk too slow.
+const slowSync = 10 * time.Millisecond
+
+// slowDisk says that the machine's disk, before the load, was slower than etcd asks
+// for; empty where it was not.
+func slowDisk(c *results.Capacity) string {
+	if d := c.Environment.Disk; d != nil && d.SyncP99 > slowSync {
+		return fmt.Sprintf("an fdatasync on this disk has a p99 of %v: etcd asks for less than %v",
+			d.SyncP99.Round(time.Millisecond), slowSync)
+	}
+	return ""
+}
+
+// Curve returns the probes of the curve of latency versus load, by rate: those that the
+// generator did not limit and that resolve a p50, and of several at one rate, the
+// longest.
+func Curve(c *results.Capacity) []results.CapacityProbe {
+	byRate := map[float64]results.CapacityProbe{}
+	for _, p := range c.Probes {
+		if p.P50 > 0 && p.Verdict != results.GeneratorLimit && p.Stage != results.StageDown && p.Length >= byRate[p.Rate].Length {
+			byRate[p.Rate] = p
+		}
+	}
+	var list []results.CapacityProbe
+	for _, p := range byRate {
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(a, b results.CapacityProbe) int { return cmp.Compare(a.Rate, b.Rate) })
+	return list
+}
+
+// NewFit fits the Universal Scalability Law to the probes of a capacity search that
+// were sustained, or returns nil where they are too few or too much alike. The same
+// seed gives the same bounds.
+func NewFit(c *results.Capacity, seed uint64) *results.USL {
+	var points []results.USLPoint
+	var plain []stats.Point
+	for _, p := range Curve(c) {
+		if p.Verdict == results.Sustained && p.Concurrency > 0 {
+			points = append(points, results.USLPoint{Concurrency: p.Concurrency, Throughput: p.Achieved})
+			plain = append(plain, stats.Point{X: p.Concurrency, Y: p.Achieved})
+		}
+	}
+	fit, ok := stats.FitUSL(plain, seed)
+	if !ok {
+		return nil
+	}
+	return &results.USL{
+		Lambda: results.Estimate(fit.Lambda), Sigma: results.Estimate(fit.Sigma), Kappa: results.Estimate(fit.Kappa),
+		Points: points, Reach: fit.Reach, Peak: fit.Peak,
+	}
+}
+
+// NewPlan compares the lower end of the interval of a capacity search with a demand in
+// the same unit. safe is the share of the maximum that is considered safe, growth that
+// by which the demand grows each month.
+func NewPlan(c *results.Capacity, demand, safe, growth float64) *results.CapacityPlan {
+	p := &results.CapacityPlan{Demand: demand, Safe: safe, SafeRate: safe * c.Low, Growth: growth}
+	p.Headroom = p.SafeRate/demand - 1
+	switch {
+	case p.Headroom <= 0:
+	case growth > 0:
+		p.Months = math.Log(p.SafeRate/demand) / math.Log1p(growth)
+	default:
+		p.Endless = true
+	}
+	if c.MemberDown != nil && c.MemberDown.Low > 0 {
+		p.DownSafeRate = safe * c.MemberDown.Low
+		p.DownHeadroom = p.DownSafeRate/demand - 1
+	}
+	return p
+}
+
+// capacityConfidence is the confidence of the interval of several searches.
+const capacityConfidence = 0.95
+
+// JoinCapacities joins several searches: its interval is the t-interval of the middles
+// of theirs, on a logarithmic scale. Where a search has no lower or no upper end, the
+// lower end is the smallest of theirs and there is no upper end.
+func JoinCapacities(list []*results.Capacity) *results.Capacity {
+	joined := *list[0]
+	joined.Probes = nil
+	var middles []float64
+	for _, c := range list {
+		joined.Repeats = append(joined.Repeats, results.CapacityRange{Low: c.Low, High: c.High})
+		joined.Probes = append(joined.Probes, c.Probes...)
+		if joined.Stopped == "" {
+			joined.Stopped = c.Stopped
+		}
+		if c.Low > 0 && c.High > 0 {
+			middles = append(middles, math.Log(c.Low*c.High)/2)
+		}
+	}
+	joined.Low, joined.High = 0, 0
+	if n := len(middles); n == len(list) && n > 1 {
+		mean, half := stats.MeanInterval(middles, 1-capacityConfidence)
+		joined.Low, joined.High, joined.Confidence = math.Exp(mean-half), math.Exp(mean+half), capacityConfidence
+		return &joined
+	}
+	joined.Low = math.Inf(1)
+	for _, c := range list {
+		joined.Low = min(joined.Low, c.Low)
+	}
+	return &joined
+}

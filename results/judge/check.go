@@ -1,0 +1,264 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// CheckThresholds compares a run with thresholds: all of its measured phases, or the
+// phase that a threshold names, as a whole or in windows. A phase or an operation that
+// the run does not have is an error that lists those it has.
+func CheckThresholds(run *results.Run, thresholds []Threshold, intervals Intervals) ([]results.ThresholdCheck, error) {
+	var checks []results.ThresholdCheck
+	for _, t := range thresholds {
+		if err := t.find(run); err != nil {
+			return nil, err
+		}
+		c := check{results.ThresholdCheck{Text: t.Text, Limit: t.Value, Verdict: results.Pass}}
+		c.IsTime, _ = thresholdMetric(t.Metric)
+		if t.Window == 0 {
+			sum, err := t.total(run)
+			if err != nil {
+				return nil, fmt.Errorf("threshold %q: %w", t.Text, err)
+			}
+			c.judge(t, sum, 0)
+		} else if err := c.eachWindow(t, run, intervals); err != nil {
+			return nil, fmt.Errorf("threshold %q: %w", t.Text, err)
+		}
+		checks = append(checks, c.ThresholdCheck)
+	}
+	return checks, nil
+}
+
+// check is a [results.ThresholdCheck] that is being made.
+type check struct{ results.ThresholdCheck }
+
+// CheckVerdict joins the checks of a run into a verdict. A run that is not valid, was
+// profiled or did not complete never passes.
+func CheckVerdict(run *results.Run, checks []results.ThresholdCheck) (verdict, reason string) {
+	texts := map[string][]string{}
+	for _, c := range checks {
+		texts[c.Verdict] = append(texts[c.Verdict], c.Text)
+	}
+	switch {
+	case run.Validity.Verdict == results.Invalid:
+		return results.Inconclusive, "the measurement is invalid: the generator, not etcd, was the limit"
+	case run.Profiled():
+		return results.Inconclusive, "the run was profiled, which costs something: judge one that was not"
+	case len(texts[results.Fail]) > 0:
+		return results.Fail, "not kept: " + strings.Join(texts[results.Fail], "; ")
+	case run.Outcome != results.Completed:
+		return results.Inconclusive, "the run did not come to its end: " + string(run.Outcome)
+	case len(texts[results.Inconclusive]) > 0:
+		return results.Inconclusive, "cannot be told: " + strings.Join(texts[results.Inconclusive], "; ")
+	case len(checks) == 0:
+		return results.Inconclusive, "there are no thresholds"
+	}
+	return results.Pass, fmt.Sprintf("%d of %d thresholds kept", len(checks), len(checks))
+}
+
+// find returns an error for a phase or an operation that the run does not have.
+func (t Threshold) find(run *results.Run) error {
+	var phases, ops []string
+	for _, ph := range run.Plan.Phases {
+		phases = append(phases, ph.Name)
+	}
+	if t.Phase != "" && !slices.Contains(phases, t.Phase) {
+		return fmt.Errorf("threshold %q: no phase %q%s: there are %s",
+			t.Text, t.Phase, results.Nearest(t.Phase, phases), strings.Join(phases, ", "))
+	}
+	for _, o := range run.Operations {
+		if t.covers(run, o.Phase) && !slices.Contains(ops, o.Op) {
+			ops = append(ops, o.Op)
+		}
+	}
+	if !slices.Contains(ops, t.Op) {
+		return fmt.Errorf("threshold %q: no operation %q%s: there are %s", t.Text, t.Op, results.Nearest(t.Op, ops), strings.Join(ops, ", "))
+	}
+	return nil
+}
+
+// covers reports whether a threshold is about a phase: the one that it names, or all
+// measured ones.
+func (t Threshold) covers(run *results.Run, phase string) bool {
+	if t.Phase != "" {
+		return phase == t.Phase
+	}
+	return run.Measures(phase)
+}
+
+// stretch is one kind of operation over a stretch of a run.
+type stretch struct {
+	results.Operation
+	length time.Duration
+}
+
+// total adds up the operation that the threshold is about.
+func (t Threshold) total(run *results.Run) (stretch, error) {
+	covers := func(phase string) bool { return t.covers(run, phase) }
+	sum, err := run.Sum(covers, func(o *results.Operation) bool { return o.Op == t.Op })
+	return stretch{sum, run.Length(covers)}, err
+}
+
+// eachWindow judges the windows of a run: stretches of consecutive seconds. A last one
+// that is shorter than the others is left out.
+func (c *check) eachWindow(t Threshold, run *results.Run, intervals Intervals) error {
+	var window []results.Operation
+	var start, length time.Duration
+	err := intervals(func(i *results.Interval) error {
+		if !t.covers(run, i.Phase) {
+			return nil
+		}
+		if length == 0 {
+			start = i.Start
+		}
+		length += i.Length
+		for _, o := range i.Operations {
+			if o.Op == t.Op && o.Phase == i.Phase {
+				window = append(window, o)
+			}
+		}
+		if length < t.Window-50*time.Millisecond { // seconds are not exact
+			return nil
+		}
+		sum, err := results.Sum(length, window...)
+		c.Windows++
+		c.judge(t, stretch{sum, length}, start)
+		window, length = nil, 0
+		return err
+	})
+	if err == nil && c.Windows == 0 {
+		c.Verdict, c.Reason = results.Inconclusive, "the run is shorter than a window"
+	}
+	return err
+}
+
+// judge compares one stretch with the threshold and keeps the worst.
+func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
+	v, err := t.measure(sum)
+	if err != nil {
+		if c.Verdict == results.Pass {
+			c.Verdict, c.Reason = results.Inconclusive, err.Error()
+		}
+		return
+	}
+	holds := t.holds(v.value)
+	lower := t.Comparison == ">" || t.Comparison == ">="
+	worse := v.value > c.Value
+	if lower {
+		worse = v.value < c.Value
+	}
+	if worse || c.Windows <= 1 && c.Failed == 0 {
+		c.Value, c.AtLeast, c.At = v.value, v.atLeast, at
+	}
+	switch {
+	case !holds && v.atLeast && lower:
+		// The true value may be above the bound yet.
+		if c.Verdict == results.Pass {
+			c.Verdict, c.Reason = results.Inconclusive, "operations did not finish: what was measured is a lower bound"
+		}
+	case !holds:
+		c.Verdict, c.Reason = results.Fail, ""
+		if t.Window > 0 {
+			c.Failed++
+		}
+	case v.atLeast && !lower && c.Verdict == results.Pass:
+		c.Verdict, c.Reason = results.Inconclusive, "operations did not finish: what was measured is a lower bound"
+	}
+}
+
+func (t Threshold) holds(v float64) bool {
+	switch t.Comparison {
+	case "<":
+		return v < t.Value
+	case "<=":
+		return v <= t.Value
+	case ">":
+		return v > t.Value
+	case ">=":
+		return v >= t.Value
+	}
+	return v == t.Value
+}
+
+// measurement is a value, or a lower bound of it.
+type measurement struct {
+	value   float64
+	atLeast bool
+}
+
+// measure returns the threshold's figure of a stretch.
+func (t Threshold) measure(sum stretch) (measurement, error) {
+	number := func(n uint64) (measurement, error) { return measurement{value: float64(n)}, nil }
+	switch t.Metric {
+	case "throughput":
+		if sum.length <= 0 {
+			return measurement{}, fmt.Errorf("no time was measured")
+		}
+		return measurement{value: sum.Throughput}, nil
+	case "offered":
+		return number(sum.Offered)
+	case "completed":
+		return number(sum.Completed)
+	case "failed":
+		return number(sum.Failed)
+	case "dropped":
+		return number(sum.Dropped)
+	case "unfinished":
+		return number(sum.Unfinished)
+	case "failed_ratio":
+		if sum.Ended() == 0 {
+			return measurement{}, fmt.Errorf("no operation was offered")
+		}
+		return measurement{value: sum.ErrorRate()}, nil
+	}
+	return t.measureTime(sum)
+}
+
+// measureTime returns a point of the distribution of times that the threshold is about.
+func (t Threshold) measureTime(sum stretch) (measurement, error) {
+	series, point, _ := strings.Cut(t.Metric, ".")
+	times := map[string]results.Latency{
+		"response_time": sum.ResponseTime, "service_time": sum.ServiceTime, "queue_time": sum.QueueTime,
+		"all_response_time": sum.AllResponseTime,
+	}[series]
+	if times.Count == 0 {
+		return measurement{}, fmt.Errorf("there are no samples")
+	}
+	bounds := sum.UnfinishedResponseTime
+	if series == "service_time" || series == "queue_time" {
+		bounds = results.Latency{} // these are of completed operations
+	}
+	m := measurement{atLeast: bounds.Count > 0}
+	switch point {
+	case "min":
+		m.value, m.atLeast = float64(times.Min), bounds.Count > 0 && times.Min >= bounds.Min
+		return m, nil
+	case "max":
+		m.value = float64(times.Max)
+		return m, nil
+	case "mean":
+		m.value = float64(times.Mean)
+		return m, nil
+	case "stddev":
+		h, err := times.Histogram()
+		if err != nil {
+			return measurement{}, err
+		}
+		m.value = h.StdDev()
+		return m, nil
+	}
+	var p float64
+	if _, err := fmt.Sscanf(point, "p%g", &p); err != nil {
+		return measurement{}, fmt.Errorf("no point %q", point)
+	}
+	q := times.Percentile(p).Above(bounds)
+	if !q.Resolved {
+		return measurement{}, fmt.Errorf("fewer than ten of %d samples lie beyond it", times.Count)
+	}
+	return measurement{float64(q.Time), q.AtLeast}, nil
+}

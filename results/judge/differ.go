@@ -1,0 +1,59 @@
+package judge
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Differences lists in what two runs differ besides their figures: plan, cluster,
+// machine, validity, profiles. Where there are none, their figures differ only because
+// of the label and by chance.
+func Differences(a, b *results.Run) []string {
+	var list []string
+	differ := func(what, x, y string) {
+		if x != y {
+			list = append(list, fmt.Sprintf("%s: %s against %s", what, cmp.Or(results.Clip(x), "none"), cmp.Or(results.Clip(y), "none")))
+		}
+	}
+	differ("workload", a.Plan.Workload, b.Plan.Workload)
+	for i, e := range a.Plan.Entries() {
+		if others := b.Plan.Entries(); i < len(others) && a.Plan.Workload == b.Plan.Workload {
+			for _, name := range keysOf(e.Params, others[i].Params) {
+				differ(e.Name+" "+name, e.Params[name], others[i].Params[name])
+			}
+			differ(e.Name+" weight", fmt.Sprint(e.Weight), fmt.Sprint(others[i].Weight))
+		}
+	}
+	for _, name := range keysOf(a.Plan.Parameters, b.Plan.Parameters) {
+		differ(name, fmt.Sprint(a.Plan.Parameters[name]), fmt.Sprint(b.Plan.Parameters[name]))
+	}
+	differ("clients", fmt.Sprint(a.Plan.Clients), fmt.Sprint(b.Plan.Clients))
+	differ("connections", fmt.Sprint(a.Plan.Conns), fmt.Sprint(b.Plan.Conns))
+	differ("phases", a.Plan.DescribePhases(), b.Plan.DescribePhases())
+	differ("cluster", a.Cluster.Kind, b.Cluster.Kind)
+	differ("members", fmt.Sprint(len(a.Cluster.Members)), fmt.Sprint(len(b.Cluster.Members)))
+	differ("etcd", a.Cluster.Version, b.Cluster.Version)
+	for _, name := range keysOf(a.Cluster.Settings, b.Cluster.Settings) {
+		differ(name, a.Cluster.Settings[name], b.Cluster.Settings[name])
+	}
+	differ("machine", a.Environment.Machine(), b.Environment.Machine())
+	differ("etcdbench", a.Environment.Tool, b.Environment.Tool)
+	differ("validity", a.Validity.Verdict, b.Validity.Verdict)
+	differ("outcome", string(a.Outcome), string(b.Outcome))
+	differ("profiled", fmt.Sprint(a.Profiled()), fmt.Sprint(b.Profiled()))
+	return list
+}
+
+// keysOf returns the keys of two maps, sorted.
+func keysOf[V any](a, b map[string]V) []string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]V{}
+	}
+	maps.Copy(all, b)
+	return slices.Sorted(maps.Keys(all))
+}

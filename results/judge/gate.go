@@ -1,0 +1,312 @@
+package judge
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/stats"
+)
+
+// Metric is a figure of a run, see [results.Run.Figures], that gates compare.
+type Metric struct {
+	Name, Unit string
+	// Higher says that more is better.
+	Higher bool
+	// Primary says that the verdict rests on it, unless other metrics are named.
+	Primary bool
+	// Margin is the smallest change that matters, as a share.
+	Margin float64
+}
+
+// Metrics lists what gates compare.
+func Metrics() []Metric {
+	return []Metric{
+		{Name: "throughput", Unit: "/s", Higher: true, Primary: true, Margin: 0.05},
+		{Name: "p50", Unit: "ns", Primary: true, Margin: 0.05},
+		{Name: "p99", Unit: "ns", Primary: true, Margin: 0.10},
+		{Name: "cpu", Unit: "ns", Primary: true, Margin: 0.05},
+		{Name: "allocs", Unit: "objects", Primary: true, Margin: 0.02},
+		{Name: "alloc_bytes", Unit: "bytes", Primary: true, Margin: 0.02},
+		{Name: "network_bytes", Unit: "bytes", Primary: true, Margin: 0.02},
+		{Name: "fsyncs", Primary: true, Margin: 0.02},
+		{Name: "wal_bytes", Unit: "bytes", Margin: 0.02},
+		{Name: "disk_written", Unit: "bytes", Margin: 0.02},
+		{Name: "p99.9", Unit: "ns", Margin: 0.10},
+		{Name: "failover", Unit: "ns", Margin: 0.10},
+	}
+}
+
+// Rules decide an A/B comparison from its rounds. They are [results.GateRules] that are
+// applied.
+type Rules results.GateRules
+
+// DefaultRules decide after 12 or after 24 rounds. When nothing differs they fail 1 %
+// of the jobs at most, and when a metric is worse by its margin they pass 5 % at most.
+func DefaultRules() Rules {
+	rules := Rules{Margins: map[string]float64{}, Looks: []int{12, 24}, FalseFail: 0.01, FalsePass: 0.05}
+	for _, m := range Metrics() {
+		rules.Margins[m.Name] = m.Margin
+		if m.Primary {
+			rules.Primary = append(rules.Primary, m.Name)
+		}
+	}
+	return rules
+}
+
+// Validate returns an error for rules that cannot be applied.
+func (r Rules) Validate() error {
+	switch {
+	case len(r.Primary) == 0:
+		return fmt.Errorf("a gate needs a primary metric")
+	case len(r.Looks) == 0 || !slices.IsSorted(r.Looks) || r.Looks[0] < 1 || r.Looks[len(r.Looks)-1] > stats.MaxDifferences:
+		return fmt.Errorf("rounds must be between 1 and %d, and rise", stats.MaxDifferences)
+	case !(r.FalseFail > 0 && r.FalseFail < 1) || !(r.FalsePass > 0 && r.FalsePass < 1):
+		return fmt.Errorf("the probabilities of a false verdict must be between 0 and 1")
+	}
+	for _, name := range r.Primary {
+		if err := checkMetric(name); err != nil {
+			return err
+		}
+	}
+	for name, margin := range r.Margins {
+		if err := checkMetric(name); err != nil {
+			return err
+		}
+		if !(margin > 0 && margin < 10) {
+			return fmt.Errorf("the margin of %s must be a positive share, not %v", name, margin)
+		}
+	}
+	// The smallest probability that so many rounds can show.
+	if n := r.Looks[len(r.Looks)-1]; math.Pow(0.5, float64(n)) > r.alphaFail() {
+		return fmt.Errorf("%d rounds cannot fail anything at a false-fail rate of %g over %d metrics: it takes %d",
+			n, r.FalseFail, len(r.Primary), int(math.Ceil(-math.Log2(r.alphaFail()))))
+	}
+	return nil
+}
+
+func checkMetric(name string) error {
+	var names []string
+	for _, m := range Metrics() {
+		if m.Name == name {
+			return nil
+		}
+		names = append(names, m.Name)
+	}
+	return fmt.Errorf("no metric %q%s: there are %s", name, results.Nearest(name, names), strings.Join(names, ", "))
+}
+
+// alphaFail is the share of the false fails that each primary metric has at each
+// look: by Bonferroni's inequality, their sum bounds that of the job.
+func (r Rules) alphaFail() float64 {
+	return r.FalseFail / float64(len(r.Looks)*len(r.Primary))
+}
+
+// alphaPass is the share of the false passes at each look. It is not split over
+// metrics: a pass wants all of them, so a job that passes wrongly passes the one
+// that is worse, whichever that is.
+func (r Rules) alphaPass() float64 { return r.FalsePass / float64(len(r.Looks)) }
+
+// Round is one round of an A/B comparison: each side's figures.
+type Round struct {
+	Number              int
+	Baseline, Candidate map[string]float64
+	// BaselineAtLeast and CandidateAtLeast are the figures that are lower bounds.
+	BaselineAtLeast, CandidateAtLeast map[string]bool
+}
+
+// NewRound returns the figures of the two runs of a round.
+func NewRound(number int, baseline, candidate *results.Run) Round {
+	r := Round{Number: number}
+	r.Baseline, r.BaselineAtLeast = baseline.BoundedFigures()
+	r.Candidate, r.CandidateAtLeast = candidate.BoundedFigures()
+	return r
+}
+
+// Judge compares the two sides of all rounds, metric by metric. It may be called after
+// every round to show the progress; the verdicts hold only after a number of rounds
+// that the rules name, see [Rules.Look].
+func (r Rules) Judge(rounds []Round) []results.MetricVerdict {
+	var list []results.MetricVerdict
+	for _, m := range Metrics() {
+		// A metric that is not primary and that no run has is left out.
+		if v := r.judgeMetric(m, rounds); v.Primary || v.Rounds > 0 {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+func (r Rules) judgeMetric(m Metric, rounds []Round) results.MetricVerdict {
+	margin := r.Margins[m.Name]
+	if margin == 0 {
+		margin = m.Margin
+	}
+	v := results.MetricVerdict{
+		Name: m.Name, Unit: m.Unit, Higher: m.Higher, Primary: slices.Contains(r.Primary, m.Name), Margin: margin,
+		Verdict: results.NotMeasured,
+	}
+	var differences, baseline, candidate []float64
+	for _, round := range rounds {
+		b, okB := round.Baseline[m.Name]
+		c, okC := round.Candidate[m.Name]
+		if !okB || !okC || b <= 0 || c <= 0 {
+			continue
+		}
+		v.BaselineAtLeast = v.BaselineAtLeast || round.BaselineAtLeast[m.Name]
+		v.CandidateAtLeast = v.CandidateAtLeast || round.CandidateAtLeast[m.Name]
+		d := math.Log(c / b)
+		if m.Higher {
+			d = -d
+		}
+		differences, baseline, candidate = append(differences, d), append(baseline, b), append(candidate, c)
+	}
+	v.Rounds = len(differences)
+	if len(differences) == 0 || len(differences) < len(rounds) {
+		return v
+	}
+	v.Baseline, v.Candidate = stats.Median(baseline), stats.Median(candidate)
+	shift, err := stats.NewShift(differences, r.alphaFail(), r.alphaPass())
+	if err != nil {
+		return v
+	}
+	applyShift(&v, shift, math.Log1p(margin))
+	v.Noise = math.Expm1(stats.Spread(differences))
+	v.Detectable = detectable(shift, r.alphaFail(), math.Log1p(margin))
+	return v
+}
+
+// applyShift turns a shift of logarithms into a verdict and shares.
+func applyShift(v *results.MetricVerdict, s stats.Shift, delta float64) {
+	switch {
+	case s.Lower > 0 && s.Estimate >= delta:
+		v.Verdict = results.Fail
+	case s.Upper < delta:
+		v.Verdict = results.Pass
+		if s.Lower > 0 {
+			v.Note = "worse, but by less than the margin"
+		}
+	default:
+		v.Verdict = results.Inconclusive
+	}
+	if s.Upper < 0 {
+		v.Note = "better"
+	}
+	// The candidate may be worse than its lower bound, and the baseline, too.
+	if v.CandidateAtLeast && v.Verdict == results.Pass || v.BaselineAtLeast && v.Verdict == results.Fail {
+		v.Verdict, v.Note = results.Inconclusive, "operations did not finish: what was measured is a lower bound"
+	}
+	v.Estimate = math.Expm1(s.Estimate)
+	share := func(bound float64) *float64 {
+		if math.IsInf(bound, 0) {
+			return nil
+		}
+		b := math.Expm1(bound)
+		return &b
+	}
+	v.Lower, v.Upper = share(s.Lower), share(s.Upper)
+}
+
+// detectable returns the smallest change that such a job fails nine times in ten. Its
+// lower bound must be above 0 and its estimate above the margin; how much both scatter
+// follows from the distance between them.
+func detectable(s stats.Shift, alpha, delta float64) float64 {
+	if math.IsInf(s.Lower, -1) {
+		return 0
+	}
+	width := s.Estimate - s.Lower
+	scatter := width / stats.NormalQuantile(1-alpha)
+	return math.Expm1(max(delta, width) + stats.NormalQuantile(0.9)*scatter)
+}
+
+// RoundsNeeded returns how many rounds a job needs to fail a change of the size effect
+// nine times in ten, where noise is the standard deviation of one round's difference.
+// Both are shares. It is 0 where more than [stats.MaxDifferences] are needed. The
+// signed-rank test needs 5 % more rounds than the t-test of normal differences.
+func (r Rules) RoundsNeeded(noise, effect float64) int {
+	alpha := r.alphaFail()
+	if !(alpha > 0 && alpha < 1) {
+		return 0 // rules from a file that no gate has had
+	}
+	sd, size := math.Log1p(noise), math.Log1p(effect)
+	z := stats.NormalQuantile(1-alpha) + stats.NormalQuantile(0.9)
+	n := max(math.Ceil(-math.Log2(alpha)), math.Ceil(1.05*math.Pow(z*sd/size, 2)))
+	if !(n <= stats.MaxDifferences) {
+		return 0
+	}
+	return int(n)
+}
+
+// Decide joins the verdicts on the primary metrics into that of the job: fail if any
+// fails, pass if all pass, inconclusive otherwise.
+func Decide(metrics []results.MetricVerdict) (verdict, reason string) {
+	names := map[string][]string{}
+	var bounds []string
+	for _, m := range metrics {
+		if m.Primary {
+			names[m.Verdict] = append(names[m.Verdict], m.Name)
+		}
+		if m.Primary && m.Verdict == results.Inconclusive && (m.BaselineAtLeast || m.CandidateAtLeast) {
+			bounds = append(bounds, m.Name)
+		}
+	}
+	switch {
+	case len(names[results.Fail]) > 0:
+		return results.Fail, "worse by more than the margin: " + strings.Join(names[results.Fail], ", ")
+	case len(names[results.Pass]) == 0:
+		return results.Inconclusive, "nothing was measured that the verdict rests on"
+	case len(bounds) > 0:
+		return results.Inconclusive, "operations did not finish, so that only lower bounds are known: " + strings.Join(bounds, ", ")
+	case len(names[results.Inconclusive]) > 0:
+		return results.Inconclusive, "too few rounds, or too much noise, to tell: " + strings.Join(names[results.Inconclusive], ", ")
+	case len(names[results.NotMeasured]) > 0:
+		return results.Inconclusive, "not measured in every round: " + strings.Join(names[results.NotMeasured], ", ")
+	}
+	return results.Pass, "no primary metric is worse by its margin or more"
+}
+
+// Look judges the rounds and reports whether the job is done: after a number of rounds
+// that the rules name, if the verdict is not inconclusive or the number is the last.
+func (r Rules) Look(rounds []Round) (metrics []results.MetricVerdict, verdict, reason string, done bool) {
+	metrics = r.Judge(rounds)
+	verdict, reason = Decide(metrics)
+	look := slices.Index(r.Looks, len(rounds))
+	done = look >= 0 && (verdict != results.Inconclusive || look == len(r.Looks)-1)
+	return metrics, verdict, reason, done
+}
+
+// maxDropped is the share of dropped rounds above which a comparison is void.
+const maxDropped = 0.20
+
+// TooManyDropped reports whether so many rounds were dropped that the rest may be a
+// biased selection.
+func TooManyDropped(dropped, counted int) bool {
+	return float64(dropped) > maxDropped*float64(dropped+counted)
+}
+
+// Void says why a round with this run does not count, and is empty where it does. It
+// depends neither on the side of the run nor on its figures.
+func Void(r *results.Run) string {
+	switch {
+	case r.Outcome != results.Completed:
+		return "a run was " + string(r.Outcome) + ": " + r.Reason
+	case r.Validity.Verdict == results.Invalid:
+		why := ""
+		for _, reason := range r.Validity.Reasons {
+			if reason.Severity == results.Invalid {
+				why = ": " + reason.Message
+			}
+		}
+		return "the generator was the limit" + why
+	}
+	if r.Server != nil && r.Resilience == nil { // faults change the leader on purpose
+		for _, m := range r.Server.Members {
+			if m.Growth["leader_changes"] > 0 {
+				return "the leader changed"
+			}
+		}
+	}
+	return ""
+}

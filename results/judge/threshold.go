@@ -1,0 +1,110 @@
+package judge
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Threshold is a bound on one figure of one kind of operation:
+//
+//	put.response_time.p99 < 20ms
+//	put.throughput >= 10000/s for every 10s window
+//	measure:put.failed == 0
+//
+// Times need a unit; a rate may have /s; counts and ratios are plain numbers.
+type Threshold struct {
+	// Text is the threshold as it was written.
+	Text string
+	// Op is the kind of operation, Metric one of its figures. Phase is the only
+	// phase that it is about; empty means all measured ones.
+	Phase, Op, Metric string
+	// Comparison is one of < <= > >= ==.
+	Comparison string
+	// Value is in nanoseconds for times, per second for rates.
+	Value float64
+	// Window is the length of the windows that must each be within the threshold; 0
+	// means the measured phases as a whole.
+	Window time.Duration
+}
+
+// The metrics of thresholds.
+var (
+	thresholdTimes   = []string{"response_time", "service_time", "queue_time", "all_response_time"}
+	thresholdPoints  = []string{"min", "mean", "stddev", "p50", "p90", "p95", "p99", "p99.9", "p99.99", "max"}
+	thresholdNumbers = []string{"throughput", "offered", "completed", "failed", "dropped", "unfinished", "failed_ratio"}
+)
+
+var thresholdForm = regexp.MustCompile(`^\s*([^\s.]+)\.([a-z0-9_.]+)\s*(<=|>=|==|<|>)\s*([0-9.eE+-]+)\s*([a-zµ/%]*)\s*` +
+	`(?:for\s+every\s+(\S+)\s+window)?\s*$`)
+
+// ParseThreshold parses a threshold. Whether its phase and its operation exist is
+// checked against a run, by [CheckThresholds].
+func ParseThreshold(text string) (Threshold, error) {
+	if len(text) > 300 {
+		return Threshold{}, errors.New("threshold: longer than 300 characters")
+	}
+	m := thresholdForm.FindStringSubmatch(text)
+	if m == nil {
+		return Threshold{}, fmt.Errorf("threshold %q: want OPERATION.METRIC < VALUE, such as put.response_time.p99 < 20ms", text)
+	}
+	t := Threshold{Text: text, Op: m[1], Metric: m[2], Comparison: m[3]}
+	if phase, op, ok := strings.Cut(m[1], ":"); ok {
+		if phase == "" || op == "" {
+			return t, fmt.Errorf("threshold %q: want PHASE:OPERATION, such as measure:put, not %q", text, m[1])
+		}
+		t.Phase, t.Op = phase, op
+	}
+	isTime, err := thresholdMetric(t.Metric)
+	if err != nil {
+		return t, fmt.Errorf("threshold %q: %w", text, err)
+	}
+	if t.Value, err = strconv.ParseFloat(m[4], 64); err != nil {
+		return t, fmt.Errorf("threshold %q: %q is not a number", text, m[4])
+	}
+	unit := m[5]
+	switch {
+	case isTime:
+		d, err := time.ParseDuration("1" + unit)
+		if unit == "" || err != nil {
+			return t, fmt.Errorf("threshold %q: a time needs a unit, such as %sms", text, m[4])
+		}
+		if t.Value *= float64(d); math.IsInf(t.Value, 0) {
+			return t, fmt.Errorf("threshold %q: %s%s is more than there is", text, m[4], unit)
+		}
+	case unit == "%" && t.Metric == "failed_ratio":
+		t.Value /= 100
+	case unit != "" && (unit != "/s" || t.Metric != "throughput"):
+		return t, fmt.Errorf("threshold %q: %s has no unit %q", text, t.Metric, unit)
+	}
+	if m[6] != "" {
+		if t.Window, err = time.ParseDuration(m[6]); err != nil || t.Window < time.Second {
+			return t, fmt.Errorf("threshold %q: a window is a time of one second or more, not %q", text, m[6])
+		}
+	}
+	return t, nil
+}
+
+// thresholdMetric reports whether a metric is a time. A name that no metric has is an
+// error.
+func thresholdMetric(metric string) (isTime bool, err error) {
+	series, point, _ := strings.Cut(metric, ".")
+	switch {
+	case slices.Contains(thresholdNumbers, metric):
+		return false, nil
+	case slices.Contains(thresholdTimes, series) && slices.Contains(thresholdPoints, point):
+		return true, nil
+	case slices.Contains(thresholdTimes, series):
+		return false, fmt.Errorf("%q is none of %s", point, strings.Join(thresholdPoints, ", "))
+	}
+	return false, fmt.Errorf("no metric %q%s: there are %s, and %s with %s",
+		metric, results.Nearest(series, slices.Concat(thresholdNumbers, thresholdTimes)),
+		strings.Join(thresholdNumbers, ", "), strings.Join(thresholdTimes, ", "), strings.Join(thresholdPoints, ", "))
+}

@@ -1,0 +1,66 @@
+package judge
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// RunVerdict judges a run by thresholds, or by its plan's where none are given. A
+// threshold that cannot be read, or that the run cannot be judged by, is an error.
+func RunVerdict(run *results.Run, texts []string, intervals Intervals) (*results.Verdict, error) {
+	if len(texts) == 0 {
+		texts = run.Plan.Thresholds
+	}
+	if len(texts) == 0 {
+		return nil, errors.New("there is nothing to judge by: the result's scenario has no thresholds; give one with --threshold")
+	}
+	var thresholds []Threshold
+	for _, text := range texts {
+		t, err := ParseThreshold(text)
+		if err != nil {
+			return nil, err
+		}
+		thresholds = append(thresholds, t)
+	}
+	checks, err := CheckThresholds(run, thresholds, intervals)
+	if err != nil {
+		return nil, err
+	}
+	v := &results.Verdict{
+		Schema: results.VerdictSchema, Gate: "thresholds", Started: run.Started, Ended: run.Ended, Candidate: run.ID,
+		Workload: run.Plan.Workload, Machine: run.Environment.Machine(), Checks: checks,
+	}
+	v.Verdict, v.Reason = CheckVerdict(run, checks)
+	return v, nil
+}
+
+// HistoryVerdict looks for changes in the runs of a directory. skipped are results that
+// could not be read.
+func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, margins map[string]float64) *results.Verdict {
+	v := &results.Verdict{
+		Schema: results.VerdictSchema, Gate: "history", Workload: dir, Started: time.Now().Round(0),
+		Verdict: results.Pass, Reason: "no figure is worse by its margin than before its last change",
+	}
+	for _, err := range skipped {
+		v.Warnings = append(v.Warnings, results.Warning{Code: "left-out", Message: err.Error()})
+	}
+	var err error
+	v.Changes, err = HistoryChanges(runs, margins)
+	v.Ended = time.Now().Round(0)
+	var alerts []string
+	for _, c := range v.Changes {
+		if c.Alert {
+			alerts = append(alerts, c.Metric+" since "+c.Run)
+		}
+	}
+	switch {
+	case err != nil:
+		v.Verdict, v.Reason = results.Inconclusive, err.Error()
+	case len(alerts) > 0:
+		v.Verdict, v.Reason = results.Fail, "worse by the margin or more: "+strings.Join(alerts, ", ")
+	}
+	return v
+}

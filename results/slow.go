@@ -1,0 +1,31 @@
+package results
+
+import "time"
+
+// Slow is a slow stretch of the measured phases: its p99 of a second was above three
+// times the run's median. See results/judge for how stretches are found.
+type Slow struct {
+	Start  time.Duration `json:"start_ns"`
+	Length time.Duration `json:"length_ns"`
+	// P99 is the highest p99 of the stretch's seconds, and Usual the run's median, both
+	// of response time. Stalled says that nothing completed in some second.
+	P99     int64 `json:"p99_ns"`
+	Usual   int64 `json:"usual_p99_ns"`
+	Stalled bool  `json:"stalled,omitempty"`
+	// FewSamples says that P99 is of a second in which fewer than ten operations were
+	// slower, so that it describes that second and resolves no percentile.
+	FewSamples bool `json:"few_samples,omitempty"`
+	// Causes are the signals that rose at the same time, the strongest first. It is
+	// empty when no monitored signal changed.
+	Causes []Cause `json:"causes"`
+}
+
+// Cause is a signal that took longer than usual while the run was slow. That both
+// happened at the same time is all that is known.
+type Cause struct {
+	Name   string `json:"name"`
+	Member string `json:"member,omitempty"`
+	// Time is how much longer than usual it took.
+	Time time.Duration `json:"time_ns"`
+	Text string        `json:"text"`
+}

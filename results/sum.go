@@ -1,0 +1,191 @@
+package results
+
+import (
+	"fmt"
+	"time"
+)
+
+// Sum adds operations up into one: the counts, the histograms, what the workload
+// counted and the errors. The throughput of the sum is over a stretch of that length.
+// What all operations have in common, such as the phase or the name, the sum has, too.
+func Sum(length time.Duration, ops ...Operation) (Operation, error) {
+	var s operationSum
+	for i := range ops {
+		if err := s.add(&ops[i]); err != nil {
+			return Operation{}, err
+		}
+	}
+	return s.operation(length)
+}
+
+// operationSum is a sum of operations that is being made.
+type operationSum struct {
+	op        Operation
+	latencies [5]latencySum
+	any       bool
+}
+
+// parts returns the latencies of an operation that are recorded; the others are sums
+// of them.
+func (o *Operation) parts() [5]*Latency {
+	return [5]*Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime}
+}
+
+func (s *operationSum) add(o *Operation) error {
+	for k, l := range o.parts() {
+		if err := s.latencies[k].add(*l); err != nil {
+			return fmt.Errorf("operation %s/%s: %w", Clip(o.Phase), Clip(o.Op), err)
+		}
+	}
+	s.count(o)
+	for _, c := range o.Counts {
+		s.op.Counts = addCount(s.op.Counts, c)
+	}
+	for _, e := range o.Errors {
+		s.op.Errors = addError(s.op.Errors, e)
+	}
+	return nil
+}
+
+// count adds what needs no histogram.
+func (s *operationSum) count(o *Operation) {
+	s.identify(o)
+	t := &s.op
+	t.Offered += o.Offered
+	t.Completed += o.Completed
+	t.Failed += o.Failed
+	t.Dropped += o.Dropped
+	t.Unfinished += o.Unfinished
+	t.TimedOut += o.TimedOut
+	t.CompletedLate += o.CompletedLate
+	t.Overflow += o.Overflow
+}
+
+// identity returns an operation of the same kind without anything counted.
+func (o *Operation) identity() Operation {
+	return Operation{Phase: o.Phase, Op: o.Op, Write: o.Write, Arrived: o.Arrived, Of: o.Of, Sign: o.Sign}
+}
+
+// identify keeps what all operations of the sum have in common.
+func (s *operationSum) identify(o *Operation) {
+	t := &s.op
+	if !s.any {
+		s.any = true
+		errors := t.Errors
+		*t = o.identity()
+		t.Errors = errors
+		return
+	}
+	if t.Phase != o.Phase {
+		t.Phase = ""
+	}
+	if t.Op != o.Op {
+		t.Op = ""
+	}
+	if t.Of != o.Of {
+		t.Of = ""
+	}
+	if t.Sign != o.Sign {
+		t.Sign = 0
+	}
+	t.Write, t.Arrived = t.Write && o.Write, t.Arrived && o.Arrived
+}
+
+// operation returns the sum.
+func (s *operationSum) operation(length time.Duration) (Operation, error) {
+	o := s.op
+	for k, l := range o.parts() {
+		var err error
+		if *l, err = s.latencies[k].latency(); err != nil {
+			return Operation{}, err
+		}
+	}
+	return o, o.Complete(length)
+}
+
+// Complete sets the figures of an operation that follow from others: the throughput
+// over a stretch of that length, and the response times of all.
+func (o *Operation) Complete(length time.Duration) (err error) {
+	o.Throughput = o.rate(length)
+	o.AllResponseTime, err = MergeLatency(o.ResponseTime, o.FailedResponseTime)
+	return err
+}
+
+// rate returns the operations that were completed in time, per second.
+func (o *Operation) rate(length time.Duration) float64 {
+	if length <= 0 {
+		return 0
+	}
+	return float64(o.Completed-min(o.CompletedLate, o.Completed)) / length.Seconds()
+}
+
+func addCount(counts []Count, c Count) []Count {
+	for i := range counts {
+		if counts[i].Name == c.Name {
+			counts[i].Count += c.Count
+			return counts
+		}
+	}
+	return append(counts, c)
+}
+
+func addError(errs []ErrorClass, e ErrorClass) []ErrorClass {
+	for i := range errs {
+		if errs[i].Code == e.Code && errs[i].Etcd == e.Etcd {
+			errs[i].Count += e.Count
+			return errs
+		}
+	}
+	return append(errs, e)
+}
+
+// Ended returns how many operations have an outcome. Over a whole phase, that is all
+// that were offered; in an interval, others may be under way.
+func (o Operation) Ended() uint64 { return o.Completed + o.NotCompleted() }
+
+// NotCompleted returns how many operations failed, were dropped or did not finish.
+func (o Operation) NotCompleted() uint64 { return o.Failed + o.Dropped + o.Unfinished }
+
+// ErrorRate returns the share of the operations that failed, were dropped or did not
+// finish, of all that have an outcome. It is 0 where none has.
+func (o Operation) ErrorRate() float64 {
+	if o.Ended() == 0 {
+		return 0
+	}
+	return float64(o.NotCompleted()) / float64(o.Ended())
+}
+
+// Percentile returns a percentile (0–100) of the response time, with unfinished
+// operations as lower bounds.
+func (o Operation) Percentile(p float64) Percentile { return o.Percentiles(p)[0] }
+
+// Percentiles returns several percentiles of the response time.
+func (o Operation) Percentiles(ps ...float64) []Percentile {
+	list := o.ResponseTime.Percentiles(ps...)
+	for i := range list {
+		list[i] = list[i].Above(o.UnfinishedResponseTime)
+	}
+	return list
+}
+
+// Above marks the percentile as a lower bound where the bounds, which are a part of the
+// distribution, reach into it.
+func (q Percentile) Above(bounds Latency) Percentile {
+	q.AtLeast = bounds.Count > 0 && int64(q.Time) >= bounds.Min
+	return q
+}
+
+// LowerBounds returns the names of the response time's figures that are lower bounds:
+// percentiles that are resolved, the mean and the maximum.
+func (o Operation) LowerBounds() []string {
+	if o.UnfinishedResponseTime.Count == 0 {
+		return nil
+	}
+	names := []string{"mean", "max"}
+	for _, q := range o.Percentiles(savedPercentiles[:]...) {
+		if q.Resolved && q.AtLeast {
+			names = append(names, q.Name())
+		}
+	}
+	return names
+}
