@@ -1,13 +1,10 @@
 package workloads_test
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
 // conformance says, for one workload, with which parameters it is tried and
@@ -52,7 +50,7 @@ var conforming = map[string]conformance{
 		server: func(c counts) map[string]uint64 { return map[string]uint64{"Watch": 2 * c["watch-create"]} }, // and cancelled
 	},
 	"watch-catchup": {
-		params: map[string]string{"history": "700"}, ops: 20,
+		params: map[string]string{"past-events": "700"}, ops: 20,
 		server: func(c counts) map[string]uint64 { return map[string]uint64{"Watch streams": c["catchup"]} },
 	},
 	"lease-grant":     {server: same("LeaseGrant", "lease-grant")},
@@ -96,9 +94,9 @@ func hasKeySpace(name string) bool {
 // nothing outside of the prefix touched, no lease left, and a proof.
 func TestConformance(t *testing.T) {
 	for _, members := range []int{1, 3} {
-		c := startCluster(t, members)
+		c := workloadstest.StartCluster(t, members)
 		eps := cluster.Endpoints(c)
-		conns := dial(t, 4, eps...)
+		conns := workloadstest.Dial(t, 4, eps...)
 		kv := pb.NewKVClient(conns[0])
 		if _, err := kv.Put(t.Context(), &pb.PutRequest{Key: []byte("/other"), Value: []byte("theirs")}); err != nil {
 			t.Fatal(err)
@@ -110,7 +108,7 @@ func TestConformance(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s on %d", e.Name, members), func(t *testing.T) {
 				prefix := fmt.Sprintf("/conformance/%s/%d/", e.Name, members)
-				target := workloads.Target{Conns: conns, Members: dial(t, members, eps...), Prefix: prefix, Seed: 7, Verify: true}
+				target := workloads.Target{Conns: conns, Members: workloadstest.Dial(t, members, eps...), Prefix: prefix, Seed: 7, Verify: true}
 				w := newWorkload(t, e.Name, target, conf.with(hasKeySpace(e.Name)))
 				if err := w.Setup(t.Context(), nil); err != nil {
 					t.Fatal(err)
@@ -119,8 +117,8 @@ func TestConformance(t *testing.T) {
 				if ops == 0 {
 					ops = 1000
 				}
-				p := &probed{Workload: w, endpoints: eps}
-				pl := plan(8, bench.PlanPhase{Total: ops})
+				p := &workloadstest.Probe{Workload: w, Endpoints: eps}
+				pl := workloadstest.Plan(8, bench.PlanPhase{Total: ops})
 				pl.Verify = true
 				run, err := bench.Run(t.Context(), pl, p, bench.Options{}) // sets up once more
 				if err != nil {
@@ -134,14 +132,14 @@ func TestConformance(t *testing.T) {
 				w := newWorkload(t, e.Name, target, conf.with(hasKeySpace(e.Name)))
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(400*time.Millisecond, func() { cancel(bench.ErrInterrupted) })
-				pl := plan(8, bench.PlanPhase{Duration: time.Hour})
+				pl := workloadstest.Plan(8, bench.PlanPhase{Duration: time.Hour})
 				pl.Drain = 200 * time.Millisecond
-				p := &probed{Workload: w, endpoints: eps}
+				p := &workloadstest.Probe{Workload: w, Endpoints: eps}
 				run, err := bench.Run(ctx, pl, p, bench.Options{})
 				if err != nil || run.Outcome != results.Interrupted {
 					t.Errorf("err %v, outcome %s", err, run.Outcome)
 				}
-				if took := p.ended.Sub(p.began) - 400*time.Millisecond; took > time.Second {
+				if took := p.Ended.Sub(p.Began) - 400*time.Millisecond; took > time.Second {
 					t.Errorf("the load went on for %v after it was cancelled", took)
 				}
 				checkLeft(t, conns[0], target.Prefix)
@@ -150,7 +148,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-func checkRun(t *testing.T, run *results.Run, ops uint64, p *probed, conf conformance) {
+func checkRun(t *testing.T, run *results.Run, ops uint64, p *workloadstest.Probe, conf conformance) {
 	t.Helper()
 	ours := counts{}
 	var asked uint64
@@ -162,7 +160,7 @@ func checkRun(t *testing.T, run *results.Run, ops uint64, p *probed, conf confor
 		if o.Completed != o.Offered {
 			t.Errorf("%s: completed %d of %d, timed out %d: %v", o.Op, o.Completed, o.Offered, o.TimedOut, o.Errors)
 		}
-		if p.isAsked(o.Op) {
+		if !arriving[o.Op] {
 			asked += o.Offered
 		}
 	}
@@ -170,7 +168,7 @@ func checkRun(t *testing.T, run *results.Run, ops uint64, p *probed, conf confor
 		t.Errorf("%d operations, want the %d asked for: %v", asked, ops, ours)
 	}
 	for method, want := range conf.server(ours) {
-		if got := p.after[method] - p.before[method]; got != want {
+		if got := p.After[method] - p.Before[method]; got != want {
 			t.Errorf("the server counted %d of %s, we %d (%v)", got, method, want, ours)
 		}
 	}
@@ -186,80 +184,6 @@ func checkRun(t *testing.T, run *results.Run, ops uint64, p *probed, conf confor
 var arriving = map[string]bool{
 	"event": true, "event-before-ack": true, "event-after-ack": true, "get": true, "expire": true, "release": true,
 	"proclaim": true, "observe": true, "resign": true,
-}
-
-// probed reads the server's counts when the load begins and when it has ended.
-type probed struct {
-	bench.Workload
-	endpoints     []string
-	before, after map[string]uint64
-	began, ended  time.Time
-	attached      func() // comes when everything is set up
-}
-
-func (p *probed) isAsked(kind string) bool { return !arriving[kind] }
-
-func (p *probed) KindOf(phase int, n uint64) int {
-	return p.Workload.(bench.Chooser).KindOf(phase, n)
-}
-
-func (p *probed) Background(ctx context.Context) error {
-	return p.Workload.(bench.Backgrounder).Background(ctx)
-}
-
-func (p *probed) Verify(ctx context.Context) (*results.Proof, error) {
-	return p.Workload.(bench.Verifier).Verify(ctx)
-}
-
-func (p *probed) Attach(ctx context.Context, s *bench.Sink) (err error) {
-	if r, ok := p.Workload.(bench.Receiver); ok {
-		err = r.Attach(ctx, s)
-	}
-	if p.attached != nil {
-		p.attached()
-	}
-	p.before, p.began = serverCounts(p.endpoints), time.Now()
-	return err
-}
-
-func (p *probed) Detach(ctx context.Context) {
-	p.after, p.ended = serverCounts(p.endpoints), time.Now()
-	if r, ok := p.Workload.(bench.Receiver); ok {
-		r.Detach(ctx)
-	}
-}
-
-// serverCounts adds up what the members have handled, by method: requests of
-// unary methods, messages of streams, and streams.
-func serverCounts(endpoints []string) map[string]uint64 {
-	sums := map[string]uint64{}
-	for _, ep := range endpoints {
-		r, err := http.Get("http://" + ep + "/metrics")
-		if err != nil {
-			continue
-		}
-		scanner := bufio.NewScanner(r.Body)
-		for scanner.Scan() {
-			line := scanner.Text()
-			unary := strings.HasPrefix(line, "grpc_server_handled_total{") && strings.Contains(line, `grpc_type="unary"`)
-			stream := strings.HasPrefix(line, "grpc_server_msg_received_total{") && strings.Contains(line, `grpc_type="bidi_stream"`)
-			started := strings.HasPrefix(line, "grpc_server_started_total{") && strings.Contains(line, `grpc_type="bidi_stream"`)
-			answers := strings.HasPrefix(line, "grpc_server_started_total{") && strings.Contains(line, `grpc_type="server_stream"`)
-			if !unary && !stream && !started && !answers {
-				continue
-			}
-			_, rest, _ := strings.Cut(line, `grpc_method="`)
-			method, _, _ := strings.Cut(rest, `"`)
-			if started {
-				method += " streams"
-			}
-			n, _ := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
-			sums[method] += uint64(n)
-		}
-		_ = r.Body.Close()
-	}
-	http.DefaultClient.CloseIdleConnections()
-	return sums
 }
 
 // checkLeft sees that nothing but the prefix was touched, that the prefix can be
@@ -288,7 +212,7 @@ func checkLeft(t *testing.T, conn grpc.ClientConnInterface, prefix string) {
 // A member that is killed midway costs errors, not the run, whatever the
 // workload. All of them run at once, each with clients on the dead member.
 func TestMemberKilled(t *testing.T) {
-	c := startCluster(t, 3)
+	c := workloadstest.StartCluster(t, 3)
 	const timeout, drain = time.Second, 2 * time.Second
 	var wg sync.WaitGroup
 	// Every load starts when all are set up, and a moment later the member is killed.
@@ -302,14 +226,14 @@ func TestMemberKilled(t *testing.T) {
 		}
 	}()
 	for _, e := range workloads.All() {
-		conns := dial(t, 3, cluster.Endpoints(c)...)
+		conns := workloadstest.Dial(t, 3, cluster.Endpoints(c)...)
 		params := conforming[e.Name].with(hasKeySpace(e.Name))
 		w := newWorkload(t, e.Name, workloads.Target{Conns: conns, Prefix: "/kill/" + e.Name + "/", Seed: 1}, params)
 		wg.Go(func() {
 			ready := sync.OnceFunc(settingUp.Done)
 			defer ready() // also when the set-up fails
-			barrier := &probed{Workload: w, attached: func() { ready(); settingUp.Wait() }}
-			p := plan(3, bench.PlanPhase{Duration: 5 * time.Second})
+			barrier := &workloadstest.Probe{Workload: w, Attached: func() { ready(); settingUp.Wait() }}
+			p := workloadstest.Plan(3, bench.PlanPhase{Duration: 5 * time.Second})
 			p.Timeout, p.Drain = timeout, drain
 			if e.Name == "lease-expire" {
 				p.Timeout = 4 * time.Second
@@ -330,7 +254,7 @@ func TestMemberKilled(t *testing.T) {
 			if completed == 0 || lost == 0 {
 				t.Errorf("%s: completed %d, failed or unfinished %d", e.Name, completed, lost)
 			}
-			if took := time.Since(barrier.began); took > 20*time.Second {
+			if took := time.Since(barrier.Began); took > 20*time.Second {
 				t.Errorf("%s: the run took %v", e.Name, took)
 			}
 		})

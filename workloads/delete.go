@@ -7,14 +7,15 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func deleteEntry() Entry {
 	return Entry{
 		Name:    "delete",
 		Summary: "delete keys, and write them again",
-		Measures: "Every other operation is a DeleteRange of one key that exists, the ones between are the Puts that bring deleted keys back, " +
-			"oldest first: the two are reported apart, and the number of keys stays level.",
+		Measures: "Every other operation is a DeleteRange of one key that exists, the ones between are the Puts that bring deleted " +
+			"keys back, oldest first: the two are reported apart, and the number of keys stays level.",
 		Define: func() Definition { return new(deleteDefinition) },
 	}
 }
@@ -75,7 +76,7 @@ func (w *deleteWorkload) Setup(ctx context.Context, progress func(done, total in
 func (w *deleteWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	return &deleteWorker{
 		kv: pb.NewKVClient(w.target.conn(client)), stock: w.stock,
-		writer: newWriter(w.target, w.definition.keys, w.pool, fate{deletes: true}),
+		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Deletion: true}),
 	}, nil
 }
 
@@ -100,11 +101,11 @@ func (w *deleteWorker) Do(ctx context.Context, op *bench.Op) error {
 	w.send(op)
 	r, err := w.kv.DeleteRange(ctx, &w.delete)
 	switch {
-	case err != nil && refused(err):
+	case err != nil && ledger.Refused(err):
 		w.stock.there <- number
 		return err
 	case err != nil:
-		w.ledger.unknown(number)
+		w.space.Unknown(number)
 		w.stock.gone <- number
 		return err
 	}
@@ -113,7 +114,7 @@ func (w *deleteWorker) Do(ctx context.Context, op *bench.Op) error {
 		return errMissing
 	}
 	w.acked(op, r.GetHeader().GetRevision())
-	w.ledger.deleted(number, r.GetHeader().GetRevision())
+	w.space.Deleted(number, r.GetHeader().GetRevision())
 	return nil
 }
 

@@ -20,12 +20,15 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// DisturbanceEntry is one kind of disturbance.
+// A DisturbanceEntry is one kind of disturbance.
 type DisturbanceEntry struct {
-	Name    string
+	// Name is the name of the kind in scenarios and on the command line.
+	Name string
+	// Summary says what is done, in one line.
 	Summary string
 	// Wide says that it touches more of the cluster than the run's own keys.
-	Wide   bool
+	Wide bool
+	// Define returns a disturbance of the kind with default parameters.
 	Define func() disturbanceDefinition
 }
 
@@ -37,19 +40,25 @@ type disturbanceDefinition interface {
 	New(t Target) func(ctx context.Context) (string, error)
 }
 
-// Disturbances lists the kinds.
+// Disturbances returns the kinds of disturbances.
 func Disturbances() []DisturbanceEntry {
 	return []DisturbanceEntry{
-		{Name: "compaction", Summary: "compact the history of the whole key space", Wide: true, Define: func() disturbanceDefinition { return new(compaction) }},
-		{Name: "defragmentation", Summary: "defragment the database of a member, which stands still meanwhile", Wide: true, Define: func() disturbanceDefinition { return new(defragmentation) }},
-		{Name: "snapshot", Summary: "download a snapshot from a member and throw it away", Wide: true, Define: func() disturbanceDefinition { return new(snapshot) }},
-		{Name: "range", Summary: "read every key of the run in one request", Define: func() disturbanceDefinition { return new(largeRange) }},
-		{Name: "move-leader", Summary: "hand the leadership to another member", Wide: true, Define: func() disturbanceDefinition { return new(moveLeader) }},
-		{Name: "watcher-storm", Summary: "many watchers at once, for a while", Define: func() disturbanceDefinition { return new(watcherStorm) }},
+		{Name: "compaction", Summary: "compact the history of the whole key space", Wide: true,
+			Define: func() disturbanceDefinition { return new(compaction) }},
+		{Name: "defragmentation", Summary: "defragment the database of a member, which stands still meanwhile", Wide: true,
+			Define: func() disturbanceDefinition { return new(defragmentation) }},
+		{Name: "snapshot", Summary: "download a snapshot from a member and throw it away", Wide: true,
+			Define: func() disturbanceDefinition { return new(snapshot) }},
+		{Name: "range", Summary: "read every key of the run in one request",
+			Define: func() disturbanceDefinition { return new(largeRange) }},
+		{Name: "move-leader", Summary: "hand the leadership to another member", Wide: true,
+			Define: func() disturbanceDefinition { return new(moveLeader) }},
+		{Name: "watcher-storm", Summary: "many watchers at once, for a while",
+			Define: func() disturbanceDefinition { return new(watcherStorm) }},
 	}
 }
 
-// FindDisturbance returns the kind of a name.
+// FindDisturbance returns the kind of a name. The error names the nearest one.
 func FindDisturbance(name string) (DisturbanceEntry, error) {
 	var names []string
 	for _, e := range Disturbances() {
@@ -58,13 +67,14 @@ func FindDisturbance(name string) (DisturbanceEntry, error) {
 		}
 		names = append(names, e.Name)
 	}
-	return DisturbanceEntry{}, fmt.Errorf("unknown disturbance %q%s: there are %s", clip(name), results.Nearest(name, names), strings.Join(names, ", "))
+	return DisturbanceEntry{}, fmt.Errorf("unknown disturbance %q%s: there are %s", clip(name), results.Nearest(name, names),
+		strings.Join(names, ", "))
 }
 
-// ParseDisturbance reads the command line's form, KIND@AT[/EVERY][,name=value…],
-// such as defragmentation@30s,member=leader.
-func ParseDisturbance(text string) (Disturbance, error) {
-	d := Disturbance{Params: Params{}}
+// ParseDisturbance reads a disturbance in the command line's form,
+// KIND@AT[/EVERY][,name=value…], such as defragmentation@30s,member=leader.
+func ParseDisturbance(text string) (results.PlanDisturbance, error) {
+	d := results.PlanDisturbance{Params: map[string]string{}}
 	head, params, _ := strings.Cut(text, ",")
 	kind, when, scheduled := strings.Cut(head, "@")
 	d.Kind = kind
@@ -86,26 +96,40 @@ func ParseDisturbance(text string) (Disturbance, error) {
 		name, v, ok := strings.Cut(p, "=")
 		switch {
 		case ok:
-			d.Params[name] = Scalar{Text: v}
+			d.Params[name] = v
 		case p != "":
 			return d, fmt.Errorf("disturbance %q: %q is not name=value", text, p)
 		}
 	}
-	_, err := newDisturbance(d)
-	return d, err
+	return d, CheckDisturbance(d)
 }
 
-func parseTime(text string, d *Duration) error {
+func parseTime(text string, d *time.Duration) error {
 	v, err := time.ParseDuration(text)
 	if err != nil || v < 0 {
 		return fmt.Errorf("%q is not a time with its unit, such as 30s", text)
 	}
-	*d = Duration(v)
+	*d = v
 	return nil
 }
 
+// CheckDisturbance returns an error when the kind is unknown, or its parameters or
+// its interval are wrong.
+func CheckDisturbance(d results.PlanDisturbance) error {
+	_, err := newDisturbance(d)
+	return err
+}
+
+// clip shortens text that an error quotes.
+func clip(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}
+
 // newDisturbance checks a disturbance's parameters.
-func newDisturbance(d Disturbance) (disturbanceDefinition, error) {
+func newDisturbance(d results.PlanDisturbance) (disturbanceDefinition, error) {
 	e, err := FindDisturbance(d.Kind)
 	if err != nil {
 		return nil, err
@@ -113,13 +137,11 @@ func newDisturbance(d Disturbance) (disturbanceDefinition, error) {
 	def := e.Define()
 	fs := pflag.NewFlagSet(d.Kind, pflag.ContinueOnError)
 	def.AddFlags(fs)
-	for _, name := range sortedKeys(d.Params) {
-		if err := setFlag(fs, name, d.Params[name].Text); err != nil {
-			return nil, fmt.Errorf("%s: %w", d.Kind, err)
-		}
+	if err := setFlags(fs, d.Params); err != nil {
+		return nil, fmt.Errorf("%s: %w", d.Kind, err)
 	}
-	if d.Every > 0 && d.Every < Duration(10*time.Millisecond) {
-		return nil, fmt.Errorf("%s: every %v is less than 10ms", d.Kind, time.Duration(d.Every))
+	if d.Every > 0 && d.Every < 10*time.Millisecond {
+		return nil, fmt.Errorf("%s: every %v is less than 10ms", d.Kind, d.Every)
 	}
 	if err := def.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", d.Kind, err)
@@ -127,18 +149,15 @@ func newDisturbance(d Disturbance) (disturbanceDefinition, error) {
 	return def, nil
 }
 
-// Bind makes disturbances ready for a run.
-func Bind(list []Disturbance, t Target) ([]bench.Disturbance, error) {
+// Bind binds disturbances to the cluster that they are done to.
+func Bind(list []results.PlanDisturbance, t Target) ([]bench.Disturbance, error) {
 	var bound []bench.Disturbance
 	for _, d := range list {
 		def, err := newDisturbance(d)
 		if err != nil {
 			return nil, err
 		}
-		bound = append(bound, bench.Disturbance{
-			PlanDisturbance: results.PlanDisturbance{Kind: d.Kind, At: time.Duration(d.At), Every: time.Duration(d.Every), Params: d.Params.Texts()},
-			Do:              def.New(t),
-		})
+		bound = append(bound, bench.Disturbance{PlanDisturbance: d, Do: def.New(t)})
 	}
 	return bound, nil
 }
@@ -152,7 +171,8 @@ type compaction struct {
 
 func (d *compaction) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&d.previous, "previous", false, "compact to the revision of the last time, so that one interval of history stays")
-	fs.StringVar(&d.casKey, "cas-key", "", "key under the run's prefix that is written with the revision first, if nobody else has (Kubernetes: compact_rev_key)")
+	fs.StringVar(&d.casKey, "cas-key", "",
+		"key under the run's prefix that is written with the revision first, if nobody else has (Kubernetes: compact_rev_key)")
 }
 
 func (d *compaction) Validate() error { return nil }
@@ -192,7 +212,9 @@ func (d *compaction) New(t Target) func(ctx context.Context) (string, error) {
 func claimCompaction(ctx context.Context, kv pb.KVClient, key string, version int64) (won bool, next, revision int64, err error) {
 	r, err := kv.Txn(ctx, &pb.TxnRequest{
 		Compare: []*pb.Compare{{Key: []byte(key), Target: pb.Compare_VERSION, TargetUnion: &pb.Compare_Version{Version: version}}},
-		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: []byte(key), Value: strconv.AppendInt(nil, version, 10)}}}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{
+			RequestPut: &pb.PutRequest{Key: []byte(key), Value: strconv.AppendInt(nil, version, 10)},
+		}}},
 		Failure: []*pb.RequestOp{{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte(key)}}}},
 	})
 	if err != nil {
@@ -316,7 +338,8 @@ func (d *largeRange) AddFlags(fs *pflag.FlagSet) {
 func (d *largeRange) Validate() error { return nil }
 func (d *largeRange) New(t Target) func(ctx context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		r, err := pb.NewKVClient(t.conn(0)).Range(ctx, &pb.RangeRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix), Serializable: d.serializable})
+		r, err := pb.NewKVClient(t.conn(0)).Range(ctx,
+			&pb.RangeRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix), Serializable: d.serializable})
 		return humanize.Comma(r.GetCount()) + " keys", err
 	}
 }

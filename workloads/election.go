@@ -12,14 +12,16 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func electionEntry() Entry {
 	return Entry{
 		Name:    "election",
 		Summary: "campaign, proclaim, observe, resign",
-		Measures: "An operation (campaign) is one clientv3/concurrency Election.Campaign, from the call to the victory. Counted besides: each Proclaim, the Resign after --hold, " +
-			"and observe, from the sending of a proclamation to its arrival at an observer; clientv3's Observe shows the latest one only, so not all arrive.",
+		Measures: "An operation (campaign) is one clientv3/concurrency Election.Campaign, from the call to the victory. Counted " +
+			"besides: each Proclaim, the Resign after --hold, and observe, from the sending of a proclamation to its arrival at an " +
+			"observer; clientv3's Observe shows the latest one only, so not all arrive.",
 		Define: func() Definition { return new(electionDefinition) },
 	}
 }
@@ -39,7 +41,8 @@ func (d *electionDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.observers, "observers", 1, "observers of each election")
 	fs.DurationVar(&d.hold, "hold", 0, "how long a lock or an office is held")
 	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
-	fs.Float64Var(&d.crashShare, "crash-share", 0, "share of the leaders that go away without resigning, so that their session must expire first")
+	fs.Float64Var(&d.crashShare, "crash-share", 0,
+		"share of the leaders that go away without resigning, so that their session must expire first")
 }
 
 func (d *electionDefinition) Validate(string) error {
@@ -57,7 +60,10 @@ func (d *electionDefinition) Validate(string) error {
 }
 
 func (d *electionDefinition) New(t Target) (bench.Workload, error) {
-	return &electionWorkload{definition: *d, target: t, sessions: newSessions(t, d.ttl), run: newRunTag(t), leaders: newHolders("elections", d.elections)}, nil
+	return &electionWorkload{
+		definition: *d, target: t, sessions: newSessions(t, d.ttl), run: ledger.RunTag(t.Prefix, t.Seed),
+		leaders: newHolders("elections", d.elections),
+	}, nil
 }
 
 type electionWorkload struct {
@@ -82,7 +88,10 @@ const (
 
 func (*electionWorkload) Name() string { return "election" }
 func (*electionWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "campaign", Counts: []bench.CountName{{Name: "crashes"}}}, {Name: "proclaim", Arrives: true}, {Name: "observe", Arrives: true}, {Name: "resign", Arrives: true}}
+	return []bench.Kind{
+		{Name: "campaign", Counts: []bench.CountName{{Name: "crashes"}}},
+		{Name: "proclaim", Arrives: true}, {Name: "observe", Arrives: true}, {Name: "resign", Arrives: true},
+	}
 }
 
 // Setup implements [bench.Workload].
@@ -118,8 +127,8 @@ func (w *electionWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 				if len(r.Kvs) == 0 {
 					continue
 				}
-				if st, ok := readStamp(r.Kvs[0].Value, w.run); ok {
-					w.sink.Record(st.phase, i, bench.Sample{Kind: electionObserve, Intended: st.intended, Sent: st.sent, Done: at})
+				if st, ok := ledger.ReadStamp(r.Kvs[0].Value, w.run); ok {
+					w.sink.Record(st.Phase, i, bench.Sample{Kind: electionObserve, Intended: st.Intended, Sent: st.Sent, Done: at})
 				}
 			}
 		})
@@ -137,7 +146,7 @@ func (w *electionWorkload) Detach(context.Context) {
 
 func (w *electionWorkload) NewWorker(ctx context.Context, client int) (bench.Worker, error) {
 	session, err := w.sessions.of(ctx, client)
-	return &electionWorker{electionWorkload: w, client: client, session: session, value: make([]byte, stampSize)}, err
+	return &electionWorker{electionWorkload: w, client: client, session: session, value: make([]byte, ledger.StampSize)}, err
 }
 
 type electionWorker struct {
@@ -177,7 +186,7 @@ func (w *electionWorker) lead(ctx context.Context, op *bench.Op, election *concu
 	defer cancel()
 	for range w.definition.proclaims {
 		sent := w.sink.Now()
-		stamp{op.Phase, sent, sent}.put(w.value, w.run)
+		ledger.Stamp{Phase: op.Phase, Intended: sent, Sent: sent}.Put(w.value, w.run)
 		err := election.Proclaim(stepCtx, string(w.value))
 		recordStep(stepCtx, w.sink, op.Phase, w.client, electionProclaim, sent, err)
 	}

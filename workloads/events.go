@@ -10,6 +10,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 // trackedVersions is how many versions all watchers together follow, at 4 bytes
@@ -120,11 +121,11 @@ func newEventObserver(w *watchWorkload, stream, number int, maker *keyMaker) *ev
 func (o *eventObserver) keyRange(maker *keyMaker) (key, end []byte) {
 	switch {
 	case o.width == maker.Space:
-		return []byte(maker.prefix), prefixEnd(maker.prefix)
+		return []byte(maker.names.Prefix), prefixEnd(maker.names.Prefix)
 	case o.width == 1:
 		return maker.appendKey(nil, o.first), nil
 	case o.first+o.width == maker.Space:
-		return maker.appendKey(nil, o.first), prefixEnd(maker.prefix)
+		return maker.appendKey(nil, o.first), prefixEnd(maker.names.Prefix)
 	}
 	return maker.appendKey(nil, o.first), maker.appendKey(nil, o.first+o.width)
 }
@@ -164,10 +165,10 @@ func (o *eventObserver) count(count int, n uint64) {
 // record takes the event's times from its value's stamp; a deletion has none
 // and waits for its acknowledgement.
 func (o *eventObserver) record(e *mvccpb.Event, at time.Duration) {
-	st, stamped := readStamp(e.Kv.Value, o.workload.target.shared.acks.run)
+	st, stamped := ledger.ReadStamp(e.Kv.Value, o.workload.target.shared.acks.Run)
 	if stamped {
-		o.phase = st.phase
-		o.workload.sink.Record(st.phase, o.caller, bench.Sample{Kind: watchEvent, Intended: st.intended, Sent: st.sent, Done: at})
+		o.phase = st.Phase
+		o.workload.sink.Record(st.Phase, o.caller, bench.Sample{Kind: watchEvent, Intended: st.Intended, Sent: st.Sent, Done: at})
 	}
 	if len(o.waiting) >= maxWaiting { // give up on the older half
 		o.waiting = o.waiting[:copy(o.waiting, o.waiting[maxWaiting/2:])]
@@ -190,7 +191,7 @@ func (o *eventObserver) matchNow(now time.Duration) {
 func (o *eventObserver) match(now time.Duration) {
 	left := o.waiting[:0]
 	for _, w := range o.waiting {
-		a, ok := o.workload.target.shared.acks.find(w.revision)
+		a, ok := o.workload.target.shared.acks.Find(w.revision)
 		switch {
 		case ok:
 		case now-w.at > longestAck:
@@ -202,12 +203,12 @@ func (o *eventObserver) match(now time.Duration) {
 		}
 		sink := o.workload.sink
 		if !w.stamped {
-			sink.Record(a.phase, o.caller, bench.Sample{Kind: watchEvent, Intended: a.intended, Sent: a.sent, Done: w.at})
+			sink.Record(a.Phase, o.caller, bench.Sample{Kind: watchEvent, Intended: a.Intended, Sent: a.Sent, Done: w.at})
 		}
-		if w.at < a.acked {
-			sink.Record(a.phase, o.caller, bench.Sample{Kind: watchBeforeAck, Intended: w.at, Sent: w.at, Done: a.acked})
+		if w.at < a.Acked {
+			sink.Record(a.Phase, o.caller, bench.Sample{Kind: watchBeforeAck, Intended: w.at, Sent: w.at, Done: a.Acked})
 		} else {
-			sink.Record(a.phase, o.caller, bench.Sample{Kind: watchAfterAck, Intended: a.acked, Sent: a.acked, Done: w.at})
+			sink.Record(a.Phase, o.caller, bench.Sample{Kind: watchAfterAck, Intended: a.Acked, Sent: a.Acked, Done: w.at})
 		}
 	}
 	o.waiting = left
@@ -227,9 +228,11 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 		expected := fmt.Sprintf("no event after that of revision %d", o.revision)
 		switch {
 		case followed && late && o.fill(i, version):
-			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected, fmt.Sprintf("version %d at revision %d", version, e.Kv.ModRevision))
+			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected,
+				fmt.Sprintf("version %d at revision %d", version, e.Kv.ModRevision))
 		case followed && version <= o.last[i]:
-			o.fault(eventsDuplicated, 1, o.phase, string(e.Kv.Key), "no event twice", fmt.Sprintf("version %d at revision %d once more", version, e.Kv.ModRevision))
+			o.fault(eventsDuplicated, 1, o.phase, string(e.Kv.Key), "no event twice",
+				fmt.Sprintf("version %d at revision %d once more", version, e.Kv.ModRevision))
 		default:
 			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected, fmt.Sprintf("one of revision %d", e.Kv.ModRevision))
 		}
@@ -243,7 +246,8 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 	if o.blind || version == last+1 || version == 0 && last > 0 {
 		return
 	}
-	g := gap{place: i, first: last + 1, last: version - 1, phase: o.phase, found: fmt.Sprintf("version %d at revision %d", version, e.Kv.ModRevision)}
+	g := gap{place: i, first: last + 1, last: version - 1, phase: o.phase,
+		found: fmt.Sprintf("version %d at revision %d", version, e.Kv.ModRevision)}
 	if version <= last { // the deletion between is missing, or the put before it
 		g.first, g.last = 0, 0
 	}
@@ -324,6 +328,7 @@ func (o *eventObserver) compareWith(final *versions) {
 		if want > last {
 			n = uint64(want - last)
 		}
-		o.fault(eventsMissed, n, o.phase, o.key(i), fmt.Sprintf("events up to version %d", want), fmt.Sprintf("version %d was the last", last))
+		o.fault(eventsMissed, n, o.phase, o.key(i), fmt.Sprintf("events up to version %d", want),
+			fmt.Sprintf("version %d was the last", last))
 	}
 }

@@ -15,7 +15,9 @@ import (
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
 // intervals keeps what the members said in each interval.
@@ -31,10 +33,10 @@ func (*intervals) Finish(*results.Run) error { return nil }
 // The members' own counters grow by what we say we did, to the operation; every
 // interval has its readings, and every operation its cost.
 func TestServerCountsAgree(t *testing.T) {
-	c := startCluster(t, 3)
-	w := newWorkload(t, "put", workloads.Target{Conns: dial(t, 6, cluster.Endpoints(c)...), Prefix: "/evidence/", Seed: 1}, nil)
+	c := workloadstest.StartCluster(t, 3)
+	w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 6, cluster.Endpoints(c)...), Prefix: "/evidence/", Seed: 1}, nil)
 	seen := &intervals{}
-	p := plan(8, bench.PlanPhase{Duration: 3 * time.Second, Load: bench.Load{Rate: 500}})
+	p := workloadstest.Plan(8, bench.PlanPhase{Duration: 3 * time.Second, Load: bench.Load{Rate: 500}})
 	p.Phases = append([]bench.PlanPhase{{Name: "warmup", Duration: time.Second, Warmup: true, Load: bench.Load{Rate: 500}}}, p.Phases...)
 	run, err := bench.Run(t.Context(), p, w, bench.Options{Sampler: cluster.NewSampler(c), Observers: []bench.Observer{seen}})
 	if err != nil {
@@ -95,14 +97,14 @@ func TestServerCountsAgree(t *testing.T) {
 // A member that stops answering leaves gaps, not a failed run, and no cost is
 // told for the whole of which a part is missing.
 func TestServerGap(t *testing.T) {
-	c := startCluster(t, 3)
-	w := newWorkload(t, "put", workloads.Target{Conns: dial(t, 1, cluster.Endpoints(c)[:1]...), Prefix: "/gap/", Seed: 1}, nil)
+	c := workloadstest.StartCluster(t, 3)
+	w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 1, cluster.Endpoints(c)[:1]...), Prefix: "/gap/", Seed: 1}, nil)
 	time.AfterFunc(1500*time.Millisecond, func() {
 		if proc, err := os.FindProcess(c.Members()[2].PID); err == nil {
 			_ = proc.Kill()
 		}
 	})
-	run, err := bench.Run(t.Context(), plan(2, bench.PlanPhase{Duration: 4 * time.Second}), w, bench.Options{Sampler: cluster.NewSampler(c)})
+	run, err := bench.Run(t.Context(), workloadstest.Plan(2, bench.PlanPhase{Duration: 4 * time.Second}), w, bench.Options{Sampler: cluster.NewSampler(c)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,9 +122,9 @@ func TestServerGap(t *testing.T) {
 
 // Where nobody serves metrics, the run says so.
 func TestNoMetrics(t *testing.T) {
-	c := startCluster(t, 1)
-	w := newWorkload(t, "put", workloads.Target{Conns: dial(t, 1, cluster.Endpoints(c)...), Prefix: "/dark/", Seed: 1}, nil)
-	run, err := bench.Run(t.Context(), plan(2, bench.PlanPhase{Total: 10}), w, bench.Options{Sampler: cluster.NewSampler(c, "127.0.0.1:1")})
+	c := workloadstest.StartCluster(t, 1)
+	w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 1, cluster.Endpoints(c)...), Prefix: "/dark/", Seed: 1}, nil)
+	run, err := bench.Run(t.Context(), workloadstest.Plan(2, bench.PlanPhase{Total: 10}), w, bench.Options{Sampler: cluster.NewSampler(c, "127.0.0.1:1")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +154,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs for a minute and a half")
 	}
-	three := startCluster(t, 3)
+	three := workloadstest.StartCluster(t, 3)
 	for name, leads := range map[string]bool{"a follower stands still": false, "the leader stands still": true} {
 		t.Run(name, func(t *testing.T) {
 			member := memberThat(t, three, newCausesTarget(t, three), leads)
@@ -163,7 +165,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 	}
 	t.Run("other writers on the disk", func(t *testing.T) {
 		// The database's commits wait for the same disk, and now and then for longer.
-		c := startClusterWith(t, 1, func(s *cluster.Settings) {
+		c := workloadstest.StartClusterWith(t, 1, func(s *cluster.Settings) {
 			s.BackendBatchInterval, s.BackendBatchLimit = time.Minute, 1_000_000
 		})
 		worst := worstStretch(t, c, 300, func() { disturbDisk(t, 2*time.Second) })
@@ -171,14 +173,14 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 	})
 	// With etcd's own 1,000 revisions to a batch, a compaction is hardly noticed: p99
 	// 8 ms instead of 2 ms, too little to tell apart on a machine that others use.
-	one := startClusterWith(t, 1, func(s *cluster.Settings) {
+	one := workloadstest.StartClusterWith(t, 1, func(s *cluster.Settings) {
 		s.UnsafeNoFsync = true
 		s.EtcdFlags = []string{"compaction-batch-limit=50000"}
 	})
 	fill(t, one, 1_000_000)
 	t.Run("a compaction of a million revisions", func(t *testing.T) {
 		worst := worstStretch(t, one, 300, func() {
-			kv := pb.NewKVClient(dial(t, 1, cluster.Endpoints(one)...)[0])
+			kv := pb.NewKVClient(workloadstest.Dial(t, 1, cluster.Endpoints(one)...)[0])
 			r, err := kv.Range(t.Context(), &pb.RangeRequest{Key: []byte("/causes/")})
 			if err == nil {
 				_, err = kv.Compact(t.Context(), &pb.CompactionRequest{Revision: r.Header.Revision})
@@ -191,7 +193,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 	})
 	t.Run("a defragmentation", func(t *testing.T) {
 		worst := worstStretch(t, one, 300, func() {
-			if _, err := pb.NewMaintenanceClient(dial(t, 1, cluster.Endpoints(one)...)[0]).Defragment(t.Context(), &pb.DefragmentRequest{}); err != nil {
+			if _, err := pb.NewMaintenanceClient(workloadstest.Dial(t, 1, cluster.Endpoints(one)...)[0]).Defragment(t.Context(), &pb.DefragmentRequest{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -200,7 +202,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 }
 
 func newCausesTarget(t *testing.T, c *cluster.Processes) workloads.Target {
-	return workloads.Target{Conns: dial(t, 6, cluster.Endpoints(c)...), Members: dial(t, len(c.Members()), cluster.Endpoints(c)...), Prefix: "/causes/", Seed: 1}
+	return workloads.Target{Conns: workloadstest.Dial(t, 6, cluster.Endpoints(c)...), Members: workloadstest.Dial(t, len(c.Members()), cluster.Endpoints(c)...), Prefix: "/causes/", Seed: 1}
 }
 
 // causeAt is when a cause is made, from the run's start.
@@ -215,12 +217,12 @@ func worstStretch(t *testing.T, c *cluster.Processes, rate float64, do func()) r
 	time.AfterFunc(causeAt, func() { defer done.Done(); do() })
 	defer done.Wait()
 	intervals := &kept{}
-	run, err := bench.Run(t.Context(), plan(60, bench.PlanPhase{Duration: 12 * time.Second, Load: bench.Load{Rate: rate}}),
+	run, err := bench.Run(t.Context(), workloadstest.Plan(60, bench.PlanPhase{Duration: 12 * time.Second, Load: bench.Load{Rate: rate}}),
 		newWorkload(t, "put", newCausesTarget(t, c), nil), bench.Options{Sampler: cluster.NewSampler(c), Observers: []bench.Observer{intervals}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	slow, err := results.Attribute(run, intervals.each)
+	slow, err := judge.Attribute(run, intervals.each)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,8 +287,8 @@ func disturbDisk(t *testing.T, d time.Duration) {
 func fill(t *testing.T, c *cluster.Processes, revisions uint64) {
 	t.Helper()
 	const perTxn = 100
-	w := newWorkload(t, "txn-put", workloads.Target{Conns: dial(t, 8, cluster.Endpoints(c)...), Prefix: "/history/", Seed: 1}, map[string]string{"txn-ops": fmt.Sprint(perTxn)})
-	run, err := bench.Run(t.Context(), plan(64, bench.PlanPhase{Total: revisions / perTxn}), w, bench.Options{})
+	w := newWorkload(t, "txn-put", workloads.Target{Conns: workloadstest.Dial(t, 8, cluster.Endpoints(c)...), Prefix: "/history/", Seed: 1}, map[string]string{"txn-ops": fmt.Sprint(perTxn)})
+	run, err := bench.Run(t.Context(), workloadstest.Plan(64, bench.PlanPhase{Total: revisions / perTxn}), w, bench.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	op, _ := run.Operation("measure", "put")
-	p99 := time.Duration(op.ResponseTime.P99)
+	p99 := op.Percentile(99).Time
 	fmt.Println("acknowledged every put:", op.Completed == op.Offered && op.Completed > 0)
 	fmt.Println("p99 below a second:", p99 < time.Second)
 	fmt.Println("validity:", run.Validity.Reasons[0].Code)

@@ -67,7 +67,8 @@ func (x *exchange[Q, R]) close() {
 // the connection has as many as the server allows.
 func openError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("no stream could be opened in time: the server may allow no more on a connection (--max-concurrent-streams): use more --conns: %w", ctx.Err())
+		return fmt.Errorf("no stream could be opened in time: the server may allow no more on a connection "+
+			"(--max-concurrent-streams): use more --conns: %w", ctx.Err())
 	}
 	return contextFirst(ctx, err)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
 // The benchmarks below measure the generator: against a server that does
@@ -96,15 +97,15 @@ func BenchmarkPacing(b *testing.B) {
 		length = time.Second
 	}
 	for range b.N {
-		p := plan(128, bench.PlanPhase{Duration: length, Load: bench.Load{Rate: 10_000}})
+		p := workloadstest.Plan(128, bench.PlanPhase{Duration: length, Load: bench.Load{Rate: 10_000}})
 		p.Phases = append([]bench.PlanPhase{{Name: "warmup", Duration: time.Second, Warmup: true, Load: p.Phases[0].Load}}, p.Phases...)
 		run := benchRun(b, 8, p)
 		op, _ := run.Operation("measure", "put")
 		lag := run.Validity.Generator.SendLag
 		b.ReportMetric(float64(op.Offered)/length.Seconds(), "offered/s")
 		b.ReportMetric(op.Throughput, "achieved/s")
-		b.ReportMetric(float64(lag.P50)/1e3, "lag-p50-µs")
-		b.ReportMetric(float64(lag.P99)/1e3, "lag-p99-µs")
+		b.ReportMetric(float64(lag.Percentile(50).Time)/1e3, "lag-p50-µs")
+		b.ReportMetric(float64(lag.Percentile(99).Time)/1e3, "lag-p99-µs")
 		b.ReportMetric(float64(lag.Max)/1e3, "lag-max-µs")
 	}
 }
@@ -114,7 +115,7 @@ func BenchmarkPacing(b *testing.B) {
 func BenchmarkMemory(b *testing.B) {
 	likeMain(b, 1000)
 	var early atomic.Uint64
-	p := plan(1000, bench.PlanPhase{Total: uint64(b.N)})
+	p := workloadstest.Plan(1000, bench.PlanPhase{Total: uint64(b.N)})
 	p.Phases = append([]bench.PlanPhase{{Name: "first-tenth", Total: max(1, uint64(b.N)/10), Warmup: true}}, p.Phases...)
 	defer time.AfterFunc(time.Second, func() { early.Store(residentBytes()) }).Stop()
 	run := benchRun(b, 16, p)
@@ -163,7 +164,7 @@ func BenchmarkCPUPerPut(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := bench.Run(context.Background(), plan(clients, bench.PlanPhase{Total: uint64(n)}), w, bench.Options{}); err != nil {
+		if _, err := bench.Run(context.Background(), workloadstest.Plan(clients, bench.PlanPhase{Total: uint64(n)}), w, bench.Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}

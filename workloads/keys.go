@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 // maxKeySpace keeps key numbers within 18 digits.
@@ -75,19 +77,24 @@ func (k *Keys) validate(prefix string) error {
 	return nil
 }
 
+// names are the keys' names under a prefix.
+func (k Keys) names(prefix string) ledger.Keys {
+	return ledger.Keys{Prefix: prefix, Size: k.Size, Count: k.Space}
+}
+
 func digits(n int64) int { return len(strconv.FormatInt(n-1, 10)) }
 
 // keyMaker makes the keys of one worker. Its choices depend on the operation's
 // phase and number alone.
 type keyMaker struct {
 	Keys
-	prefix string
-	zipf   zipfian
-	rng    opRand
+	names ledger.Keys
+	zipf  zipfian
+	rng   opRand
 }
 
 func newKeyMaker(k Keys, t Target) *keyMaker {
-	m := &keyMaker{Keys: k, prefix: t.Prefix, rng: opRand{seed: t.Seed}}
+	m := &keyMaker{Keys: k, names: k.names(t.Prefix), rng: opRand{seed: t.Seed}}
 	if k.Distribution == "zipfian" || k.Distribution == "latest" {
 		m.zipf = newZipfian(k.Space, k.Theta)
 	}
@@ -132,31 +139,11 @@ func (m *keyMaker) others(numbers []int64, phase int, n uint64, count int) []int
 	return numbers
 }
 
-// number is the inverse of appendKey. It allocates nothing.
-func (m *keyMaker) number(key []byte) (int64, bool) {
-	if len(key) != m.Size || string(key[:len(m.prefix)]) != m.prefix {
-		return 0, false
-	}
-	n := int64(0)
-	for _, c := range key[len(m.prefix):] {
-		if c < '0' || c > '9' || n > maxKeySpace {
-			return 0, false
-		}
-		n = 10*n + int64(c-'0')
-	}
-	return n, n < m.Space
-}
+// appendKey writes the key of a number to buf[:0].
+func (m *keyMaker) appendKey(buf []byte, number int64) []byte { return m.names.Append(buf, number) }
 
-// appendKey appends the key of a number to buf[:0].
-func (m *keyMaker) appendKey(buf []byte, number int64) []byte {
-	buf = append(buf[:0], m.prefix...)
-	var text [20]byte
-	d := strconv.AppendInt(text[:0], number, 10)
-	for pad := m.Size - len(m.prefix) - len(d); pad > 0; pad-- {
-		buf = append(buf, '0')
-	}
-	return append(buf, d...)
-}
+// number is the inverse of appendKey.
+func (m *keyMaker) number(key []byte) (int64, bool) { return m.names.Number(key) }
 
 // opRand is a random generator that starts anew for each operation.
 type opRand struct {

@@ -10,14 +10,15 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func leaseAttachEntry() Entry {
 	return Entry{
 		Name:    "lease-attach",
 		Summary: "write keys under leases",
-		Measures: "An operation is one Put with a lease. Leases are shared by --keys-per-lease keys; the operation that needs a new one grants it first, " +
-			"and its time counts. The leases are revoked after the run, and their keys with them.",
+		Measures: "An operation is one Put with a lease. Leases are shared by --keys-per-lease keys; the operation that needs a " +
+			"new one grants it first, and its time counts. The leases are revoked after the run, and their keys with them.",
 		Define: func() Definition { return new(leaseAttachDefinition) },
 	}
 }
@@ -81,7 +82,7 @@ func (w *leaseAttachWorkload) Teardown(ctx context.Context) error {
 func (w *leaseAttachWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	conn := w.target.conn(client)
 	return &leaseAttachWorker{
-		writer: newWriter(w.target, w.definition.keys, w.pool, fate{expires: true}),
+		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Expiry: true}),
 		leases: w.leases, conn: conn, kv: pb.NewKVClient(conn),
 	}, nil
 }
@@ -109,10 +110,10 @@ func (w *leaseAttachWorker) Do(ctx context.Context, op *bench.Op) error {
 	w.req.Lease = id
 	r, err := w.kv.Put(ctx, &w.req)
 	if err != nil {
-		w.ledger.failed(number, err)
+		w.space.Failed(number, err)
 		return err
 	}
 	w.acked(op, r.GetHeader().GetRevision())
-	w.ledger.wrote(number, r.GetHeader().GetRevision(), w.req.Value)
+	w.space.Wrote(number, r.GetHeader().GetRevision(), w.req.Value)
 	return nil
 }

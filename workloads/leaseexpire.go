@@ -19,9 +19,10 @@ func leaseExpireEntry() Entry {
 	return Entry{
 		Name:    "lease-expire",
 		Summary: "let leases expire and see how late their keys go",
-		Measures: "An operation (lifetime) grants --leases-per-op leases, attaches a key to each, and ends when all those keys are deleted: clients times " +
-			"--leases-per-op leases expire together. Each key's deletion counts besides (expire): how long after the end of the TTL its event came. The lease begins " +
-			"between the sending of the grant and its answer: response time counts from the earlier moment plus the TTL, service time from the later one, so lateness lies between.",
+		Measures: "An operation (lifetime) grants --leases-per-op leases, attaches a key to each, and ends when all those keys " +
+			"are deleted: clients times --leases-per-op leases expire together. Each key's deletion counts besides (expire): " +
+			"how long after the end of the TTL its event came. The lease begins between the sending of the grant and its answer: " +
+			"response time counts from the earlier moment plus the TTL, service time from the later one, so lateness lies between.",
 		Define: func() Definition { return new(leaseExpireDefinition) },
 	}
 }
@@ -215,7 +216,9 @@ func (w *leaseExpireWorker) giveUp(ctx context.Context, keys []string) {
 		if x := w.waiting[key]; x != nil {
 			delete(w.waiting, key)
 			now := w.sink.Now()
-			w.sink.Record(x.phase, x.client, bench.Sample{Kind: expireExpire, Outcome: outcome, Intended: x.earliest, Sent: x.latest, Done: max(now, x.latest)})
+			w.sink.Record(x.phase, x.client, bench.Sample{
+				Kind: expireExpire, Outcome: outcome, Intended: x.earliest, Sent: x.latest, Done: max(now, x.latest),
+			})
 		}
 	}
 }

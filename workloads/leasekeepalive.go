@@ -79,7 +79,9 @@ func (w *leaseKeepaliveWorkload) Setup(ctx context.Context, progress func(done, 
 }
 
 // grantMany grants leases, some at a time.
-func (b *leaseBook) grantMany(ctx context.Context, t Target, count int, ttl time.Duration, progress func(done, total int)) ([]int64, error) {
+func (b *leaseBook) grantMany(
+	ctx context.Context, t Target, count int, ttl time.Duration, progress func(done, total int),
+) ([]int64, error) {
 	ids := make([]int64, count)
 	var done atomic.Int64
 	g, gctx := errgroup.WithContext(ctx)

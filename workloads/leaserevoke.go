@@ -13,14 +13,15 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func leaseRevokeEntry() Entry {
 	return Entry{
 		Name:    "lease-revoke",
 		Summary: "revoke leases that have keys, and grant them again",
-		Measures: "Every other operation is one LeaseRevoke of a lease with --keys-per-lease keys, which deletes them; the ones between bring a revoked lease back: " +
-			"a LeaseGrant and one Txn with its keys. The two are reported apart.",
+		Measures: "Every other operation is one LeaseRevoke of a lease with --keys-per-lease keys, which deletes them; the ones " +
+			"between bring a revoked lease back: a LeaseGrant and one Txn with its keys. The two are reported apart.",
 		Define: func() Definition { return new(leaseRevokeDefinition) },
 	}
 }
@@ -64,7 +65,8 @@ func (d *leaseRevokeDefinition) Validate(prefix string) error {
 		return err
 	}
 	if d.each*(d.keys.Size+d.values.high+requestOverhead) > maxRequest {
-		return fmt.Errorf("--keys-per-lease %d with values of %s bytes are above etcd's request limit of %d bytes", d.each, d.values.Size, maxRequest)
+		return fmt.Errorf("--keys-per-lease %d with values of %s bytes are above etcd's request limit of %d bytes", d.each, d.values.Size,
+			maxRequest)
 	}
 	return checkStock(spareLeases * int64(d.leases))
 }
@@ -138,7 +140,7 @@ func (w *leaseRevokeWorkload) NewWorker(_ context.Context, client int) (bench.Wo
 func (w *leaseRevokeWorkload) newWorker(client int) *leaseRevokeWorker {
 	conn := w.target.conn(client)
 	return &leaseRevokeWorker{
-		writer:              newWriter(w.target, w.definition.keys, w.pool, fate{expires: true, deletes: true}),
+		writer:              newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Expiry: true, Deletion: true}),
 		leaseRevokeWorkload: w, conn: conn, txn: newPutTxn(w.definition.each),
 	}
 }
@@ -174,9 +176,9 @@ func (w *leaseRevokeWorker) Do(ctx context.Context, op *bench.Op) error {
 	w.stock.gone <- number
 	for i := range int64(w.definition.each) {
 		if key := number*int64(w.definition.each) + i; err != nil {
-			w.ledger.failed(key, err)
+			w.space.Failed(key, err)
 		} else {
-			w.ledger.deleted(key, r.GetHeader().GetRevision())
+			w.space.Deleted(key, r.GetHeader().GetRevision())
 		}
 	}
 	return err

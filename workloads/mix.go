@@ -10,6 +10,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 // Part is one workload of a mix, its parameters set and checked.
@@ -36,11 +37,11 @@ func Compose(c Composition, t Target) (bench.Workload, error) {
 	parts := c.Parts
 	t.shared = &shared{}
 	if t.Verify {
-		t.shared.ledger = newLedger(t.Seed)
+		t.shared.ledger = ledger.New(scramble(t.Seed))
 	}
 	for _, p := range parts {
 		if _, ok := p.Definition.(*watchDefinition); ok {
-			t.shared.acks = newAcks(newRunTag(t))
+			t.shared.acks = ledger.NewAcks(ledger.RunTag(t.Prefix, t.Seed))
 		}
 	}
 	m := &mix{name: c.Name, target: t, population: c.Population}

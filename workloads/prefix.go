@@ -10,6 +10,9 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 // CheckPrefix says what is wrong with a prefix. One that is empty, or "/",
@@ -104,6 +107,14 @@ const (
 	populators    = 64
 )
 
+// CheckPopulation returns an error when the keys of a population cannot be named
+// or its values cannot be made.
+func CheckPopulation(p results.PlanPopulation) error {
+	values := Values{Size: p.ValSize, Content: "random"}
+	keys := Keys{Size: p.KeySize, Space: p.Keys, Distribution: "sequential", Theta: 0.5, HotKeys: 1}
+	return errors.Join(keys.validate(p.Prefix), values.validate(p.KeySize))
+}
+
 // populate writes every key of the key space once.
 func populate(ctx context.Context, t Target, keys Keys, pool *valuePool, progress func(done, total int)) error {
 	return populateFirst(ctx, t, keys, keys.Space, populateOps, pool, progress)
@@ -120,7 +131,7 @@ func populateFirst(ctx context.Context, t Target, keys Keys, count, batch int64,
 		workers = populators
 	}
 	g.SetLimit(workers)
-	space := t.shared.ledger.space(t.Prefix, keys, fate{})
+	space := t.shared.ledger.Space(keys.names(t.Prefix), ledger.Removal{})
 	worker := 0
 	for first := int64(0); first < count && ctx.Err() == nil; first += batch {
 		kv := pb.NewKVClient(t.conn(worker))
@@ -133,7 +144,7 @@ func populateFirst(ctx context.Context, t Target, keys Keys, count, batch int64,
 				return fmt.Errorf("populate: %w", err)
 			}
 			for i, op := range txn.Success {
-				space.wrote(first+int64(i), r.GetHeader().GetRevision(), op.GetRequestPut().Value)
+				space.Wrote(first+int64(i), r.GetHeader().GetRevision(), op.GetRequestPut().Value)
 			}
 			done.Add(last - first)
 			return nil

@@ -10,6 +10,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func putEntry() Entry {
@@ -60,7 +61,7 @@ func (*putWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "put", Wri
 func (w *putWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	return &putWorker{
 		kv:     pb.NewKVClient(w.target.conn(client)),
-		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}),
+		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}, nil
 }
 
@@ -109,10 +110,10 @@ func (w *writer) put(ctx context.Context, op *bench.Op, kv pb.KVClient, req *pb.
 	w.send(op, req.Value)
 	r, err := kv.Put(ctx, req)
 	if err != nil {
-		w.ledger.failed(number, err)
+		w.space.Failed(number, err)
 		return err
 	}
 	w.acked(op, r.GetHeader().GetRevision())
-	w.ledger.wrote(number, r.GetHeader().GetRevision(), req.Value)
+	w.space.Wrote(number, r.GetHeader().GetRevision(), req.Value)
 	return nil
 }

@@ -62,7 +62,8 @@ func (d *rangeDefinition) Validate(prefix string) error {
 	default:
 		n, err := strconv.ParseInt(d.span, 10, 64)
 		if err != nil || n < 1 || n > d.keys.Space {
-			return fmt.Errorf("--span %q is neither key nor prefix nor a number of keys from 1 to --key-space-size %d", d.span, d.keys.Space)
+			return fmt.Errorf("--span %q is neither key nor prefix nor a number of keys from 1 to --key-space-size %d", d.span,
+				d.keys.Space)
 		}
 		d.width = n
 	}
@@ -143,7 +144,9 @@ func (w *rangeWorkload) chooseStream(ctx context.Context) error {
 
 func (w *rangeWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	d := w.definition
-	worker := &rangeWorker{definition: d, streams: w.streams, kv: pb.NewKVClient(w.target.conn(client)), keys: newKeyMaker(d.keys, w.target)}
+	worker := &rangeWorker{
+		definition: d, streams: w.streams, kv: pb.NewKVClient(w.target.conn(client)), keys: newKeyMaker(d.keys, w.target),
+	}
 	worker.req.KeysOnly, worker.req.CountOnly = d.keysOnly, d.countOnly
 	worker.req.Serializable = d.consistency == "s"
 	worker.req.Limit = d.limit
@@ -171,8 +174,8 @@ func (w *rangeWorker) Do(ctx context.Context, op *bench.Op) error {
 	want := w.definition.width
 	switch want {
 	case 0:
-		w.req.Key = append(w.req.Key[:0], w.keys.prefix...)
-		w.req.RangeEnd = append(w.req.RangeEnd[:0], prefixEnd(w.keys.prefix)...)
+		w.req.Key = append(w.req.Key[:0], w.keys.names.Prefix...)
+		w.req.RangeEnd = append(w.req.RangeEnd[:0], prefixEnd(w.keys.names.Prefix)...)
 		want = w.keys.Space
 	case 1:
 		w.req.Key = w.keys.appendKey(w.req.Key, number)
@@ -181,7 +184,7 @@ func (w *rangeWorker) Do(ctx context.Context, op *bench.Op) error {
 		w.req.Key = w.keys.appendKey(w.req.Key, number)
 		w.req.RangeEnd = w.keys.appendKey(w.req.RangeEnd, number+want)
 		if number+want == w.keys.Space {
-			w.req.RangeEnd = append(w.req.RangeEnd[:0], prefixEnd(w.keys.prefix)...)
+			w.req.RangeEnd = append(w.req.RangeEnd[:0], prefixEnd(w.keys.names.Prefix)...)
 		}
 	}
 	w.req.Revision = 0

@@ -1,7 +1,6 @@
 // Package workloads holds the generators of operations against etcd, one file
-// each, and what they have in common: keys and values, mixes of several, the
-// scenarios that name such mixes, disturbances beside them, and the ledger by
-// which a run proves that nothing acknowledged was lost.
+// each, and what they have in common: keys and values, mixes of several, and
+// disturbances beside them.
 //
 // A workload sends its requests over the connections it is given, keeps to its
 // prefix, and makes each request from the plan's seed and the operation's phase
@@ -11,12 +10,15 @@ package workloads
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/spf13/pflag"
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 // Target is where a workload works.
@@ -44,8 +46,8 @@ type Target struct {
 
 // shared is what the workloads of one run have in common.
 type shared struct {
-	ledger *ledger // nil: nothing is verified
-	acks   *acks   // nil: nobody watches
+	ledger *ledger.Ledger // nil: nothing is verified
+	acks   *ledger.Acks   // nil: nobody watches
 }
 
 func (t Target) conn(client int) grpc.ClientConnInterface { return t.Conns[client%len(t.Conns)] }
@@ -130,7 +132,7 @@ func newPart(name string, params map[string]string, prefix string) (Part, error)
 	if err != nil {
 		return Part{}, err
 	}
-	d, _, err := e.define(params)
+	d, _, err := e.Configure(params)
 	if err != nil {
 		return Part{}, fmt.Errorf("workload %s: %w", name, err)
 	}
@@ -140,17 +142,54 @@ func newPart(name string, params map[string]string, prefix string) (Part, error)
 	return Part{Name: name, Weight: 1, Prefix: prefix, Definition: d}, nil
 }
 
-// define returns the workload's definition with parameters set, and those.
-func (e Entry) define(params map[string]string) (Definition, *pflag.FlagSet, error) {
+// Parts returns the parts of a mix by the entries of a plan.
+func Parts(entries []results.PlanEntry) ([]Part, error) {
+	var parts []Part
+	for _, e := range entries {
+		p, err := newPart(e.Workload, e.Params, e.Prefix)
+		if err != nil {
+			return nil, err
+		}
+		p.Name, p.Weight = e.Name, e.Weight
+		parts = append(parts, p)
+	}
+	return parts, nil
+}
+
+// A ParamError is a wrong name or a wrong value of one parameter.
+type ParamError struct {
+	// Name is the parameter's name as it was given.
+	Name string
+	err  error
+}
+
+// Error implements error. The text contains the name.
+func (e *ParamError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause.
+func (e *ParamError) Unwrap() error { return e.err }
+
+// Configure returns the workload's definition with the given parameters set, and
+// all of its parameters. An error is a [*ParamError]: of several wrong parameters,
+// that of the first by name.
+func (e Entry) Configure(params map[string]string) (Definition, *pflag.FlagSet, error) {
 	d := e.Define()
 	fs := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
 	d.AddFlags(fs)
-	for _, name := range sortedKeys(params) {
-		if err := setFlag(fs, name, params[name]); err != nil {
-			return nil, nil, err
-		}
+	if err := setFlags(fs, params); err != nil {
+		return nil, nil, err
 	}
 	return d, fs, nil
+}
+
+// setFlags sets parameters by name.
+func setFlags(fs *pflag.FlagSet, params map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		if err := setFlag(fs, name, params[name]); err != nil {
+			return &ParamError{Name: name, err: err}
+		}
+	}
+	return nil
 }
 
 // setFlag sets a parameter by name.

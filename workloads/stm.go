@@ -9,14 +9,16 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func stmEntry() Entry {
 	return Entry{
 		Name:    "stm",
 		Summary: "software transactional memory: read keys, write them, retry on conflict",
-		Measures: "An operation is one clientv3/concurrency STM transaction that reads --keys-per-txn keys and writes --txn-wr-percent of them, up to its commit. " +
-			"Attempts and conflicts are counted; waiting for the arrival is never inside the transaction.",
+		Measures: "An operation is one clientv3/concurrency STM transaction that reads --keys-per-txn keys and writes " +
+			"--txn-wr-percent of them, up to its commit. Attempts and conflicts are counted; waiting for the arrival is never " +
+			"inside the transaction.",
 		Define: func() Definition { return new(stmDefinition) },
 	}
 }
@@ -41,7 +43,8 @@ func (d *stmDefinition) AddFlags(fs *pflag.FlagSet) {
 
 func (d *stmDefinition) Validate(prefix string) error {
 	levels := map[string]concurrency.Isolation{
-		"ss": concurrency.SerializableSnapshot, "s": concurrency.Serializable, "r": concurrency.RepeatableReads, "c": concurrency.ReadCommitted,
+		"ss": concurrency.SerializableSnapshot, "s": concurrency.Serializable,
+		"r": concurrency.RepeatableReads, "c": concurrency.ReadCommitted,
 	}
 	var ok bool
 	if d.level, ok = levels[d.isolation]; !ok {
@@ -84,7 +87,8 @@ const (
 
 func (*stmWorkload) Name() string { return "stm" }
 func (w *stmWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "stm", Write: w.definition.writes() > 0, Counts: []bench.CountName{{Name: "attempts"}, {Name: "conflicts", Of: "attempts"}}}}
+	counts := []bench.CountName{{Name: "attempts"}, {Name: "conflicts", Of: "attempts"}}
+	return []bench.Kind{{Name: "stm", Write: w.definition.writes() > 0, Counts: counts}}
 }
 
 // Setup implements [bench.Workload].
@@ -106,7 +110,7 @@ func (w *stmWorkload) Teardown(context.Context) error {
 
 func (w *stmWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	return &stmWorker{
-		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}), definition: w.definition, writes: w.definition.writes(),
+		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}), definition: w.definition, writes: w.definition.writes(),
 		client: w.facades[client%len(w.facades)],
 	}, nil
 }
@@ -155,7 +159,7 @@ func (w *stmWorker) Do(ctx context.Context, op *bench.Op) error {
 	if err != nil {
 		if !errors.Is(err, errMissing) {
 			for _, n := range w.numbers[:w.writes] {
-				w.ledger.failed(n, err)
+				w.space.Failed(n, err)
 			}
 		}
 		return err
@@ -164,7 +168,7 @@ func (w *stmWorker) Do(ctx context.Context, op *bench.Op) error {
 		w.acked(op, r.Header.Revision)
 	}
 	for i, v := range w.values {
-		w.ledger.wrote(w.numbers[i], r.Header.Revision, v)
+		w.space.Wrote(w.numbers[i], r.Header.Revision, v)
 	}
 	return nil
 }

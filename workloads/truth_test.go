@@ -19,6 +19,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
 func newProxy(t *testing.T, endpoint string) *transporttest.Proxy {
@@ -37,7 +38,7 @@ func newProxy(t *testing.T, endpoint string) *transporttest.Proxy {
 func watchThrough(t *testing.T, endpoint string, streams []grpc.ClientConnInterface, prefix string, ph bench.PlanPhase, more ...string) *results.Run {
 	t.Helper()
 	target := workloads.Target{
-		Conns: dial(t, 2, endpoint), Streams: streams, Prefix: prefix, Seed: 1, Verify: true,
+		Conns: workloadstest.Dial(t, 2, endpoint), Streams: streams, Prefix: prefix, Seed: 1, Verify: true,
 	}
 	params := map[string]string{"streams": "2", "watch-per-stream": "3", "watch-span": "prefix", "key-space-size": "50"}
 	for _, kv := range more {
@@ -45,7 +46,7 @@ func watchThrough(t *testing.T, endpoint string, streams []grpc.ClientConnInterf
 		params[name] = value
 	}
 	w := newWorkload(t, "watch", target, params)
-	pl := plan(20, ph)
+	pl := workloadstest.Plan(20, ph)
 	pl.Verify = true
 	run, err := bench.Run(t.Context(), pl, w, bench.Options{})
 	if err != nil {
@@ -57,13 +58,13 @@ func watchThrough(t *testing.T, endpoint string, streams []grpc.ClientConnInterf
 // What holds the events back by 50 ms shows in the events, all of it, and not in
 // the puts.
 func TestWatchLatencyIsTheEvents(t *testing.T) {
-	c := startCluster(t, 1)
+	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
 	const delay = 50 * time.Millisecond
 	p50 := func(name string, d time.Duration) (put, event, since int64) {
 		proxy := newProxy(t, endpoint)
 		proxy.Delay(d)
-		run := watchThrough(t, endpoint, dial(t, 2, proxy.Address), "/truth/"+name+"/", bench.PlanPhase{Total: 600, Load: bench.Load{Rate: 200}})
+		run := watchThrough(t, endpoint, workloadstest.Dial(t, 2, proxy.Address), "/truth/"+name+"/", bench.PlanPhase{Total: 600, Load: bench.Load{Rate: 200}})
 		puts, _ := run.Operation("measure", "put")
 		events, _ := run.Operation("measure", "event")
 		before, _ := run.Operation("measure", "event-before-ack")
@@ -76,7 +77,7 @@ func TestWatchLatencyIsTheEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return puts.ResponseTime.P50, events.ResponseTime.P50, signed.Percentile(50)
+		return int64(puts.ResponseTime.Percentile(50).Time), int64(events.ResponseTime.Percentile(50).Time), int64(signed.Percentile(50).Time)
 	}
 	put, event, since := p50("at once", 0)
 	latePut, lateEvent, lateSince := p50("late", delay)
@@ -87,13 +88,13 @@ func TestWatchLatencyIsTheEvents(t *testing.T) {
 
 // A watch connection that is cut comes back, and no event is missed or seen twice.
 func TestWatchConnectionIsCut(t *testing.T) {
-	c := startCluster(t, 1)
+	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
 	proxy := newProxy(t, endpoint)
 	for at := range 5 {
 		defer time.AfterFunc(time.Second+time.Duration(at)*500*time.Millisecond, proxy.Cut).Stop()
 	}
-	run := watchThrough(t, endpoint, dial(t, 2, proxy.Address), "/cut/", bench.PlanPhase{Total: 2000, Load: bench.Load{Rate: 500}})
+	run := watchThrough(t, endpoint, workloadstest.Dial(t, 2, proxy.Address), "/cut/", bench.PlanPhase{Total: 2000, Load: bench.Load{Rate: 500}})
 	events, _ := run.Operation("measure", "event")
 	if events.Completed != 6*2000 {
 		t.Errorf("%d events, want 12,000: six watchers, 2,000 puts", events.Completed)
@@ -114,7 +115,7 @@ func TestWatchConnectionIsCut(t *testing.T) {
 // After a longer break, what was missed comes in responses so large that the
 // server splits them; put together, they are as good.
 func TestSplitResponses(t *testing.T) {
-	c := startCluster(t, 1)
+	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
 	proxy := newProxy(t, endpoint)
 	for _, at := range []time.Duration{1000, 2500} {
@@ -124,7 +125,7 @@ func TestSplitResponses(t *testing.T) {
 		}).Stop()
 	}
 	var fragments atomic.Int64
-	streams := dial(t, 2, proxy.Address)
+	streams := workloadstest.Dial(t, 2, proxy.Address)
 	for i, conn := range streams {
 		streams[i] = &meddler{ClientConnInterface: conn, event: func(r *pb.WatchResponse) bool {
 			if r.Fragment {
@@ -191,21 +192,21 @@ func (s *meddledStream) RecvMsg(msg any) error {
 
 // tampering does something behind the run's back before the proof.
 type tampering struct {
-	*probed
+	*workloadstest.Probe
 	tamper func()
 }
 
 func (w tampering) Verify(ctx context.Context) (*results.Proof, error) {
 	w.tamper()
-	return w.probed.Verify(ctx)
+	return w.Probe.Verify(ctx)
 }
 
 // Whatever is wrong must be found, and said with the key, what was expected and
 // what was found.
 func TestProofHasTeeth(t *testing.T) {
-	c := startCluster(t, 3)
+	c := workloadstest.StartCluster(t, 3)
 	eps := cluster.Endpoints(c)
-	conns := dial(t, 3, eps...)
+	conns := workloadstest.Dial(t, 3, eps...)
 	kv := pb.NewKVClient(conns[0])
 	once := func(do func() bool) func() bool {
 		var done atomic.Bool
@@ -302,9 +303,9 @@ func TestProofHasTeeth(t *testing.T) {
 					c.tamper(key)
 				}
 			}
-			pl := plan(4, bench.PlanPhase{Total: 1000})
+			pl := workloadstest.Plan(4, bench.PlanPhase{Total: 1000})
 			pl.Verify = true
-			run, err := bench.Run(t.Context(), pl, tampering{&probed{Workload: w}, tamper}, bench.Options{})
+			run, err := bench.Run(t.Context(), pl, tampering{&workloadstest.Probe{Workload: w}, tamper}, bench.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -332,12 +333,12 @@ func TestProofHasTeeth(t *testing.T) {
 // The lateness of an expiry is judged against the server's own clock: the time
 // to live that it tells goes down by one at the whole seconds before the end.
 func TestLeaseExpiryIsTheServers(t *testing.T) {
-	c := startCluster(t, 1)
+	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
-	conns := dial(t, 2, endpoint)
-	lease := pb.NewLeaseClient(dial(t, 1, endpoint)[0])
+	conns := workloadstest.Dial(t, 2, endpoint)
+	lease := pb.NewLeaseClient(workloadstest.Dial(t, 1, endpoint)[0])
 	w := newWorkload(t, "lease-expire", workloads.Target{Conns: conns, Prefix: "/expire/", Seed: 1}, map[string]string{"ttl": "3s"})
-	clock := &clockWorkload{probed: probed{Workload: w}}
+	clock := &clockWorkload{Probe: workloadstest.Probe{Workload: w}}
 	// The server's end of the lease, on the run's clock, between two answers.
 	var low, high time.Duration
 	var gone time.Duration
@@ -371,7 +372,7 @@ func TestLeaseExpiryIsTheServers(t *testing.T) {
 			gone = after
 		}
 	})
-	run, err := bench.Run(t.Context(), plan(1, bench.PlanPhase{Total: 1}), clock, bench.Options{})
+	run, err := bench.Run(t.Context(), workloadstest.Plan(1, bench.PlanPhase{Total: 1}), clock, bench.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,13 +399,13 @@ func TestLeaseExpiryIsTheServers(t *testing.T) {
 
 // clockWorkload lends the run's clock.
 type clockWorkload struct {
-	probed
+	workloadstest.Probe
 	sink atomic.Pointer[bench.Sink]
 }
 
 func (w *clockWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 	w.sink.Store(s)
-	return w.probed.Attach(ctx, s)
+	return w.Probe.Attach(ctx, s)
 }
 
 // Where the server allows fewer streams on a connection than are asked for, the
@@ -419,8 +420,8 @@ func TestStreamLimitIsSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Stop()
-	target := workloads.Target{Conns: dial(t, 2, c.Members()[0].Endpoint), Prefix: "/limit/", Seed: 1}
-	pl := plan(20, bench.PlanPhase{Total: 40})
+	target := workloads.Target{Conns: workloadstest.Dial(t, 2, c.Members()[0].Endpoint), Prefix: "/limit/", Seed: 1}
+	pl := workloadstest.Plan(20, bench.PlanPhase{Total: 40})
 	pl.Timeout = time.Second
 	w := newWorkload(t, "lease-keepalive", target, map[string]string{"leases": "5"})
 	run, err := bench.Run(t.Context(), pl, w, bench.Options{})

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func txnCASEntry() Entry {
@@ -178,9 +179,9 @@ func (w *txnCASWorkload) Teardown(ctx context.Context) error {
 
 func (w *txnCASWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	conn := w.target.conn(client)
-	f := fate{deletes: w.definition.churns(), expires: w.shared != nil}
+	r := ledger.Removal{Deletion: w.definition.churns(), Expiry: w.shared != nil}
 	c := &txnCASWorker{
-		writer: newWriter(w.target, w.definition.keys, w.pool, f), txnCASWorkload: w, conn: conn, kv: pb.NewKVClient(conn),
+		writer: newWriter(w.target, w.definition.keys, w.pool, r), txnCASWorkload: w, conn: conn, kv: pb.NewKVClient(conn),
 	}
 	c.compare = pb.Compare{Result: pb.Compare_EQUAL, Target: pb.Compare_MOD, TargetUnion: &c.revision}
 	c.req.Compare = []*pb.Compare{&c.compare}
@@ -270,7 +271,7 @@ func (w *txnCASWorker) change(ctx context.Context, op *bench.Op, verb string, nu
 		op.Count(casAttempts, 1)
 		r, err := w.kv.Txn(ctx, &w.req)
 		if err != nil {
-			w.ledger.failed(number, err)
+			w.space.Failed(number, err)
 			return err
 		}
 		if r.Succeeded {
@@ -300,11 +301,11 @@ func (w *txnCASWorker) takeLease(ctx context.Context, op *bench.Op, verb string)
 func (w *txnCASWorker) succeeded(op *bench.Op, verb string, number, revision int64, value []byte) {
 	w.acked(op, revision)
 	if verb == verbDelete {
-		w.ledger.deleted(number, revision)
+		w.space.Deleted(number, revision)
 		w.revisions[number].Store(0)
 		return
 	}
-	w.ledger.wrote(number, revision, value)
+	w.space.Wrote(number, revision, value)
 	// The highest wins: another client's answer may have come first.
 	for r := &w.revisions[number]; ; {
 		old := r.Load()

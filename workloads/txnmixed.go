@@ -9,6 +9,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func txnMixedEntry() Entry {
@@ -72,7 +73,10 @@ const (
 
 func (*txnMixedWorkload) Name() string { return "txn-mixed" }
 func (*txnMixedWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "read", Counts: []bench.CountName{{Name: "ranges"}}}, {Name: "write", Write: true, Counts: []bench.CountName{{Name: "puts"}}}}
+	return []bench.Kind{
+		{Name: "read", Counts: []bench.CountName{{Name: "ranges"}}},
+		{Name: "write", Write: true, Counts: []bench.CountName{{Name: "puts"}}},
+	}
 }
 
 // KindOf implements [bench.Chooser].
@@ -93,7 +97,7 @@ func (w *txnMixedWorkload) Setup(ctx context.Context, progress func(done, total 
 func (w *txnMixedWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	worker := &txnMixedWorker{
 		workload: w, kv: pb.NewKVClient(w.target.conn(client)), write: newPutTxn(w.definition.ops),
-		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}),
+		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}
 	for range w.definition.ops {
 		get := &pb.RangeRequest{Serializable: w.definition.consistency == "s"}

@@ -8,6 +8,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func txnPutEntry() Entry {
@@ -75,7 +76,7 @@ func (*txnPutWorkload) Kinds() []bench.Kind {
 func (w *txnPutWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	return &txnPutWorker{
 		kv: pb.NewKVClient(w.target.conn(client)), txn: newPutTxn(w.definition.ops),
-		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}),
+		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}, nil
 }
 
@@ -128,13 +129,13 @@ func (t *putTxn) commit(ctx context.Context, op *bench.Op, w *writer, kv pb.KVCl
 	r, err := kv.Txn(ctx, &t.req)
 	if err != nil {
 		for _, n := range t.numbers {
-			w.ledger.failed(n, err)
+			w.space.Failed(n, err)
 		}
 		return err
 	}
 	w.acked(op, r.GetHeader().GetRevision())
 	for i, n := range t.numbers {
-		w.ledger.wrote(n, r.GetHeader().GetRevision(), t.values[i])
+		w.space.Wrote(n, r.GetHeader().GetRevision(), t.values[i])
 	}
 	return nil
 }

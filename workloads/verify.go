@@ -20,28 +20,17 @@ type verifier interface {
 	verify(ctx context.Context, proof *results.Proof)
 }
 
-// verify proves what became of a mix's writes: that each key holds its last
-// acknowledged one, that revisions only grew, that no key outlived its lease,
-// that the members agree, and what the parts have to say.
+// verify proves what became of a mix's writes: what the ledger says of them, that
+// no key outlived its lease, that the members agree, and what the parts have to
+// say.
 func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 	proof := &results.Proof{}
 	l := m.target.shared.ledger
 	if l == nil {
-		return proof, fmt.Errorf("no account was kept of the writes")
+		return proof, errors.New("no account was kept of the writes")
 	}
 	t := m.target.reachable(ctx)
-	for _, s := range l.spaces {
-		if err := s.verify(ctx, t, proof); err != nil {
-			proof.Checks = append(proof.Checks, results.Check{Name: "keys", Skipped: err.Error()})
-		}
-	}
-	acked, wentBack := l.acknowledged()
-	if acked > 0 {
-		proof.Checks = append(proof.Checks, results.Check{Name: "revisions", Checked: acked, Of: acked, Note: "each client's acknowledgements at growing revisions"})
-	}
-	if wentBack > 0 {
-		proof.Violate(results.Violation{Check: "revisions", Expected: "revisions that grow", Found: fmt.Sprintf("%d acknowledgements at a revision not above the client's last", wentBack)})
-	}
+	l.Verify(ctx, t.readKeys, proof)
 	verifyLeases(ctx, t, proof)
 	verifyMembers(ctx, t, proof)
 	for _, p := range m.parts {
@@ -52,46 +41,10 @@ func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 	return proof, nil
 }
 
-// verify reads every key back.
-func (s *ledgerSpace) verify(ctx context.Context, t Target, proof *results.Proof) error {
-	t.Prefix = s.prefix
-	maker := newKeyMaker(s.keys, t)
-	seen := make([]bool, len(s.last))
-	check := results.Check{Name: "keys", Note: "each holds its last acknowledged write"}
-	judge := func(i int, f found) {
-		if expected, got, ok := s.judge(i, f); !ok {
-			key := maker.appendKey(nil, int64(i)*s.every+s.residue)
-			proof.Violate(results.Violation{Check: "keys", Key: string(key), Expected: expected, Found: got})
-		}
-	}
-	err := eachKey(ctx, t, 0, false, func(kv *keyValue, _ int64) {
-		n, ok := maker.number(kv.Key)
-		if !ok {
-			return
-		}
-		if i, ok := s.place(n); ok {
-			seen[i] = true
-			judge(i, found{kv.ModRevision, kv.Value})
-		}
-	})
-	if err != nil {
-		return err
-	}
-	for i := range s.last {
-		if !seen[i] {
-			judge(i, found{})
-		}
-		if s.last[i].Load() != 0 {
-			check.Checked++
-		}
-	}
-	check.Of = check.Checked
-	if s.every > 1 {
-		check.Of = check.Checked * uint64(s.every)
-		check.Note += fmt.Sprintf(", one key in %d followed", s.every)
-	}
-	proof.Checks = append(proof.Checks, check)
-	return nil
+// readKeys is a [ledger.Reader].
+func (t Target) readKeys(ctx context.Context, prefix string, visit func(key []byte, revision int64, value []byte)) error {
+	t.Prefix = prefix
+	return eachKey(ctx, t, 0, false, func(kv *keyValue, _ int64) { visit(kv.Key, kv.ModRevision, kv.Value) })
 }
 
 // A key may outlive its lease for as long as the leader takes to notice, which
@@ -177,8 +130,9 @@ func verifyMembers(ctx context.Context, t Target, proof *results.Proof) {
 	for i, h := range hashes {
 		if h.Hash != hashes[0].Hash {
 			proof.Violate(results.Violation{
-				Check: "members", Expected: fmt.Sprintf("hash %08x at revision %d, as member %x has", hashes[0].Hash, revision, hashes[0].Header.MemberId),
-				Found: fmt.Sprintf("hash %08x at member %x", h.Hash, hashes[i].Header.MemberId),
+				Check:    "members",
+				Expected: fmt.Sprintf("hash %08x at revision %d, as member %x has", hashes[0].Hash, revision, hashes[0].Header.MemberId),
+				Found:    fmt.Sprintf("hash %08x at member %x", h.Hash, hashes[i].Header.MemberId),
 			})
 		}
 	}

@@ -13,15 +13,17 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 func watchEntry() Entry {
 	return Entry{
 		Name:    "watch",
 		Summary: "put under the eyes of watchers",
-		Measures: "An operation is one Put; besides, each event that a watcher is delivered counts as one. An event's response time counts from the put's " +
-			"intended time, its service time from the moment the put was sent, both to the moment the event was read from the stream. " +
-			"event-since-ack counts from the put's acknowledgement and is negative where the event overtook it.",
+		Measures: "An operation is one Put; besides, each event that a watcher is delivered counts as one. An event's response " +
+			"time counts from the put's intended time, its service time from the moment the put was sent, both to the moment the " +
+			"event was read from the stream. event-since-ack counts from the put's acknowledgement and is negative where the event " +
+			"overtook it.",
 		Active: true,
 		Define: func() Definition { return new(watchDefinition) },
 	}
@@ -73,7 +75,8 @@ func (d *watchDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.values.addFlags(fs)
 	fs.IntVar(&d.streams, "streams", 10, "gRPC streams of watchers, spread over the connections in turn")
 	fs.IntVar(&d.each, "watch-per-stream", 10, "watchers on each stream")
-	fs.StringVar(&d.span, "watch-span", "key", "what a watcher watches: key, prefix, or a number of neighbouring keys; the watchers share the keys in turn")
+	fs.StringVar(&d.span, "watch-span", "key",
+		"what a watcher watches: key, prefix, or a number of neighbouring keys; the watchers share the keys in turn")
 	d.watchOptions.addFlags(fs)
 	fs.BoolVar(&d.requireLeader, "require-leader", false, "end watches while there is no leader")
 	fs.DurationVar(&d.delay, "watcher-delay", 0, "pause of a stream's reader after each response: slow watchers")
@@ -101,15 +104,17 @@ func (d *watchDefinition) Validate(prefix string) error {
 	default:
 		n, err := strconv.ParseInt(d.span, 10, 64)
 		if err != nil || n < 1 || n > d.keys.Space {
-			return fmt.Errorf("--watch-span %q is neither key nor prefix nor a number of keys from 1 to --key-space-size %d", d.span, d.keys.Space)
+			return fmt.Errorf("--watch-span %q is neither key nor prefix nor a number of keys from 1 to --key-space-size %d", d.span,
+				d.keys.Space)
 		}
 		d.width = n
 	}
 	if err := d.values.validate(d.keys.Size); err != nil {
 		return err
 	}
-	if d.values.low < stampSize {
-		return fmt.Errorf("--val-size must be at least %d bytes for watch: values carry the times that latencies count from", stampSize)
+	if d.values.low < ledger.StampSize {
+		return fmt.Errorf("--val-size must be at least %d bytes for watch: values carry the times that latencies count from",
+			ledger.StampSize)
 	}
 	return nil
 }
@@ -168,7 +173,7 @@ type watchWorkload struct {
 func (w *watchWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	return &putWorker{
 		kv:     pb.NewKVClient(w.target.conn(client)),
-		writer: newWriter(w.target, w.definition.keys, w.pool, fate{}),
+		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}, nil
 }
 

@@ -18,7 +18,8 @@ func watchCatchupEntry() Entry {
 	return Entry{
 		Name:    "watch-catchup",
 		Summary: "watch from an old revision until nothing is left to catch up on",
-		Measures: "An operation is one watcher on a stream of its own, from the moment it is asked for at a revision --history events back, to the last of those events. " +
+		Measures: "An operation is one watcher on a stream of its own, from the moment it is asked for " +
+			"at a revision --past-events events back, to the last of those events. " +
 			"Beside it, serializable gets at --get-rate show what others suffer meanwhile; their response times count from their intended times.",
 		Define: func() Definition { return new(watchCatchupDefinition) },
 	}
@@ -34,14 +35,14 @@ type watchCatchupDefinition struct {
 func (d *watchCatchupDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "sequential", 1000)
 	d.values.addFlags(fs)
-	fs.Int64Var(&d.history, "history", 10_000, "events to catch up on")
+	fs.Int64Var(&d.history, "past-events", 10_000, "events to catch up on")
 	fs.Float64Var(&d.getRate, "get-rate", 100, "serializable gets per second beside the watchers")
 }
 
 func (d *watchCatchupDefinition) Validate(prefix string) error {
 	switch {
 	case d.history < 1 || d.history > maxHistory:
-		return fmt.Errorf("--history must be between 1 and %d, not %d", int64(maxHistory), d.history)
+		return fmt.Errorf("--past-events must be between 1 and %d, not %d", int64(maxHistory), d.history)
 	case !(d.getRate >= 0) || math.IsInf(d.getRate, 0) || d.getRate > maxGetRate:
 		return fmt.Errorf("--get-rate must be between 0 and %d, not %v", maxGetRate, d.getRate)
 	}
@@ -179,7 +180,8 @@ func (w *watchCatchupWorkload) Background(ctx context.Context) error {
 			keys := newKeyMaker(w.definition.keys, w.target)
 			for g := range queue {
 				sent := w.sink.Now()
-				r, err := kv.Range(gets, &pb.RangeRequest{Key: keys.appendKey(nil, int64(g.n%uint64(min(keys.Space, w.definition.history)))), Serializable: true})
+				key := keys.appendKey(nil, int64(g.n%uint64(min(keys.Space, w.definition.history))))
+				r, err := kv.Range(gets, &pb.RangeRequest{Key: key, Serializable: true})
 				if err == nil && len(r.Kvs) != 1 {
 					err = errMissing
 				}

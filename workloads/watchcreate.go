@@ -14,8 +14,8 @@ func watchCreateEntry() Entry {
 	return Entry{
 		Name:    "watch-create",
 		Summary: "create watchers, one after the other",
-		Measures: "An operation is one watcher created on the client's stream, up to the server's acknowledgement; the watcher is cancelled after that, " +
-			"outside of the measured time.",
+		Measures: "An operation is one watcher created on the client's stream, up to the server's acknowledgement; " +
+			"the watcher is cancelled after that, outside of the measured time.",
 		Define: func() Definition { return new(watchCreateDefinition) },
 	}
 }

@@ -1,7 +1,6 @@
 package workloads_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -9,14 +8,12 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.uber.org/goleak"
-	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
-	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
-	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
 // The test program stands in for etcdbench's hidden command.
@@ -30,35 +27,6 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func startCluster(t *testing.T, members int) *cluster.Processes {
-	t.Helper()
-	return startClusterWith(t, members, func(s *cluster.Settings) { s.UnsafeNoFsync = true })
-}
-
-func startClusterWith(t *testing.T, members int, set func(*cluster.Settings)) *cluster.Processes {
-	t.Helper()
-	s := cluster.DefaultSettings()
-	s.Members = members
-	set(&s)
-	s.DataDir, s.LogDir = t.TempDir(), t.TempDir()
-	c, err := cluster.StartProcesses(t.Context(), cluster.ProcessOptions{Settings: s})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Stop() })
-	return c
-}
-
-func dial(t *testing.T, conns int, endpoints ...string) []grpc.ClientConnInterface {
-	t.Helper()
-	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: endpoints, Conns: conns, Timeout: 5 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	return pool.Conns()
-}
-
 func newWorkload(t *testing.T, name string, target workloads.Target, params map[string]string) bench.Workload {
 	t.Helper()
 	w, err := workloads.New(name, target, params)
@@ -68,11 +36,6 @@ func newWorkload(t *testing.T, name string, target workloads.Target, params map[
 	return w
 }
 
-func plan(clients int, ph bench.PlanPhase) bench.Plan {
-	ph.Name = "measure"
-	return bench.Plan{Seed: 1, Clients: clients, Conns: 4, Timeout: 10 * time.Second, Drain: 10 * time.Second, Target: results.DefaultTarget, Phases: []bench.PlanPhase{ph}}
-}
-
 // What the virtual-time test of package bench says must hold on real sockets:
 // a proxy in front of a real etcd stops for one second of ten. With few clients
 // a benchmark that only looks at its own requests would see ten slow ones.
@@ -80,7 +43,7 @@ func TestStallOnARealSocket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs for 20 seconds")
 	}
-	c := startCluster(t, 1)
+	c := workloadstest.StartCluster(t, 1)
 	for _, clients := range []int{10, 100} {
 		t.Run(fmt.Sprint(clients, " clients"), func(t *testing.T) {
 			proxy, err := transporttest.NewProxy(c.Members()[0].Endpoint)
@@ -88,10 +51,10 @@ func TestStallOnARealSocket(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer proxy.Close()
-			w := newWorkload(t, "put", workloads.Target{Conns: dial(t, 4, proxy.Address), Prefix: fmt.Sprintf("/stall/%d/", clients), Seed: 1}, nil)
+			w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 4, proxy.Address), Prefix: fmt.Sprintf("/stall/%d/", clients), Seed: 1}, nil)
 			freeze := time.AfterFunc(5*time.Second, func() { proxy.Freeze(time.Second) })
 			defer freeze.Stop()
-			run, err := bench.Run(t.Context(), plan(clients, bench.PlanPhase{Duration: 10 * time.Second, Load: bench.Load{Rate: 1000}}), w, bench.Options{})
+			run, err := bench.Run(t.Context(), workloadstest.Plan(clients, bench.PlanPhase{Duration: 10 * time.Second, Load: bench.Load{Rate: 1000}}), w, bench.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,8 +64,8 @@ func TestStallOnARealSocket(t *testing.T) {
 				t.Errorf("offered %d, completed %d, unfinished %d (%v)", op.Offered, op.Completed, op.Unfinished, op.Errors)
 			}
 			// Catching up after the stall takes the server a moment, too.
-			within(t, "response p95", op.ResponseTime.P95, 400*time.Millisecond, 800*time.Millisecond)
-			within(t, "response p99", op.ResponseTime.P99, 850*time.Millisecond, 1150*time.Millisecond)
+			within(t, "response p95", int64(op.ResponseTime.Percentile(95).Time), 400*time.Millisecond, 800*time.Millisecond)
+			within(t, "response p99", int64(op.ResponseTime.Percentile(99).Time), 850*time.Millisecond, 1150*time.Millisecond)
 			h, err := op.ServiceTime.Histogram()
 			if err != nil {
 				t.Fatal(err)
@@ -129,8 +92,8 @@ func within(t *testing.T, what string, ns int64, low, high time.Duration) {
 
 // Every way to read finds what was written.
 func TestRangeFindsItsKeys(t *testing.T) {
-	c := startCluster(t, 1)
-	conns := dial(t, 2, c.Members()[0].Endpoint)
+	c := workloadstest.StartCluster(t, 1)
+	conns := workloadstest.Dial(t, 2, c.Members()[0].Endpoint)
 	for i, params := range []map[string]string{
 		{},
 		{"consistency": "s"},
@@ -150,7 +113,7 @@ func TestRangeFindsItsKeys(t *testing.T) {
 			params["key-space-size"] = "500"
 			prefix := fmt.Sprintf("/range/%d/", i)
 			w := newWorkload(t, "range", workloads.Target{Conns: conns, Prefix: prefix, Seed: uint64(i)}, params)
-			run, err := bench.Run(t.Context(), plan(4, bench.PlanPhase{Total: 50}), w, bench.Options{})
+			run, err := bench.Run(t.Context(), workloadstest.Plan(4, bench.PlanPhase{Total: 50}), w, bench.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -173,10 +136,10 @@ func TestRangeFindsItsKeys(t *testing.T) {
 }
 
 func TestCompactInterval(t *testing.T) {
-	c := startCluster(t, 1)
-	conns := dial(t, 1, c.Members()[0].Endpoint)
+	c := workloadstest.StartCluster(t, 1)
+	conns := workloadstest.Dial(t, 1, c.Members()[0].Endpoint)
 	w := newWorkload(t, "put", workloads.Target{Conns: conns, Prefix: "/compact/", Seed: 1}, map[string]string{"compact-interval": "200ms"})
-	run, err := bench.Run(t.Context(), plan(1, bench.PlanPhase{Duration: time.Second}), w, bench.Options{})
+	run, err := bench.Run(t.Context(), workloadstest.Plan(1, bench.PlanPhase{Duration: time.Second}), w, bench.Options{})
 	if err != nil || len(run.Warnings) > 0 {
 		t.Fatalf("%v %v", err, run.Warnings)
 	}

@@ -4,37 +4,36 @@ import (
 	"time"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 // writer is how one worker writes: it makes keys and values and keeps account
 // of what was acknowledged.
 type writer struct {
-	keys   *keyMaker
-	pool   *valuePool
-	ledger *ledgerSpace
-	acks   *acks
+	keys  *keyMaker
+	pool  *valuePool
+	space *ledger.Space // nil: nothing is verified
+	acks  *ledger.Acks  // nil: nobody watches
 
-	stamped  [][]byte // copies of values, to be stamped
-	sent     time.Duration
-	revision int64 // highest seen
-	// acknowledged counts requests; wentBack those whose revision was not above
-	// all that this worker had seen before.
-	acknowledged, wentBack uint64
+	stamped [][]byte // copies of values, to be stamped
+	sent    time.Duration
+	// account is held in place: counting touches no memory of other clients.
+	account ledger.Account
 }
 
-func newWriter(t Target, k Keys, pool *valuePool, f fate) *writer {
+func newWriter(t Target, k Keys, pool *valuePool, r ledger.Removal) *writer {
 	w := &writer{
 		keys: newKeyMaker(k, t), pool: pool, acks: t.shared.acks,
-		ledger: t.shared.ledger.space(t.Prefix, k, f),
+		space: t.shared.ledger.Space(k.names(t.Prefix), r),
 	}
-	t.shared.ledger.register(w)
+	t.shared.ledger.Register(&w.account)
 	return w
 }
 
 // value draws value i of a request. It is good until the next request.
 func (w *writer) value(i int) []byte {
 	v := w.pool.value(&w.keys.rng)
-	if w.acks == nil || len(v) < stampSize {
+	if w.acks == nil || len(v) < ledger.StampSize {
 		return v
 	}
 	for len(w.stamped) <= i {
@@ -51,21 +50,18 @@ func (w *writer) send(op *bench.Op, values ...[]byte) {
 		return
 	}
 	for _, v := range values {
-		if len(v) >= stampSize {
-			stamp{op.Phase, op.Intended, w.sent}.put(v, w.acks.run)
+		if len(v) >= ledger.StampSize {
+			ledger.Stamp{Phase: op.Phase, Intended: op.Intended, Sent: w.sent}.Put(v, w.acks.Run)
 		}
 	}
 }
 
 // acked takes note of an acknowledged request; the writes in it are noted one by
-// one, with wrote.
+// one, in the ledger's space.
 func (w *writer) acked(op *bench.Op, revision int64) {
 	if w.acks != nil {
-		w.acks.add(revision, op, w.sent, op.Done())
+		stamp := ledger.Stamp{Phase: op.Phase, Intended: op.Intended, Sent: w.sent}
+		w.acks.Add(revision, ledger.Ack{Stamp: stamp, Acked: op.Done()})
 	}
-	w.acknowledged++
-	if revision <= w.revision {
-		w.wentBack++
-	}
-	w.revision = max(w.revision, revision)
+	w.account.Acknowledge(revision)
 }

@@ -1,16 +1,13 @@
-package workloads
+package scenario
 
 import (
-	"embed"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"math"
-	"os"
+	"maps"
 	"reflect"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -18,74 +15,15 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-//go:embed scenarios/*.yaml
-var builtIn embed.FS
-
-// Bounds of a scenario file: ours are a hundredth of them.
+// Bounds of a scenario file. The built-in files take about a hundredth of them.
 const (
 	maxScenario = 1 << 20
 	maxDepth    = 32
 )
 
-// BuiltIn lists the names of the scenarios that come with the program.
-func BuiltIn() []string {
-	files, err := fs.Glob(builtIn, "scenarios/*.yaml")
-	if err != nil {
-		return nil // the pattern is right
-	}
-	for i, f := range files {
-		files[i] = nameOf(f)
-	}
-	return files
-}
-
-// BuiltInText is the text of a scenario that comes with the program.
-func BuiltInText(name string) ([]byte, error) {
-	return builtIn.ReadFile("scenarios/" + name + ".yaml")
-}
-
-// FindScenario returns the load that a name stands for: a workload, a scenario
-// that comes with the program, or a scenario's file.
-func FindScenario(name string, params map[string]float64) (*Scenario, error) {
-	if _, err := Find(name); err == nil {
-		if len(params) > 0 {
-			return nil, fmt.Errorf("--param is for scenarios, and %s is a workload: use its flags", name)
-		}
-		return Solo(name, nil), nil
-	}
-	if data, err := BuiltInText(name); err == nil {
-		return ParseScenario(name+".yaml", data, params)
-	}
-	if strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, os.PathSeparator) {
-		data, err := readScenario(name)
-		if err != nil {
-			return nil, fmt.Errorf("scenario: %w", err)
-		}
-		return ParseScenario(name, data, params)
-	}
-	names := BuiltIn()
-	for _, e := range All() {
-		names = append(names, e.Name)
-	}
-	return nil, fmt.Errorf("unknown workload or scenario %q%s: see etcdbench workloads, or give a file that ends in .yaml", clip(name), results.Nearest(name, names))
-}
-
-func readScenario(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxScenario+1))
-	if err == nil && len(data) > maxScenario {
-		err = fmt.Errorf("%s is larger than %d KiB: no scenario", name, maxScenario>>10)
-	}
-	return data, err
-}
-
-// ParseScenario reads a scenario. params are the values given for its
+// Parse reads a scenario. params are the values given for its
 // parameters. Errors name file and line.
-func ParseScenario(file string, data []byte, params map[string]float64) (*Scenario, error) {
+func Parse(file string, data []byte, params map[string]float64) (*Scenario, error) {
 	s := &Scenario{file: file}
 	if len(data) > maxScenario {
 		return nil, s.at(0, fmt.Errorf("larger than %d KiB: no scenario", maxScenario>>10))
@@ -193,7 +131,7 @@ func child(n *yaml.Node, field string) *yaml.Node {
 // giveParameters joins the declared parameters' defaults with what was given.
 func giveParameters(declared map[string]Parameter, given map[string]float64) (map[string]float64, error) {
 	values := map[string]float64{}
-	for _, name := range sortedKeys(declared) {
+	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		p := declared[name]
 		if !parameterName.MatchString(name) {
 			return nil, fmt.Errorf("parameter %q: a name is letters and digits, the first a letter", clip(name))
@@ -210,9 +148,9 @@ func giveParameters(declared map[string]Parameter, given map[string]float64) (ma
 		}
 		values[name] = v
 	}
-	for _, name := range sortedKeys(given) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if _, ok := declared[name]; !ok {
-			return nil, fmt.Errorf("there is no parameter %q%s", clip(name), results.Nearest(name, sortedKeys(declared)))
+			return nil, fmt.Errorf("there is no parameter %q%s", clip(name), results.Nearest(name, slices.Sorted(maps.Keys(declared))))
 		}
 	}
 	return values, nil
@@ -251,90 +189,6 @@ func interpolateNode(n *yaml.Node, params map[string]float64) error {
 	return nil
 }
 
-// checkFields compares the fields of a node with those of the type that it will
-// be read into, and suggests the nearest for one that is unknown.
-func checkFields(n *yaml.Node, t reflect.Type) error {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch {
-	case t == reflect.TypeFor[Scalar]() || t == reflect.TypeFor[Duration]():
-		return nil
-	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
-		for _, c := range n.Content {
-			if err := checkFields(c, t.Elem()); err != nil {
-				return err
-			}
-		}
-	case t.Kind() == reflect.Map && n.Kind == yaml.MappingNode:
-		for i := 1; i < len(n.Content); i += 2 {
-			if err := checkFields(n.Content[i], t.Elem()); err != nil {
-				return err
-			}
-		}
-	case t.Kind() == reflect.Struct && n.Kind != yaml.MappingNode:
-		return nodeError(n, "here should be a mapping with fields such as %q", yamlFields(t)[0].name)
-	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 && n.Kind == yaml.ScalarNode:
-		// The library would cut off a fraction without a word.
-		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f != math.Trunc(f) {
-			return nodeError(n, "%s is not a whole number", clip(n.Value))
-		}
-	case t.Kind() == reflect.Slice:
-		return nodeError(n, "here should be a list, each item behind a hyphen")
-	case t.Kind() == reflect.Struct:
-		return checkStruct(n, t)
-	}
-	return nil
-}
-
-func checkStruct(n *yaml.Node, t reflect.Type) error {
-	fields := yamlFields(t)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		var names []string
-		known := false
-		for _, f := range fields {
-			names = append(names, f.name)
-			if f.name == key.Value {
-				known = true
-				if err := checkFields(n.Content[i+1], f.typ); err != nil {
-					return err
-				}
-			}
-		}
-		if !known {
-			return nodeError(key, "unknown field %q%s", clip(key.Value), results.Nearest(key.Value, names))
-		}
-	}
-	return nil
-}
-
-type yamlField struct {
-	name string
-	typ  reflect.Type
-}
-
-func yamlFields(t reflect.Type) []yamlField {
-	var fields []yamlField
-	for f := range reflectFields(t) {
-		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		if name != "" && name != "-" {
-			fields = append(fields, yamlField{name, f.Type})
-		}
-	}
-	return fields
-}
-
-func reflectFields(t reflect.Type) func(func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range t.NumField() {
-			if !yield(t.Field(i)) {
-				return
-			}
-		}
-	}
-}
-
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
 // yamlError turns an error of the YAML library, or of ours, into file:line: what
@@ -348,11 +202,12 @@ func (s *Scenario) yamlError(err error) error {
 		_, _ = fmt.Sscan(text[m[2]:m[3]], &line)
 		text = text[:m[0]] + text[m[1]:]
 	}
-	text = strings.NewReplacer("!!str ", "", "!!float ", "", "!!int ", "", "!!seq", "a list", "!!map", "a mapping", "cannot unmarshal", "cannot read").Replace(text)
+	text = strings.NewReplacer("!!str ", "", "!!float ", "", "!!int ", "", "!!seq", "a list", "!!map", "a mapping", "cannot unmarshal",
+		"cannot read").Replace(text)
 	return s.at(line, errors.New(text))
 }
 
-// Text is the scenario as YAML, with all expressions resolved.
+// Text returns the scenario as YAML, with all expressions resolved.
 func (s *Scenario) Text() ([]byte, error) {
 	plain := *s
 	plain.Parameters = nil

@@ -1,4 +1,4 @@
-package workloads
+package scenario
 
 import (
 	"errors"
@@ -6,7 +6,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +40,7 @@ func interpolate(text string, params map[string]float64) (string, error) {
 	}
 }
 
+// clip shortens text that an error quotes.
 func clip(s string) string {
 	if len(s) > 40 {
 		return s[:40] + "…"
@@ -82,7 +85,7 @@ func value(e ast.Expr, params map[string]float64) (float64, error) {
 		if v, ok := params[e.Name]; ok {
 			return v, nil
 		}
-		return 0, fmt.Errorf("no parameter %q%s", clip(e.Name), results.Nearest(e.Name, sortedKeys(params)))
+		return 0, fmt.Errorf("no parameter %q%s", clip(e.Name), results.Nearest(e.Name, slices.Sorted(maps.Keys(params))))
 	case *ast.UnaryExpr:
 		v, err := value(e.X, params)
 		if e.Op == token.SUB {

@@ -1,4 +1,4 @@
-package workloads
+package scenario
 
 import (
 	"cmp"
@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/spf13/pflag"
-
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
+	"github.com/etcdbench/etcdbench/workloads"
 )
 
 // at puts file and line before an error, where there are any.
@@ -56,12 +56,12 @@ func (s *Scenario) validate() error {
 		}
 	}
 	for _, d := range s.Disturbances {
-		if _, err := newDisturbance(d); err != nil {
+		if err := workloads.CheckDisturbance(d.plan()); err != nil {
 			return s.at(d.line, err)
 		}
 	}
 	for _, t := range s.Thresholds {
-		if _, err := results.ParseThreshold(t); err != nil {
+		if _, err := judge.ParseThreshold(t); err != nil {
 			return s.at(0, err)
 		}
 	}
@@ -74,7 +74,7 @@ func (s *Scenario) validateMix() error {
 	for i := range s.Mix {
 		e := &s.Mix[i]
 		e.Name = cmp.Or(e.Name, e.Workload)
-		entry, err := Find(e.Workload)
+		entry, err := workloads.Find(e.Workload)
 		switch {
 		case err != nil:
 			return s.at(e.line, err)
@@ -98,8 +98,8 @@ func (s *Scenario) validateMix() error {
 				return s.at(e.line, err)
 			}
 		}
-		if err := e.checkParams(entry); err != nil {
-			return s.at(cmp.Or(err.line, e.line), err)
+		if err := s.checkParams(e, entry); err != nil {
+			return err
 		}
 	}
 	if weight <= 0 || math.IsInf(weight, 0) {
@@ -115,23 +115,18 @@ func (s *Scenario) validateMix() error {
 
 func validShare(x float64) bool { return x >= 0 && !math.IsInf(x, 0) }
 
-type paramError struct {
-	line int
-	err  error
-}
-
-func (e *paramError) Error() string { return e.err.Error() }
-
 // checkParams sets each parameter on a definition of the workload.
-func (e *MixEntry) checkParams(entry Entry) *paramError {
-	fs := pflag.NewFlagSet(entry.Name, pflag.ContinueOnError)
-	entry.Define().AddFlags(fs)
-	for _, name := range sortedKeys(e.Params) {
-		if err := setFlag(fs, name, e.Params[name].Text); err != nil {
-			return &paramError{e.Params[name].line, fmt.Errorf("%s: %w", e.Name, err)}
-		}
+func (s *Scenario) checkParams(e *Entry, w workloads.Entry) error {
+	_, _, err := w.Configure(e.Params.texts())
+	if err == nil {
+		return nil
 	}
-	return nil
+	line := e.line
+	var param *workloads.ParamError
+	if errors.As(err, &param) {
+		line = cmp.Or(e.Params[param.Name].line, line)
+	}
+	return s.at(line, fmt.Errorf("%s: %w", e.Name, err))
 }
 
 func (s *Scenario) validatePhases() error {
@@ -180,7 +175,8 @@ func (s *Scenario) checkShared(list []results.PlanEntry) error {
 		for _, b := range list[:i] {
 			switch {
 			case a.Prefix == b.Prefix && (differ(a, b, "key-size") || differ(a, b, "key-space-size")):
-				return s.at(s.Mix[i].line, fmt.Errorf("%s and %s share a prefix: give them the same key-size and key-space-size", b.Name, a.Name))
+				return s.at(s.Mix[i].line,
+					fmt.Errorf("%s and %s share a prefix: give them the same key-size and key-space-size", b.Name, a.Name))
 			case a.Prefix != b.Prefix && (strings.HasPrefix(a.Prefix, b.Prefix) || strings.HasPrefix(b.Prefix, a.Prefix)):
 				return s.at(s.Mix[i].line, fmt.Errorf("the prefix of %s covers that of %s: choose others", b.Name, a.Name))
 			}
@@ -195,17 +191,18 @@ func differ(a, b results.PlanEntry, param string) bool {
 	return x != "" && y != "" && x != y
 }
 
-// CheckThresholds sees that thresholds name operations that the mix has.
+// CheckThresholds returns an error when a threshold names an operation that the mix
+// does not have.
 func (s *Scenario) CheckThresholds() error {
-	entries, err := s.Entries("/-/")
+	entries, err := s.PlanEntries("/-/")
 	if err != nil {
 		return nil // which another prefix may mend
 	}
-	parts, err := Parts(entries)
+	parts, err := workloads.Parts(entries)
 	if err != nil {
 		return err
 	}
-	w, err := Compose(Composition{Name: s.Name, Parts: parts}, Target{})
+	w, err := workloads.Compose(workloads.Composition{Name: s.Name, Parts: parts}, workloads.Target{})
 	if err != nil {
 		return err
 	}
@@ -214,9 +211,10 @@ func (s *Scenario) CheckThresholds() error {
 		names = append(names, k.Name)
 	}
 	for _, text := range s.Thresholds {
-		t, err := results.ParseThreshold(text)
+		t, err := judge.ParseThreshold(text)
 		if err == nil && !slices.Contains(names, t.Op) {
-			err = fmt.Errorf("threshold %q: no operation %q%s: there are %s", text, t.Op, results.Nearest(t.Op, names), strings.Join(names, ", "))
+			err = fmt.Errorf("threshold %q: no operation %q%s: there are %s", text, t.Op, results.Nearest(t.Op, names),
+				strings.Join(names, ", "))
 		}
 		if err != nil {
 			return s.at(0, err)

@@ -1,8 +1,7 @@
-package workloads
+package scenario
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,20 +10,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// Solo is the scenario of one workload alone, with the command line's phases.
-func Solo(workload string, params map[string]string) *Scenario {
-	prefix := ""
-	p := Params{}
-	for k, v := range params {
-		p[k] = Scalar{Text: v}
-	}
-	return &Scenario{Name: workload, Mix: []MixEntry{{Name: workload, Workload: workload, Params: p, Prefix: &prefix}}}
-}
-
-// share is the entry's weight, or its rate.
-func (e *MixEntry) share() float64 {
+// share returns the entry's weight, or its rate.
+func (e *Entry) share() float64 {
 	switch {
 	case e.Rate != nil:
 		return *e.Rate
@@ -34,7 +24,7 @@ func (e *MixEntry) share() float64 {
 	return 1
 }
 
-// plan is the phase as the engine knows it.
+// plan returns the phase as the engine knows it.
 func (p *Phase) plan() results.PlanPhase {
 	ph := results.PlanPhase{Name: p.Name, Duration: time.Duration(p.Duration), Total: p.Total, Warmup: p.Warmup}
 	ph.Load.Rate, ph.Load.RateEnd = p.Rate, p.RateEnd
@@ -44,8 +34,8 @@ func (p *Phase) plan() results.PlanPhase {
 	return ph
 }
 
-// PlanPhases are the scenario's phases, none where it leaves them to the command
-// line.
+// PlanPhases returns the scenario's phases as the plan has them, none where it
+// leaves them to the command line.
 func (s *Scenario) PlanPhases() []results.PlanPhase {
 	var phases []results.PlanPhase
 	for i := range s.Phases {
@@ -54,8 +44,8 @@ func (s *Scenario) PlanPhases() []results.PlanPhase {
 	return phases
 }
 
-// MixRate is the rate that follows from the entries' rates, 0 where they have
-// none.
+// MixRate returns the sum of the entries' rates in operations per second, 0 where
+// they have none.
 func (s *Scenario) MixRate() float64 {
 	sum := 0.0
 	for _, e := range s.Mix {
@@ -66,8 +56,9 @@ func (s *Scenario) MixRate() float64 {
 	return sum
 }
 
-// Entries are the mix as the plan has it, with full prefixes and every parameter.
-func (s *Scenario) Entries(prefix string) ([]results.PlanEntry, error) {
+// PlanEntries returns the mix as the plan has it: with full prefixes, which start
+// with the given one, and every parameter.
+func (s *Scenario) PlanEntries(prefix string) ([]results.PlanEntry, error) {
 	var list []results.PlanEntry
 	for _, e := range s.Mix {
 		own := e.Name + "/"
@@ -76,11 +67,11 @@ func (s *Scenario) Entries(prefix string) ([]results.PlanEntry, error) {
 		} else if len(s.Mix) == 1 {
 			own = ""
 		}
-		entry, err := Find(e.Workload)
+		entry, err := workloads.Find(e.Workload)
 		if err != nil {
 			return nil, s.at(e.line, err)
 		}
-		d, fs, err := entry.define(e.Params.Texts())
+		d, fs, err := entry.Configure(e.Params.texts())
 		if err != nil {
 			return nil, s.at(e.line, err)
 		}
@@ -92,43 +83,56 @@ func (s *Scenario) Entries(prefix string) ([]results.PlanEntry, error) {
 		}
 		params := map[string]string{}
 		fs.VisitAll(func(f *pflag.Flag) { params[f.Name] = strings.Trim(f.Value.String(), "[]") })
-		list = append(list, results.PlanEntry{Name: e.Name, Workload: e.Workload, Weight: e.share(), Prefix: prefix + own, Params: params})
+		list = append(list, results.PlanEntry{
+			Name: e.Name, Workload: e.Workload, Weight: e.share(), Prefix: prefix + own, Params: params,
+		})
 	}
 	return list, s.checkShared(list)
 }
 
-// Populate is the population as the plan has it, with full prefixes.
-func (s *Scenario) Populate(prefix string) ([]results.PlanPopulation, error) {
+// PlanPopulation returns the population as the plan has it, with full prefixes,
+// which start with the given one.
+func (s *Scenario) PlanPopulation(prefix string) ([]results.PlanPopulation, error) {
 	var list []results.PlanPopulation
 	for _, p := range s.Population {
-		values, keys := Values{Size: p.ValSize, Content: "random"}, Keys{Size: p.KeySize, Space: p.Keys, Distribution: "sequential", Theta: 0.5, HotKeys: 1}
-		if err := errors.Join(keys.validate(prefix+p.Prefix), values.validate(p.KeySize)); err != nil {
+		plan := results.PlanPopulation{Prefix: prefix + p.Prefix, Keys: p.Keys, KeySize: p.KeySize, ValSize: p.ValSize}
+		if err := workloads.CheckPopulation(plan); err != nil {
 			return nil, s.at(p.line, fmt.Errorf("population %s: %s", p.Prefix, strings.ReplaceAll(err.Error(), "--", "")))
 		}
-		list = append(list, results.PlanPopulation{Prefix: prefix + p.Prefix, Keys: p.Keys, KeySize: p.KeySize, ValSize: p.ValSize})
+		list = append(list, plan)
 	}
 	return list, nil
 }
 
-// Parts binds the entries of a plan to their definitions.
-func Parts(entries []results.PlanEntry) ([]Part, error) {
-	var parts []Part
-	for _, e := range entries {
-		p, err := newPart(e.Workload, e.Params, e.Prefix)
-		if err != nil {
-			return nil, err
-		}
-		p.Name, p.Weight = e.Name, e.Weight
-		parts = append(parts, p)
+// PlanDisturbances returns the disturbances as the plan has them.
+func (s *Scenario) PlanDisturbances() []results.PlanDisturbance {
+	var list []results.PlanDisturbance
+	for _, d := range s.Disturbances {
+		list = append(list, d.plan())
 	}
-	return parts, nil
+	return list
 }
 
-// SetPhases replaces the phases.
+// plan returns the disturbance as the engine knows it.
+func (d *Disturbance) plan() results.PlanDisturbance {
+	return results.PlanDisturbance{Kind: d.Kind, At: time.Duration(d.At), Every: time.Duration(d.Every), Params: d.Params.texts()}
+}
+
+// AddDisturbance adds a disturbance to those of the scenario.
+func (s *Scenario) AddDisturbance(d results.PlanDisturbance) {
+	params := Params{}
+	for name, value := range d.Params {
+		params[name] = Scalar{Text: value}
+	}
+	s.Disturbances = append(s.Disturbances, Disturbance{Kind: d.Kind, At: Duration(d.At), Every: Duration(d.Every), Params: params})
+}
+
+// SetPhases replaces the phases with those of a plan.
 func (s *Scenario) SetPhases(phases []results.PlanPhase) {
 	s.Phases = nil
 	for _, ph := range phases {
-		p := Phase{Name: ph.Name, Duration: Duration(ph.Duration), Total: ph.Total, Rate: ph.Load.Rate, RateEnd: ph.Load.RateEnd, Arrival: ph.Load.Arrival, Warmup: ph.Warmup}
+		p := Phase{Name: ph.Name, Duration: Duration(ph.Duration), Total: ph.Total, Warmup: ph.Warmup}
+		p.Rate, p.RateEnd, p.Arrival = ph.Load.Rate, ph.Load.RateEnd, ph.Load.Arrival
 		p.Closed = !ph.Load.Open() && s.MixRate() > 0
 		s.Phases = append(s.Phases, p)
 	}
@@ -149,16 +153,19 @@ func (s *Scenario) SetEntries(entries []results.PlanEntry, prefix string) {
 }
 
 // SetParam sets a parameter of every entry that has it, as the command line does.
+// It returns an error when none has it.
 func (s *Scenario) SetParam(name, value string) error {
 	known := false
 	for i := range s.Mix {
 		e := &s.Mix[i]
-		entry, err := Find(e.Workload)
+		entry, err := workloads.Find(e.Workload)
 		if err != nil {
 			return err
 		}
-		fs := pflag.NewFlagSet(e.Workload, pflag.ContinueOnError)
-		entry.Define().AddFlags(fs)
+		_, fs, err := entry.Configure(nil)
+		if err != nil {
+			return err
+		}
 		if fs.Lookup(name) == nil {
 			continue
 		}

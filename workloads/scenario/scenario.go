@@ -1,25 +1,30 @@
-package workloads
+// Package scenario reads and writes scenarios: named loads as YAML files. A
+// scenario states the cluster, the population, the phases, the mix of workloads,
+// the disturbances and the thresholds. docs/scenarios.md teaches the language.
+//
+// Find returns a scenario by name, Parse reads one. A scenario does nothing by
+// itself: its Plan methods return the parts of a plan, as data, which package
+// workloads turns into a load.
+package scenario
 
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// Scenario is a load with a name: the cluster it wants, what is there before,
-// phases, a mix of workloads, disturbances and thresholds. docs/scenarios.md
-// teaches its YAML form. Zero values leave the command line's defaults.
+// A Scenario is a load with a name. Zero values leave a setting to the command
+// line.
 type Scenario struct {
 	Name    string `yaml:"name,omitempty" jsonschema:"description=Name of the scenario; by default that of its file."`
 	Summary string `yaml:"summary,omitempty" jsonschema:"description=What it stands for, in one line."`
 	// Parameters can be set with --param and used in any value as ${expression}.
-	Parameters map[string]Parameter `yaml:"parameters,omitempty" jsonschema:"description=Numbers that can be given with --param and used in values as ${expression}."`
+	Parameters map[string]Parameter `yaml:"parameters,omitempty" jsonschema:"description=Numbers for --param\\, used as ${expression}."`
 
-	Cluster ClusterWish `yaml:"cluster,omitempty" jsonschema:"description=The cluster to start where none is given."`
+	Cluster Cluster `yaml:"cluster,omitempty" jsonschema:"description=The cluster to start where none is given."`
 
 	Clients int      `yaml:"clients,omitempty" jsonschema:"description=Virtual clients."`
 	Conns   int      `yaml:"conns,omitempty" jsonschema:"description=Connections that the clients share."`
@@ -29,18 +34,18 @@ type Scenario struct {
 	Seed    uint64   `yaml:"seed,omitempty" jsonschema:"description=Fixes keys\\, values\\, mix and arrivals."`
 	Target  float64  `yaml:"target,omitempty" jsonschema:"description=Writes per second to measure against."`
 
-	Population   []Population  `yaml:"population,omitempty" jsonschema:"description=Keys that are there before\\, besides those of the workloads."`
+	Population   []Population  `yaml:"population,omitempty" jsonschema:"description=Keys written before\\, besides those of the workloads."`
 	Phases       []Phase       `yaml:"phases,omitempty" jsonschema:"description=Stretches of the run\\, one after the other."`
-	Mix          []MixEntry    `yaml:"mix" jsonschema:"description=The workloads."`
+	Mix          []Entry       `yaml:"mix" jsonschema:"description=The workloads."`
 	Disturbances []Disturbance `yaml:"disturbances,omitempty" jsonschema:"description=What is done to the cluster beside the load."`
 	Thresholds   []string      `yaml:"thresholds,omitempty" jsonschema:"description=For a gate: such as put.response_time.p99 < 20ms."`
 
-	// Given are the values of the parameters, after reading.
+	// Given are the parameters' values that the scenario was read with.
 	Given map[string]float64 `yaml:"-" json:"-"`
 	file  string
 }
 
-// Parameter is a number that a scenario can be given.
+// A Parameter is a number that a scenario can be given.
 type Parameter struct {
 	Default *float64 `yaml:"default,omitempty" jsonschema:"description=Its value when none is given; without\\, one must be."`
 	Min     *float64 `yaml:"min,omitempty" jsonschema:"description=Least value."`
@@ -48,8 +53,9 @@ type Parameter struct {
 	Help    string   `yaml:"help,omitempty" jsonschema:"description=What it is."`
 }
 
-// ClusterWish has the names and meanings of the flags for a cluster to start.
-type ClusterWish struct {
+// A Cluster describes the cluster to start when none is given. Its fields have the
+// names and meanings of the command line's flags.
+type Cluster struct {
 	Members              int      `yaml:"members,omitempty" jsonschema:"enum=1,enum=3,enum=5"`
 	HeartbeatInterval    Duration `yaml:"heartbeat-interval,omitempty"`
 	ElectionTimeout      Duration `yaml:"election-timeout,omitempty"`
@@ -63,7 +69,7 @@ type ClusterWish struct {
 	EtcdFlag             []string `yaml:"etcd-flag,omitempty"`
 }
 
-// Population is keys that are written before the workloads set up.
+// A Population is a set of keys that are written before the workloads set up.
 type Population struct {
 	Prefix  string `yaml:"prefix" jsonschema:"description=Under the run's own prefix."`
 	Keys    int64  `yaml:"keys"`
@@ -72,7 +78,7 @@ type Population struct {
 	line    int
 }
 
-// Phase is a stretch of the run with one load: an open loop with a rate, or a
+// A Phase is a stretch of the run with one load: an open loop with a rate, or a
 // closed loop without. Where the entries of the mix have rates, their sum is the
 // phases' rate unless they say otherwise.
 type Phase struct {
@@ -87,19 +93,19 @@ type Phase struct {
 	line     int
 }
 
-// MixEntry is one workload of the mix. It has a weight or a rate; with weight 0
-// it only does what it does by itself, such as watching.
-type MixEntry struct {
+// An Entry is one workload of the mix. It has a weight or a rate. With weight 0 it
+// only does what needs no operations of its own, such as watching.
+type Entry struct {
 	Name     string   `yaml:"name,omitempty" jsonschema:"description=By default that of the workload."`
 	Workload string   `yaml:"workload"`
 	Weight   *float64 `yaml:"weight,omitempty" jsonschema:"description=Share of the operations\\, relative to the others."`
 	Rate     *float64 `yaml:"rate,omitempty" jsonschema:"description=Operations per second."`
-	Prefix   *string  `yaml:"prefix,omitempty" jsonschema:"description=Under the run's own prefix; entries with the same prefix share their keys."`
+	Prefix   *string  `yaml:"prefix,omitempty" jsonschema:"description=Below the run's prefix. Entries with one prefix share keys."`
 	Params   Params   `yaml:"params,omitempty" jsonschema:"description=Parameters of the workload: see etcdbench workloads NAME."`
 	line     int
 }
 
-// Disturbance is something done to the cluster beside the load.
+// A Disturbance is something done to the cluster on purpose beside the load.
 type Disturbance struct {
 	Kind   string   `yaml:"kind"`
 	At     Duration `yaml:"at,omitempty" jsonschema:"description=From the start of the first measured phase."`
@@ -108,17 +114,18 @@ type Disturbance struct {
 	line   int
 }
 
-// Params are the parameters of a workload or a disturbance, as text.
+// Params are the parameters of a workload or a disturbance by name.
 type Params map[string]Scalar
 
-// Scalar is a value as it was written.
+// A Scalar is a parameter's value as it was written.
 type Scalar struct {
+	// Text is the value; the items of a list are joined with commas.
 	Text string
 	line int
 }
 
-// Texts are the values alone.
-func (p Params) Texts() map[string]string {
+// texts returns the values alone.
+func (p Params) texts() map[string]string {
 	texts := map[string]string{}
 	for k, v := range p {
 		texts[k] = v.Text
@@ -126,7 +133,7 @@ func (p Params) Texts() map[string]string {
 	return texts
 }
 
-// Duration is a time with its unit, such as 90s or 1h30m.
+// A Duration is a length of time. Its text has a unit, such as 90s or 1h30m.
 type Duration time.Duration
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
@@ -190,8 +197,8 @@ func (p *Phase) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
-func (e *MixEntry) UnmarshalYAML(n *yaml.Node) error {
-	type plain MixEntry
+func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
+	type plain Entry
 	e.line = n.Line
 	return n.Decode((*plain)(e))
 }
@@ -203,16 +210,7 @@ func (d *Disturbance) UnmarshalYAML(n *yaml.Node) error {
 	return n.Decode((*plain)(d))
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	var keys []string
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// nameOf is the name of a scenario's file.
+// nameOf returns the name of a scenario by that of its file.
 func nameOf(file string) string {
 	return strings.TrimSuffix(path.Base(strings.ReplaceAll(file, `\`, "/")), path.Ext(file))
 }

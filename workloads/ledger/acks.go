@@ -1,0 +1,107 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"sync/atomic"
+	"time"
+)
+
+// StampSize is the length of a stamp in bytes.
+const StampSize = 26
+
+const stampMagic = 0xe7cd6265
+
+// RunTag returns a number that distinguishes the stamps of one run from those of
+// others.
+func RunTag(prefix string, seed uint64) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(prefix))
+	return h.Sum32() ^ uint32(seed)
+}
+
+// A Stamp starts the value of a write that watchers are to see. It carries the
+// times from which the event's latencies count, so that they are known even when
+// the write is never answered. Times count from the start of the run.
+type Stamp struct {
+	// Phase is the number of the write's phase.
+	Phase int
+	// Intended is when the write was due, Sent when it was handed to the transport.
+	Intended, Sent time.Duration
+}
+
+// Put writes the stamp over the start of value, which must have room for
+// StampSize bytes.
+func (s Stamp) Put(value []byte, run uint32) {
+	binary.BigEndian.PutUint32(value, stampMagic)
+	binary.BigEndian.PutUint32(value[4:], run)
+	binary.BigEndian.PutUint16(value[8:], uint16(s.Phase))
+	binary.BigEndian.PutUint64(value[10:], uint64(s.Intended))
+	binary.BigEndian.PutUint64(value[18:], uint64(s.Sent))
+}
+
+// ReadStamp returns the stamp of a value, and false for a value without a stamp
+// of this run.
+func ReadStamp(value []byte, run uint32) (Stamp, bool) {
+	if len(value) < StampSize || binary.BigEndian.Uint32(value) != stampMagic || binary.BigEndian.Uint32(value[4:]) != run {
+		return Stamp{}, false
+	}
+	return Stamp{
+		Phase:    int(binary.BigEndian.Uint16(value[8:])),
+		Intended: time.Duration(binary.BigEndian.Uint64(value[10:])),
+		Sent:     time.Duration(binary.BigEndian.Uint64(value[18:])),
+	}, true
+}
+
+// Acks remembers when the latest writes were acknowledged, by revision, so that
+// a watcher can compare: an event may come before the answer to its put. Clients
+// and watchers share it without a lock.
+type Acks struct {
+	// Run is the tag of the run, which its stamps carry.
+	Run   uint32
+	slots []ackSlot
+}
+
+type ackSlot struct {
+	revision              atomic.Int64 // 0 while it is being written
+	phase                 atomic.Int64
+	intended, sent, acked atomic.Int64
+}
+
+// ackSlots is how many revisions back an acknowledgement is remembered.
+const ackSlots = 1 << 16
+
+// NewAcks returns an empty memory of acknowledgements for the run of that tag.
+func NewAcks(run uint32) *Acks { return &Acks{Run: run, slots: make([]ackSlot, ackSlots)} }
+
+// An Ack is one acknowledged write.
+type Ack struct {
+	Stamp
+	// Acked is when the acknowledgement arrived.
+	Acked time.Duration
+}
+
+// Add remembers the write that was acknowledged at a revision.
+func (a *Acks) Add(revision int64, k Ack) {
+	s := &a.slots[revision%ackSlots]
+	s.revision.Store(0)
+	s.phase.Store(int64(k.Phase))
+	s.intended.Store(int64(k.Intended))
+	s.sent.Store(int64(k.Sent))
+	s.acked.Store(int64(k.Acked))
+	s.revision.Store(revision)
+}
+
+// Find returns the write that was acknowledged at a revision, and false when none
+// is remembered.
+func (a *Acks) Find(revision int64) (Ack, bool) {
+	s := &a.slots[revision%ackSlots]
+	if s.revision.Load() != revision {
+		return Ack{}, false
+	}
+	k := Ack{
+		Stamp: Stamp{int(s.phase.Load()), time.Duration(s.intended.Load()), time.Duration(s.sent.Load())},
+		Acked: time.Duration(s.acked.Load()),
+	}
+	return k, s.revision.Load() == revision
+}

@@ -1,0 +1,60 @@
+// Package workloadstest helps to test workloads on real clusters: it starts
+// clusters, connects to them, and compares with what the servers have counted.
+package workloadstest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// StartCluster starts a cluster of member processes without fsync, which stops with
+// the test. The test program must run [cluster.MemberMain] when its first argument
+// is "member".
+func StartCluster(t *testing.T, members int) *cluster.Processes {
+	t.Helper()
+	return StartClusterWith(t, members, func(s *cluster.Settings) { s.UnsafeNoFsync = true })
+}
+
+// StartClusterWith starts a cluster with settings changed by set. It stops with the
+// test.
+func StartClusterWith(t *testing.T, members int, set func(*cluster.Settings)) *cluster.Processes {
+	t.Helper()
+	s := cluster.DefaultSettings()
+	s.Members = members
+	set(&s)
+	s.DataDir, s.LogDir = t.TempDir(), t.TempDir()
+	c, err := cluster.StartProcesses(t.Context(), cluster.ProcessOptions{Settings: s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Stop() })
+	return c
+}
+
+// Dial opens connections to the endpoints, in turn. They close with the test.
+func Dial(t *testing.T, conns int, endpoints ...string) []grpc.ClientConnInterface {
+	t.Helper()
+	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: endpoints, Conns: conns, Timeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool.Conns()
+}
+
+// Plan returns a plan of one measured phase.
+func Plan(clients int, ph bench.PlanPhase) bench.Plan {
+	ph.Name = "measure"
+	return bench.Plan{
+		Seed: 1, Clients: clients, Conns: 4, Timeout: 10 * time.Second, Drain: 10 * time.Second, Target: results.DefaultTarget,
+		Phases: []bench.PlanPhase{ph},
+	}
+}
