@@ -1,6 +1,8 @@
 package report
 
-import "github.com/HdrHistogram/hdrhistogram-go"
+import (
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
 
 // bar counts the samples up to a bound and above the bar before.
 type bar struct{ to, count int64 }

@@ -6,13 +6,19 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// benchUnits are the units of the Go benchmark format, with what is better.
+// benchUnits are the units of the Go benchmark format, with what is better. A percentile
+// that is a lower bound has a unit of its own, so that no program compares it with one
+// that is not.
 var benchUnits = [...]struct{ unit, better string }{
-	{"op/s", "higher"}, {"p50-ns", "lower"}, {"p90-ns", "lower"}, {"p99-ns", "lower"}, {"p99.9-ns", "lower"}, {"failed/op", "lower"},
-	{"server-cpu-ns/op", "lower"}, {"server-B/op", "lower"}, {"server-allocs/op", "lower"}, {"server-fsyncs/op", "lower"}, {"server-wal-B/op", "lower"},
+	{"op/s", "higher"}, {"p50-ns", "lower"}, {"p50-at-least-ns", "lower"}, {"p90-ns", "lower"}, {"p90-at-least-ns", "lower"},
+	{"p99-ns", "lower"}, {"p99-at-least-ns", "lower"}, {"p99.9-ns", "lower"}, {"p99.9-at-least-ns", "lower"}, {"errors/op", "lower"},
+	{"server-cpu-ns/op", "lower"}, {"server-B/op", "lower"}, {"server-allocs/op", "lower"},
+	{"server-fsyncs/op", "lower"}, {"server-wal-B/op", "lower"},
 }
 
 // writeBenchfmt writes the Go benchmark format, one line for each measured
@@ -20,14 +26,16 @@ var benchUnits = [...]struct{ unit, better string }{
 func writeBenchfmt(w io.Writer, docs []Document) error {
 	out := benchfmt.NewWriter(w)
 	for _, u := range benchUnits {
-		err := out.Write(&benchfmt.UnitMetadata{UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: u.unit, Key: "better"}, OrigUnit: u.unit, Value: u.better})
+		err := out.Write(&benchfmt.UnitMetadata{
+			UnitMetadataKey: benchfmt.UnitMetadataKey{Unit: u.unit, Key: "better"}, OrigUnit: u.unit, Value: u.better,
+		})
 		if err != nil {
 			return err
 		}
 	}
 	for _, d := range docs {
-		for _, o := range shownOperations(d.Run) {
-			if o.Of != "" || o.Completed == 0 {
+		for _, o := range content.Operations(d.Run) {
+			if o.Of != "" || o.Ended() == 0 {
 				continue
 			}
 			if err := out.Write(benchResult(d.Run, o)); err != nil {
@@ -39,12 +47,16 @@ func writeBenchfmt(w io.Writer, docs []Document) error {
 }
 
 func benchResult(r *results.Run, o results.Operation) *benchfmt.Result {
-	res := &benchfmt.Result{Name: benchfmt.Name(title(benchName(r.Plan.Workload)) + "/phase=" + benchName(o.Phase) + "/op=" + benchName(o.Op)), Iters: int(o.Completed)}
+	res := &benchfmt.Result{
+		Name:  benchfmt.Name(title(benchName(r.Plan.Workload)) + "/phase=" + benchName(o.Phase) + "/op=" + benchName(o.Op)),
+		Iters: int(max(1, o.Completed)), // the format has no 0
+	}
 	for _, kv := range [][2]string{
-		{"goos", r.Environment.OS}, {"goarch", r.Environment.Arch}, {"cpu", r.Environment.CPUModel}, {"etcd", r.Cluster.Version}, {"validity", r.Validity.Verdict},
+		{"goos", r.Environment.OS}, {"goarch", r.Environment.Arch}, {"cpu", r.Environment.CPUModel},
+		{"etcd", r.Cluster.Version}, {"validity", r.Validity.Verdict},
 	} {
 		if kv[1] != "" {
-			res.SetConfig(kv[0], clean(kv[1]))
+			res.SetConfig(kv[0], words.Clean(kv[1]))
 		}
 	}
 	for i := range res.Config {
@@ -54,13 +66,21 @@ func benchResult(r *results.Run, o results.Operation) *benchfmt.Result {
 		res.Values = append(res.Values, benchfmt.Value{Value: value, Unit: unit})
 	}
 	add(o.Throughput, "op/s")
-	add(float64(o.ResponseTime.P50), "p50-ns")
-	add(float64(o.ResponseTime.P90), "p90-ns")
-	add(float64(o.ResponseTime.P99), "p99-ns")
-	add(float64(o.ResponseTime.P999), "p99.9-ns")
-	add(float64(o.Failed+o.Unfinished+o.Dropped)/float64(max(1, o.Offered)), "failed/op")
+	for _, q := range o.Percentiles(50, 90, 99, 99.9) {
+		switch {
+		case !q.Resolved:
+		case q.AtLeast:
+			add(float64(q.Time), q.Name()+"-at-least-ns")
+		default:
+			add(float64(q.Time), q.Name()+"-ns")
+		}
+	}
+	add(o.ErrorRate(), "errors/op")
 	for _, c := range costsOf(r, o.Phase) {
-		for name, unit := range map[string]string{"cpu": "server-cpu-ns/op", "alloc_bytes": "server-B/op", "allocs": "server-allocs/op", "fsyncs": "server-fsyncs/op", "wal_bytes": "server-wal-B/op"} {
+		for name, unit := range map[string]string{
+			"cpu": "server-cpu-ns/op", "alloc_bytes": "server-B/op", "allocs": "server-allocs/op",
+			"fsyncs": "server-fsyncs/op", "wal_bytes": "server-wal-B/op",
+		} {
 			if v, ok := c.Figures[name]; ok {
 				add(v, unit)
 			}
@@ -113,7 +133,7 @@ func benchName(s string) string {
 			return r
 		}
 		return '_'
-	}, clean(s))
+	}, words.Clean(s))
 	if s == "" {
 		return "_"
 	}

@@ -2,56 +2,101 @@ package report
 
 import (
 	"bytes"
+	"encoding/xml"
+	"strings"
 	"testing"
-	"time"
 
-	"github.com/etcdbench/etcdbench/report/browsertest"
+	"github.com/etcdbench/etcdbench/report/reporttest"
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// A capacity search in every format, and its curve in a browser.
+// A capacity search in every format.
 func TestGoldenCapacity(t *testing.T) {
-	run := sample(t)
-	c := &results.Capacity{
-		Schema: results.CapacitySchema, ID: "capacity-1", Started: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC), Workload: "put", Cluster: run.Cluster, Environment: run.Environment,
-		SLO: []string{"put.response_time.p99 < 50ms"}, Low: 8800, High: 9240,
-		Probes: []results.CapacityProbe{
-			{Number: 1, Stage: results.StageBracket, Rate: 6000, Length: 30 * time.Second, Verdict: results.Sustained, Dir: "probe-001", Achieved: 6000, P50: 2e6, P99: 9e6},
-			{Number: 2, Stage: results.StageBracket, Rate: 12000, Length: 30 * time.Second, Verdict: results.Overloaded, Reason: "the backlog grows by 2900 operations each second", Dir: "probe-002", Achieved: 9100, P50: 9e9, P99: 17e9},
-			{Number: 3, Stage: results.StageSoak, Rate: 8800, Length: 2 * time.Minute, Verdict: results.Sustained, Dir: "probe-003", Achieved: 8800, P50: 6e6, P99: 41e6, P999: 48e6},
-			{Number: 4, Stage: results.StageBeyond, Rate: 9240, Length: 30 * time.Second, Verdict: results.Overloaded, Reason: "<script>alert(1)</script>", Dir: "probe-004", Achieved: 9200, P50: 9e6, P99: 80e6},
-		},
-	}
-	for i := range c.Probes {
-		c.Probes[i].Concurrency = float64(i*i+1) * 4
-	}
-	c.Resources = []results.Resource{{Name: "CPU of the machine", Share: 0.9, Text: "90 % of its CPUs were busy"}, {Name: "fsync of the log", Member: "m1", Share: 0.6, Text: "60 % of the time in it"}}
-	c.MemberDown = &results.CapacityRange{Low: 6000, High: 7000}
-	c.Fit = &results.USL{Lambda: results.Estimate{Value: 600, Low: 500, High: 700}, Sigma: results.Estimate{Value: 0.05}, Kappa: results.Estimate{Value: 1e-4}, Reach: 48, Points: []results.USLPoint{{Concurrency: 12, Throughput: 6000}, {Concurrency: 40, Throughput: 8800}}}
-	c.Warnings = []results.Warning{{Code: results.WarnOthers, Message: "others use the cluster"}}
-	c.NewPlan(4000, 0.7, 0.05)
-	c.JudgeTarget(10_000, 1)
+	c := reporttest.CapacitySearch(t)
 	for _, f := range Capacities() {
+		if f.Name == "html" {
+			continue
+		}
 		var b bytes.Buffer
 		if err := f.Write(&b, c); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "capacity."+f.Name, []byte(body(b.String())))
-		if f.Name != "html" {
-			continue
-		}
-		page := browsertest.Open(t, b.String())
-		chart := shownCharts(t, page)[0]
-		if len(chart.Rows) != 4 || chart.Rows[2][0] != "9,240/s" || chart.Rows[1][2] != "41.0 ms" {
-			t.Errorf("rows %q", chart.Rows)
-		}
-		page.Screenshot("capacity")
-		calm(t, page)
+		reporttest.Golden(t, "capacity."+f.Name, []byte(reporttest.WithoutScripts(b.String())))
 	}
 	if c.Target.Verdict != results.TargetMissed {
 		t.Errorf("target %+v", c.Target)
 	}
 	if _, err := Capacities().Find("pdf"); err == nil {
 		t.Error("a capacity as pdf")
+	}
+}
+
+// junitCases returns the cases of a document: "" for one that passed, else "failure: "
+// or "skipped: " with the reason.
+func junitCases(t *testing.T, data []byte) map[string]string {
+	t.Helper()
+	var suites junitSuites
+	if err := xml.Unmarshal(data, &suites); err != nil {
+		t.Fatal(err)
+	}
+	cases := map[string]string{}
+	for _, s := range suites.Suites {
+		failures, skipped := 0, 0
+		for _, c := range s.Cases {
+			switch cases[c.Name] = ""; {
+			case c.Failure != nil:
+				failures++
+				cases[c.Name] = "failure: " + c.Failure.Message
+			case c.Skipped != nil:
+				skipped++
+				cases[c.Name] = "skipped: " + c.Skipped.Message
+			}
+		}
+		if s.Tests != len(s.Cases) || s.Failures != failures || s.Skipped != skipped {
+			t.Errorf("%+v", s)
+		}
+	}
+	return cases
+}
+
+// What a search found out passes or fails, and what it could not decide is skipped.
+func TestCapacityJUnit(t *testing.T) {
+	const slo, target, headroom, down = "a load meets the SLO", "target", "headroom", "headroom with one member down"
+	overloaded := []results.CapacityProbe{{Verdict: results.Overloaded}}
+	for what, one := range map[string]struct {
+		c    results.Capacity
+		want map[string]string
+	}{
+		"found": {
+			results.Capacity{
+				Low: 100, Target: results.Target{Verdict: results.TargetMet}, MemberDown: &results.CapacityRange{Low: 50},
+				Plan: &results.CapacityPlan{Headroom: 0.2, DownSafeRate: 35, DownHeadroom: -0.3, Demand: 50},
+			},
+			map[string]string{slo: "", target: "", headroom: "", down: "failure: headroom -30 %: the demand is 50/s, the safe rate 35/s"},
+		},
+		"without target and plan": {results.Capacity{Low: 100, Target: results.Target{Verdict: results.TargetNone}}, map[string]string{slo: ""}},
+		"none": {
+			results.Capacity{Probes: overloaded, Target: results.Target{Verdict: results.TargetMissed, Writes: 10_000}, Plan: &results.CapacityPlan{Headroom: -1}},
+			map[string]string{slo: "failure: no load meets it", target: "failure: missed: 0 of 10,000 writes/s", headroom: "failure: headroom -100 %", down: "skipped: not measured"},
+		},
+		"the generator's limit": {
+			results.Capacity{Probes: overloaded, Stopped: "the generator was late", Target: results.Target{Verdict: results.TargetUndecided, Reason: "late"}, Plan: &results.CapacityPlan{Headroom: -1}},
+			map[string]string{slo: "skipped: nothing is known of it: the generator was late", target: "skipped: undecided", headroom: "skipped: nothing is known", down: "skipped: not measured"},
+		},
+		"too few samples": {results.Capacity{Probes: []results.CapacityProbe{{Verdict: results.TooFew}}}, map[string]string{slo: "skipped: it cannot be told"}},
+	} {
+		var b bytes.Buffer
+		if err := writeCapacityJUnit(&b, &one.c); err != nil {
+			t.Fatal(err)
+		}
+		got := junitCases(t, b.Bytes())
+		for name, want := range one.want {
+			if is, ok := got[name]; !ok || want == "" && is != "" || !strings.HasPrefix(is, want) {
+				t.Errorf("%s: %s is %q, want %q", what, name, is, want)
+			}
+		}
+		if len(got) != len(one.want) {
+			t.Errorf("%s: cases %q", what, got)
+		}
 	}
 }

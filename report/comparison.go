@@ -7,90 +7,68 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/html"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
-
-// Compared is two sides of saved results.
-type Compared struct {
-	Base, Candidate []Document
-	Rows            []results.Comparison
-	// Differences are those of the first runs besides their figures.
-	Differences []string
-}
 
 // comparisonSchema names the version of a comparison's document.
 const comparisonSchema = "etcdbench.comparison/v1"
 
-// WriteComparison writes two sides next to each other. Formats that have no form
-// for a comparison get all results, the base's first.
+// comparisonDocument is a comparison as JSON.
+type comparisonDocument struct {
+	Schema      string               `json:"schema"`
+	Base        []string             `json:"base"`
+	Candidate   []string             `json:"candidate"`
+	Differences []string             `json:"differences"`
+	Comparisons []results.Comparison `json:"comparisons"`
+}
+
+// WriteComparison writes two sides beside each other. Formats that have no form
+// for a comparison get all results, those of the base first.
 func WriteComparison(w io.Writer, f Format, c Compared) error {
 	switch f.Name {
 	case "text":
-		return c.text(w)
+		return writeComparisonText(w, c)
 	case "markdown":
-		return c.markdown(w)
+		return writeComparisonMarkdown(w, c)
 	case "json":
-		return c.json(w)
+		return writeComparisonJSON(w, c)
 	case "html":
-		return writePage(w, slices.Concat(c.Base, c.Candidate), &c)
+		return html.WriteComparison(w, c)
 	}
 	return f.Write(w, slices.Concat(c.Base, c.Candidate))
 }
 
-// descriptive is said of intervals that are those of one run's own seconds.
-const descriptive = "One run a side: intervals are those of each run's own seconds. What another run of the same would give is not in them."
-
-func (c Compared) rows() (head []string, rows [][]string, one bool) {
-	head = []string{"operation", "metric", "base", "candidate", "change", "95 % interval", "verdict"}
-	for _, r := range c.Rows {
-		one = one || r.Descriptive
-		m := results.MetricVerdict{Unit: r.Unit}
-		interval := "–"
-		if r.Lower != nil {
-			interval = percent(r.Lower, "") + " to " + percent(r.Upper, "")
-		}
-		word := clean(r.Word)
-		if r.Word == results.Same {
-			word = fmt.Sprintf("same within ±%.1f %%", 100*r.Within)
-		}
-		op := clean(r.Operation)
-		if op == "" {
-			op = "cost of one"
-		}
-		rows = append(rows, []string{op, clean(r.Metric), metricValue(m, r.Base), metricValue(m, r.Candidate), percent(&r.Change, ""), interval, word})
-	}
-	return head, rows, one
-}
-
-func (c Compared) title() string {
-	return fmt.Sprintf("%s against %s", plural(len(c.Candidate), "run", "runs"), plural(len(c.Base), "run", "runs"))
-}
-
-func (c Compared) text(w io.Writer) error {
+func writeComparisonText(w io.Writer, c Compared) error {
 	var b strings.Builder
 	t := text{&b}
-	t.line("%s", c.title())
+	t.line("%s", c.Title())
 	for _, d := range c.Differences {
-		t.line("  warning: they differ in %s", clean(d))
+		t.line("  warning: they differ in %s", words.Clean(d))
 	}
 	t.line("")
-	head, rows, one := c.rows()
+	head, rows, one := c.Table()
 	lines := []string{strings.Join(head[:len(head)-1], "\t")}
 	for _, row := range rows {
 		lines = append(lines, strings.Join(row[:len(row)-1], "\t"))
 	}
 	t.figuresAndWords("", lines, head[len(head)-1], rows)
 	if one {
-		t.line("  %s", descriptive)
+		t.line("  %s", content.Descriptive)
 	}
 	for _, d := range c.Candidate {
 		t.changes(d.Changes)
 	}
-	for side, docs := range map[string][]Document{"base": c.Base, "candidate": c.Candidate} {
-		for _, d := range docs {
+	for _, side := range []struct {
+		name string
+		docs []Document
+	}{{"base", c.Base}, {"candidate", c.Candidate}} {
+		for _, d := range side.docs {
 			for _, warning := range d.Warnings {
 				if warning.Code == "profile-unreadable" {
-					t.line("  warning: %s: %s", side, clean(warning.Message))
+					t.line("  warning: %s: %s", side.name, words.Clean(warning.Message))
 				}
 			}
 		}
@@ -99,29 +77,21 @@ func (c Compared) text(w io.Writer) error {
 	return err
 }
 
-func (c Compared) markdown(w io.Writer) error {
+func writeComparisonMarkdown(w io.Writer, c Compared) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n", md(c.title()))
+	fmt.Fprintf(&b, "## %s\n\n", md(c.Title()))
 	for _, d := range c.Differences {
 		fmt.Fprintf(&b, "> they differ in %s\n\n", md(d))
 	}
-	head, rows, one := c.rows()
-	fmt.Fprintf(&b, "| %s |\n|---|---|--:|--:|--:|--:|---|\n", strings.Join(head, " | "))
-	for _, row := range rows {
-		for i := range row {
-			row[i] = md(row[i])
-		}
-		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
-	}
+	head, rows, one := c.Table()
+	markdownTable(&b, "llrrrrl", head, rows)
 	if one {
-		fmt.Fprintf(&b, "\n%s\n", descriptive)
+		fmt.Fprintf(&b, "%s\n", content.Descriptive)
 	}
-	text := b.String()
-	_, err := io.WriteString(w, text[:min(len(text), maxMarkdown)])
-	return err
+	return writeCut(w, b.String())
 }
 
-func (c Compared) json(w io.Writer) error {
+func writeComparisonJSON(w io.Writer, c Compared) error {
 	runs := func(docs []Document) []string {
 		ids := []string{}
 		for _, d := range docs {
@@ -131,21 +101,10 @@ func (c Compared) json(w io.Writer) error {
 	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	return enc.Encode(struct {
-		Schema      string               `json:"schema"`
-		Base        []string             `json:"base"`
-		Candidate   []string             `json:"candidate"`
-		Differences []string             `json:"differences"`
-		Comparisons []results.Comparison `json:"comparisons"`
-	}{comparisonSchema, runs(c.Base), runs(c.Candidate), slices.Concat([]string{}, c.Differences), slices.Concat([]results.Comparison{}, c.Rows)})
-}
-
-// section is the comparison's part of a page.
-func (c Compared) section() section {
-	head, rows, one := c.rows()
-	s := section{Title: c.title(), Table: table{Head: head, Rows: rows}}
-	if one {
-		s.Lead = descriptive
-	}
-	return s
+	return enc.Encode(comparisonDocument{
+		Schema: comparisonSchema, Base: runs(c.Base), Candidate: runs(c.Candidate),
+		// Empty lists, rather than null.
+		Differences: slices.Concat([]string{}, c.Differences),
+		Comparisons: slices.Concat([]results.Comparison{}, c.Rows),
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,27 +17,10 @@ import (
 	"github.com/prometheus/common/model"
 	"golang.org/x/perf/benchfmt"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/reporttest"
 	"github.com/etcdbench/etcdbench/results"
 )
-
-// document is a run with three seconds behind it.
-func document(t *testing.T, run *results.Run) Document {
-	run.Started = time.Date(2026, 11, 20, 10, 15, 0, 0, time.UTC)
-	run.Phases = []results.Phase{{Name: "measure", Length: 10 * time.Second}}
-	return Document{Run: run, Path: "results/x", Intervals: func(each func(*results.Interval) error) error {
-		for n := range 3 {
-			l := latency(t, map[time.Duration]int64{time.Millisecond: 90, time.Duration(n+2) * time.Millisecond: 10})
-			i := &results.Interval{Number: n, Phase: "measure", Start: time.Duration(n) * time.Second, Length: time.Second, InFlight: 3, Operations: []results.Operation{
-				{Phase: "measure", Op: "put", Offered: 101, Completed: 100, Failed: 1, Throughput: 100, ResponseTime: l, ServiceTime: l},
-				{Phase: "measure", Op: "=pods, update", Offered: 1, Completed: 0, Unfinished: 1},
-			}}
-			if err := each(i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
-}
 
 func write(t *testing.T, format string, docs ...Document) string {
 	t.Helper()
@@ -53,27 +35,21 @@ func write(t *testing.T, format string, docs ...Document) string {
 	return b.String()
 }
 
-// body is a page without its style and script, which are files of their own.
-func body(page string) string { return styleAndScript.ReplaceAllString(page, "<$1>…</$1>") }
-
-var styleAndScript = regexp.MustCompile(`(?s)<(style|script)>.*?</(?:style|script)>`)
-
 func TestGoldenFormats(t *testing.T) {
-	one := sample(t)
-	one.Server = &results.Server{Cost: []results.Cost{{Phase: "measure", Operations: 99_990, Figures: map[string]float64{"cpu": 312_000, "allocs": 210.4, "alloc_bytes": 45_000}}}}
-	for _, format := range []string{"markdown", "csv", "hlog", "hgrm", "benchfmt", "junit", "openmetrics", "perfdash", "html"} {
-		golden(t, "formats."+format, []byte(body(write(t, format, document(t, one), document(t, mixture(t))))))
+	one := reporttest.Costed(t)
+	for _, format := range []string{"markdown", "csv", "hlog", "hgrm", "benchfmt", "junit", "openmetrics", "perfdash"} {
+		reporttest.Golden(t, "formats."+format, []byte(reporttest.WithoutScripts(write(t, format, reporttest.Document(t, one), reporttest.Document(t, reporttest.Mixture(t))))))
 	}
-	files, err := perfdashFiles([]Document{document(t, one)})
+	files, err := perfdashFiles([]Document{reporttest.Document(t, one)})
 	if err != nil || len(files) != 1 || files[0].Name != "EtcdAPI_benchmark_put_2026-11-20T10:15:00Z.json" {
 		t.Fatalf("perfdash's files: %v %v", files, err)
 	}
-	golden(t, "formats.perfdash-file", files[0].Data)
+	reporttest.Golden(t, "formats.perfdash-file", files[0].Data)
 }
 
 // What other programs read is read back with their own readers.
 func TestFormatsAreReadBack(t *testing.T) {
-	doc := document(t, sample(t))
+	doc := reporttest.Document(t, reporttest.Sample(t))
 
 	rows, err := csv.NewReader(strings.NewReader(write(t, "csv", doc))).ReadAll()
 	if err != nil || len(rows) != 7 {
@@ -94,9 +70,9 @@ func TestFormatsAreReadBack(t *testing.T) {
 		}
 	}
 
-	run := sample(t)
+	run := reporttest.Sample(t)
 	run.Server = &results.Server{Cost: []results.Cost{{Phase: "measure", Operations: 99_990, Figures: map[string]float64{"allocs": 210.4}}}}
-	reader := benchfmt.NewReader(strings.NewReader(write(t, "benchfmt", document(t, run))), "test")
+	reader := benchfmt.NewReader(strings.NewReader(write(t, "benchfmt", reporttest.Document(t, run))), "test")
 	found := 0
 	for reader.Scan() {
 		switch rec := reader.Result().(type) {
@@ -106,7 +82,7 @@ func TestFormatsAreReadBack(t *testing.T) {
 			found++
 			p99, ok := rec.Value("p99-sec") // as the reader tidies it
 			allocs, ok2 := rec.Value("server-allocs/op")
-			if rec.Name.String() != "Put/phase=measure/op=put" || !ok || !ok2 || math.Abs(p99*1e9-float64(run.Operations[1].ResponseTime.P99)) > 1 || allocs != 210.4 || rec.GetConfig("etcd") != "3.7.3" {
+			if rec.Name.String() != "Put/phase=measure/op=put" || !ok || !ok2 || math.Abs(p99*1e9-float64(run.Operations[1].Percentile(99).Time)) > 1 || allocs != 210.4 || rec.GetConfig("etcd") != "3.7.3" {
 				t.Errorf("%s %v %q", rec.Name, rec.Values, rec.GetConfig("etcd"))
 			}
 		}
@@ -116,7 +92,7 @@ func TestFormatsAreReadBack(t *testing.T) {
 	}
 
 	var suites junitSuites
-	if err := xml.Unmarshal([]byte(write(t, "junit", document(t, mixture(t)))), &suites); err != nil {
+	if err := xml.Unmarshal([]byte(write(t, "junit", reporttest.Document(t, reporttest.Mixture(t)))), &suites); err != nil {
 		t.Fatal(err)
 	}
 	s := suites.Suites[0]
@@ -125,13 +101,13 @@ func TestFormatsAreReadBack(t *testing.T) {
 	}
 
 	// The text parser knows all of OpenMetrics but its last line.
-	text := strings.TrimSuffix(write(t, "openmetrics", document(t, run)), "# EOF\n")
+	text := strings.TrimSuffix(write(t, "openmetrics", reporttest.Document(t, run)), "# EOF\n")
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := families["etcdbench_response_time_seconds"].GetMetric(); len(m) != 1 || m[0].GetSummary().GetSampleCount() != 99_990 {
+	if m := families["etcdbench_response_time_seconds"].GetMetric(); len(m) != 1 || m[0].GetSummary().GetSampleCount() != 100_005 {
 		t.Errorf("response times %v", m)
 	}
 	if m := families["etcdbench_server_cost"].GetMetric(); len(m) != 1 || m[0].GetGauge().GetValue() != 210.4 {
@@ -158,7 +134,7 @@ func TestFormatsWithoutIntervals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Write(io.Discard, []Document{{Run: sample(t)}}); !errors.Is(err, errNoIntervals) {
+		if err := f.Write(io.Discard, []Document{{Run: reporttest.Sample(t)}}); !errors.Is(err, content.ErrNoIntervals) {
 			t.Errorf("%s: %v", format, err)
 		}
 	}
@@ -170,7 +146,7 @@ func TestFormatsWithoutIntervals(t *testing.T) {
 // Whatever the document's strings hold, a format keeps its form.
 func TestHostileFormats(t *testing.T) {
 	evil := "\x1b[2J|<script>alert(1)</script>,\"]]>\r\n=1+1\x00" + strings.Repeat("A", 1<<20)
-	run := mixture(t)
+	run := reporttest.Mixture(t)
 	run.ID, run.Plan.Workload, run.Cluster.Version, run.Environment.CPUModel = evil, evil, evil, evil
 	run.Operations[0].Op, run.Validity.Verdict = evil, evil
 	run.Proof.Violations[0].Key = evil
@@ -180,7 +156,7 @@ func TestHostileFormats(t *testing.T) {
 		if f.Name == "json" {
 			continue // is the document
 		}
-		text := write(t, f.Name, document(t, run))
+		text := write(t, f.Name, reporttest.Document(t, run))
 		if strings.ContainsAny(text, "\x1b\x00") || strings.Contains(text, "<script>alert") && f.Name != "csv" && f.Name != "text" && f.Name != "hgrm" && f.Name != "hlog" && f.Name != "benchfmt" && f.Name != "openmetrics" {
 			t.Errorf("%s lets through what it should not", f.Name)
 		}
@@ -189,7 +165,7 @@ func TestHostileFormats(t *testing.T) {
 		}
 	}
 	var suites junitSuites
-	if err := xml.Unmarshal([]byte(write(t, "junit", document(t, run))), &suites); err != nil {
+	if err := xml.Unmarshal([]byte(write(t, "junit", reporttest.Document(t, run))), &suites); err != nil {
 		t.Error(err)
 	}
 }
@@ -197,7 +173,7 @@ func TestHostileFormats(t *testing.T) {
 // A summary that would not fit says how much is left out.
 func TestMarkdownKeepsToItsLimit(t *testing.T) {
 	var docs []Document
-	one := document(t, mixture(t))
+	one := reporttest.Document(t, reporttest.Mixture(t))
 	for range 1000 {
 		docs = append(docs, one)
 	}

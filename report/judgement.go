@@ -5,41 +5,51 @@ import (
 	"io"
 	"strings"
 
+	"github.com/etcdbench/etcdbench/report/html"
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Judgement is what one kind of experiment or gate found.
+// A Judgement is the result of a gate or of an experiment.
 type Judgement interface {
 	*results.Verdict | *results.Capacity | *results.Tuning
 }
 
-// FormatOf writes the judgements of one kind in one way.
+// A FormatOf writes the judgements of one kind in one way.
 type FormatOf[J Judgement] struct {
-	Name  string
+	// Name is what users call the format.
+	Name string
+	// Write writes one judgement to w.
 	Write func(w io.Writer, judgement J) error
 }
 
-// FormatsOf are the ways in which a kind of judgement can be written.
+// FormatsOf is the list of formats for one kind of judgement.
 type FormatsOf[J Judgement] []FormatOf[J]
 
-// Verdicts lists the formats of a gate.
+// Verdicts returns the formats of a gate's verdict.
 func Verdicts() FormatsOf[*results.Verdict] {
 	return FormatsOf[*results.Verdict]{
-		{"text", writeVerdictText}, {"json", writeDocument[*results.Verdict]}, {"markdown", writeVerdictMarkdown}, {"junit", writeVerdictJUnit},
+		{"text", writeVerdictText}, {"json", writeDocument[*results.Verdict]}, {"markdown", writeVerdictMarkdown},
+		{"junit", writeVerdictJUnit}, {"html", html.WriteVerdict},
 	}
 }
 
-// Capacities lists the formats of a capacity search.
+// Capacities returns the formats of a capacity search.
 func Capacities() FormatsOf[*results.Capacity] {
-	return FormatsOf[*results.Capacity]{{"text", writeCapacityText}, {"json", writeDocument[*results.Capacity]}, {"html", writeCapacityHTML}}
+	return FormatsOf[*results.Capacity]{
+		{"text", writeCapacityText}, {"json", writeDocument[*results.Capacity]}, {"markdown", writeCapacityMarkdown},
+		{"junit", writeCapacityJUnit}, {"html", html.WriteCapacity},
+	}
 }
 
-// Tunings lists the formats of a tuning.
+// Tunings returns the formats of a tuning.
 func Tunings() FormatsOf[*results.Tuning] {
-	return FormatsOf[*results.Tuning]{{"text", writeTuningText}, {"json", writeDocument[*results.Tuning]}, {"html", writeTuningHTML}}
+	return FormatsOf[*results.Tuning]{
+		{"text", writeTuningText}, {"json", writeDocument[*results.Tuning]}, {"markdown", writeTuningMarkdown},
+		{"junit", writeTuningJUnit}, {"html", html.WriteTuning},
+	}
 }
 
-// Find returns the format of a name. The error lists the names there are.
+// Find returns the format of a name. Its error lists the names.
 func (list FormatsOf[J]) Find(name string) (FormatOf[J], error) {
 	for _, f := range list {
 		if f.Name == name {
@@ -49,7 +59,7 @@ func (list FormatsOf[J]) Find(name string) (FormatOf[J], error) {
 	return FormatOf[J]{}, fmt.Errorf("unknown format %q: there are %s", name, list.Names())
 }
 
-// Names lists the formats for a flag's help.
+// Names returns the names of the formats for a flag's help.
 func (list FormatsOf[J]) Names() string {
 	var names []string
 	for _, f := range list {

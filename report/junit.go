@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -22,7 +24,7 @@ type junitSuite struct {
 	Skipped   int     `xml:"skipped,attr"`
 	Time      float64 `xml:"time,attr"`
 	Timestamp string  `xml:"timestamp,attr,omitempty"`
-	// Properties are what an operation cost all members together.
+	// Properties are the figures of operations, and what one cost all members together.
 	Properties []junitProperty `xml:"properties>property"`
 	Cases      []junitCase     `xml:"testcase"`
 }
@@ -51,6 +53,11 @@ func writeJUnit(w io.Writer, docs []Document) error {
 	for _, d := range docs {
 		suites.Suites = append(suites.Suites, suiteOf(d.Run))
 	}
+	return suites.write(w)
+}
+
+// write writes the suites as an XML document.
+func (suites junitSuites) write(w io.Writer) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
@@ -63,13 +70,59 @@ func writeJUnit(w io.Writer, docs []Document) error {
 	return err
 }
 
+// newJUnitSuite returns a suite without cases. Times that are zero are unknown.
+func newJUnitSuite(name string, started, ended time.Time) junitSuite {
+	s := junitSuite{Name: name}
+	if started.IsZero() {
+		return s
+	}
+	s.Timestamp = started.UTC().Format("2006-01-02T15:04:05")
+	if ended.After(started) {
+		s.Time = ended.Sub(started).Seconds()
+	}
+	return s
+}
+
+// add adds a case, which failed or was skipped where there is a reason for that.
+func (s *junitSuite) add(class, name, failure, skipped string) {
+	c := junitCase{Class: class, Name: name}
+	switch {
+	case failure != "":
+		c.Failure = &junitIs{words.Clean(failure)}
+		s.Failures++
+	case skipped != "":
+		c.Skipped = &junitIs{words.Clean(skipped)}
+		s.Skipped++
+	}
+	s.Cases = append(s.Cases, c)
+	s.Tests++
+}
+
+// judge adds a case with a verdict: what neither passed nor failed is skipped.
+func (s *junitSuite) judge(class, name, verdict, message string) {
+	switch verdict {
+	case results.Pass:
+		s.add(class, name, "", "")
+	case results.Fail:
+		s.add(class, name, message, "")
+	default:
+		s.add(class, name, "", message)
+	}
+}
+
 func suiteOf(r *results.Run) junitSuite {
-	s := junitSuite{Name: "etcdbench " + clean(r.Plan.Workload) + " " + clean(r.ID), Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05")}
+	s := junitSuite{
+		Name:      "etcdbench " + words.Clean(r.Plan.Workload) + " " + words.Clean(r.ID),
+		Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"),
+	}
+	for _, o := range content.Operations(r) {
+		s.Properties = append(s.Properties, operationProperties(o)...)
+	}
 	if r.Server != nil {
 		for _, c := range r.Server.Cost {
 			for _, f := range results.CostFigures() {
 				if v, ok := c.Figures[f.Name]; ok && c.Member == "" {
-					s.Properties = append(s.Properties, junitProperty{strings.Trim("cost."+clean(c.Phase)+"."+f.Name+"."+f.Unit, "."), v})
+					s.Properties = append(s.Properties, junitProperty{strings.Trim("cost."+words.Clean(c.Phase)+"."+f.Name+"."+f.Unit, "."), v})
 				}
 			}
 		}
@@ -77,27 +130,15 @@ func suiteOf(r *results.Run) junitSuite {
 	for _, ph := range r.Phases {
 		s.Time += ph.Length.Round(time.Millisecond).Seconds()
 	}
-	add := func(name, failure, skipped string) {
-		c := junitCase{Class: "etcdbench." + clean(r.Plan.Workload), Name: name}
-		switch {
-		case failure != "":
-			c.Failure = &junitIs{clean(failure)}
-			s.Failures++
-		case skipped != "":
-			c.Skipped = &junitIs{clean(skipped)}
-			s.Skipped++
-		}
-		s.Cases = append(s.Cases, c)
-		s.Tests++
-	}
+	class := "etcdbench." + words.Clean(r.Plan.Workload)
 	failure := ""
 	if r.Outcome != results.Completed {
 		failure = string(r.Outcome) + ": " + r.Reason
 	}
-	add("completed", failure, "")
-	add("validity", "", validityOf(r.Validity))
+	s.add(class, "completed", failure, "")
+	s.add(class, "validity", "", validityOf(r.Validity))
 	failure, skipped := targetOf(r.Target)
-	add("target", failure, skipped)
+	s.add(class, "target", failure, skipped)
 	if p := r.Proof; p != nil {
 		failure, skipped = "", ""
 		if p.Verdict == results.Violated {
@@ -108,9 +149,29 @@ func suiteOf(r *results.Run) junitSuite {
 		} else if p.Verdict != results.Proved {
 			skipped = "not everything could be checked"
 		}
-		add("proof", failure, skipped)
+		s.add(class, "proof", failure, skipped)
 	}
 	return s
+}
+
+// operationProperties are the figures of an operation. Percentiles that are not resolved
+// are left out; those that are lower bounds have names of their own.
+func operationProperties(o results.Operation) []junitProperty {
+	if o.Of != "" {
+		return nil
+	}
+	prefix := words.Clean(o.Phase) + "." + words.Clean(o.Op) + "."
+	list := []junitProperty{{prefix + "throughput", o.Throughput}, {prefix + "error_rate", o.ErrorRate()}}
+	for _, q := range o.Percentiles(50, 99) {
+		name := prefix + "response_time." + q.Name()
+		if q.AtLeast {
+			name += ".at_least"
+		}
+		if q.Resolved {
+			list = append(list, junitProperty{name + ".ns", float64(q.Time)})
+		}
+	}
+	return list
 }
 
 func validityOf(v results.Validity) string {
@@ -125,7 +186,7 @@ func validityOf(v results.Validity) string {
 }
 
 func targetOf(t results.Target) (failure, skipped string) {
-	text := fmt.Sprintf("%s of %s writes/s", rate(t.Achieved), rate(t.Writes))
+	text := fmt.Sprintf("%s of %s writes/s", words.Rate(t.Achieved), words.Rate(t.Writes))
 	switch t.Verdict {
 	case results.TargetMet:
 		return "", ""

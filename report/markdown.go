@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -17,7 +19,7 @@ func writeMarkdown(w io.Writer, docs []Document) error {
 	for i, d := range docs {
 		one := markdown(d)
 		if b.Len()+len(one) > maxMarkdown-200 {
-			fmt.Fprintf(&b, "\n… and %s\n", plural(len(docs)-i, "result more", "results more"))
+			fmt.Fprintf(&b, "\n… and %s\n", words.Plural(len(docs)-i, "result more", "results more"))
 			break
 		}
 		b.WriteString(one)
@@ -28,19 +30,23 @@ func writeMarkdown(w io.Writer, docs []Document) error {
 
 func markdown(d Document) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## etcdbench %s\n\n%s\n\n", md(d.Plan.Workload), md(load(d.Plan)))
+	fmt.Fprintf(&b, "## etcdbench %s\n\n%s\n\n", md(d.Plan.Workload), md(content.Load(d.Plan)))
 	if d.Outcome != results.Completed {
 		fmt.Fprintf(&b, "**%s**: %s\n\n", md(string(d.Outcome)), md(d.Reason))
 	}
 	if d.Target.Verdict != results.TargetNone {
-		fmt.Fprintf(&b, "**%s writes/s**, target %s: **%s** %s\n\n", rate(d.Target.Achieved), rate(d.Target.Writes), md(d.Target.Verdict), md(d.Target.Reason))
+		fmt.Fprintf(&b, "**%s writes/s**, target %s: **%s** %s\n\n",
+			words.Rate(d.Target.Achieved), words.Rate(d.Target.Writes), md(d.Target.Verdict), md(d.Target.Reason))
 	}
-	b.WriteString("| operation | ops/s | mean | p50 | p90 | p99 | p99.9 | p99.99 | max | failed | unfinished |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
-	for _, o := range shownOperations(d.Run) {
+	b.WriteString("| operation | ops/s | mean | p50 | p90 | p99 | p99.9 | p99.99 | max | error rate | failed | dropped | unfinished |\n" +
+		"|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	for _, o := range content.Operations(d.Run) {
 		if o.Of != "" {
 			continue
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", md(operationName(d.Run, o)), rate(o.Throughput), strings.Join(responseCells(o), " | "), count(o.Failed), count(o.Unfinished))
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n",
+			md(content.OperationName(d.Run, o)), words.Rate(o.Throughput), strings.Join(content.ResponseCells(o), " | "),
+			content.ErrorRate(o), words.Count(o.Failed), words.Count(o.Dropped), words.Count(o.Unfinished))
 	}
 	fmt.Fprintf(&b, "\nValidity: **%s**", md(d.Validity.Verdict))
 	for _, r := range d.Validity.Reasons {
@@ -57,7 +63,7 @@ func markdown(d Document) string {
 	for _, warning := range d.Warnings {
 		fmt.Fprintf(&b, "\n> %s: %s\n", md(warning.Code), md(warning.Message))
 	}
-	fmt.Fprintf(&b, "\n%s; %s\n\n", md(describeCluster(d.Cluster, d.Environment.Disk)), md(describeMachine(d.Environment)))
+	fmt.Fprintf(&b, "\n%s; %s\n\n", md(content.DescribeCluster(d.Cluster, d.Environment.Disk)), md(content.DescribeMachine(d.Environment)))
 	return b.String()
 }
 
@@ -81,7 +87,7 @@ func markdownCost(r *results.Run) string {
 		for _, f := range figures {
 			cell := "–"
 			if v, ok := c.Figures[f.Name]; ok {
-				cell = rate(v)
+				cell = words.Rate(v)
 			}
 			fmt.Fprintf(&b, " %s |", cell)
 		}
@@ -92,5 +98,67 @@ func markdownCost(r *results.Run) string {
 
 // md makes a document's string safe in a table of Markdown, HTML included.
 func md(s string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "*", `\*`, "_", `\_`, "`", "'", "[", `\[`).Replace(clean(s))
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "*", `\*`, "_", `\_`, "`", "'", "[", `\[`).Replace(words.Clean(s))
+}
+
+// paragraph ends what was written before with an empty line.
+func paragraph(b *strings.Builder) {
+	for !strings.HasSuffix(b.String(), "\n\n") {
+		b.WriteString("\n")
+	}
+}
+
+// markdownTable writes a table. align has a letter for each of the first columns: l for
+// words; all others are figures, at the right. Cells are made safe here.
+func markdownTable(b *strings.Builder, align string, head []string, rows [][]string) {
+	paragraph(b)
+	b.WriteString(markdownRow(head) + "|")
+	for i := range head {
+		if i < len(align) && align[i] == 'l' {
+			b.WriteString("---|")
+		} else {
+			b.WriteString("--:|")
+		}
+	}
+	b.WriteString("\n")
+	for _, row := range rows {
+		b.WriteString(markdownRow(row))
+	}
+	paragraph(b)
+}
+
+func markdownRow(cells []string) string {
+	var b strings.Builder
+	b.WriteString("|")
+	for _, cell := range cells {
+		b.WriteString(" " + md(cell) + " |")
+	}
+	return b.String() + "\n"
+}
+
+// markdownEnd writes the warnings, and where it was measured.
+func markdownEnd(b *strings.Builder, warnings []results.Warning, where ...string) {
+	for _, w := range warnings {
+		paragraph(b)
+		fmt.Fprintf(b, "> %s: %s\n", md(w.Code), md(w.Message))
+	}
+	for i, place := range where {
+		where[i] = md(place)
+	}
+	if line := strings.Join(where, "; "); line != "" {
+		paragraph(b)
+		b.WriteString(line + "\n")
+	}
+}
+
+// writeCut writes a summary. One that is too large for a CI job's page ends after a
+// whole line and says so.
+func writeCut(w io.Writer, text string) error {
+	const note = "\n… the rest is left out: a summary holds 1 MiB at most\n"
+	if len(text) > maxMarkdown {
+		text = text[:maxMarkdown-len(note)]
+		text = text[:strings.LastIndexByte(text, '\n')+1] + note
+	}
+	_, err := io.WriteString(w, text)
+	return err
 }

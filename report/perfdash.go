@@ -10,24 +10,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/etcdbench/etcdbench/report/content"
 	"github.com/etcdbench/etcdbench/results"
 )
 
 // The document that etcd's own benchmark writes for the Kubernetes performance
 // dashboard, version v1; times are milliseconds. A file of it is called
-// EtcdAPI_benchmark_<operation>_<time>.json there.
+// EtcdAPI_benchmark_<operation>_<time>.json there. Percentiles that are not resolved are
+// left out. The label LowerBounds names those that are lower bounds. A second item has the
+// error rate.
 type (
 	perfdashReport struct {
 		Version   string         `json:"version"`
 		DataItems []perfdashItem `json:"dataItems"`
 	}
 	perfdashItem struct {
-		Data   perfdashData      `json:"data"`
-		Labels map[string]string `json:"labels"`
-		Unit   string            `json:"unit"`
-	}
-	perfdashData struct {
-		Perc50, Perc90, Perc99 float64
+		Data   map[string]float64 `json:"data"`
+		Labels map[string]string  `json:"labels"`
+		Unit   string             `json:"unit"`
 	}
 )
 
@@ -39,7 +39,7 @@ func writePerfdash(w io.Writer, docs []Document) error {
 	for _, d := range docs {
 		out := perfdashReport{Version: "v1", DataItems: []perfdashItem{}}
 		for _, o := range perfdashOperations(d) {
-			out.DataItems = append(out.DataItems, newPerfdashItem(d, o))
+			out.DataItems = append(out.DataItems, perfdashItems(d, o)...)
 		}
 		if err := enc.Encode(out); err != nil {
 			return err
@@ -54,7 +54,7 @@ func perfdashFiles(docs []Document) ([]File, error) {
 	var files []File
 	for _, d := range docs {
 		for _, o := range perfdashOperations(d) {
-			data, err := json.MarshalIndent(perfdashReport{Version: "v1", DataItems: []perfdashItem{newPerfdashItem(d, o)}}, "", "  ")
+			data, err := json.MarshalIndent(perfdashReport{Version: "v1", DataItems: perfdashItems(d, o)}, "", "  ")
 			if err != nil {
 				return nil, err
 			}
@@ -63,7 +63,7 @@ func perfdashFiles(docs []Document) ([]File, error) {
 					return '-'
 				}
 				return r
-			}, operationName(d.Run, o))
+			}, content.OperationName(d.Run, o))
 			files = append(files, File{fmt.Sprintf("EtcdAPI_benchmark_%s_%s.json", op, d.Started.UTC().Format(time.RFC3339)), append(data, '\n')})
 		}
 	}
@@ -71,13 +71,27 @@ func perfdashFiles(docs []Document) ([]File, error) {
 }
 
 func perfdashOperations(d Document) []results.Operation {
-	return slices.DeleteFunc(shownOperations(d.Run), func(o results.Operation) bool { return o.Of != "" || o.Completed == 0 })
+	return slices.DeleteFunc(content.Operations(d.Run), func(o results.Operation) bool { return o.Of != "" || o.Ended() == 0 })
 }
 
-func newPerfdashItem(d Document, o results.Operation) perfdashItem {
-	ms := func(ns int64) float64 { return math.Round(float64(ns)/100) / 10_000 }
-	return perfdashItem{
-		Data: perfdashData{ms(o.ResponseTime.P50), ms(o.ResponseTime.P90), ms(o.ResponseTime.P99)},
-		Unit: "ms", Labels: map[string]string{"Operation": strings.ToUpper(operationName(d.Run, o))},
+func perfdashItems(d Document, o results.Operation) []perfdashItem {
+	name := strings.ToUpper(content.OperationName(d.Run, o))
+	times := perfdashItem{Data: map[string]float64{}, Unit: "ms", Labels: map[string]string{"Operation": name}}
+	var bounds []string
+	for _, q := range o.Percentiles(50, 90, 99) {
+		key := fmt.Sprintf("Perc%g", q.P)
+		if q.Resolved {
+			times.Data[key] = math.Round(float64(q.Time)/100) / 10_000
+		}
+		if q.Resolved && q.AtLeast {
+			bounds = append(bounds, key)
+		}
 	}
+	if len(bounds) > 0 {
+		times.Labels["LowerBounds"] = strings.Join(bounds, " ")
+	}
+	errors := perfdashItem{
+		Data: map[string]float64{"ErrorRate": o.ErrorRate()}, Unit: "ratio", Labels: map[string]string{"Operation": name},
+	}
+	return []perfdashItem{times, errors}
 }

@@ -2,6 +2,10 @@
 // is a pure function of the documents: it measures nothing, judges nothing and
 // looks at no clock. Durations are printed with their unit; every other figure
 // says what it counts.
+//
+// A format is a file here, or the package html, and a line in All, Verdicts,
+// Capacities or Tunings. What several formats say is in the package content, and
+// how single values are printed in the package words.
 package report
 
 import (
@@ -9,61 +13,52 @@ import (
 	"io"
 	"strings"
 
-	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/html"
 )
 
-// Document is a result and where it lies.
-type Document struct {
-	*results.Run
-	// Path is the run's directory or file, "" when it is not on disk.
-	Path string
-	// Intervals goes through the run's seconds; nil when they are not at hand.
-	Intervals func(each func(*results.Interval) error) error
-	// Views are pages about the run that a page can show, Differences those about
-	// what differs from the first of several documents.
-	Views, Differences []View
-	// Changes are the functions whose part of an operation differs most from that
-	// in the first of several documents.
-	Changes []ProfileChanges
-}
+// What reports are made from, for callers of this package.
+type (
+	// Document is a run's result with what else a report can show of the run.
+	Document = content.Document
+	// View is a page made elsewhere, such as a flame graph.
+	View = content.View
+	// ProfileChanges is how much the functions in one kind of profile differ between
+	// two runs.
+	ProfileChanges = content.ProfileChanges
+	// FunctionChange is one function's own part of an operation in two runs.
+	FunctionChange = content.FunctionChange
+	// Compared is a comparison of saved results, with the results themselves.
+	Compared = content.Compared
+)
 
-// ProfileChanges is by how much the functions of one kind of profile differ.
-type ProfileChanges struct {
-	Title string
-	// Unit is nanoseconds, bytes or goroutines, for each operation.
-	Unit string
-	// Functions begin with all of them together, without a name.
-	Functions []FunctionChange
-}
-
-// FunctionChange is one function's own part of an operation in two runs.
-type FunctionChange struct {
-	Name          string
-	Before, After float64
-}
-
-// Format writes documents in one way.
+// A Format writes documents in one way.
 type Format struct {
-	Name    string
+	// Name is what users call the format.
+	Name string
+	// Summary says in a few words what the format is, for help.
 	Summary string
-	Write   func(w io.Writer, docs []Document) error
-	// Files is the same as several files under names of their own; nil where a
-	// format has none.
+	// Write writes documents to w, one after the other or side by side.
+	Write func(w io.Writer, docs []Document) error
+	// Files returns the same as several files with names of their own. It is nil for
+	// formats that are always one file.
 	Files func(docs []Document) ([]File, error)
 }
 
-// File is one file of a report.
+// A File is one file of a report.
 type File struct {
+	// Name is the file's name, without a directory.
 	Name string
+	// Data is the file's content.
 	Data []byte
 }
 
-// All lists the formats.
+// All returns the formats of runs.
 func All() []Format {
 	return []Format{
 		{Name: "text", Summary: "one screen for people", Write: writeText},
 		{Name: "json", Summary: "the result document", Write: writeJSON},
-		{Name: "html", Summary: "one page to look at, with charts, that needs nothing but itself", Write: writeHTML},
+		{Name: "html", Summary: "one page to look at, with charts, that needs nothing but itself", Write: html.Write},
 		{Name: "markdown", Summary: "a summary for the page of a CI job", Write: writeMarkdown},
 		{Name: "csv", Summary: "a line for each operation in each second", Write: writeCSV},
 		{Name: "hlog", Summary: "an HdrHistogram interval log, tagged by operation", Write: writeHLog},
@@ -75,7 +70,7 @@ func All() []Format {
 	}
 }
 
-// Find returns the format of a name. The error lists the names there are.
+// Find returns the format of a name. Its error lists the names.
 func Find(name string) (Format, error) {
 	var names []string
 	for _, f := range All() {
@@ -87,7 +82,7 @@ func Find(name string) (Format, error) {
 	return Format{}, fmt.Errorf("unknown format %q: there are %q", name, names)
 }
 
-// Names lists the formats for a flag's help.
+// Names returns the names of the formats for a flag's help.
 func Names() string {
 	var names []string
 	for _, f := range All() {

@@ -7,9 +7,10 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // writeText prints one screen per document, without colour and aligned.
@@ -46,9 +47,9 @@ func writeText(w io.Writer, docs []Document) error {
 
 // differences says in what else than its figures a run differs from the first.
 func (t text) differences(first, d Document) {
-	list := results.Differences(first.Run, d.Run)
+	list := judge.Differences(first.Run, d.Run)
 	for _, what := range list {
-		t.line("  differs from the first run in %s", clean(what))
+		t.line("  differs from the first run in %s", words.Clean(what))
 	}
 	if len(list) > 0 {
 		t.line("")
@@ -75,85 +76,30 @@ func (t text) table(rows []string) {
 }
 
 func (t text) what(r *results.Run) {
-	t.line("etcdbench %s: %s", clean(r.Plan.Workload), load(r.Plan))
+	t.line("etcdbench %s: %s", words.Clean(r.Plan.Workload), content.Load(r.Plan))
 	if r.Outcome != results.Completed {
-		t.line("%s: %s", strings.ToUpper(clean(string(r.Outcome))), clean(r.Reason))
+		t.line("%s: %s", strings.ToUpper(words.Clean(string(r.Outcome))), words.Clean(r.Reason))
 	}
 	if r.Proof != nil && r.Proof.Verdict == results.Violated {
-		t.line("PROOF VIOLATED: %s: what etcd acknowledged is not what it holds", plural(r.Proof.Found, "violation", "violations"))
+		t.line("PROOF VIOLATED: %s: what etcd acknowledged is not what it holds", words.Plural(r.Proof.Found, "violation", "violations"))
 	}
 	t.line("")
-}
-
-func load(p results.Plan) string {
-	parts := []string{plural(p.Clients, "client", "clients") + " on " + plural(p.Conns, "connection", "connections")}
-	for _, ph := range p.Phases {
-		part := clean(ph.Name)
-		switch {
-		case ph.Duration > 0:
-			part += " " + ph.Duration.String()
-		case ph.Total > 0:
-			part += " " + plural(ph.Total, "operation", "operations")
-		}
-		switch l := ph.Load; {
-		case ph.Warmup:
-		case l.RateEnd > 0:
-			part += fmt.Sprintf(" at %s to %s/s (open loop)", rate(l.Rate), rate(l.RateEnd))
-		case l.Open() && l.Arrival == "poisson":
-			part += fmt.Sprintf(" at %s/s, Poisson (open loop)", rate(l.Rate))
-		case l.Open():
-			part += fmt.Sprintf(" at %s/s (open loop)", rate(l.Rate))
-		default:
-			part += " (closed loop)"
-		}
-		parts = append(parts, part)
-	}
-	return strings.Join(parts, ", ")
 }
 
 func (t text) target(g results.Target) {
 	share := ""
 	if g.Writes > 0 {
-		share = fmt.Sprintf(", %.0f %% of target %s", 100*g.Achieved/g.Writes, rate(g.Writes))
+		share = fmt.Sprintf(", %.0f %% of target %s", 100*g.Achieved/g.Writes, words.Rate(g.Writes))
 	}
 	switch g.Verdict {
 	case results.TargetNone:
 		return
 	case results.TargetUndecided:
-		t.line("%s writes/s%s: undecided (%s)", rate(g.Achieved), share, clean(g.Reason))
+		t.line("%s writes/s%s: undecided (%s)", words.Rate(g.Achieved), share, words.Clean(g.Reason))
 	default:
-		t.line("%s writes/s%s: %s", rate(g.Achieved), share, clean(g.Verdict))
+		t.line("%s writes/s%s: %s", words.Rate(g.Achieved), share, words.Clean(g.Verdict))
 	}
 	t.line("")
-}
-
-// shown are the phases that a report shows: the measured ones.
-func shown(r *results.Run) map[string]bool {
-	phases := map[string]bool{}
-	for _, ph := range r.Plan.Phases {
-		phases[ph.Name] = !ph.Warmup
-	}
-	return phases
-}
-
-// shownOperations are those of the measured phases; of several kinds, those that
-// did not happen are left out.
-func shownOperations(r *results.Run) []results.Operation {
-	measured := shown(r)
-	var all, happened []results.Operation
-	for _, o := range r.Operations {
-		if !measured[o.Phase] {
-			continue
-		}
-		all = append(all, o)
-		if o.Offered > 0 {
-			happened = append(happened, o)
-		}
-	}
-	if len(happened) == 0 {
-		return all[:min(len(all), 1)]
-	}
-	return happened
 }
 
 // manyKinds is how many operations still get service and queue time of their own.
@@ -161,19 +107,19 @@ const manyKinds = 3
 
 func (t text) operations(r *results.Run) {
 	rows := []string{"operation\ttime\tops/s\tmean\tp50\tp90\tp99\tp99.9\tp99.99\tmax"}
-	ops := shownOperations(r)
+	ops := content.Operations(r)
 	done := map[string]bool{}
 	for _, o := range ops {
-		name := operationName(r, o)
+		name := content.OperationName(r, o)
 		if o.Of != "" {
 			if key := o.Phase + "\t" + o.Of; !done[key] {
 				done[key] = true
 				o.Op = o.Of
-				rows = append(rows, strings.Join(append([]string{operationName(r, o), "signed", ""}, signedCells(ops, o)...), "\t"))
+				rows = append(rows, strings.Join(append([]string{content.OperationName(r, o), "signed", ""}, content.SignedCells(ops, o)...), "\t"))
 			}
 			continue
 		}
-		rows = append(rows, strings.Join(append([]string{name, "response", rate(o.Throughput)}, responseCells(o)...), "\t"))
+		rows = append(rows, strings.Join(append([]string{name, "response", words.Rate(o.Throughput)}, content.ResponseCells(o)...), "\t"))
 		if o.QueueTime.Max < int64(time.Microsecond) {
 			continue // a closed loop: all of response time is service time
 		}
@@ -181,16 +127,20 @@ func (t text) operations(r *results.Run) {
 			continue // nearly all of it is
 		}
 		rows = append(rows,
-			strings.Join(append([]string{"", "service", ""}, latencyCells(o.ServiceTime)...), "\t"),
-			strings.Join(append([]string{"", "queue", ""}, latencyCells(o.QueueTime)...), "\t"))
+			strings.Join(append([]string{"", "service", ""}, content.LatencyCells(o.ServiceTime)...), "\t"),
+			strings.Join(append([]string{"", "queue", ""}, content.LatencyCells(o.QueueTime)...), "\t"))
 	}
 	if len(rows) == 1 {
 		t.line("No operations were measured.\n")
 		return
 	}
 	t.table(rows)
-	if strings.Contains(strings.Join(rows, ""), "\t?") {
+	all := strings.Join(rows, "")
+	if strings.Contains(all, "\t?") {
 		t.line("  ?: fewer than ten samples lie beyond it")
+	}
+	if strings.Contains(all, "\t≥") {
+		t.line("  ≥: a lower bound: operations that did not finish reach into it")
 	}
 	if len(done) > 0 {
 		t.line("  signed: negative where it came before what it is counted from")
@@ -198,98 +148,11 @@ func (t text) operations(r *results.Run) {
 	t.line("")
 }
 
-// operationName has the phase before it when several were measured.
-func operationName(r *results.Run, o results.Operation) string {
-	measured := 0
-	for _, is := range shown(r) {
-		if is {
-			measured++
-		}
-	}
-	if measured > 1 {
-		return clean(o.Phase) + " " + clean(o.Op)
-	}
-	return clean(o.Op)
-}
-
-// signedCells are those of a time that can be negative, from its two halves.
-func signedCells(ops []results.Operation, of results.Operation) []string {
-	var before, after results.Latency
-	for _, o := range ops {
-		switch {
-		case o.Phase != of.Phase || o.Of != of.Of:
-		case o.Sign < 0:
-			before = o.ResponseTime
-		default:
-			after = o.ResponseTime
-		}
-	}
-	s, err := results.NewSigned(before, after)
-	if err != nil || s.Count() == 0 {
-		return []string{"–", "–", "–", "–", "–", "–", "–"}
-	}
-	cells := []string{duration(s.Mean())}
-	for _, p := range []float64{50, 90, 99, 99.9, 99.99} {
-		cell := "?"
-		if s.Resolved(p) {
-			cell = duration(s.Percentile(p))
-		}
-		cells = append(cells, cell)
-	}
-	return append(cells, duration(s.Max()))
-}
-
-// responseCells are mean, percentiles and maximum, as lower bounds where
-// unfinished operations reach into them.
-func responseCells(o results.Operation) []string {
-	l := o.ResponseTime
-	if l.Count == 0 && o.UnfinishedResponseTime.Count == 0 {
-		return []string{"–", "–", "–", "–", "–", "–", "–"}
-	}
-	cells := []string{"–"}
-	if l.Count > 0 {
-		cells[0] = duration(l.Mean)
-	}
-	for _, p := range percentiles(l) {
-		cells = append(cells, percentile(o, p.p, p.ns))
-	}
-	if longest := o.UnfinishedResponseTime.Max; longest > l.Max {
-		return append(cells, "≥ "+duration(longest))
-	}
-	return append(cells, duration(l.Max))
-}
-
-func latencyCells(l results.Latency) []string {
-	cells := []string{duration(l.Mean)}
-	for _, p := range percentiles(l) {
-		cell := "?"
-		if l.Resolved(p.p) {
-			cell = duration(p.ns)
-		}
-		cells = append(cells, cell)
-	}
-	return append(cells, duration(l.Max))
-}
-
-type quantile struct {
-	p  float64
-	ns int64
-}
-
-func percentiles(l results.Latency) []quantile {
-	return []quantile{{50, l.P50}, {90, l.P90}, {99, l.P99}, {99.9, l.P999}, {99.99, l.P9999}}
-}
-
 // histogram draws the response times of all measured operations that were asked
 // for.
 func (t text) histogram(r *results.Run) {
-	var all []results.Latency
-	for _, o := range r.Operations {
-		if shown(r)[o.Phase] && !o.Arrived {
-			all = append(all, o.ResponseTime)
-		}
-	}
-	merged, err := results.MergeLatency(all...)
+	sum, err := r.Measured("")
+	merged := sum.ResponseTime
 	if err != nil || merged.Count == 0 {
 		return
 	}
@@ -310,35 +173,36 @@ func (t text) histogram(r *results.Run) {
 		if length == 0 && b.count > 0 {
 			bar = "▏"
 		}
-		rows = append(rows, fmt.Sprintf("%14s  %-40s %s", "≤ "+duration(b.to), bar, share(b.count, merged.Count)))
+		rows = append(rows, fmt.Sprintf("%14s  %-40s %s", "≤ "+words.Duration(b.to), bar, words.Share(b.count, merged.Count)))
 	}
-	t.line("  response time")
+	unfinished := ""
+	if n := sum.UnfinishedResponseTime.Count; n > 0 {
+		unfinished = fmt.Sprintf(", with %s as lower bounds", words.Plural(n, "unfinished operation", "unfinished operations"))
+	}
+	t.line("  response time%s", unfinished)
 	for _, row := range rows {
 		t.line("%s", row)
 	}
 	t.line("")
 }
 
-func share(part, whole int64) string {
-	p := 100 * float64(part) / float64(whole)
-	if p > 0 && p < 0.01 {
-		return "< 0.01 %"
-	}
-	return fmt.Sprintf("%.2f %%", p)
-}
-
 // accounting says what became of all operations: in a sentence for one kind, in a
 // table for several.
 func (t text) accounting(r *results.Run) {
-	ops := shownOperations(r)
-	rows := []string{"operation\toffered\tcompleted\tfailed\tdropped\tunfinished"}
+	ops := content.Operations(r)
+	rows := []string{"operation\toffered\tcompleted\tfailed\tdropped\tunfinished\terror rate"}
 	for _, o := range ops {
 		if len(ops) == 1 {
-			t.line("  offered %s = completed %s + failed %s + dropped %s + unfinished %s",
-				count(o.Offered), count(o.Completed), count(o.Failed), count(o.Dropped), count(o.Unfinished))
+			t.line("  offered %s = completed %s + failed %s + dropped %s + unfinished %s; error rate %s",
+				words.Count(o.Offered), words.Count(o.Completed), words.Count(o.Failed), words.Count(o.Dropped), words.Count(o.Unfinished),
+				content.ErrorRate(o))
 		}
 		if o.Of == "" {
-			rows = append(rows, strings.Join([]string{operationName(r, o), count(o.Offered), count(o.Completed), count(o.Failed), count(o.Dropped), count(o.Unfinished)}, "\t"))
+			cells := []string{content.OperationName(r, o)}
+			for _, n := range []uint64{o.Offered, o.Completed, o.Failed, o.Dropped, o.Unfinished} {
+				cells = append(cells, words.Count(n))
+			}
+			rows = append(rows, strings.Join(append(cells, content.ErrorRate(o)), "\t"))
 		}
 	}
 	if len(ops) > 1 {
@@ -348,11 +212,11 @@ func (t text) accounting(r *results.Run) {
 	for _, o := range ops {
 		prefix := ""
 		if len(ops) > 1 {
-			prefix = operationName(r, o) + ": "
+			prefix = content.OperationName(r, o) + ": "
 		}
 		t.counts(prefix, o)
 		if o.Overflow > 0 {
-			t.line("  %s%s took longer than the histograms' 10 min", prefix, plural(o.Overflow, "operation", "operations"))
+			t.line("  %s%s took longer than the histograms' 10 min", prefix, words.Plural(o.Overflow, "operation", "operations"))
 		}
 		errors += len(o.Errors)
 		t.errors(prefix, o.Errors)
@@ -367,92 +231,34 @@ func (t text) validity(v results.Validity) {
 		t.line("  validity: not judged")
 		return
 	}
-	t.line("  validity: %s", clean(v.Verdict))
+	t.line("  validity: %s", words.Clean(v.Verdict))
 	for _, r := range v.Reasons {
-		t.line("    %s: %s", clean(r.Code), clean(r.Message))
+		t.line("    %s: %s", words.Clean(r.Code), words.Clean(r.Message))
 		if r.Remedy != "" {
-			t.line("      → %s", clean(r.Remedy))
+			t.line("      → %s", words.Clean(r.Remedy))
 		}
 	}
 	if lag := v.Generator.SendLag; lag.Count > 0 {
-		t.line("    send lag p50 %s, p99 %s, max %s", duration(lag.P50), duration(lag.P99), duration(lag.Max))
+		t.line("    send lag p50 %s, p99 %s, max %s",
+			content.PercentileCell(lag.Percentile(50)), content.PercentileCell(lag.Percentile(99)), words.Duration(lag.Max))
 	}
 }
 
 func (t text) warnings(ws []results.Warning) {
 	for _, w := range ws {
-		t.line("  warning: %s: %s", clean(w.Code), clean(w.Message))
+		t.line("  warning: %s: %s", words.Clean(w.Code), words.Clean(w.Message))
 	}
 }
 
 // where says which cluster, which machine and which files.
 func (t text) where(d Document) {
 	t.line("")
-	t.line("  cluster  %s", describeCluster(d.Cluster, d.Environment.Disk))
-	t.line("  machine  %s", describeMachine(d.Environment))
+	t.line("  cluster  %s", content.DescribeCluster(d.Cluster, d.Environment.Disk))
+	t.line("  machine  %s", content.DescribeMachine(d.Environment))
 	if d.Label != "" {
-		t.line("  label    %s", clean(d.Label))
+		t.line("  label    %s", words.Clean(d.Label))
 	}
 	if d.Path != "" {
-		t.line("  result   %s", clean(d.Path))
+		t.line("  result   %s", words.Clean(d.Path))
 	}
-}
-
-func describeCluster(c results.Cluster, disk *results.Disk) string {
-	if len(c.Members) == 0 {
-		return "none"
-	}
-	n := len(c.Members)
-	var parts []string
-	switch c.Kind {
-	case "process":
-		parts = append(parts, plural(n, "member process", "member processes"))
-	case "in-process":
-		parts = append(parts, plural(n, "member", "members")+" inside the generator's process")
-	default:
-		parts = append(parts, plural(n, "remote member", "remote members"))
-	}
-	parts = append(parts, "etcd "+clean(c.Version))
-	if c.TLS {
-		parts = append(parts, "TLS")
-	}
-	if c.Settings["unsafe-no-fsync"] == "true" {
-		parts = append(parts, "WITHOUT FSYNC")
-	}
-	if rtt := c.Settings["network:rtt"]; rtt != "" && rtt != "0s" {
-		parts = append(parts, "round trips of "+clean(rtt)+" made between members")
-	}
-	if zones := c.Settings["network:zone-rtts"]; zones != "" {
-		parts = append(parts, "between zones "+clean(zones))
-	}
-	if disk != nil {
-		fs := clean(disk.FileSystem)
-		if disk.Memory {
-			fs += " (in memory: fsync costs nothing)"
-		}
-		parts = append(parts, fmt.Sprintf("data on %s with fdatasync p50 %s and p99 %s", fs, duration(int64(disk.SyncP50)), duration(int64(disk.SyncP99))))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func describeMachine(e results.Environment) string {
-	if e.CPUs == 0 {
-		return "unknown"
-	}
-	cpus := plural(e.CPUs, "CPU", "CPUs")
-	if e.CPUModel != "" {
-		cpus += " " + clean(e.CPUModel)
-	}
-	if e.CPULimit > 0 {
-		cpus += fmt.Sprintf(" (limited to %.4g)", e.CPULimit)
-	}
-	parts := []string{cpus}
-	if e.Memory > 0 {
-		parts = append(parts, humanize.IBytes(e.Memory))
-	}
-	system := clean(e.OS)
-	if e.Kernel != "" {
-		system += " " + clean(e.Kernel)
-	}
-	return strings.Join(append(parts, system, clean(e.Go)), ", ")
 }

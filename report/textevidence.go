@@ -3,59 +3,33 @@ package report
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// counts prints what the workload counted besides, as shares.
+// counts prints what the workload counted besides, if it counted anything.
 func (t text) counts(prefix string, o results.Operation) {
-	var parts []string
-	for _, c := range o.Counts {
-		if c.Count == 0 || c.Of == "" && c.Count == o.Completed {
-			continue
-		}
-		part := clean(c.Name) + " " + count(c.Count)
-		whole, of := o.Completed, ""
-		if c.Of != "" {
-			of = " of " + clean(c.Of)
-			for _, other := range o.Counts {
-				if other.Name == c.Of {
-					whole = other.Count
-				}
-			}
-		}
-		switch {
-		case whole == 0:
-		case of != "":
-			part += fmt.Sprintf(" (%s%s)", share(int64(c.Count), int64(whole)), of)
-		case c.Count < whole:
-			part += fmt.Sprintf(" (%s of completed)", share(int64(c.Count), int64(whole)))
-		default:
-			each := float64(c.Count) / float64(whole)
-			part += fmt.Sprintf(" (%s for each completed, %s/s)", rate(each), rate(each*o.Throughput))
-		}
-		parts = append(parts, part)
-	}
-	if len(parts) > 0 {
-		t.line("  %s%s", prefix, strings.Join(parts, ", "))
+	if s := content.Counts(o); s != "" {
+		t.line("  %s%s", prefix, s)
 	}
 }
 
 func (t text) errors(prefix string, errors []results.ErrorClass) {
 	for i, e := range errors {
 		if i == 5 {
-			t.line("  %s… and %s", prefix, plural(len(errors)-i, "class of errors more", "classes of errors more"))
+			t.line("  %s… and %s", prefix, words.Plural(len(errors)-i, "class of errors more", "classes of errors more"))
 			return
 		}
 		name := e.Code
 		if e.Etcd != "" {
 			name += " (" + e.Etcd + ")"
 		}
-		t.line("  %s%s × %s, for example: %s", prefix, count(e.Count), clean(name), clean(e.Example))
+		t.line("  %s%s × %s, for example: %s", prefix, words.Count(e.Count), words.Clean(name), words.Clean(e.Example))
 	}
 }
 
@@ -65,16 +39,16 @@ const maxEvents = 10
 func (t text) events(events []results.Event) {
 	for i, e := range events {
 		if i == maxEvents {
-			t.line("  … and %s", plural(len(events)-i, "disturbance more", "disturbances more"))
+			t.line("  … and %s", words.Plural(len(events)-i, "disturbance more", "disturbances more"))
 			return
 		}
-		line := fmt.Sprintf("  at %s: %s", duration(int64(e.Start)), clean(e.Kind))
+		line := fmt.Sprintf("  at %s: %s", words.Duration(int64(e.Start)), words.Clean(e.Kind))
 		if e.Detail != "" {
-			line += ", " + clean(e.Detail)
+			line += ", " + words.Clean(e.Detail)
 		}
-		line += fmt.Sprintf(" (took %s)", duration(int64(e.Length)))
+		line += fmt.Sprintf(" (took %s)", words.Duration(int64(e.Length)))
 		if e.Error != "" {
-			line += ": " + clean(e.Error)
+			line += ": " + words.Clean(e.Error)
 		}
 		t.line("%s", line)
 	}
@@ -87,16 +61,16 @@ const maxSlow = 5
 func (t text) slow(slow []results.Slow) {
 	for i, s := range slow {
 		if i == maxSlow {
-			t.line("  … and %s", plural(len(slow)-i, "slow stretch more", "slow stretches more"))
+			t.line("  … and %s", words.Plural(len(slow)-i, "slow stretch more", "slow stretches more"))
 			return
 		}
-		what := "p99 " + duration(s.P99)
+		what := content.Slowness(s)
 		if s.Stalled {
-			what = "nothing was completed for a while, p99 " + duration(s.P99)
+			what = "nothing was completed for a while, " + what
 		}
-		t.line("  slow at %s for %s: %s, usually %s", duration(int64(s.Start)), duration(int64(s.Length)), what, duration(s.Usual))
+		t.line("  slow at %s for %s: %s", words.Duration(int64(s.Start)), words.Duration(int64(s.Length)), what)
 		for _, c := range s.Causes[:min(3, len(s.Causes))] {
-			t.line("    meanwhile %s", clean(c.Text))
+			t.line("    meanwhile %s", words.Clean(c.Text))
 		}
 		if len(s.Causes) == 0 {
 			t.line("    nothing moved of what was looked at")
@@ -122,13 +96,13 @@ func (t text) server(s *results.Server) {
 			}
 		}
 		if n := m.Growth["leader_changes"]; n > 0 {
-			parts = append(parts, plural(int64(n), "change of leader", "changes of leader"))
+			parts = append(parts, words.Plural(int64(n), "change of leader", "changes of leader"))
 		}
 		if m.Missed > 0 {
-			parts = append(parts, fmt.Sprintf("no answer %s times of %s", count(m.Missed), count(m.Readings)))
+			parts = append(parts, fmt.Sprintf("no answer %s times of %s", words.Count(m.Missed), words.Count(m.Readings)))
 		}
 		if len(parts) > 0 {
-			t.line("    %s: %s", clean(m.Member), strings.Join(parts, "; "))
+			t.line("    %s: %s", words.Clean(m.Member), strings.Join(parts, "; "))
 		}
 	}
 }
@@ -137,11 +111,11 @@ func (t text) server(s *results.Server) {
 func bucket(b [2]int64) string {
 	switch {
 	case b[1] == 0:
-		return "> " + duration(b[0])
+		return "> " + words.Duration(b[0])
 	case b[0] == 0:
-		return "≤ " + duration(b[1])
+		return "≤ " + words.Duration(b[1])
 	}
-	return duration(b[0]) + "–" + duration(b[1])
+	return words.Duration(b[0]) + "–" + words.Duration(b[1])
 }
 
 func (t text) cost(c results.Cost, members int) {
@@ -152,8 +126,8 @@ func (t text) cost(c results.Cost, members int) {
 		}
 	}
 	bytes := func(v float64) string { return humanize.IBytes(uint64(math.Round(v))) }
-	number := func(v float64) string { return rate(v) }
-	add("cpu", "CPU %s", func(v float64) string { return duration(int64(v)) })
+	number := func(v float64) string { return words.Rate(v) }
+	add("cpu", "CPU %s", func(v float64) string { return words.Duration(int64(v)) })
 	add("alloc_bytes", "%s allocated", bytes)
 	add("allocs", "%s objects", number)
 	add("fsyncs", "%s fsyncs", number)
@@ -162,54 +136,34 @@ func (t text) cost(c results.Cost, members int) {
 	add("peer_bytes", "peers %s", bytes)
 	add("client_bytes", "clients %s", bytes)
 	if len(parts) > 0 {
-		t.line("  cost of an operation in %s, %s together: %s", clean(c.Phase), plural(members, "member", "members"), strings.Join(parts, ", "))
+		t.line("  cost of an operation in %s, %s together: %s",
+			words.Clean(c.Phase), words.Plural(members, "member", "members"), strings.Join(parts, ", "))
 	}
-}
-
-// joinChecks adds up the checks of one name, such as those of several prefixes.
-func joinChecks(checks []results.Check) []results.Check {
-	var joined []results.Check
-	for _, c := range checks {
-		i := slices.IndexFunc(joined, func(j results.Check) bool { return j.Name == c.Name && (j.Skipped == "") == (c.Skipped == "") })
-		if i < 0 {
-			joined = append(joined, c)
-			continue
-		}
-		joined[i].Checked += c.Checked
-		joined[i].Of += c.Of
-		switch {
-		case strings.Contains(c.Note, joined[i].Note):
-			joined[i].Note = c.Note
-		case !strings.Contains(joined[i].Note, c.Note):
-			joined[i].Note += "; " + c.Note
-		}
-	}
-	return joined
 }
 
 func (t text) proof(p *results.Proof) {
 	if p == nil {
 		return
 	}
-	t.line("  proof: %s", clean(p.Verdict))
-	for _, c := range joinChecks(p.Checks) {
+	t.line("  proof: %s", words.Clean(p.Verdict))
+	for _, c := range content.JoinChecks(p.Checks) {
 		switch {
 		case c.Skipped != "":
-			t.line("    %s: not checked: %s", clean(c.Name), clean(c.Skipped))
+			t.line("    %s: not checked: %s", words.Clean(c.Name), words.Clean(c.Skipped))
 		case c.Checked < c.Of:
-			t.line("    %s: %s of about %s checked: %s", clean(c.Name), count(c.Checked), count(c.Of), clean(c.Note))
+			t.line("    %s: %s of about %s checked: %s", words.Clean(c.Name), words.Count(c.Checked), words.Count(c.Of), words.Clean(c.Note))
 		default:
-			t.line("    %s: %s checked: %s", clean(c.Name), count(c.Checked), clean(c.Note))
+			t.line("    %s: %s checked: %s", words.Clean(c.Name), words.Count(c.Checked), words.Clean(c.Note))
 		}
 	}
 	for _, v := range p.Violations {
 		of := ""
 		if v.Key != "" {
-			of = " " + clean(v.Key)
+			of = " " + words.Clean(v.Key)
 		}
-		t.line("    VIOLATION: %s%s: expected %s; found %s", clean(v.Check), of, clean(v.Expected), clean(v.Found))
+		t.line("    VIOLATION: %s%s: expected %s; found %s", words.Clean(v.Check), of, words.Clean(v.Expected), words.Clean(v.Found))
 	}
 	if more := p.Found - uint64(len(p.Violations)); more > 0 {
-		t.line("    … and %s", plural(more, "violation more", "violations more"))
+		t.line("    … and %s", words.Plural(more, "violation more", "violations more"))
 	}
 }

@@ -3,65 +3,28 @@ package report
 import (
 	"bytes"
 	"encoding/xml"
+	"io"
 	"strings"
 	"testing"
-	"time"
+	"unicode/utf8"
 
+	"github.com/etcdbench/etcdbench/report/reporttest"
 	"github.com/etcdbench/etcdbench/results"
 )
-
-// verdicts are one of each kind of gate.
-func verdicts() map[string]*results.Verdict {
-	started := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
-	bound := func(v float64) *float64 { return &v }
-	rules := results.DefaultGateRules()
-	return map[string]*results.Verdict{
-		"ab": {
-			Schema: results.VerdictSchema, Gate: "ab", Verdict: results.Fail, Reason: "worse by more than the margin: cpu", Started: started, Ended: started.Add(4 * time.Minute),
-			Baseline: "the built-in etcd with its defaults", Candidate: "env:GOGC=20", Workload: "put", Machine: "2 CPUs", Planned: 12, Rounds: 12, Rules: &rules,
-			Dropped: []results.DroppedRound{{Round: 3, Reason: "the leader changed"}},
-			Metrics: []results.MetricVerdict{
-				{Name: "cpu", Unit: "ns", Primary: true, Verdict: results.Fail, Rounds: 12, Baseline: 144_000, Candidate: 195_000, Estimate: 0.36, Lower: bound(0.17), Upper: bound(0.47), Margin: 0.05, Detectable: 0.234},
-				{Name: "allocs", Unit: "objects", Primary: true, Verdict: results.Pass, Note: "worse, but by less than the margin", Rounds: 12, Baseline: 350, Candidate: 352, Estimate: 0.006, Lower: bound(0.001), Upper: bound(0.011), Margin: 0.02, Detectable: 0.021},
-				{Name: "p99", Unit: "ns", Primary: true, Verdict: results.Inconclusive, Rounds: 12, Baseline: 3e7, Candidate: 3.1e7, Estimate: 0.03, Upper: bound(0.2), Margin: 0.10},
-				{Name: "fsyncs", Primary: true, Verdict: results.NotMeasured},
-				{Name: "wal_bytes", Unit: "bytes", Verdict: results.Pass, Rounds: 12, Baseline: 1100, Candidate: 1100, Lower: bound(-0.01), Upper: bound(0.01), Margin: 0.02, Detectable: 0.02},
-			},
-			Warnings: []results.Warning{{Code: "same-sides", Message: "<script>alert(1)</script>"}},
-		},
-		"aa": {
-			Schema: results.VerdictSchema, Gate: "aa", Verdict: results.Pass, Reason: "no primary metric is worse by its margin or more", Started: started, Ended: started,
-			Baseline: "etcd=v3.6.14", Workload: "put", Planned: 12, Rounds: 12, Rules: &rules,
-			Metrics: []results.MetricVerdict{{Name: "allocs", Unit: "objects", Primary: true, Verdict: results.Pass, Rounds: 12, Baseline: 350, Candidate: 350, Lower: bound(-0.01), Upper: bound(0.01), Margin: 0.02, Detectable: 0.02, Noise: 0.004}},
-		},
-		"thresholds": {
-			Schema: results.VerdictSchema, Gate: "thresholds", Verdict: results.Fail, Reason: "not kept: put.response_time.p99 < 20ms", Candidate: "20261120-101500-a1b2c3", Workload: "target-10k", Started: started, Ended: started,
-			Checks: []results.ThresholdCheck{
-				{Text: "put.response_time.p99 < 20ms for every 10s window", Verdict: results.Fail, Value: 3e7, IsTime: true, Limit: 2e7, Windows: 6, Failed: 2, At: 20 * time.Second},
-				{Text: "put.throughput >= 9990/s", Verdict: results.Pass, Value: 10_000, Limit: 9990},
-				{Text: "put.response_time.p99.99 < 1s", Verdict: results.Inconclusive, Value: 5e9, AtLeast: true, IsTime: true, Reason: "operations did not finish: what was measured is a lower bound"},
-			},
-		},
-		"history": {
-			Schema: results.VerdictSchema, Gate: "history", Verdict: results.Fail, Reason: "worse by the margin or more: allocs since r18", Workload: "results", Started: started, Ended: started,
-			Changes: []results.SeriesChange{
-				{Series: "a", Metric: "throughput", Unit: "/s", Run: "r9", Started: started, Label: "rev9", Before: 9000, After: 9900, Change: -0.09, P: 1e-5},
-				{Series: "b", Metric: "allocs", Unit: "objects", Run: "r18", Started: started, Label: "rev18", Before: 200, After: 210, Change: 0.05, P: 1e-12, Alert: true},
-			},
-		},
-	}
-}
 
 // Every kind of verdict in every format; what is inconclusive is skipped in JUnit,
 // and what is JSON is read back.
 func TestGoldenVerdicts(t *testing.T) {
-	for kind, v := range verdicts() {
+	for kind, v := range reporttest.GateVerdicts() {
 		for _, f := range Verdicts() {
+			if f.Name == "html" {
+				continue // is the package html's
+			}
 			var b bytes.Buffer
 			if err := f.Write(&b, v); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "verdict-"+kind+"."+f.Name, b.Bytes())
+			reporttest.Golden(t, "verdict-"+kind+"."+f.Name, b.Bytes())
 			switch f.Name {
 			case "json":
 				if back, err := results.DecodeVerdict(b.Bytes()); err != nil || back.Verdict != v.Verdict {
@@ -96,7 +59,7 @@ func TestGoldenVerdicts(t *testing.T) {
 func TestGoldenComparison(t *testing.T) {
 	low, high := -0.05, 0.02
 	c := Compared{
-		Base: []Document{document(t, sample(t))}, Candidate: []Document{document(t, mixture(t))}, Differences: []string{"clients: 8 against 9"},
+		Base: []Document{reporttest.Document(t, reporttest.Sample(t))}, Candidate: []Document{reporttest.Document(t, reporttest.Mixture(t))}, Differences: []string{"clients: 8 against 9"},
 		Rows: []results.Comparison{
 			{Operation: "put", Metric: "throughput", Unit: "/s", Higher: true, Base: 9000, Candidate: 8900, Change: -0.011, Lower: &low, Upper: &high, Word: results.Same, Within: 0.05, Descriptive: true},
 			{Operation: "put", Metric: "p99", Unit: "ns", Base: 3e7, Candidate: 9e7, Change: 2, Word: results.Unresolved, Descriptive: true},
@@ -112,11 +75,55 @@ func TestGoldenComparison(t *testing.T) {
 		if err := WriteComparison(&b, f, c); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, "comparison."+name, b.Bytes())
+		reporttest.Golden(t, "comparison."+name, b.Bytes())
 	}
 	f, _ := Find("html")
 	var b bytes.Buffer
 	if err := WriteComparison(&b, f, c); err != nil || !strings.Contains(b.String(), "1 run against 1 run") || !strings.Contains(b.String(), "2 runs side by side") {
 		t.Errorf("as HTML: %v", err)
+	}
+}
+
+// Warnings about profiles come in the order of the sides, whenever it is printed.
+func TestComparisonKeepsTheOrderOfWarnings(t *testing.T) {
+	side := func(messages ...string) (docs []Document) {
+		for _, m := range messages {
+			run := reporttest.Sample(t)
+			run.Warnings = []results.Warning{{Code: "profile-unreadable", Message: m}, {Code: "keys-left", Message: "not shown"}}
+			docs = append(docs, Document{Run: run})
+		}
+		return docs
+	}
+	c := Compared{Base: side("first", "second"), Candidate: side("third")}
+	for range 50 {
+		var b bytes.Buffer
+		if err := writeComparisonText(&b, c); err != nil {
+			t.Fatal(err)
+		}
+		if want := "  warning: base: first\n  warning: base: second\n  warning: candidate: third\n"; !strings.HasSuffix(b.String(), want) {
+			t.Fatalf("%s", b.String())
+		}
+	}
+}
+
+// A summary that would not fit ends after a whole line and says so.
+func TestMarkdownIsCutBetweenLines(t *testing.T) {
+	v := &results.Verdict{Gate: "thresholds", Verdict: results.Fail}
+	c := Compared{Base: []Document{{Run: reporttest.Sample(t)}}, Candidate: []Document{{Run: reporttest.Sample(t)}}}
+	for n := range 9000 {
+		v.Checks = append(v.Checks, results.ThresholdCheck{Text: strings.Repeat("a", n%3) + strings.Repeat("日", 60), Verdict: results.Fail})
+		c.Rows = append(c.Rows, results.Comparison{Operation: strings.Repeat("a", n%3) + strings.Repeat("日", 60), Word: results.Unresolved})
+	}
+	for name, write := range map[string]func(w io.Writer) error{
+		"verdict": func(w io.Writer) error { return writeVerdictMarkdown(w, v) }, "comparison": func(w io.Writer) error { return writeComparisonMarkdown(w, c) },
+	} {
+		var b strings.Builder
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		text, cut := strings.CutSuffix(b.String(), "|\n\n… the rest is left out: a summary holds 1 MiB at most\n")
+		if !cut || !utf8.ValidString(text) || b.Len() > maxMarkdown || b.Len() < maxMarkdown-1000 {
+			t.Errorf("%s: %d bytes, ending in %q", name, b.Len(), b.String()[b.Len()-100:])
+		}
 	}
 }

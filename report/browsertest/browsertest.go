@@ -1,5 +1,5 @@
 // Package browsertest opens pages in a real browser, for tests: from a file,
-// without network, and keeping what the browser complains of.
+// without network, and with a record of the browser's complaints.
 package browsertest
 
 import (
@@ -21,11 +21,11 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// ShotsVariable names a directory to keep screenshots in; without it, they go
-// with the test.
+// ShotsVariable names the environment variable with a directory for screenshots.
+// Without it, screenshots are removed with the test.
 const ShotsVariable = "ETCDBENCH_SCREENSHOTS"
 
-// Page is a page that is open.
+// A Page is an open page.
 type Page struct {
 	t     *testing.T
 	ctx   context.Context
@@ -36,8 +36,8 @@ type Page struct {
 	frames     []runtime.ExecutionContextID
 }
 
-// Open opens a page for the length of the test. Without a browser, the test is
-// skipped, but not under CI.
+// Open opens a page for the duration of the test. Without a browser it skips the
+// test, or fails it if the environment variable CI is set.
 func Open(t *testing.T, html string) *Page {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
@@ -111,14 +111,15 @@ func (p *Page) listen(event any) {
 	}
 }
 
-// Complaints are the console's lines, the exceptions and what was blocked.
+// Complaints returns the lines of the console, the exceptions and the requests
+// that were blocked.
 func (p *Page) Complaints() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]string(nil), p.complaints...)
 }
 
-// Eval evaluates an expression.
+// Eval evaluates an expression in the page and returns its value.
 func Eval[T any](p *Page, expression string) T {
 	p.t.Helper()
 	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
@@ -128,7 +129,7 @@ func Eval[T any](p *Page, expression string) T {
 	return v
 }
 
-// Frames tells in how many of the page's frames, the page itself included, an
+// Frames returns in how many of the page's frames, the page itself included, an
 // expression is true.
 func (p *Page) Frames(expression string) (n int) {
 	p.t.Helper()
@@ -145,13 +146,13 @@ func (p *Page) Frames(expression string) (n int) {
 	return n
 }
 
-// Move moves the pointer there, in pixels of the window.
+// Move moves the pointer to a place in the window, in pixels.
 func (p *Page) Move(x, y float64) {
 	p.t.Helper()
 	p.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, x, y))
 }
 
-// Drag presses the pointer's button at one place and lets it go at another.
+// Drag presses the pointer's button at one place and releases it at another.
 func (p *Page) Drag(x0, y0, x1, y1 float64) {
 	p.t.Helper()
 	p.do(
@@ -177,16 +178,20 @@ func (p *Page) Press(selector string, keys ...string) {
 	}
 }
 
-// Scheme makes the page think that its reader prefers "light" or "dark".
+// Scheme sets the reader's preferred colour scheme, "light" or "dark".
 func (p *Page) Scheme(name string) {
 	p.t.Helper()
-	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+	})
 }
 
-// Width makes the screen a telephone's of so many pixels.
+// Width emulates the screen of a telephone with that many pixels across.
 func (p *Page) Width(pixels int64) {
 	p.t.Helper()
-	call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: pixels, Height: 2 * pixels, DeviceScaleFactor: 2, Mobile: true})
+	call(p, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: pixels, Height: 2 * pixels, DeviceScaleFactor: 2, Mobile: true,
+	})
 }
 
 // Screenshot takes a picture of the whole page.

@@ -1,12 +1,11 @@
-package report
+package html
 
 import (
 	"fmt"
 	"math"
 	"strings"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -33,23 +32,14 @@ func heatBounds() (bounds [heatRows]int64) {
 	return bounds
 }
 
-// add counts what a histogram holds. One that cannot be read is left out: the
-// seconds' tables say what it holds.
-func (h *heat) add(l results.Latency, bounds *[heatRows]int64) {
-	if l.HDR == "" {
-		return
-	}
-	packed, err := hdrhistogram.DecodePacked([]byte(l.HDR))
-	if err != nil {
-		return
-	}
+// add counts what a histogram holds.
+func (h *heat) add(l results.Latency, bounds *[heatRows]int64) error {
 	row := 0
-	packed.ForEachBucket(func(ns, n int64) bool { // in rising order
+	return l.EachBucket(func(ns, n int64) { // in rising order
 		for ns >= bounds[row] {
 			row++
 		}
 		h[row] += uint32(min(n, math.MaxUint32))
-		return true
 	})
 }
 
@@ -62,7 +52,6 @@ func (h *heat) merge(other *heat) {
 // heatFigure shows how the response times of each stretch are spread: darker is
 // more of them.
 func heatFigure(columns []column) (figure, bool) {
-	columns = joinColumns(columns, maxHeatColumns)
 	low, high, most := heatRows, -1, uint32(0)
 	for _, c := range columns {
 		for row, n := range c.heat {
@@ -76,7 +65,7 @@ func heatFigure(columns []column) (figure, bool) {
 	}
 	t := table{Head: []string{"from"}}
 	for row := low; row <= high; row++ {
-		t.Head = append(t.Head, "≥ "+duration(int64(heatBound(row))))
+		t.Head = append(t.Head, "≥ "+words.Duration(int64(heatBound(row))))
 	}
 	var cells []heatCell
 	var at []float64
@@ -89,20 +78,26 @@ func heatFigure(columns []column) (figure, bool) {
 				cellsOf = append(cellsOf, "")
 				continue
 			}
-			cellsOf = append(cellsOf, count(int(n)))
+			cellsOf = append(cellsOf, words.Count(int(n)))
 			// Logarithmic, so that the few slow ones can be seen beside the many.
 			level := 1 + int(float64(heatLevels-1)*math.Log1p(float64(n))/math.Log1p(float64(most))+0.5)
-			cells = append(cells, heatCell{c.start.Seconds(), (c.start + c.length).Seconds(), heatBound(row), heatBound(row + 1), min(level, heatLevels)})
+			cells = append(cells, heatCell{
+				c.start.Seconds(), (c.start + c.length).Seconds(), heatBound(row), heatBound(row + 1),
+				min(level, heatLevels),
+			})
 		}
 		t.Rows = append(t.Rows, cellsOf)
 	}
 	ch := chart{
-		title: "Response times over time", describe: "how many operations took how long in each stretch", width: chartWidth, height: 260, overTime: true,
-		x: timeAxis(columns), y: axis{low: heatBound(low), high: heatBound(high + 1), log: true}, xLabel: secondsLabel, yLabel: nsLabel, cells: cells,
+		title: "Response times over time", describe: "how many operations took how long in each stretch",
+		width: chartWidth, height: 260, overTime: true,
+		x: timeAxis(columns), y: axis{low: heatBound(low), high: heatBound(high + 1), log: true},
+		xLabel: secondsLabel, yLabel: words.AxisDuration, cells: cells,
 	}
 	return figure{
 		Title: "Heat map of response times", SVG: ch.svg(), Table: t, At: places(at),
-		Caption: "Each column is a stretch of time, each row a range of response times; the darker, the more operations, on a logarithmic scale.",
+		Caption: "Each column is a stretch of time, each row a range of response times; the darker, the more operations, on a logarithmic " +
+			"scale. Operations that did not finish are at their lower bounds.",
 	}, true
 }
 

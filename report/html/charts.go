@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -30,14 +32,14 @@ func timeMarks(r *results.Run, columns []column) []mark {
 	var marks []mark
 	for _, ph := range r.Phases {
 		if warm[ph.Name] {
-			marks = append(marks, mark{ph.Start.Seconds(), (ph.Start + ph.Length).Seconds(), "warmup", clean(ph.Name)})
+			marks = append(marks, mark{ph.Start.Seconds(), (ph.Start + ph.Length).Seconds(), "warmup", words.Clean(ph.Name)})
 		}
 	}
 	for _, s := range r.Slow {
-		marks = append(marks, mark{s.Start.Seconds(), (s.Start + s.Length).Seconds(), "slow", "slow: p99 " + duration(s.P99)})
+		marks = append(marks, mark{s.Start.Seconds(), (s.Start + s.Length).Seconds(), "slow", "slow: " + content.Slowness(s)})
 	}
 	for _, e := range r.Events {
-		marks = append(marks, mark{e.Start.Seconds(), (e.Start + e.Length).Seconds(), "event", clean(e.Kind) + " " + clean(e.Detail)})
+		marks = append(marks, mark{e.Start.Seconds(), (e.Start + e.Length).Seconds(), "event", words.Clean(e.Kind) + " " + words.Clean(e.Detail)})
 	}
 	happened := 0
 	for _, c := range columns {
@@ -53,14 +55,16 @@ func latencyFigure(r *results.Run, columns []column) figure {
 	lines := []line{{name: "p50", class: "s1"}, {name: "p99", class: "s2"}, {name: "p99.9", class: "s4"}}
 	t := table{Head: []string{"from", "phase", "completed", "p50", "p99", "p99.9"}}
 	for _, c := range columns {
-		for i, ns := range []int64{c.p50, c.p99, c.p999} {
-			v := float64(ns)
-			if ns == 0 {
-				v = math.NaN()
+		row := []string{secondsLabel(c.start.Seconds()), words.Clean(c.phase), words.Count(c.sum.Completed)}
+		for i, q := range c.sum.Percentiles(50, 99, 99.9) {
+			v := math.NaN()
+			if q.Resolved {
+				v = float64(q.Time)
 			}
 			lines[i].at, lines[i].value = append(lines[i].at, (c.start+c.length/2).Seconds()), append(lines[i].value, v)
+			row = append(row, content.PercentileCell(q))
 		}
-		t.Rows = append(t.Rows, []string{secondsLabel(c.start.Seconds()), clean(c.phase), count(c.completed), drawn(c.p50), drawn(c.p99), drawn(c.p999)})
+		t.Rows = append(t.Rows, row)
 	}
 	lines = slices.DeleteFunc(lines, func(l line) bool {
 		return !slices.ContainsFunc(l.value, func(v float64) bool { return !math.IsNaN(v) })
@@ -68,20 +72,16 @@ func latencyFigure(r *results.Run, columns []column) figure {
 	low, high := bounds(lines, true)
 	ch := chart{
 		title: "Response time over time", describe: "p50, p99 and p99.9 of each second", width: chartWidth, height: 300,
-		x: timeAxis(columns), y: axis{low: low, high: high, log: true}, xLabel: secondsLabel, yLabel: nsLabel, lines: lines, bands: true, marks: timeMarks(r, columns), overTime: true,
+		x: timeAxis(columns), y: axis{low: low, high: high, log: true}, xLabel: secondsLabel,
+		yLabel: words.AxisDuration, lines: lines, bands: true, marks: timeMarks(r, columns), overTime: true,
 	}
 	return figure{
 		Title: "Response time over time", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: startsOf(columns),
-		Caption: "Each second's p50, p99 and p99.9 of what was asked for; the highest of several kinds, where at least ten samples lie beyond it. Grey: warm-up; amber: slow stretches; pink: disturbances; dashed: changes of leader, members that stopped, answered again or were started anew.",
+		Caption: "Each second's p50, p99 and p99.9 of all operations that were asked for, where at least ten samples lie " +
+			"beyond it. Operations that did not finish count with lower bounds (≥). Grey: warm-up; amber: slow stretches; " +
+			"pink: disturbances; dashed: changes " +
+			"of leader, members that stopped, answered again or were started anew.",
 	}
-}
-
-// drawn is a second's percentile, if it is resolved.
-func drawn(ns int64) string {
-	if ns == 0 {
-		return "?"
-	}
-	return duration(ns)
 }
 
 func keyOf(lines []line) []keyEntry {
@@ -93,70 +93,68 @@ func keyOf(lines []line) []keyEntry {
 }
 
 func throughputFigure(r *results.Run, columns []column) figure {
-	lines := []line{{name: "completed per second", class: "s1"}, {name: "failed, dropped or timed out per second", class: "s2"}}
-	t := table{Head: []string{"from", "completed/s", "failed/s", "in flight", "waiting"}}
+	lines := []line{{name: "completed per second", class: "s1"}, {name: "failed, dropped or unfinished per second", class: "s2"}}
+	t := table{Head: []string{"from", "completed/s", "not completed/s", "error rate", "in flight", "waiting"}}
 	for _, c := range columns {
-		seconds := max(c.length.Seconds(), 1e-3)
-		for i, n := range []uint64{c.completed, c.failed} {
-			lines[i].at, lines[i].value = append(lines[i].at, (c.start+c.length/2).Seconds()), append(lines[i].value, float64(n)/seconds)
+		rates := []float64{c.sum.Throughput, float64(c.sum.NotCompleted()) / max(c.length.Seconds(), 1e-3)}
+		for i, v := range rates {
+			lines[i].at, lines[i].value = append(lines[i].at, (c.start+c.length/2).Seconds()), append(lines[i].value, v)
 		}
-		t.Rows = append(t.Rows, []string{secondsLabel(c.start.Seconds()), rate(float64(c.completed) / seconds), rate(float64(c.failed) / seconds), count(c.inFlight), count(c.queue)})
+		t.Rows = append(t.Rows, []string{
+			secondsLabel(c.start.Seconds()), words.Rate(rates[0]), words.Rate(rates[1]), content.ErrorRate(c.sum),
+			words.Count(c.inFlight), words.Count(c.queue),
+		})
 	}
 	low, high := bounds(lines, false)
 	ch := chart{
 		title: "Throughput over time", describe: "operations completed and failed in each second", width: chartWidth, height: 200,
-		x: timeAxis(columns), y: axis{low: low, high: high}, xLabel: secondsLabel, yLabel: func(v float64) string { return humanize.SI(v, "") }, lines: lines, marks: timeMarks(r, columns), overTime: true,
+		x: timeAxis(columns), y: axis{low: low, high: high}, xLabel: secondsLabel,
+		yLabel: func(v float64) string { return humanize.SI(v, "") }, lines: lines, marks: timeMarks(r, columns),
+		overTime: true,
 	}
-	return figure{Title: "Throughput over time", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: startsOf(columns), Caption: "Operations that were asked for, by the second in which they ended."}
+	return figure{
+		Title: "Throughput over time", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: startsOf(columns),
+		Caption: "Operations that were asked for, by the second in which they ended. Those that end after their phase are no throughput.",
+	}
 }
 
 // percentileFigure draws response and service time together: where they part,
 // requests waited.
 func percentileFigure(r *results.Run) (figure, bool) {
-	var responses, services []results.Latency
-	for _, o := range shownOperations(r) {
-		if !o.Arrived {
-			responses, services = append(responses, o.ResponseTime), append(services, o.ServiceTime)
-		}
+	sum, err := r.Measured("")
+	if err != nil {
+		return figure{}, false
 	}
 	lines := []line{{name: "response time", class: "s2"}, {name: "service time", class: "s1"}}
 	t := table{Head: []string{"percentile", "response time", "service time"}}
-	rows := map[string][]string{}
-	for i, ls := range [][]results.Latency{responses, services} {
-		merged, err := results.MergeLatency(ls...)
-		if err != nil {
-			return figure{}, false
-		}
-		for _, point := range curve(merged) {
+	for i, l := range []results.Latency{sum.ResponseTime, sum.ServiceTime} {
+		for _, point := range curve(l) {
 			lines[i].at, lines[i].value = append(lines[i].at, point.nines), append(lines[i].value, float64(point.ns))
-		}
-		for _, q := range percentiles(merged) {
-			if merged.Resolved(q.p) {
-				name := fmt.Sprintf("%g %%", q.p)
-				rows[name] = append(rows[name], duration(q.ns))
-			}
 		}
 	}
 	if len(lines[0].at) < 2 {
 		return figure{}, false
 	}
 	var placed []float64
-	for _, p := range []float64{50, 90, 99, 99.9, 99.99} {
-		name := fmt.Sprintf("%g %%", p)
-		if cells := rows[name]; len(cells) == 2 {
-			t.Rows = append(t.Rows, append([]string{name}, cells...))
-			placed = append(placed, -math.Log10(1-p/100))
+	services := sum.ServiceTime.Percentiles(content.Percentiles()...)
+	for i, q := range sum.Percentiles(content.Percentiles()...) {
+		if q.Resolved {
+			t.Rows = append(t.Rows, []string{fmt.Sprintf("%g %%", q.P), content.PercentileCell(q), content.PercentileCell(services[i])})
+			placed = append(placed, -math.Log10(1-q.P/100))
 		}
 	}
 	low, high := bounds(lines, true)
 	at := lines[0].at
 	ch := chart{
 		title: "Percentiles", describe: "response and service time by percentile", width: chartWidth, height: 280,
-		x: axis{low: 0, high: math.Ceil(at[len(at)-1]), whole: true}, y: axis{low: low, high: high, log: true}, xLabel: ninesLabel, yLabel: nsLabel, lines: lines,
+		x: axis{low: 0, high: math.Ceil(at[len(at)-1]), whole: true}, y: axis{low: low, high: high, log: true},
+		xLabel: ninesLabel, yLabel: words.AxisDuration, lines: lines,
 	}
 	return figure{
 		Title: "Percentiles", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(placed),
-		Caption: "Each step to the right is one nine more. Where response time is above service time, requests waited before they were sent; a benchmark that starts its clock at sending shows the lower curve.",
+		Caption: "Each step to the right is one nine more. Where response time is above service time, requests " +
+			"waited before they were sent; a benchmark that starts its clock at sending shows the lower curve. Operations " +
+			"that did not finish are in the response time with lower bounds (≥).",
 	}, true
 }
 
@@ -166,21 +164,20 @@ var memberCharts = [...]struct {
 	label         func(v float64) string
 	scale         float64
 }{
-	{"cpu", "CPU, cores", plain, 1},
-	{"fsync_time", "time in fsync, per second", nsLabel, 1e9},
-	{"commit_time", "time in backend commits, per second", nsLabel, 1e9},
-	{"proposals_pending", "proposals pending", plain, 1},
+	{"cpu", "CPU, cores", words.AxisNumber, 1},
+	{"fsync_time", "time in fsync, per second", words.AxisDuration, 1e9},
+	{"commit_time", "time in backend commits, per second", words.AxisDuration, 1e9},
+	{"proposals_pending", "proposals pending", words.AxisNumber, 1},
 	{"rss", "resident memory", bytesLabel, 1},
 	{"db_size", "database size", bytesLabel, 1},
 	{"peer_sent", "sent to peers, per second", bytesLabel, 1},
 	{"client_sent", "sent to clients, per second", bytesLabel, 1},
 	{"disk_written", "written to disk, per second", bytesLabel, 1},
-	{"allocs", "objects allocated, per second", plain, 1},
-	{"gc_pause", "garbage collection pauses, per second", nsLabel, 1e9},
-	{"watchers", "watchers", plain, 1},
+	{"allocs", "objects allocated, per second", words.AxisNumber, 1},
+	{"gc_pause", "garbage collection pauses, per second", words.AxisDuration, 1e9},
+	{"watchers", "watchers", words.AxisNumber, 1},
 }
 
-func plain(v float64) string      { return humanize.SIWithDigits(v, 2, "") }
 func bytesLabel(v float64) string { return humanize.Bytes(uint64(max(v, 0))) }
 
 var memberClasses = [...]string{"s1", "s2", "s3", "s4", "s5"}
@@ -192,7 +189,7 @@ func (a *article) members(r *results.Run, columns []column, members []string) {
 	}
 	members = members[:min(len(members), len(memberClasses))]
 	for i, m := range members {
-		a.MemberKey = append(a.MemberKey, keyEntry{memberClasses[i], clean(m)})
+		a.MemberKey = append(a.MemberKey, keyEntry{memberClasses[i], words.Clean(m)})
 	}
 	a.MembersAt = startsOf(columns)
 	for _, mc := range memberCharts {
@@ -200,8 +197,8 @@ func (a *article) members(r *results.Run, columns []column, members []string) {
 		moved := false
 		t := table{Head: []string{"from"}, Rows: make([][]string, len(columns))}
 		for i, m := range members {
-			l := line{name: clean(m), class: memberClasses[i]}
-			t.Head = append(t.Head, clean(m))
+			l := line{name: words.Clean(m), class: memberClasses[i]}
+			t.Head = append(t.Head, words.Clean(m))
 			for k, c := range columns {
 				if i == 0 {
 					t.Rows[k] = []string{secondsLabel(c.start.Seconds())}

@@ -1,16 +1,16 @@
-package report
+package html
 
 import (
 	"math"
-	"slices"
 	"time"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
 // How many points charts over time have. Of more seconds, a column stands for
-// several, and shows the highest of their percentiles: percentiles are never
-// averaged.
+// several of one phase, and their histograms are merged.
 const (
 	maxColumns       = 600
 	maxMemberColumns = 200
@@ -18,11 +18,12 @@ const (
 
 // column is one point of the charts over time.
 type column struct {
-	start, length   time.Duration
-	phase           string
-	completed       uint64
-	failed          uint64
-	p50, p99, p999  int64
+	start, length time.Duration
+	phase         string
+	// ops are the operations that were asked for, see results.Interval. sum is what they add
+	// up to, see addSums.
+	ops             []results.Operation
+	sum             results.Operation
 	inFlight, queue int
 	heat            *heat
 	// server has what each member did in each second, by metric and member: rates
@@ -33,29 +34,23 @@ type column struct {
 }
 
 // readColumns goes through a document's intervals once.
-func readColumns(d Document) ([]column, []string, error) {
+func readColumns(d content.Document) ([]column, []string, error) {
 	var seconds []column
 	var members []string
 	before := map[string]results.Reading{}
-	bounds, counters := heatBounds(), map[string]bool{}
+	counters := map[string]bool{}
 	for _, m := range results.Metrics() {
 		counters[m.Name] = m.Counter
 	}
-	err := eachInterval(d, func(i *results.Interval) error {
-		if i.Phase == "drain" && i.Length < time.Second/2 {
+	err := d.EachInterval(func(i *results.Interval) error {
+		if i.Phase == results.PhaseDrain && i.Length < time.Second/2 {
 			return nil
 		}
-		c := column{start: i.Start, length: i.Length, phase: i.Phase, inFlight: i.InFlight, queue: i.Queued, heat: &heat{}, server: map[string]map[string]float64{}}
-		for _, o := range i.Operations {
-			if o.Arrived {
-				continue
-			}
-			c.completed += o.Completed
-			c.failed += o.Failed + o.TimedOut + o.Dropped
-			l := o.ResponseTime
-			c.p50, c.p99, c.p999 = max(c.p50, resolved(l, 50, l.P50)), max(c.p99, resolved(l, 99, l.P99)), max(c.p999, resolved(l, 99.9, l.P999))
-			c.heat.add(l, &bounds)
+		c := column{
+			start: i.Start, length: i.Length, phase: i.Phase, inFlight: i.InFlight, queue: i.Queued, heat: &heat{},
+			server: map[string]map[string]float64{},
 		}
+		c.ops = i.Asked()
 		for _, r := range i.Members {
 			a, known := before[r.Member]
 			if !known {
@@ -77,7 +72,7 @@ func readColumns(d Document) ([]column, []string, error) {
 
 // happenings are what became of a member between two readings.
 func happenings(a, b results.Reading) []string {
-	name := clean(b.Member)
+	name := words.Clean(b.Member)
 	switch {
 	case b.Missing != "" && a.Missing == "":
 		return []string{name + " stopped answering"}
@@ -90,7 +85,7 @@ func happenings(a, b results.Reading) []string {
 	}
 	var list []string
 	if n := b.Values["leader_changes"] - a.Values["leader_changes"]; n > 0 {
-		list = append(list, name+" saw "+plural(int(n), "change of leader", "changes of leader"))
+		list = append(list, name+" saw "+words.Plural(int(n), "change of leader", "changes of leader"))
 	}
 	switch was, is := a.Values["is_leader"], b.Values["is_leader"]; {
 	case is > was:
@@ -99,14 +94,6 @@ func happenings(a, b results.Reading) []string {
 		list = append(list, name+" lost its leader")
 	}
 	return list
-}
-
-// resolved is a percentile, or 0 where too few samples lie beyond it.
-func resolved(l results.Latency, p float64, ns int64) int64 {
-	if l.Resolved(p) {
-		return ns
-	}
-	return 0
 }
 
 // movedValues are the rates of counters, per second, and the values of gauges.
@@ -126,42 +113,64 @@ func movedValues(a, b results.Reading, counters map[string]bool) map[string]floa
 	return v
 }
 
-// joinColumns makes at most so many of them.
+// joinColumns makes about that many columns of them. None is of two phases.
 func joinColumns(seconds []column, most int) []column {
 	each := (len(seconds) + most - 1) / most
 	if each <= 1 {
 		return seconds
 	}
 	var joined []column
-	for i := 0; i < len(seconds); i += each {
-		c := seconds[i]
-		heat := *c.heat
-		c.heat, c.server, c.happened = &heat, map[string]map[string]float64{}, slices.Clone(c.happened)
-		for k, s := range seconds[i:min(i+each, len(seconds))] {
-			for m, values := range s.server {
-				if c.server[m] == nil {
-					c.server[m] = map[string]float64{}
-				}
-				for name, v := range values {
-					if had, ok := c.server[m][name]; !ok || v > had {
-						c.server[m][name] = v
-					}
-				}
-			}
-			if k == 0 {
-				continue
-			}
-			c.length = s.start + s.length - c.start
-			c.completed += s.completed
-			c.failed += s.failed
-			c.p50, c.p99, c.p999 = max(c.p50, s.p50), max(c.p99, s.p99), max(c.p999, s.p999)
-			c.inFlight, c.queue = max(c.inFlight, s.inFlight), max(c.queue, s.queue)
-			c.heat.merge(s.heat)
-			c.happened = append(c.happened, s.happened...)
+	for from := 0; from < len(seconds); {
+		to := from + 1
+		for to < min(from+each, len(seconds)) && seconds[to].phase == seconds[from].phase {
+			to++
 		}
-		joined = append(joined, c)
+		joined = append(joined, joinSeconds(seconds[from:to]))
+		from = to
 	}
 	return joined
+}
+
+// joinSeconds makes one column of consecutive seconds.
+func joinSeconds(seconds []column) column {
+	c := seconds[0]
+	last := seconds[len(seconds)-1]
+	c.length = last.start + last.length - c.start
+	c.ops, c.heat, c.server, c.happened = nil, &heat{}, map[string]map[string]float64{}, nil
+	for _, s := range seconds {
+		c.ops = append(c.ops, s.ops...)
+		c.inFlight, c.queue = max(c.inFlight, s.inFlight), max(c.queue, s.queue)
+		c.heat.merge(s.heat)
+		c.happened = append(c.happened, s.happened...)
+		for m, values := range s.server {
+			if c.server[m] == nil {
+				c.server[m] = map[string]float64{}
+			}
+			for name, v := range values {
+				if had, ok := c.server[m][name]; !ok || v > had {
+					c.server[m][name] = v
+				}
+			}
+		}
+	}
+	return c
+}
+
+// addSums adds the operations of each column up, and spreads them over its part of the
+// heat map.
+func addSums(columns []column) error {
+	bounds := heatBounds()
+	for i := range columns {
+		c := &columns[i]
+		var err error
+		if c.sum, err = results.Sum(c.length, c.ops...); err != nil {
+			return err
+		}
+		if err := c.heat.add(c.sum.ResponseTime, &bounds); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // percentilePoint is one point of a percentile curve.
@@ -172,17 +181,16 @@ type percentilePoint struct {
 
 // curve is a latency's distribution towards its end, as far as it is resolved.
 func curve(l results.Latency) []percentilePoint {
-	h, err := l.Histogram()
-	if err != nil || h.TotalCount() == 0 {
-		return nil
+	var at, ps []float64
+	for nines := 0.0; nines <= 6; nines += 0.05 {
+		at, ps = append(at, nines), append(ps, 100*(1-math.Pow(10, -nines)))
 	}
 	var points []percentilePoint
-	for nines := 0.0; nines <= 6; nines += 0.05 {
-		p := 100 * (1 - math.Pow(10, -nines))
-		if !l.Resolved(p) {
+	for i, q := range l.Percentiles(ps...) {
+		if !q.Resolved {
 			break
 		}
-		points = append(points, percentilePoint{nines, h.ValueAtPercentile(p)})
+		points = append(points, percentilePoint{at[i], int64(q.Time)})
 	}
 	return points
 }

@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -37,6 +37,9 @@ func (a axis) place(v float64) float64 {
 		return a.from
 	}
 	share := min(max((v-low)/(high-low), 0), 1)
+	if math.IsNaN(share) {
+		return a.from
+	}
 	return a.from + share*(a.to-a.from)
 }
 
@@ -44,33 +47,17 @@ func (a axis) place(v float64) float64 {
 // many more than most.
 func (a axis) ticks(most int) []float64 {
 	most = max(most, 2)
-	var list []float64
-	if a.log {
-		for decade := math.Pow(10, math.Floor(math.Log10(a.low))); decade <= a.high; decade *= 10 {
-			for _, m := range []float64{1, 2, 5} {
-				if v := m * decade; v >= a.low*0.999 && v <= a.high*1.001 {
-					list = append(list, v)
-				}
-			}
-		}
-		if len(list) > most { // the powers alone
-			powers := list[:0]
-			for _, v := range list {
-				if l := math.Log10(v); math.Abs(l-math.Round(l)) < 1e-9 {
-					powers = append(powers, v)
-				}
-			}
-			list = powers
-		}
-		if len(list) >= 2 {
-			return list
-		}
-		list = nil // so near each other that none of these lies between: evenly, then
-	}
 	span := a.high - a.low
-	if span <= 0 {
+	if !(span > 0) || math.IsInf(span, 0) {
 		return []float64{a.low}
 	}
+	if a.log && a.low > 0 {
+		if list := a.logTicks(most); len(list) >= 2 {
+			return list
+		}
+		// So near each other that none of these lies between: evenly, then.
+	}
+	var list []float64
 	step := math.Pow(10, math.Floor(math.Log10(span/float64(most))))
 	for _, m := range []float64{1, 2, 5, 10} {
 		if span/(m*step) <= float64(most) {
@@ -81,13 +68,38 @@ func (a axis) ticks(most int) []float64 {
 	if a.whole {
 		step = max(1, math.Round(step))
 	}
-	for v := math.Ceil(a.low/step) * step; v <= a.high*1.0001; v += step {
+	// The bound is for steps that are too small to change the sum.
+	for v := math.Ceil(a.low/step) * step; v <= a.high*1.0001 && len(list) <= 2*most; v += step {
 		list = append(list, v)
 	}
 	if len(list) < 2 && !a.whole && most < 32 { // one place alone says nothing
 		return a.ticks(2 * most)
 	}
 	return list
+}
+
+// logTicks are round values along a logarithmic axis: 1, 2 and 5 times powers of ten,
+// or the powers alone where there would be more than most.
+func (a axis) logTicks(most int) []float64 {
+	var list []float64
+	first, last := math.Floor(math.Log10(a.low)), math.Floor(math.Log10(a.high))
+	for power := first; power <= last; power++ {
+		for _, m := range []float64{1, 2, 5} {
+			if v := m * math.Pow(10, power); v >= a.low*0.999 && v <= a.high*1.001 {
+				list = append(list, v)
+			}
+		}
+	}
+	if len(list) <= most {
+		return list
+	}
+	powers := list[:0]
+	for _, v := range list {
+		if l := math.Log10(v); math.Abs(l-math.Round(l)) < 1e-9 {
+			powers = append(powers, v)
+		}
+	}
+	return powers
 }
 
 // line is one series of a chart.
@@ -134,8 +146,9 @@ func (c chart) svg() template.HTML {
 	width, height := c.width-marginLeft-marginRight, c.height-marginTop-marginFoot
 	c.x.from, c.x.to = 0, width
 	c.y.from, c.y.to = height, 0
-	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s" tabindex="0" data-left="%d" data-width="%g" data-from="%.6g" data-to="%.6g"`,
-		c.width, c.height, html.EscapeString(c.title+": "+c.describe), marginLeft, width, c.x.low, c.x.high)
+	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s" tabindex="0"`,
+		c.width, c.height, html.EscapeString(c.title+": "+c.describe))
+	fmt.Fprintf(&b, ` data-left="%d" data-width="%g" data-from="%.6g" data-to="%.6g"`, marginLeft, width, c.x.low, c.x.high)
 	if c.overTime {
 		b.WriteString(` data-time=""`)
 	}
@@ -154,7 +167,8 @@ func (c chart) svg() template.HTML {
 		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %dv%g"/><text class="tick" x="%.1f" y="%g" text-anchor="%s">%s</text>`,
 			x, marginTop, height, x, c.height-8, anchor, html.EscapeString(c.xLabel(v)))
 	}
-	fmt.Fprintf(&b, `</g><svg class="plot" x="%d" y="%d" width="%g" height="%g" viewBox="0 0 %g %g" preserveAspectRatio="none">`, marginLeft, marginTop, width, height, width, height)
+	fmt.Fprintf(&b, `</g><svg class="plot" x="%d" y="%d" width="%g" height="%g" viewBox="0 0 %g %g" preserveAspectRatio="none">`,
+		marginLeft, marginTop, width, height, width, height)
 	for _, m := range c.marks {
 		x0, x1 := c.x.place(m.from), c.x.place(m.to)
 		fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="0" width="%.1f" height="%g"><title>%s</title></rect>`,
@@ -167,7 +181,8 @@ func (c chart) svg() template.HTML {
 		}
 	}
 	for i, l := range c.lines {
-		fmt.Fprintf(&b, `<path class="line %s" data-series="%d" d="%s"><title>%s</title></path>`, l.class, i, c.path(l), html.EscapeString(l.name))
+		fmt.Fprintf(&b, `<path class="line %s" data-series="%d" d="%s"><title>%s</title></path>`,
+			l.class, i, c.path(l), html.EscapeString(l.name))
 	}
 	b.WriteString("</svg></svg>")
 	return template.HTML(b.String())
@@ -236,13 +251,6 @@ func secondsLabel(v float64) string {
 	return fmt.Sprintf("%.4g s", d.Seconds())
 }
 
-func nsLabel(v float64) string {
-	if v == 0 {
-		return "0"
-	}
-	return duration(int64(v))
-}
-
 // ninesLabel names a percentile by its nines.
 func ninesLabel(v float64) string {
 	switch {
@@ -259,7 +267,7 @@ func bounds(lines []line, log bool) (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, l := range lines {
 		for _, v := range l.value {
-			if math.IsNaN(v) || log && v <= 0 {
+			if math.IsNaN(v) || math.IsInf(v, 0) || log && v <= 0 {
 				continue
 			}
 			low, high = min(low, v), max(high, v)

@@ -1,13 +1,11 @@
-package report
+package html
 
 import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"regexp"
 	"runtime"
 	"strings"
@@ -16,71 +14,19 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/reporttest"
 	"github.com/etcdbench/etcdbench/results"
 )
-
-// longRun is a run of so many seconds with several operations and members.
-func longRun(t testing.TB, seconds, operations, members int) Document {
-	latencies := make([]results.Latency, 16)
-	for i := range latencies {
-		h := results.NewHistogram()
-		for n := range int64(1000) {
-			if err := h.RecordValue((n*n + int64(i)*1000 + 200) * 1000); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var err error
-		if latencies[i], err = results.NewLatency(h); err != nil {
-			t.Fatal(err)
-		}
-	}
-	run := &results.Run{
-		Schema: results.Schema, ID: "20261120-101500-a1b2c3", Outcome: results.Completed, Started: time.Date(2026, 11, 20, 10, 15, 0, 0, time.UTC),
-		Plan:   results.Plan{Workload: "long", Clients: 10, Conns: 2, Phases: []results.PlanPhase{{Name: "measure", Duration: time.Duration(seconds) * time.Second, Load: results.Load{Rate: 1000}}}},
-		Phases: []results.Phase{{Name: "measure", Length: time.Duration(seconds) * time.Second}},
-		Target: results.Target{Writes: 10_000, Achieved: 6000, Verdict: results.TargetMissed}, Validity: results.Validity{Verdict: results.Valid},
-	}
-	for k := range operations {
-		run.Operations = append(run.Operations, results.Operation{Phase: "measure", Op: fmt.Sprint("op", k), Offered: 1000, Completed: 1000, Throughput: 1000, ResponseTime: latencies[k], ServiceTime: latencies[0]})
-	}
-	return Document{Run: run, Intervals: func(each func(*results.Interval) error) error {
-		for n := range seconds {
-			i := &results.Interval{Number: n, Phase: "measure", Start: time.Duration(n) * time.Second, Length: time.Second}
-			for k := range operations {
-				l := latencies[(n+k)%len(latencies)]
-				i.Operations = append(i.Operations, results.Operation{Phase: "measure", Op: fmt.Sprint("op", k), Offered: 1000, Completed: 1000, ResponseTime: l, ServiceTime: l})
-			}
-			for m := range members {
-				values := map[string]float64{}
-				for j, metric := range results.Metrics() {
-					values[metric.Name] = float64(n*(j+m+1)) + math.Sin(float64(n))
-				}
-				// The leader changes once.
-				values["has_leader"], values["is_leader"], values["leader_changes"] = 1, 0, 1
-				if n >= seconds/2 {
-					values["leader_changes"] = 2
-				}
-				if m == 0 && n < seconds/2 || m == members-1 && n >= seconds/2 {
-					values["is_leader"] = 1
-				}
-				i.Members = append(i.Members, results.Reading{Member: fmt.Sprint("m", m+1), At: i.Start, Values: values})
-			}
-			if err := each(i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
-}
 
 // BenchmarkHourAsHTML renders an hour's run of 6 operations and 5 members, and
 // prints the size of the page, and how much memory the process has taken at most.
 func BenchmarkHourAsHTML(b *testing.B) {
-	doc := longRun(b, 3600, 6, 5)
+	doc := reporttest.LongRun(b, 3600, 6, 5)
 	b.ReportAllocs()
 	for b.Loop() {
 		var page bytes.Buffer
-		if err := writeHTML(&page, []Document{doc}); err != nil {
+		if err := Write(&page, []content.Document{doc}); err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(page.Len())/(1<<20), "MiB/page")
@@ -95,10 +41,10 @@ var drawing = regexp.MustCompile(`(?s)<svg class="chart".*?</svg></svg>`)
 // Drawings are well formed, whatever a document's strings hold, and the page of a
 // long run stays small.
 func TestDrawingsAreWellFormed(t *testing.T) {
-	evil := document(t, mixture(t))
+	evil := reporttest.Document(t, reporttest.Mixture(t))
 	evil.Events[0].Kind, evil.Events[0].Detail = `"><script>alert(1)</script>`, "&amp;<b>"
-	for name, doc := range map[string]Document{"short": document(t, sample(t)), "mixture": document(t, mixture(t)), "evil": evil, "hour": longRun(t, 3600, 6, 5)} {
-		page := write(t, "html", doc)
+	for name, doc := range map[string]content.Document{"short": reporttest.Document(t, reporttest.Sample(t)), "mixture": reporttest.Document(t, reporttest.Mixture(t)), "evil": evil, "hour": reporttest.LongRun(t, 3600, 6, 5)} {
+		page := render(t, doc)
 		drawings := drawing.FindAllString(page, -1)
 		if len(drawings) < 3 {
 			t.Errorf("%s: only %d drawings", name, len(drawings))
@@ -128,7 +74,7 @@ func TestDrawingsAreWellFormed(t *testing.T) {
 // What cannot be drawn is left out: runs without seconds, or in which nothing was
 // completed, have a page without charts, and not one with empty ones.
 func TestPagesWithoutCharts(t *testing.T) {
-	dead := document(t, sample(t))
+	dead := reporttest.Document(t, reporttest.Sample(t))
 	dead.Operations = []results.Operation{{Phase: "measure", Op: "put", Offered: 5, Unfinished: 5}}
 	dead.Intervals = func(each func(*results.Interval) error) error {
 		for n := range 3 {
@@ -138,11 +84,11 @@ func TestPagesWithoutCharts(t *testing.T) {
 		}
 		return nil
 	}
-	gone := document(t, sample(t))
+	gone := reporttest.Document(t, reporttest.Sample(t))
 	gone.Intervals = func(func(*results.Interval) error) error { return &fs.PathError{Op: "open", Err: fs.ErrNotExist} }
 	gone.Operations = nil
-	for name, doc := range map[string]Document{"nothing completed": dead, "no seconds": {Run: dead.Run}, "no journal": gone} {
-		page := write(t, "html", doc)
+	for name, doc := range map[string]content.Document{"nothing completed": dead, "no seconds": {Run: dead.Run}, "no journal": gone} {
+		page := render(t, doc)
 		if strings.Contains(page, "<svg") || !strings.Contains(page, "<h2>Where</h2>") {
 			t.Errorf("%s: %d drawings in a page of %d bytes", name, strings.Count(page, "<svg"), len(page))
 		}
@@ -174,4 +120,19 @@ func TestAxisProperty(t *testing.T) {
 			}
 		}
 	})
+}
+
+// render writes the page of documents.
+func render(t *testing.T, docs ...content.Document) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := Write(&b, docs); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// The page of two runs, without its style and script.
+func TestGoldenPage(t *testing.T) {
+	reporttest.Golden(t, "formats.html", []byte(reporttest.WithoutScripts(render(t, reporttest.Document(t, reporttest.Costed(t)), reporttest.Document(t, reporttest.Mixture(t))))))
 }

@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"fmt"
@@ -8,17 +8,20 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // runColumns is a document with its seconds.
 type runColumns struct {
-	Document
+	content.Document
 	columns []column
 }
 
 // runName is what a run is called among others: a letter, and its place.
-func runName(i int, d Document) string {
+func runName(i int, d content.Document) string {
 	name := d.ID
 	if d.Path != "" {
 		name = filepath.Base(filepath.Clean(d.Path))
@@ -26,14 +29,7 @@ func runName(i int, d Document) string {
 			name = filepath.Base(filepath.Dir(filepath.Clean(d.Path)))
 		}
 	}
-	return runLetter(i) + " " + clean(name)
-}
-
-func runLetter(i int) string {
-	if i < 26 {
-		return string(rune('A' + i))
-	}
-	return fmt.Sprintf("%s%d", runLetter(i%26), i/26)
+	return words.Letter(i) + " " + words.Clean(name)
 }
 
 // runClass is the colour of a run; the sixth has the first's again, dashed.
@@ -48,10 +44,13 @@ func runClass(i int) string {
 // overlay lays several runs over each other, each counted from its first measured
 // second, and says in what else they differ.
 func overlay(runs []runColumns) section {
-	s := section{Title: fmt.Sprintf("%d runs side by side", len(runs)), Lead: "Time counts from the first measured second of each run. Two runs differ by chance, too: one against one proves nothing."}
+	s := section{
+		Title: fmt.Sprintf("%d runs side by side", len(runs)),
+		Lead:  "Time counts from the first measured second of each run. Two runs differ by chance, too: one against one proves nothing.",
+	}
 	for i, r := range runs[1:] {
-		for _, d := range results.Differences(runs[0].Run, r.Run) {
-			s.Notes = append(s.Notes, fmt.Sprintf("%s and %s differ in %s", runLetter(0), runLetter(i+1), clean(d)))
+		for _, d := range judge.Differences(runs[0].Run, r.Run) {
+			s.Notes = append(s.Notes, fmt.Sprintf("%s and %s differ in %s", words.Letter(0), words.Letter(i+1), words.Clean(d)))
 		}
 	}
 	s.Table = overlayTable(runs)
@@ -59,11 +58,19 @@ func overlay(runs []runColumns) section {
 		title   string
 		log     bool
 		label   func(v float64) string
-		of      func(c column) float64
+		of      func(c column) (value float64, cell string)
 		caption string
 	}{
-		{"p99 over time", true, nsLabel, func(c column) float64 { return float64(c.p99) }, "The p99 of each second's response times, where ten samples lie beyond it."},
-		{"Throughput over time", false, func(v float64) string { return humanize.SI(v, "") }, func(c column) float64 { return float64(c.completed) / max(c.length.Seconds(), 1e-3) }, "Operations completed in each second."},
+		{
+			"p99 over time", true, words.AxisDuration, p99Of,
+			"The p99 of each second's response times, where ten samples lie beyond it. Operations that did not finish count " +
+				"with lower bounds (≥).",
+		},
+		{
+			"Throughput over time", false, func(v float64) string { return humanize.SI(v, "") },
+			func(c column) (float64, string) { return c.sum.Throughput, humanize.SI(c.sum.Throughput, "") },
+			"Operations completed in each second.",
+		},
 	} {
 		if fig, ok := overlayOverTime(runs, f.title, f.log, f.label, f.of); ok {
 			fig.Caption = f.caption
@@ -76,21 +83,32 @@ func overlay(runs []runColumns) section {
 	for i, r := range runs[1:] {
 		for _, c := range r.Changes {
 			s.Tables = append(s.Tables, table{
-				Title: fmt.Sprintf("%s against %s: %s, for each operation", runLetter(i+1), runLetter(0), clean(c.Title)),
-				Head:  []string{"function", "before", "after", "change"}, Rows: changeRows(c, 15),
+				Title: fmt.Sprintf("%s against %s: %s, for each operation", words.Letter(i+1), words.Letter(0), words.Clean(c.Title)),
+				Head:  []string{"function", "before", "after", "change"}, Rows: content.ChangeRows(c, 15),
 			})
 		}
 		for _, v := range r.Differences {
-			v.Title = fmt.Sprintf("%s against %s: %s", runLetter(i+1), runLetter(0), v.Title)
-			s.Views = append(s.Views, frames([]View{v})...)
+			v.Title = fmt.Sprintf("%s against %s: %s", words.Letter(i+1), words.Letter(0), v.Title)
+			s.Views = append(s.Views, frames([]content.View{v})...)
 		}
 	}
 	return s
 }
 
+// p99Of is a column's p99, and NaN where it is not resolved.
+func p99Of(c column) (value float64, cell string) {
+	q := c.sum.Percentile(99)
+	if !q.Resolved {
+		return math.NaN(), ""
+	}
+	return float64(q.Time), content.PercentileCell(q)
+}
+
 // overlayTable has a line for each run and measured operation.
 func overlayTable(runs []runColumns) table {
-	t := table{Head: []string{"run", "operation", "ops/s", "p50", "p99", "p99.9", "failed", "CPU/op", "objects/op", "etcd", "validity", "target"}}
+	t := table{
+		Head: []string{"run", "operation", "ops/s", "p50", "p99", "p99.9", "error rate", "CPU/op", "objects/op", "etcd", "validity", "target"},
+	}
 	for i, r := range runs {
 		cost := map[string]map[string]float64{}
 		if r.Server != nil {
@@ -106,15 +124,16 @@ func overlayTable(runs []runColumns) table {
 			}
 			return "–"
 		}
-		for _, o := range shownOperations(r.Run) {
+		for _, o := range content.Operations(r.Run) {
 			if o.Of != "" {
 				continue
 			}
-			cells := responseCells(o)
+			cells := content.ResponseCells(o)
 			t.Rows = append(t.Rows, []string{
-				runName(i, r.Document), operationName(r.Run, o), rate(o.Throughput), cells[1], cells[3], cells[4], count(o.Failed),
-				figure(o.Phase, "cpu", func(v float64) string { return duration(int64(v)) }), figure(o.Phase, "allocs", rate),
-				clean(r.Cluster.Version), clean(r.Validity.Verdict), clean(r.Target.Verdict),
+				runName(i, r.Document), content.OperationName(r.Run, o), words.Rate(o.Throughput), cells[1], cells[3], cells[4],
+				content.ErrorRate(o),
+				figure(o.Phase, "cpu", func(v float64) string { return words.Duration(int64(v)) }), figure(o.Phase, "allocs", words.Rate),
+				words.Clean(r.Cluster.Version), words.Clean(r.Validity.Verdict), words.Clean(r.Target.Verdict),
 			})
 		}
 	}
@@ -123,7 +142,7 @@ func overlayTable(runs []runColumns) table {
 
 // measuredColumns are those of the measured phases, counted from the first.
 func measuredColumns(r runColumns) (columns []column, from time.Duration) {
-	measured := shown(r.Run)
+	measured := content.MeasuredPhases(r.Run)
 	for _, c := range r.columns {
 		if !measured[c.phase] {
 			continue
@@ -136,18 +155,19 @@ func measuredColumns(r runColumns) (columns []column, from time.Duration) {
 	return columns, from
 }
 
-func overlayOverTime(runs []runColumns, title string, log bool, label func(v float64) string, of func(c column) float64) (figure, bool) {
+func overlayOverTime(runs []runColumns, title string, log bool, label func(v float64) string,
+	of func(c column) (value float64, cell string),
+) (figure, bool) {
 	var lines []line
+	cells := make([][]string, len(runs))
 	var at []float64 // of the run that has the most columns
 	end := 0.0
 	for i, r := range runs {
 		l := line{name: runName(i, r.Document), class: runClass(i)}
 		columns, from := measuredColumns(r)
 		for _, c := range columns {
-			v := of(c)
-			if v <= 0 && log {
-				v = math.NaN()
-			}
+			v, cell := of(c)
+			cells[i] = append(cells[i], cell)
 			l.at, l.value = append(l.at, (c.start-from).Seconds()), append(l.value, v)
 			end = max(end, (c.start + c.length - from).Seconds())
 		}
@@ -165,8 +185,8 @@ func overlayOverTime(runs []runColumns, title string, log bool, label func(v flo
 	}
 	for _, x := range at {
 		row := []string{secondsLabel(x)}
-		for _, l := range lines {
-			row = append(row, valueNear(l, x, label))
+		for i, l := range lines {
+			row = append(row, cellNear(l, cells[i], x))
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -178,15 +198,15 @@ func overlayOverTime(runs []runColumns, title string, log bool, label func(v flo
 	return figure{Title: title, SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at)}, true
 }
 
-// valueNear is a line's last value at or before x, if it is not far from it.
-func valueNear(l line, x float64, label func(v float64) string) string {
+// cellNear is the cell of a line's last value at or before x, if it is not far from it.
+func cellNear(l line, cells []string, x float64) string {
 	cell := ""
 	for i, at := range l.at {
 		if at > x+1e-9 {
 			break
 		}
-		if cell = ""; !math.IsNaN(l.value[i]) && (i+1 < len(l.at) || x-at < 2) {
-			cell = label(l.value[i])
+		if cell = ""; i+1 < len(l.at) || x-at < 2 {
+			cell = cells[i]
 		}
 	}
 	return cell
@@ -197,22 +217,18 @@ func overlayPercentiles(runs []runColumns) (figure, bool) {
 	t := table{Head: []string{"percentile"}, Rows: [][]string{{"50 %"}, {"90 %"}, {"99 %"}, {"99.9 %"}, {"99.99 %"}}}
 	high := 0.0
 	for i, r := range runs {
-		merged, err := results.MergeLatency(responseTimes(r.Run)...)
+		sum, err := r.Measured("")
 		if err != nil {
 			continue
 		}
 		l := line{name: runName(i, r.Document), class: runClass(i)}
-		for _, p := range curve(merged) {
+		for _, p := range curve(sum.ResponseTime) {
 			l.at, l.value = append(l.at, p.nines), append(l.value, float64(p.ns))
 			high = max(high, p.nines)
 		}
 		t.Head = append(t.Head, l.name)
-		for k, q := range percentiles(merged) {
-			cell := "?"
-			if merged.Resolved(q.p) {
-				cell = duration(q.ns)
-			}
-			t.Rows[k] = append(t.Rows[k], cell)
+		for k, q := range sum.Percentiles(content.Percentiles()...) {
+			t.Rows[k] = append(t.Rows[k], content.PercentileCell(q))
 		}
 		lines = append(lines, l)
 	}
@@ -222,18 +238,11 @@ func overlayPercentiles(runs []runColumns) (figure, bool) {
 	from, to := bounds(lines, true)
 	ch := chart{
 		title: "Percentiles", describe: "response time of each run by percentile", width: chartWidth, height: 280,
-		x: axis{low: 0, high: math.Ceil(high), whole: true}, y: axis{low: from, high: to, log: true}, xLabel: ninesLabel, yLabel: nsLabel, lines: lines,
+		x: axis{low: 0, high: math.Ceil(high), whole: true}, y: axis{low: from, high: to, log: true},
+		xLabel: ninesLabel, yLabel: words.AxisDuration, lines: lines,
 	}
-	return figure{Title: "Percentiles of response time", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places([]float64{math.Log10(2), 1, 2, 3, 4}), Caption: "Each step to the right is one nine more."}, true
-}
-
-// responseTimes are those of the measured operations that were asked for.
-func responseTimes(r *results.Run) []results.Latency {
-	var all []results.Latency
-	for _, o := range shownOperations(r) {
-		if !o.Arrived {
-			all = append(all, o.ResponseTime)
-		}
-	}
-	return all
+	return figure{
+		Title: "Percentiles of response time", SVG: ch.svg(), Key: keyOf(lines), Table: t,
+		At: places([]float64{math.Log10(2), 1, 2, 3, 4}), Caption: "Each step to the right is one nine more.",
+	}, true
 }

@@ -1,4 +1,4 @@
-package report
+package html
 
 import (
 	"encoding/json"
@@ -12,11 +12,14 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/etcdbench/etcdbench/report/browsertest"
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/reporttest"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// calm fails the test when the browser has complained.
-func calm(t *testing.T, b *browsertest.Page) {
+// checkComplaints fails the test if the browser has complained.
+func checkComplaints(t *testing.T, b *browsertest.Page) {
 	t.Helper()
 	for _, c := range b.Complaints() {
 		t.Errorf("the browser complains: %s", c)
@@ -88,8 +91,8 @@ func sameOrder(t *testing.T, what string, values, places []float64) {
 // The page opens from a file, without network and without complaints, and every
 // chart and its table hold the values of the document.
 func TestPageShowsTheDocument(t *testing.T) {
-	doc := longRun(t, 60, 2, 3)
-	b := browsertest.Open(t, write(t, "html", doc))
+	doc := reporttest.LongRun(t, 60, 2, 3)
+	b := browsertest.Open(t, render(t, doc))
 	text := browsertest.Eval[string](b, `document.body.innerText`)
 	for _, want := range []string{"etcdbench long", "6,000 writes/s", "missed of 10,000 writes/s", "op1", "What the members did", "m1 saw 1 change of leader", "m3 became the leader"} {
 		if !strings.Contains(text, want) {
@@ -108,21 +111,21 @@ func TestPageShowsTheDocument(t *testing.T) {
 	var p50, p99, rates []float64
 	readings := map[string][]results.Reading{}
 	err := doc.Intervals(func(i *results.Interval) error {
-		var completed uint64
-		var mid, high int64
-		heat := uint64(0)
-		for _, o := range i.Operations {
-			completed += o.Completed
-			mid, high = max(mid, o.ResponseTime.P50), max(high, o.ResponseTime.P99)
-			heat += uint64(o.ResponseTime.Count)
+		all, err := i.Sum()
+		if err != nil {
+			return err
 		}
-		p50, p99, rates = append(p50, float64(mid)), append(p99, float64(high)), append(rates, float64(completed)/i.Length.Seconds())
-		want := []string{secondsLabel(i.Start.Seconds()), i.Phase, count(completed), duration(mid), duration(high), "?"}
+		want := []string{secondsLabel(i.Start.Seconds()), i.Phase, words.Count(all.Completed)}
+		for _, q := range all.Percentiles(50, 99, 99.9) {
+			want = append(want, content.PercentileCell(q))
+		}
+		p50, p99 = append(p50, float64(all.Percentile(50).Time)), append(p99, float64(all.Percentile(99).Time))
+		rates = append(rates, all.Throughput)
 		if got := charts[0].Rows[i.Number]; strings.Join(got, "|") != strings.Join(want, "|") {
 			t.Errorf("second %d of the latencies: %q, want %q", i.Number, got, want)
 		}
-		if got := charts[1].Rows[i.Number][1]; got != rate(rates[i.Number]) {
-			t.Errorf("second %d of the throughput: %q, want %q", i.Number, got, rate(rates[i.Number]))
+		if got := charts[1].Rows[i.Number][1]; got != words.Rate(rates[i.Number]) {
+			t.Errorf("second %d of the throughput: %q, want %q", i.Number, got, words.Rate(rates[i.Number]))
 		}
 		sum := uint64(0)
 		for _, cell := range charts[2].Rows[i.Number][1:] {
@@ -130,8 +133,8 @@ func TestPageShowsTheDocument(t *testing.T) {
 			fmt.Sscan(strings.ReplaceAll(cell, ",", ""), &n)
 			sum += n
 		}
-		if sum != heat {
-			t.Errorf("second %d of the heat map: %d operations, want %d", i.Number, sum, heat)
+		if sum != uint64(all.ResponseTime.Count) {
+			t.Errorf("second %d of the heat map: %d operations, want %d", i.Number, sum, all.ResponseTime.Count)
 		}
 		for _, r := range i.Members {
 			readings[r.Member] = append(readings[r.Member], r)
@@ -147,25 +150,21 @@ func TestPageShowsTheDocument(t *testing.T) {
 	checkPercentiles(t, doc, charts[3])
 	checkMembers(t, readings, charts[4:])
 	b.Screenshot("light")
-	calm(t, b)
+	checkComplaints(t, b)
 }
 
 // checkPercentiles compares the curve of percentiles with the document's
 // histograms.
-func checkPercentiles(t *testing.T, doc Document, c shownChart) {
+func checkPercentiles(t *testing.T, doc content.Document, c shownChart) {
 	t.Helper()
-	var response, service []results.Latency
-	for _, o := range doc.Operations {
-		response, service = append(response, o.ResponseTime), append(service, o.ServiceTime)
+	all, err := doc.Measured("")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for k, ls := range [][]results.Latency{response, service} {
-		merged, err := results.MergeLatency(ls...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, ns := range []int64{merged.P50, merged.P90, merged.P99} {
-			if got := c.Rows[i][k+1]; got != duration(ns) {
-				t.Errorf("%s of %s: %q, want %q", c.Rows[i][0], c.Head[k+1], got, duration(ns))
+	for k, l := range []results.Latency{all.ResponseTime, all.ServiceTime} {
+		for i, q := range l.Percentiles(50, 90, 99) {
+			if got := c.Rows[i][k+1]; got != content.PercentileCell(q) {
+				t.Errorf("%s of %s: %q, want %q", c.Rows[i][0], c.Head[k+1], got, content.PercentileCell(q))
 			}
 		}
 		if places := heights(c.Paths[k]); !slices.IsSorted(places) {
@@ -210,8 +209,8 @@ func checkMembers(t *testing.T, readings map[string][]results.Reading, charts []
 // The pointer and the arrow keys show the figures of a second, a click hides a
 // series, and dragging zooms all charts over time together.
 func TestPageAnswers(t *testing.T) {
-	doc := longRun(t, 60, 2, 3)
-	b := browsertest.Open(t, write(t, "html", doc))
+	doc := reporttest.LongRun(t, 60, 2, 3)
+	b := browsertest.Open(t, render(t, doc))
 	charts := shownCharts(t, b)
 	output := func(chart int) string {
 		return browsertest.Eval[string](b, fmt.Sprintf(`document.querySelectorAll('svg.chart')[%d].closest('figure').querySelector('output').textContent`, chart))
@@ -271,7 +270,7 @@ func TestPageAnswers(t *testing.T) {
 	if part := shown()[0]; part[1] != 1 {
 		t.Errorf("after Escape, %v is shown", part[1])
 	}
-	calm(t, b)
+	checkComplaints(t, b)
 }
 
 // contrasts are those of all texts with the page's background, by the WCAG's
@@ -293,7 +292,7 @@ const contrasts = `(() => {
 // In the dark and on a screen of 400 pixels, everything can be read: contrast,
 // size, and nothing beyond the edge.
 func TestPageIsReadable(t *testing.T) {
-	b := browsertest.Open(t, write(t, "html", longRun(t, 60, 2, 3)))
+	b := browsertest.Open(t, render(t, reporttest.LongRun(t, 60, 2, 3)))
 	for _, scheme := range []string{"light", "dark"} {
 		b.Scheme(scheme)
 		least, ground := browsertest.Eval[string](b, contrasts), browsertest.Eval[string](b, `getComputedStyle(document.body).backgroundColor`)
@@ -315,18 +314,18 @@ func TestPageIsReadable(t *testing.T) {
 		t.Errorf("on a screen of 400 pixels, the page is %v wide, and its smallest label %v high", width, smallest)
 	}
 	b.Screenshot("narrow")
-	calm(t, b)
+	checkComplaints(t, b)
 }
 
 // Several runs are laid over each other; a flame graph zooms in its frame, which
 // runs no script but its own.
 func TestRunsSideBySideInABrowser(t *testing.T) {
-	first, second := longRun(t, 30, 2, 1), longRun(t, 40, 2, 1)
+	first, second := reporttest.LongRun(t, 30, 2, 1), reporttest.LongRun(t, 40, 2, 1)
 	first.Path, second.Path = "results/first", "results/second"
 	second.Plan.Clients = 20
-	second.Views = []View{{Title: "CPU", Page: `<html><head><script>document.title = 'ours';</script></head><body><div id="box" style="width:100px">box</div><script>document.getElementById('box').addEventListener('click', (e) => { e.target.style.width = '300px'; });</script></body></html>`}}
+	second.Views = []content.View{{Title: "CPU", Page: `<html><head><script>document.title = 'ours';</script></head><body><div id="box" style="width:100px">box</div><script>document.getElementById('box').addEventListener('click', (e) => { e.target.style.width = '300px'; });</script></body></html>`}}
 	second.Profiles = []results.Profile{{Source: "m1", Kind: "cpu", File: "profiles/x", Missing: "for the test"}}
-	b := browsertest.Open(t, write(t, "html", first, second))
+	b := browsertest.Open(t, render(t, first, second))
 	charts := shownCharts(t, b)
 	if !strings.HasPrefix(charts[0].Title, "p99 over time") || len(charts[0].Paths) != 2 || len(heights(charts[0].Paths[0])) != 30 || len(heights(charts[0].Paths[1])) != 40 {
 		t.Errorf("the first chart is %q with %d lines", charts[0].Title, len(charts[0].Paths))
@@ -344,5 +343,5 @@ func TestRunsSideBySideInABrowser(t *testing.T) {
 		t.Error("the flame graph does not zoom")
 	}
 	b.Screenshot("side-by-side")
-	calm(t, b)
+	checkComplaints(t, b)
 }

@@ -1,4 +1,7 @@
-package report
+// Package html writes reports as pages with charts. A page is one file that loads
+// nothing: its style and script are inside it, its charts are SVG, and a content
+// policy lets no other script run. Each page is a pure function of its documents.
+package html
 
 import (
 	"crypto/sha256"
@@ -13,6 +16,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -24,10 +29,6 @@ var pageStyle string
 
 //go:embed page.js
 var pageScript string
-
-// View is a page made elsewhere, such as a flame graph, that is shown whole, in a
-// frame of its own.
-type View struct{ Title, Caption, Page string }
 
 // The parts of the page, as its template wants them.
 type (
@@ -41,6 +42,7 @@ type (
 	// section is a part of the page that is not about one run alone.
 	section struct {
 		Title, Lead string
+		Cards       []verdictCard
 		Notes       []string
 		Table       table
 		Figures     []figure
@@ -89,7 +91,7 @@ type (
 	}
 )
 
-// Color is the entry's, without what else its class says.
+// Color returns the name of the entry's colour in the style sheet.
 func (k keyEntry) Color() string {
 	name, _, _ := strings.Cut(k.Class, " ")
 	if name == "target" {
@@ -98,15 +100,21 @@ func (k keyEntry) Color() string {
 	return name
 }
 
-// writeHTML writes one page that needs nothing but itself: of one run, or of
-// several, first laid over each other and then one after the other.
-func writeHTML(w io.Writer, docs []Document) error { return writePage(w, docs, nil) }
+// WriteComparison writes one page of both sides of a comparison, which begins with
+// the comparison.
+func WriteComparison(w io.Writer, c content.Compared) error {
+	return writePage(w, slices.Concat(c.Base, c.Candidate), &c)
+}
+
+// Write writes one page that loads nothing: of one run, or of several, first
+// overlaid and then one after the other.
+func Write(w io.Writer, docs []content.Document) error { return writePage(w, docs, nil) }
 
 // writePage begins with the comparison, where the runs are two sides of one.
-func writePage(w io.Writer, docs []Document, compared *Compared) error {
+func writePage(w io.Writer, docs []content.Document, compared *content.Compared) error {
 	p := page{Title: "etcdbench"}
 	if compared != nil {
-		p.Sections = append(p.Sections, compared.section())
+		p.Sections = append(p.Sections, comparisonSection(*compared))
 	}
 	var all []runColumns
 	for i, d := range docs {
@@ -161,51 +169,54 @@ func scriptHash(text string) string {
 }
 
 // frames shows pages in frames that can do nothing but run their own scripts.
-func frames(views []View) []frame {
+func frames(views []content.View) []frame {
 	// Within single quotes, as these pages are full of double ones.
 	quote := strings.NewReplacer("&", "&amp;", "'", "&#39;")
 	var list []frame
 	for _, v := range views {
-		list = append(list, frame{v.Title, v.Caption, template.HTML(fmt.Sprintf(`<iframe sandbox="allow-scripts" title="%s" srcdoc='%s'></iframe>`, html.EscapeString(v.Title), quote.Replace(v.Page)))})
+		list = append(list, frame{
+			v.Title, v.Caption,
+			template.HTML(fmt.Sprintf(`<iframe sandbox="allow-scripts" title="%s" srcdoc='%s'></iframe>`,
+				html.EscapeString(v.Title), quote.Replace(v.Page))),
+		})
 	}
 	return list
 }
 
-func newArticle(d Document) (article, []column, error) {
-	a := article{Workload: clean(d.Plan.Workload), Load: load(d.Plan), Verdicts: verdictCards(d.Run), Operations: operationTable(d.Run), Counts: countLines(d.Run), Views: frames(d.Views)}
+func newArticle(d content.Document) (article, []column, error) {
+	a := article{
+		Workload: words.Clean(d.Plan.Workload), Load: content.Load(d.Plan), Verdicts: verdictCards(d.Run),
+		Operations: operationTable(d.Run), Counts: countLines(d.Run), Views: frames(d.Views),
+	}
 	if d.Outcome != results.Completed {
-		a.Outcome = clean(string(d.Outcome)) + ": " + clean(d.Reason)
+		a.Outcome = words.Clean(string(d.Outcome)) + ": " + words.Clean(d.Reason)
 	}
 	seconds, members, err := readColumns(d)
-	if err != nil && !errors.Is(err, errNoIntervals) {
+	if err != nil && !errors.Is(err, content.ErrNoIntervals) {
 		return a, nil, err
 	}
 	columns := joinColumns(seconds, maxColumns)
-	if drawable(columns, func(c column) bool { return c.p50 > 0 }) {
-		a.Charts = append(a.Charts, latencyFigure(d.Run, columns))
+	if err := addSums(columns); err != nil {
+		return a, nil, err
 	}
-	if drawable(columns, func(c column) bool { return c.completed > 0 }) {
-		a.Charts = append(a.Charts, throughputFigure(d.Run, columns))
-		if f, ok := heatFigure(seconds); ok {
-			a.Charts = append(a.Charts, f)
-		}
-		a.members(d.Run, joinColumns(seconds, maxMemberColumns), members)
-	}
+	a.overTime(d.Run, seconds, columns, members)
 	if f, ok := percentileFigure(d.Run); ok {
 		a.Charts = append(a.Charts, f)
 	}
 	for _, s := range d.Slow {
-		stretch := slowStretch{What: fmt.Sprintf("at %s for %s: p99 %s, usually %s", duration(int64(s.Start)), duration(int64(s.Length)), duration(s.P99), duration(s.Usual))}
+		stretch := slowStretch{
+			What: fmt.Sprintf("at %s for %s: %s", words.Duration(int64(s.Start)), words.Duration(int64(s.Length)), content.Slowness(s)),
+		}
 		for _, c := range s.Causes {
-			stretch.Causes = append(stretch.Causes, clean(c.Text))
+			stretch.Causes = append(stretch.Causes, words.Clean(c.Text))
 		}
 		a.Slow = append(a.Slow, stretch)
 	}
-	tables, notes := profileTables(d.Run)
+	tables, notes := content.ProfileTables(d.Run)
 	for _, p := range tables {
-		t := table{Title: p.title, Head: []string{"function", "its own", "share", "with what it called"}}
-		for _, r := range p.rows {
-			t.Rows = append(t.Rows, []string{r.name, r.flat, r.share, r.cum})
+		t := table{Title: p.Title, Head: []string{"function", "its own", "share", "with what it called"}}
+		for _, r := range p.Rows {
+			t.Rows = append(t.Rows, []string{r.Name, r.Flat, r.Share, r.Cum})
 		}
 		a.Profiles = append(a.Profiles, t)
 	}
@@ -214,15 +225,28 @@ func newArticle(d Document) (article, []column, error) {
 	return a, columns, nil
 }
 
+// overTime draws the charts over time.
+func (a *article) overTime(r *results.Run, seconds, columns []column, members []string) {
+	if drawable(columns, func(c column) bool { return c.sum.Percentile(50).Resolved }) {
+		a.Charts = append(a.Charts, latencyFigure(r, columns))
+	}
+	if !drawable(columns, func(c column) bool { return c.sum.Completed > 0 }) {
+		return
+	}
+	a.Charts = append(a.Charts, throughputFigure(r, columns))
+	if f, ok := heatFigure(joinColumns(columns, maxHeatColumns)); ok {
+		a.Charts = append(a.Charts, f)
+	}
+	a.members(r, joinColumns(seconds, maxMemberColumns), members)
+}
+
 // countLines are what the workloads counted besides.
 func countLines(r *results.Run) []string {
 	var lines []string
-	ops := shownOperations(r)
+	ops := content.Operations(r)
 	for _, o := range ops {
-		var b strings.Builder
-		text{&b}.counts(operationName(r, o)+": ", o)
-		if s := strings.TrimSpace(b.String()); s != "" {
-			lines = append(lines, s)
+		if s := content.Counts(o); s != "" {
+			lines = append(lines, content.OperationName(r, o)+": "+s)
 		}
 	}
 	return lines
@@ -241,26 +265,26 @@ func verdictCards(r *results.Run) []verdictCard {
 	}
 	var cards []verdictCard
 	if t := r.Target; t.Verdict != results.TargetNone {
-		detail := clean(t.Verdict) + " of " + rate(t.Writes) + " writes/s"
+		detail := words.Clean(t.Verdict) + " of " + words.Rate(t.Writes) + " writes/s"
 		if t.Reason != "" {
-			detail += " (" + clean(t.Reason) + ")"
+			detail += " (" + words.Clean(t.Reason) + ")"
 		}
-		cards = append(cards, verdictCard{"target", class[t.Verdict], rate(t.Achieved) + " writes/s", detail})
+		cards = append(cards, verdictCard{"target", class[t.Verdict], words.Rate(t.Achieved) + " writes/s", detail})
 	}
 	why := ""
 	if n := len(r.Validity.Reasons); n > 0 {
-		why = clean(r.Validity.Reasons[0].Message)
+		why = words.Clean(r.Validity.Reasons[0].Message)
 		if n > 1 {
-			why += "; and " + plural(n-1, "reason more", "reasons more") + " below"
+			why += "; and " + words.Plural(n-1, "reason more", "reasons more") + " below"
 		}
 	}
-	cards = append(cards, verdictCard{"validity", class[r.Validity.Verdict], clean(r.Validity.Verdict), why})
+	cards = append(cards, verdictCard{"validity", class[r.Validity.Verdict], words.Clean(r.Validity.Verdict), why})
 	if p := r.Proof; p != nil {
 		var checks []string
-		for _, c := range joinChecks(p.Checks) {
-			checks = append(checks, clean(c.Name))
+		for _, c := range content.JoinChecks(p.Checks) {
+			checks = append(checks, words.Clean(c.Name))
 		}
-		cards = append(cards, verdictCard{"proof", class[p.Verdict], clean(p.Verdict), strings.Join(checks, ", ")})
+		cards = append(cards, verdictCard{"proof", class[p.Verdict], words.Clean(p.Verdict), strings.Join(checks, ", ")})
 	}
 	if r.Profiled() {
 		cards = append(cards, verdictCard{"profiled", "warn", "yes", "its figures include what profiling cost"})

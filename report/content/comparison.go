@@ -1,0 +1,58 @@
+package content
+
+import (
+	"fmt"
+
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Compared is a comparison of saved results, with the results themselves.
+type Compared struct {
+	// Base and Candidate are the runs of each side.
+	Base, Candidate []Document
+	// Rows compare one metric of one operation each.
+	Rows []results.Comparison
+	// Differences say in what the first runs of the sides differ, besides their
+	// figures.
+	Differences []string
+}
+
+// Descriptive is the note below a comparison of one run with one. Its intervals
+// describe the seconds of these two runs only.
+const Descriptive = "One run a side: intervals are those of each run's own seconds. " +
+	"What another run of the same would give is not in them."
+
+// Table returns the heading and the cells of a table with a row for each
+// comparison. one reports that a row compares one run with one, and Descriptive
+// applies.
+func (c Compared) Table() (head []string, rows [][]string, one bool) {
+	head = []string{"operation", "metric", "base", "candidate", "change", "95 % interval", "verdict"}
+	for _, r := range c.Rows {
+		one = one || r.Descriptive
+		m := results.MetricVerdict{Unit: r.Unit}
+		interval := "–"
+		if r.Lower != nil {
+			interval = words.SignedPercent(r.Lower, "") + " to " + words.SignedPercent(r.Upper, "")
+		}
+		word := words.Clean(r.Word)
+		if r.Word == results.Same {
+			word = fmt.Sprintf("same within ±%.1f %%", 100*r.Within)
+		}
+		op := words.Clean(r.Operation)
+		if op == "" {
+			op = "cost of one"
+		}
+		rows = append(rows, []string{
+			op, words.Clean(r.Metric), AtLeast(MetricValue(m, r.Base), r.BaseAtLeast),
+			AtLeast(MetricValue(m, r.Candidate), r.CandidateAtLeast),
+			words.SignedPercent(&r.Change, ""), interval, word,
+		})
+	}
+	return head, rows, one
+}
+
+// Title returns how many runs are compared with how many.
+func (c Compared) Title() string {
+	return fmt.Sprintf("%s against %s", words.Plural(len(c.Candidate), "run", "runs"), words.Plural(len(c.Base), "run", "runs"))
+}

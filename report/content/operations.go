@@ -1,0 +1,209 @@
+package content
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Load says how a plan loads the cluster: clients, connections and phases.
+func Load(p results.Plan) string {
+	parts := []string{words.Plural(p.Clients, "client", "clients") + " on " + words.Plural(p.Conns, "connection", "connections")}
+	for _, ph := range p.Phases {
+		part := words.Clean(ph.Name)
+		switch {
+		case ph.Duration > 0:
+			part += " " + ph.Duration.String()
+		case ph.Total > 0:
+			part += " " + words.Plural(ph.Total, "operation", "operations")
+		}
+		switch l := ph.Load; {
+		case ph.Warmup:
+		case l.RateEnd > 0:
+			part += fmt.Sprintf(" at %s to %s/s (open loop)", words.Rate(l.Rate), words.Rate(l.RateEnd))
+		case l.Open() && l.Arrival == "poisson":
+			part += fmt.Sprintf(" at %s/s, Poisson (open loop)", words.Rate(l.Rate))
+		case l.Open():
+			part += fmt.Sprintf(" at %s/s (open loop)", words.Rate(l.Rate))
+		default:
+			part += " (closed loop)"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// MeasuredPhases reports for each phase of the plan whether it is measured.
+// Reports show measured phases only.
+func MeasuredPhases(r *results.Run) map[string]bool {
+	phases := map[string]bool{}
+	for _, ph := range r.Plan.Phases {
+		phases[ph.Name] = !ph.Warmup
+	}
+	return phases
+}
+
+// Operations returns the operations that a report shows: those of the measured
+// phases that were offered. If none was offered, it returns the first that could
+// have been.
+func Operations(r *results.Run) []results.Operation {
+	measured := MeasuredPhases(r)
+	var all, happened []results.Operation
+	for _, o := range r.Operations {
+		if !measured[o.Phase] {
+			continue
+		}
+		all = append(all, o)
+		if o.Offered > 0 {
+			happened = append(happened, o)
+		}
+	}
+	if len(happened) == 0 {
+		return all[:min(len(all), 1)]
+	}
+	return happened
+}
+
+// OperationName returns the name of an operation, after the name of its phase
+// where several phases are measured.
+func OperationName(r *results.Run, o results.Operation) string {
+	measured := 0
+	for _, is := range MeasuredPhases(r) {
+		if is {
+			measured++
+		}
+	}
+	if measured > 1 {
+		return words.Clean(o.Phase) + " " + words.Clean(o.Op)
+	}
+	return words.Clean(o.Op)
+}
+
+// SignedCells returns mean, percentiles and maximum of a time that can be
+// negative. ops has its two halves, and of names it.
+func SignedCells(ops []results.Operation, of results.Operation) []string {
+	var before, after results.Latency
+	for _, o := range ops {
+		switch {
+		case o.Phase != of.Phase || o.Of != of.Of:
+		case o.Sign < 0:
+			before = o.ResponseTime
+		default:
+			after = o.ResponseTime
+		}
+	}
+	s, err := results.NewSigned(before, after)
+	if err != nil || s.Count() == 0 {
+		return []string{"–", "–", "–", "–", "–", "–", "–"}
+	}
+	cells := []string{words.Duration(s.Mean())}
+	for _, p := range Percentiles() {
+		cells = append(cells, PercentileCell(s.Percentile(p)))
+	}
+	return append(cells, words.Duration(s.Max()))
+}
+
+// ResponseCells returns mean, percentiles and maximum of the response time. They
+// are lower bounds where unfinished operations reach into them.
+func ResponseCells(o results.Operation) []string {
+	return latencyCells(o.ResponseTime, o.Percentiles(Percentiles()...), o.UnfinishedResponseTime.Count > 0)
+}
+
+// LatencyCells returns mean, percentiles and maximum of a latency.
+func LatencyCells(l results.Latency) []string {
+	return latencyCells(l, l.Percentiles(Percentiles()...), false)
+}
+
+func latencyCells(l results.Latency, percentiles []results.Percentile, atLeast bool) []string {
+	if l.Count == 0 {
+		return []string{"–", "–", "–", "–", "–", "–", "–"}
+	}
+	cells := []string{AtLeast(words.Duration(l.Mean), atLeast)}
+	for _, q := range percentiles {
+		cells = append(cells, PercentileCell(q))
+	}
+	return append(cells, AtLeast(words.Duration(l.Max), atLeast))
+}
+
+// Percentiles returns the percentiles that every report shows.
+func Percentiles() []float64 { return []float64{50, 90, 99, 99.9, 99.99} }
+
+// PercentileCell prints a percentile: a question mark where too few samples lie beyond
+// it.
+func PercentileCell(q results.Percentile) string {
+	if !q.Resolved {
+		return "?"
+	}
+	return AtLeast(words.Duration(int64(q.Time)), q.AtLeast)
+}
+
+// AtLeast marks a printed value that is a lower bound.
+func AtLeast(text string, is bool) string {
+	if is {
+		return "≥ " + text
+	}
+	return text
+}
+
+// Outcomes says on one line what became of an operation, for formats that have figures
+// of their own and take remarks.
+func Outcomes(o results.Operation) string {
+	text := fmt.Sprintf("offered %d, completed %d, failed %d, dropped %d, unfinished %d, throughput %g/s, error rate %g",
+		o.Offered, o.Completed, o.Failed, o.Dropped, o.Unfinished, o.Throughput, o.ErrorRate())
+	if n := o.UnfinishedResponseTime.Count; n > 0 {
+		text += fmt.Sprintf("; %d of %d response times are lower bounds, from %d ns on", n, o.ResponseTime.Count, o.UnfinishedResponseTime.Min)
+	}
+	return text
+}
+
+// ErrorRate prints the share of an operation that failed, was dropped or did not finish.
+func ErrorRate(o results.Operation) string {
+	if o.Ended() == 0 {
+		return "–"
+	}
+	return words.Percent(o.ErrorRate())
+}
+
+// Counts returns what the workload counted besides the operation's outcomes, as
+// shares of these, or "" if it counted nothing.
+func Counts(o results.Operation) string {
+	var parts []string
+	for _, c := range o.Counts {
+		if c.Count == 0 || c.Of == "" && c.Count == o.Completed {
+			continue
+		}
+		part := words.Clean(c.Name) + " " + words.Count(c.Count)
+		whole, of := o.Completed, ""
+		if c.Of != "" {
+			of = " of " + words.Clean(c.Of)
+			for _, other := range o.Counts {
+				if other.Name == c.Of {
+					whole = other.Count
+				}
+			}
+		}
+		switch {
+		case whole == 0:
+		case of != "":
+			part += fmt.Sprintf(" (%s%s)", words.Share(int64(c.Count), int64(whole)), of)
+		case c.Count < whole:
+			part += fmt.Sprintf(" (%s of completed)", words.Share(int64(c.Count), int64(whole)))
+		default:
+			each := float64(c.Count) / float64(whole)
+			part += fmt.Sprintf(" (%s for each completed, %s/s)", words.Rate(each), words.Rate(each*o.Throughput))
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Slowness says how slow a stretch was, and how slow the run usually was. A p99 of too few
+// samples is no percentile: it is described.
+func Slowness(s results.Slow) string {
+	if s.FewSamples {
+		return fmt.Sprintf("1 operation in 100 took %s or more, usually %s", words.Duration(s.P99), words.Duration(s.Usual))
+	}
+	return fmt.Sprintf("p99 %s, usually %s", words.Duration(s.P99), words.Duration(s.Usual))
+}

@@ -1,0 +1,198 @@
+package html
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+func operationTable(r *results.Run) table {
+	t := table{
+		Head: []string{
+			"operation", "ops/s", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max", "error rate", "completed",
+			"failed", "dropped", "unfinished",
+		},
+	}
+	ops := content.Operations(r)
+	signed := map[string]bool{}
+	for _, o := range ops {
+		if o.Of != "" {
+			if key := o.Phase + "\t" + o.Of; !signed[key] {
+				signed[key] = true
+				o.Op = o.Of
+				row := append([]string{content.OperationName(r, o) + " (signed)", ""}, content.SignedCells(ops, o)...)
+				t.Rows = append(t.Rows, append(row, "", "", "", "", ""))
+			}
+			continue
+		}
+		row := append([]string{content.OperationName(r, o), words.Rate(o.Throughput)}, content.ResponseCells(o)...)
+		t.Rows = append(t.Rows, append(row, content.ErrorRate(o),
+			words.Count(o.Completed), words.Count(o.Failed), words.Count(o.Dropped), words.Count(o.Unfinished)))
+	}
+	return t
+}
+
+// detailTables are what the charts do not show.
+func detailTables(d content.Document, happened table) []table {
+	tables := []table{
+		costTable(d.Run), errorsTable(d.Run), validityTable(d.Validity), proofTable(d.Proof), eventsTable(d.Events), happened,
+		warningsTable(d.Warnings), planTable(d.Plan), whereTable(d),
+	}
+	return slices.DeleteFunc(tables, func(t table) bool { return len(t.Rows) == 0 })
+}
+
+func costTable(r *results.Run) table {
+	t := table{Title: "Cost of an operation", Head: []string{"phase, member"}}
+	if r.Server == nil {
+		return t
+	}
+	for _, f := range results.CostFigures() {
+		name := strings.ReplaceAll(f.Name, "_", " ")
+		if !strings.HasSuffix(name, f.Unit) {
+			name += " " + f.Unit
+		}
+		t.Head = append(t.Head, name)
+	}
+	for _, c := range r.Server.Cost {
+		name := words.Clean(c.Phase) + ", " + words.Clean(c.Member)
+		if c.Member == "" {
+			name = words.Clean(c.Phase) + ", all members"
+		}
+		row := []string{name}
+		for _, f := range results.CostFigures() {
+			cell := "–"
+			if v, ok := c.Figures[f.Name]; ok {
+				cell = words.Rate(v)
+			}
+			row = append(row, cell)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+func errorsTable(r *results.Run) table {
+	t := table{Title: "Errors", Words: true, Head: []string{"operation", "error", "count", "example"}}
+	for _, o := range content.Operations(r) {
+		for _, e := range o.Errors {
+			t.Rows = append(t.Rows, []string{
+				content.OperationName(r, o), words.Clean(strings.TrimSpace(e.Code + " " + e.Etcd)), words.Count(e.Count),
+				words.Clean(e.Example),
+			})
+		}
+	}
+	return t
+}
+
+func validityTable(v results.Validity) table {
+	t := table{Title: "Validity", Words: true, Head: []string{"reason", "what", "value", "limit", "what to do"}}
+	for _, r := range v.Reasons {
+		t.Rows = append(t.Rows, []string{
+			words.Clean(r.Code), words.Clean(r.Message), fmt.Sprintf("%.4g", r.Value), fmt.Sprintf("%.4g", r.Limit),
+			words.Clean(r.Remedy),
+		})
+	}
+	return t
+}
+
+func proofTable(p *results.Proof) table {
+	t := table{Title: "Proof", Words: true, Head: []string{"check", "checked", "of", "what"}}
+	if p == nil {
+		return t
+	}
+	for _, c := range p.Checks {
+		what := words.Clean(c.Note)
+		if c.Skipped != "" {
+			what = "not checked: " + words.Clean(c.Skipped)
+		}
+		t.Rows = append(t.Rows, []string{words.Clean(c.Name), words.Count(c.Checked), words.Count(c.Of), what})
+	}
+	for _, v := range p.Violations {
+		t.Rows = append(t.Rows, []string{
+			"VIOLATION: " + words.Clean(v.Check), words.Clean(v.Key), "expected " + words.Clean(v.Expected),
+			"found " + words.Clean(v.Found),
+		})
+	}
+	return t
+}
+
+func eventsTable(events []results.Event) table {
+	t := table{Title: "Disturbances", Words: true, Head: []string{"at", "what", "took", "detail"}}
+	for _, e := range events {
+		t.Rows = append(t.Rows, []string{
+			words.Duration(int64(e.Start)), words.Clean(e.Kind), words.Duration(int64(e.Length)),
+			words.Clean(strings.TrimSpace(e.Detail + " " + e.Error)),
+		})
+	}
+	return t
+}
+
+func warningsTable(warnings []results.Warning) table {
+	t := table{Title: "Warnings", Words: true}
+	for _, w := range warnings {
+		t.Rows = append(t.Rows, []string{words.Clean(w.Code), words.Clean(w.Message)})
+	}
+	return t
+}
+
+func planTable(p results.Plan) table {
+	t := table{Title: "Plan", Words: true}
+	for _, e := range p.Entries() {
+		var params []string
+		for _, name := range slices.Sorted(maps.Keys(e.Params)) {
+			params = append(params, words.Clean(name)+"="+words.Clean(e.Params[name]))
+		}
+		t.Rows = append(t.Rows, []string{
+			words.Clean(e.Name),
+			fmt.Sprintf("%s, weight %s: %s", words.Clean(e.Workload), words.Rate(e.Weight), strings.Join(params, ", ")),
+		})
+	}
+	t.Rows = append(t.Rows, []string{"seed", fmt.Sprint(p.Seed)})
+	return t
+}
+
+func whereTable(d content.Document) table {
+	return table{Title: "Where", Words: true, Rows: [][]string{
+		{"cluster", content.DescribeCluster(d.Cluster, d.Environment.Disk)}, {"machine", content.DescribeMachine(d.Environment)},
+		{"run", words.Clean(strings.TrimSpace(d.ID + " " + d.Label))},
+		{"started", d.Started.UTC().Format("2006-01-02 15:04:05 MST")}, {"result", words.Clean(d.Path)},
+	}}
+}
+
+// experimentTable says where an experiment was made, and its name.
+func experimentTable(c results.Cluster, e results.Environment, kind, id string) table {
+	return table{Title: "Where", Words: true, Rows: [][]string{
+		{"cluster", content.DescribeCluster(c, e.Disk)}, {"machine", content.DescribeMachine(e)}, {kind, words.Clean(id)},
+	}}
+}
+
+// unbroken keeps the cells of rows on one line each, but the last, which is words.
+func unbroken(rows [][]string) [][]string {
+	for _, row := range rows {
+		for i := range row[:len(row)-1] {
+			row[i] = strings.ReplaceAll(row[i], " ", "\u00a0")
+		}
+	}
+	return rows
+}
+
+// happenedTable is what became of the members meanwhile.
+func happenedTable(columns []column) table {
+	t := table{Title: "What became of the members", Words: true, Head: []string{"from", "what"}}
+	for _, c := range columns {
+		if len(c.happened) == 0 {
+			continue
+		}
+		if len(t.Rows) == maxHappened {
+			t.Rows = append(t.Rows, []string{"…", "and more: the run's journal has all readings"})
+			break
+		}
+		t.Rows = append(t.Rows, []string{secondsLabel(c.start.Seconds()), strings.Join(c.happened[:min(10, len(c.happened))], ", ")})
+	}
+	return t
+}

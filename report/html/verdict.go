@@ -1,0 +1,252 @@
+package html
+
+import (
+	"cmp"
+	"fmt"
+	"html"
+	"html/template"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// verdictClass is the colour of a gate's verdict.
+func verdictClass(verdict string) string {
+	switch verdict {
+	case results.Pass:
+		return "good"
+	case results.Fail:
+		return "bad"
+	}
+	return "warn"
+}
+
+// WriteVerdict writes the page of a gate: the verdict, the interval of each metric, and
+// what the verdict rests on.
+func WriteVerdict(w io.Writer, v *results.Verdict) error {
+	s := section{
+		Title: "Gate: " + content.VerdictSubject(v),
+		Cards: []verdictCard{{"verdict", verdictClass(v.Verdict), words.Clean(v.Verdict), words.Clean(v.Reason)}},
+	}
+	if v.Rules != nil {
+		s.Cards = append(s.Cards, verdictCard{"rounds", "", words.Count(v.Rounds), content.RoundsLine(v)})
+	}
+	for _, warning := range v.Warnings {
+		s.Notes = append(s.Notes, words.Clean(warning.Code)+": "+words.Clean(warning.Message))
+	}
+	if f, ok := intervalFigure(v); ok {
+		s.Figures = append(s.Figures, f)
+	}
+	head, rows := content.MetricTable(v)
+	s.Tables = []table{
+		{Title: "Metrics", Words: true, Head: head, Rows: unbroken(rows)},
+		{Title: "Thresholds", Words: true, Head: []string{"threshold", "measured", "windows", "verdict"}, Rows: content.CheckRows(v)},
+		{Title: "Changes of level", Words: true, Rows: oneColumn(content.ChangeLines(v))},
+		{Title: "Noise", Words: true, Rows: oneColumn(content.NoiseLines(v))},
+		droppedTable(v), rulesTable(v.Rules), verdictWhere(v),
+	}
+	return page{Title: "etcdbench gate " + content.VerdictSubject(v), Sections: []section{s}}.write(w, nil)
+}
+
+func oneColumn(lines []string) (rows [][]string) {
+	for _, l := range lines {
+		rows = append(rows, []string{l})
+	}
+	return rows
+}
+
+func droppedTable(v *results.Verdict) table {
+	t := table{Title: "Dropped rounds", Words: true, Head: []string{"round", "reason"}}
+	for _, d := range v.Dropped {
+		t.Rows = append(t.Rows, []string{words.Count(d.Round), words.Clean(d.Reason)})
+	}
+	return t
+}
+
+// rulesTable says by which rules the verdict was reached.
+func rulesTable(r *results.GateRules) table {
+	t := table{Title: "Rules", Words: true}
+	if r == nil {
+		return t
+	}
+	var primary, margins, looks []string
+	for _, name := range r.Primary {
+		primary = append(primary, words.Clean(name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Margins)) {
+		margins = append(margins, fmt.Sprintf("%s\u00a0%.3g\u00a0%%", words.Clean(name), 100*r.Margins[name]))
+	}
+	for _, n := range r.Looks {
+		looks = append(looks, words.Count(n))
+	}
+	t.Rows = [][]string{
+		{"the verdict rests on", strings.Join(primary, ", ")}, {"smallest changes that matter", strings.Join(margins, ", ")},
+		{"verdict possible after rounds", strings.Join(looks, ", ")},
+		{"false fails", fmt.Sprintf("%.3g %% at most, when nothing differs", 100*r.FalseFail)},
+		{"false passes", fmt.Sprintf("%.3g %% at most, when a metric is worse by its margin", 100*r.FalsePass)},
+	}
+	return t
+}
+
+func verdictWhere(v *results.Verdict) table {
+	t := table{Title: "Where", Words: true}
+	for _, row := range [][2]string{
+		{"baseline", v.Baseline}, {"candidate", v.Candidate}, {"workload", v.Workload}, {"machine", v.Machine},
+	} {
+		if row[1] != "" {
+			t.Rows = append(t.Rows, []string{row[0], words.Clean(row[1])})
+		}
+	}
+	if !v.Started.IsZero() {
+		t.Rows = append(t.Rows, []string{"started", v.Started.UTC().Format("2006-01-02 15:04:05 MST")})
+	}
+	return t
+}
+
+// The plot of intervals has a row for each metric: its name, its interval, and the same
+// in figures.
+const (
+	intervalLeft   = 176 // of the plot
+	intervalWidth  = 500
+	intervalHeight = 34 // of a row
+	intervalFoot   = 42
+)
+
+// intervalClasses are the colours of rows, in the order of the key.
+var intervalClasses = [...]keyEntry{{"good", "pass"}, {"bad", "fail"}, {"warn", "inconclusive"}}
+
+// intervalFigure draws the change of each measured metric with its interval. Each row has
+// its own scale: a unit is the metric's margin, so that rows can be compared whatever
+// their noise.
+func intervalFigure(v *results.Verdict) (figure, bool) {
+	metrics := slices.DeleteFunc(slices.Clone(v.Metrics), func(m results.MetricVerdict) bool {
+		return m.Verdict == results.NotMeasured
+	})
+	if len(metrics) == 0 {
+		return figure{}, false
+	}
+	reach := intervalReach(metrics)
+	x := axis{low: -reach, high: reach, from: intervalLeft, to: intervalLeft + intervalWidth}
+	foot := marginTop + intervalHeight*len(metrics)
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s" tabindex="0">`, chartWidth, foot+intervalFoot,
+		"Change of each metric: estimate, interval and margin")
+	fmt.Fprintf(&b, `<rect class="warmup" x="%.1f" y="%d" width="%.1f" height="%d"><title>%s</title></rect>`,
+		x.place(0), marginTop, x.place(1)-x.place(0), foot-marginTop, "worse by less than the margin")
+	for _, tick := range x.ticks(10) {
+		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %dV%d"/><text class="tick" x="%.1f" y="%d" text-anchor="middle">%s</text>`,
+			x.place(tick), marginTop, foot, x.place(tick), foot+17, signedMargins(tick))
+	}
+	fmt.Fprintf(&b, `<path class="zero" d="M%.1f %dV%d"/><path class="target" d="M%.1f %dV%d"/>`,
+		x.place(0), marginTop, foot, x.place(1), marginTop, foot)
+	fmt.Fprintf(&b, `<text class="tick" x="%d" y="%d" text-anchor="middle">%s</text>`, intervalLeft+intervalWidth/2, foot+36,
+		"← better · change in margins · worse →")
+	for i, m := range metrics {
+		drawInterval(&b, x, marginTop+intervalHeight*i+intervalHeight/2, m)
+	}
+	b.WriteString("</svg>")
+	head, rows := content.MetricTable(&results.Verdict{Metrics: metrics})
+	return figure{
+		Title: "Change of each metric", SVG: template.HTML(b.String()), Key: intervalClasses[:],
+		Table: table{Words: true, Head: head, Rows: unbroken(rows)},
+		Caption: "Dot: the estimate. Line: the interval; an arrow where it is open or reaches beyond the chart. Each row's unit is " +
+			"the metric's own margin, the smallest change that matters, at the dashed line. A metric passes where its interval ends " +
+			"before the margin, and fails where its interval begins after 0 and its estimate reaches the margin. In brackets: not in " +
+			"the verdict.",
+	}, true
+}
+
+// signedMargins labels a place on the axis of margins.
+func signedMargins(v float64) string {
+	if math.Abs(v) < 1e-9 {
+		return "0"
+	}
+	return strings.Replace(fmt.Sprintf("%+.3g×", v), "-", "−", 1)
+}
+
+// intervalUnit is what a row is scaled by: the margin, or 5 % where there is none.
+func intervalUnit(m results.MetricVerdict) float64 {
+	if m.Margin > 0 && !math.IsInf(m.Margin, 0) {
+		return m.Margin
+	}
+	return 0.05
+}
+
+// intervalReach is how many margins the plot shows on either side: two at least, six at
+// most, so that one noisy metric does not hide the others.
+func intervalReach(metrics []results.MetricVerdict) float64 {
+	reach := 2.0
+	for _, m := range metrics {
+		for _, v := range []*float64{&m.Estimate, m.Lower, m.Upper} {
+			if v != nil && !math.IsNaN(*v) {
+				reach = max(reach, 1.1*math.Abs(*v)/intervalUnit(m))
+			}
+		}
+	}
+	return min(reach, 6)
+}
+
+// drawInterval draws the row of a metric around the height y.
+func drawInterval(b *strings.Builder, x axis, y int, m results.MetricVerdict) {
+	class := verdictClass(m.Verdict)
+	name := words.Clean(m.Name)
+	if !m.Primary {
+		name = "(" + name + ")"
+	}
+	if r := []rune(name); len(r) > 16 {
+		name = string(r[:15]) + "…"
+	}
+	estimate := words.SignedPercent(&m.Estimate, "")
+	low, high := words.SignedPercent(m.Lower, "−∞"), words.SignedPercent(m.Upper, "+∞")
+	title := fmt.Sprintf("%s (%s): %s → %s, worse by %s, at least %s, at most %s, margin %.3g %%; %s",
+		words.Clean(m.Name), cmp.Or(words.Clean(m.Unit), "no unit"),
+		content.MetricValue(m, m.Baseline), content.MetricValue(m, m.Candidate), estimate, low, high,
+		100*m.Margin, words.Clean(m.Verdict))
+	series := slices.IndexFunc(intervalClasses[:], func(k keyEntry) bool { return k.Class == class })
+	fmt.Fprintf(b, `<text class="tick" x="%d" y="%d" text-anchor="end">%s</text>`, intervalLeft-10, y+4, html.EscapeString(name))
+	fmt.Fprintf(b, `<text class="tick" x="%d" y="%d">%s [%s, %s]</text>`, intervalLeft+intervalWidth+14, y+4, estimate, low, high)
+	fmt.Fprintf(b, `<g class="%s" data-series="%d"><title>%s</title>`, class, series, html.EscapeString(title))
+	from, to := intervalEnd(x, m.Lower, m, -1), intervalEnd(x, m.Upper, m, 1)
+	fmt.Fprintf(b, `<path class="interval" d="M%.1f %dH%.1f%s%s"/>`, from.at, y, to.at, from.mark(y), to.mark(y))
+	if e := m.Estimate / intervalUnit(m); math.Abs(e) <= x.high {
+		fmt.Fprintf(b, `<circle class="estimate" cx="%.1f" cy="%d" r="5"/>`, x.place(e), y)
+	}
+	b.WriteString("</g>")
+}
+
+// end is one end of an interval: where it is drawn, and to which side it lies beyond the
+// plot, -1 or 1, or 0 for an end within.
+type end struct {
+	at     float64
+	beyond int
+}
+
+// intervalEnd returns the lower end, with open at -1, or the upper end, with open at 1.
+func intervalEnd(x axis, bound *float64, m results.MetricVerdict, open int) end {
+	if bound == nil {
+		return end{x.place(x.high * float64(open)), open}
+	}
+	switch v := *bound / intervalUnit(m); {
+	case v > x.high:
+		return end{x.place(x.high), 1}
+	case v < x.low:
+		return end{x.place(x.low), -1}
+	default:
+		return end{x.place(v), 0}
+	}
+}
+
+// mark draws the end: a bar, or an arrow where it lies beyond the plot.
+func (e end) mark(y int) string {
+	if e.beyond == 0 {
+		return fmt.Sprintf("M%.1f %dv12", e.at, y-6)
+	}
+	back := e.at - 7*float64(e.beyond)
+	return fmt.Sprintf("M%.1f %dL%.1f %dL%.1f %d", back, y-5, e.at, y, back, y+5)
+}
