@@ -63,7 +63,8 @@ type errorKey struct{ code, etcd string }
 
 func newCollector(e *engine, late bool) *collector {
 	c := &collector{
-		engine: e, usage: machine.ReadUsage(), intervalLag: results.NewHistogram(), lag: results.NewHistogram(), interval: newTotals(len(e.kinds)),
+		engine: e, usage: machine.ReadUsage(),
+		intervalLag: results.NewHistogram(), lag: results.NewHistogram(), interval: newTotals(len(e.kinds)),
 		boundaries: make(chan boundary, len(e.plan.Phases)+1),
 		stop:       make(chan struct{}), stopped: make(chan struct{}), late: late,
 	}
@@ -254,7 +255,8 @@ func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.O
 		for j := range lp.counts[k] {
 			n := lp.phase.counts[k][j].Load()
 			if n > lp.counts[k][j] {
-				o.Counts = append(o.Counts, results.Count{Name: c.engine.kinds[k].Counts[j].Name, Of: c.engine.kinds[k].Counts[j].Of, Count: n - lp.counts[k][j]})
+				counted := c.engine.kinds[k].Counts[j]
+				o.Counts = append(o.Counts, results.Count{Name: counted.Name, Of: counted.Of, Count: n - lp.counts[k][j]})
 			}
 			lp.counts[k][j] = n
 		}
@@ -283,9 +285,6 @@ func (c *collector) retire(lp *livePhase) {
 	for k, t := range lp.recorder.phase {
 		o, err := c.operation(lp.phase, k, t, lp.phase.offered[k].Load(), lp.phase.dropped[k].Load(), length)
 		c.err = errors.Join(c.err, err)
-		all, err := results.MergeLatency(o.ResponseTime, o.FailedResponseTime, o.UnfinishedResponseTime)
-		c.err = errors.Join(c.err, err)
-		o.AllResponseTime = all
 		for j, name := range c.engine.kinds[k].Counts {
 			o.Counts = append(o.Counts, results.Count{Name: name.Name, Of: name.Of, Count: lp.phase.counts[k][j].Load()})
 		}
@@ -300,12 +299,9 @@ func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped ui
 	of := c.engine.kinds[kind]
 	o := results.Operation{
 		Phase: ph.Name, Op: of.Name, Write: of.Write, Arrived: of.Arrives, Of: of.Of, Sign: of.Sign,
-		Offered: offered, Completed: t.count(seriesResponse), Failed: t.count(seriesFailedResponse), Dropped: dropped,
+		Offered: offered, Completed: t.count(seriesService), Failed: t.count(seriesFailedResponse), Dropped: dropped,
 		Unfinished: t.count(seriesUnfinished), TimedOut: t.timedOut,
 		CompletedLate: t.late, Overflow: t.overflow, Errors: []results.ErrorClass{},
-	}
-	if length > 0 {
-		o.Throughput = float64(o.Completed-o.CompletedLate) / length.Seconds()
 	}
 	var errs []error
 	for i, l := range []*results.Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime} {
@@ -313,5 +309,5 @@ func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped ui
 		*l, err = results.NewLatency(t.hists[i])
 		errs = append(errs, err)
 	}
-	return o, errors.Join(errs...)
+	return o, errors.Join(append(errs, o.Complete(length))...)
 }

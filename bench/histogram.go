@@ -21,8 +21,8 @@ const (
 	firstBucket   = 2*halfCount<<unitMagnitude - 1
 )
 
-// bucketCount is the number of buckets that reach up to results.HighestTime.
-var bucketCount = bucketOf(results.HighestTime) + 1
+// bucketCount returns the number of buckets that reach up to results.HighestTime.
+func bucketCount() int { return bucketOf(results.HighestTime) + 1 }
 
 func bucketOf(ns int64) int {
 	magnitude := bits.Len64(uint64(ns)|firstBucket) - unitMagnitude - halfMagnitude - 1

@@ -67,7 +67,8 @@ func (m *moments) collect() (changed []results.Moment) {
 			continue
 		}
 		changed = append(changed, results.Moment{
-			At: time.Duration(i) * results.MomentLength, Completed: completed - shown.Completed, Failed: failed - shown.Failed, Longest: time.Duration(at.longest.Load()),
+			At:        time.Duration(i) * results.MomentLength,
+			Completed: completed - shown.Completed, Failed: failed - shown.Failed, Longest: time.Duration(at.longest.Load()),
 		})
 		shown.Completed, shown.Failed = completed, failed
 	}

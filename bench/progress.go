@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -77,7 +78,8 @@ func (p *Progress) Setup(done, total int) {
 	p.populate = time.Now()
 	switch p.style {
 	case ProgressBar:
-		p.bar(fmt.Sprintf("%-8s %s %s of %s", PhasePopulate, gauge(float64(done)/float64(total)), humanize.Comma(int64(done)), humanize.Comma(int64(total))))
+		p.bar(fmt.Sprintf("%-8s %s %s of %s",
+			PhasePopulate, gauge(float64(done)/float64(total)), humanize.Comma(int64(done)), humanize.Comma(int64(total))))
 	case ProgressPlain:
 		fmt.Fprintf(p.w, "%s: %s of %s\n", PhasePopulate, humanize.Comma(int64(done)), humanize.Comma(int64(total)))
 	case ProgressJSON:
@@ -111,7 +113,7 @@ func (p *Progress) Interval(i *results.Interval) error {
 		return nil
 	}
 	for _, o := range i.Operations {
-		p.failed += o.Failed + o.TimedOut + o.Dropped
+		p.failed += o.NotCompleted()
 	}
 	if p.style == ProgressPlain {
 		for _, e := range i.Events {
@@ -123,14 +125,19 @@ func (p *Progress) Interval(i *results.Interval) error {
 	if p.style == ProgressPlain && p.span < plainEvery*intervalLength {
 		return nil
 	}
-	f := p.summary()
+	f, err := p.summary()
+	if err != nil {
+		return err
+	}
 	share, left := p.position(i)
 	p.recent, p.span = p.recent[:0], 0
 	switch p.style {
 	case ProgressBar:
-		p.bar(fmt.Sprintf("%-8s %s %s/s  p50 %s  p99 %s  errors %d%s", i.Phase, gauge(share), humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left))
+		p.bar(fmt.Sprintf("%-8s %s %s/s  p50 %s  p99 %s  errors %d%s",
+			i.Phase, gauge(share), humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left))
 	case ProgressPlain:
-		fmt.Fprintf(p.w, "%s %s: %s/s, p50 %s, p99 %s, errors %d%s\n", i.Phase, (i.Start + i.Length).Round(time.Second), humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left)
+		fmt.Fprintf(p.w, "%s %s: %s/s, p50 %s, p99 %s, errors %d%s\n",
+			i.Phase, (i.Start + i.Length).Round(time.Second), humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left)
 	}
 	return nil
 }
@@ -164,25 +171,25 @@ type figures struct {
 	p50, p99 string
 }
 
-// summary merges what came since the last line.
-func (p *Progress) summary() figures {
-	f := figures{p50: "–", p99: "–"}
-	var completed uint64
-	latencies := make([]results.Latency, 0, len(p.recent))
-	for _, o := range p.recent {
-		if o.Arrived {
-			continue
-		}
-		completed += o.Completed
-		latencies = append(latencies, o.ResponseTime)
+// summary adds up what came since the last line.
+func (p *Progress) summary() (f figures, err error) {
+	sum, err := results.Sum(p.span, slices.DeleteFunc(slices.Clone(p.recent), func(o results.Operation) bool { return o.Arrived })...)
+	return figures{sum.Throughput, percentile(sum, 50), percentile(sum, 99)}, err
+}
+
+// percentile prints a percentile of the response time: a question mark where too few
+// samples lie beyond it.
+func percentile(o results.Operation, p float64) string {
+	switch q := o.Percentile(p); {
+	case o.ResponseTime.Count == 0:
+		return "–"
+	case !q.Resolved:
+		return "?"
+	case q.AtLeast:
+		return "≥ " + short(int64(q.Time))
+	default:
+		return short(int64(q.Time))
 	}
-	if p.span > 0 {
-		f.rate = float64(completed) / p.span.Seconds()
-	}
-	if l, err := results.MergeLatency(latencies...); err == nil && l.Count > 0 {
-		f.p50, f.p99 = short(l.P50), short(l.P99)
-	}
-	return f
 }
 
 func short(ns int64) string {
@@ -228,9 +235,13 @@ func (p *Progress) jsonInterval(i *results.Interval) {
 		Dropped    uint64  `json:"dropped"`
 		Unfinished uint64  `json:"unfinished"`
 		Throughput float64 `json:"throughput"`
-		P50        int64   `json:"p50_ns"`
-		P99        int64   `json:"p99_ns"`
-		Max        int64   `json:"max_ns"`
+		ErrorRate  float64 `json:"error_rate"`
+		// Percentiles that are not resolved are left out.
+		P50 int64 `json:"p50_ns,omitempty"`
+		P99 int64 `json:"p99_ns,omitempty"`
+		Max int64 `json:"max_ns"`
+		// LowerBounds names those that are lower bounds.
+		LowerBounds []string `json:"lower_bounds,omitempty"`
 	}
 	line := struct {
 		Number     int           `json:"n"`
@@ -242,7 +253,17 @@ func (p *Progress) jsonInterval(i *results.Interval) {
 		Operations []op          `json:"operations"`
 	}{Number: i.Number, Phase: i.Phase, Start: i.Start, Length: i.Length, InFlight: i.InFlight, Queued: i.Queued, Operations: []op{}}
 	for _, o := range i.Operations {
-		line.Operations = append(line.Operations, op{o.Phase, o.Op, o.Offered, o.Completed, o.Failed, o.Dropped, o.Unfinished, o.Throughput, o.ResponseTime.P50, o.ResponseTime.P99, o.ResponseTime.Max})
+		of := op{
+			Phase: o.Phase, Op: o.Op, Offered: o.Offered, Completed: o.Completed, Failed: o.Failed, Dropped: o.Dropped,
+			Unfinished: o.Unfinished, Throughput: o.Throughput, ErrorRate: o.ErrorRate(), Max: o.ResponseTime.Max,
+			LowerBounds: o.LowerBounds(),
+		}
+		for k, q := range o.Percentiles(50, 99) {
+			if q.Resolved {
+				*[]*int64{&of.P50, &of.P99}[k] = int64(q.Time)
+			}
+		}
+		line.Operations = append(line.Operations, of)
 	}
 	p.json(line)
 }

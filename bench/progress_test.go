@@ -45,11 +45,11 @@ func progressOf(t *testing.T, style ProgressStyle) string {
 }
 
 func TestProgress(t *testing.T) {
-	if got, want := progressOf(t, ProgressPlain), "measure 4s: compaction to revision 7\nmeasure 5s: 100/s, p50 2ms, p99 2ms, errors 5  15s left\nchecking what was acknowledged\n"; got != want {
+	if got, want := progressOf(t, ProgressPlain), "measure 4s: compaction to revision 7\nmeasure 5s: 100/s, p50 2ms, p99 ?, errors 5  15s left\nchecking what was acknowledged\n"; got != want {
 		t.Errorf("plain: %q, want %q", got, want)
 	}
 	lines := strings.Split(strings.TrimSpace(progressOf(t, ProgressJSON)), "\n")
-	want := `{"n":4,"phase":"measure","start_ns":4000000000,"length_ns":1000000000,"in_flight":3,"queued":0,"operations":[{"phase":"measure","op":"put","offered":101,"completed":100,"failed":1,"dropped":0,"unfinished":0,"throughput":100,"p50_ns":2000895,"p99_ns":2000895,"max_ns":2000895}]}`
+	want := `{"n":4,"phase":"measure","start_ns":4000000000,"length_ns":1000000000,"in_flight":3,"queued":0,"operations":[{"phase":"measure","op":"put","offered":101,"completed":100,"failed":1,"dropped":0,"unfinished":0,"throughput":100,"error_rate":0.009900990099009901,"p50_ns":2000895,"max_ns":2000895}]}`
 	if len(lines) != 5 || lines[4] != want {
 		t.Errorf("json: %d lines, the last is %s, want %s", len(lines), lines[len(lines)-1], want)
 	}

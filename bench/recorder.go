@@ -32,7 +32,8 @@ type Sample struct {
 	Intended, Sent, Done time.Duration
 }
 
-// The series kept for each kind of operation.
+// The series kept for each kind of operation. Response times hold completed and
+// unfinished operations, service and queue times the completed ones.
 const (
 	seriesResponse = iota
 	seriesService
@@ -139,10 +140,10 @@ func (r *Recorder) reset() {
 }
 
 func newShardBuffer(kinds int) shardBuffer {
-	b := shardBuffer{kinds: make([]kindBuffer, kinds), lag: make(counter, bucketCount)}
+	b := shardBuffer{kinds: make([]kindBuffer, kinds), lag: make(counter, bucketCount())}
 	for k := range b.kinds {
 		for i := range b.kinds[k].series {
-			b.kinds[k].series[i] = make(counter, bucketCount)
+			b.kinds[k].series[i] = make(counter, bucketCount())
 		}
 	}
 	return b
@@ -177,6 +178,8 @@ func (r *Recorder) Record(caller int, s Sample) {
 	case Failed:
 		b.series[seriesFailedResponse].record(response)
 	default:
+		// The time so far is a lower bound of the response time.
+		b.series[seriesResponse].record(response)
 		b.series[seriesUnfinished].record(response)
 		if s.Outcome == TimedOut {
 			b.timedOut.Add(1)

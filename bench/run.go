@@ -17,7 +17,7 @@ import (
 // The phases that every run has besides its plan's.
 const (
 	PhasePopulate = "populate"
-	PhaseDrain    = "drain"
+	PhaseDrain    = results.PhaseDrain
 )
 
 // Whatever ended a run, the clean-up after it and the proof are bounded.
@@ -43,7 +43,7 @@ type Options struct {
 	// Disturbances are done beside the load; their schedules go into the plan.
 	Disturbances []Disturbance
 	// Moments keeps what became of the arrivals of every ten milliseconds, for the
-	// measurement of outages: see [results.NewUnavailability].
+	// measurement of outages: see NewUnavailability in results/judge.
 	Moments bool
 
 	sleeper func() sleeper
@@ -75,7 +75,11 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 		Plan: plan, Environment: opts.Environment, Cluster: opts.Cluster,
 		Target: results.Target{Writes: plan.Target, Verdict: results.TargetUndecided},
 	}
-	e := &engine{plan: plan, workload: w, kinds: w.Kinds(), run: run, observers: newObservers(opts.Observers), sampler: opts.Sampler, disturbances: opts.Disturbances, newSleeper: opts.sleeper}
+	e := &engine{
+		plan: plan, workload: w, kinds: w.Kinds(), run: run,
+		observers: newObservers(opts.Observers), sampler: opts.Sampler,
+		disturbances: opts.Disturbances, newSleeper: opts.sleeper,
+	}
 	if opts.Moments {
 		e.moments = newMoments(plan)
 	}

@@ -105,8 +105,8 @@ func BenchmarkSleeper(b *testing.B) {
 					b.Fatal(err)
 				}
 				lag := run.Validity.Generator.SendLag
-				b.ReportMetric(float64(lag.P50)/1e3, "lag-p50-µs")
-				b.ReportMetric(float64(lag.P99)/1e3, "lag-p99-µs")
+				b.ReportMetric(float64(lag.Percentile(50).Time)/1e3, "lag-p50-µs")
+				b.ReportMetric(float64(lag.Percentile(99).Time)/1e3, "lag-p99-µs")
 			}
 		})
 	}

@@ -45,36 +45,31 @@ func judgeTarget(run *results.Run) {
 // whether all came from open loops. The rate is the plan's: a Poisson process
 // brings a little more or less.
 func offeredWrites(run *results.Run) (planned, offered, completed float64, open bool) {
-	seconds := map[string]float64{}
-	for _, ph := range run.Phases {
-		seconds[ph.Name] += ph.Length.Seconds()
-	}
-	var total float64
 	open = true
 	for _, ph := range run.Plan.Phases {
 		if ph.Warmup {
 			continue
 		}
-		var all, writes float64
+		var all, writes uint64
 		for _, o := range run.Operations {
 			if o.Phase != ph.Name || o.Arrived {
 				continue
 			}
-			all += float64(o.Offered)
+			all += o.Offered
 			if o.Write {
-				writes += float64(o.Offered)
+				writes += o.Offered
 				completed += float64(o.Completed)
 			}
 		}
-		total += seconds[ph.Name]
 		if writes == 0 {
 			continue
 		}
 		open = open && ph.Load.Open()
-		offered += writes
-		planned += meanRate(ph.Load) * seconds[ph.Name] * writes / all
+		offered += float64(writes)
+		seconds := run.Length(func(phase string) bool { return phase == ph.Name }).Seconds()
+		planned += meanRate(ph.Load) * seconds * float64(writes) / float64(all)
 	}
-	if total > 0 {
+	if total := run.Length(run.Measures).Seconds(); total > 0 {
 		planned /= total
 	}
 	return planned, offered, completed, open

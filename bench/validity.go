@@ -81,7 +81,7 @@ func (f *findings) addOperations(plan Plan, ops []results.Operation) {
 			arrivals += o.Offered
 		}
 		f.serviceMean = max(f.serviceMean, time.Duration(o.ServiceTime.Mean))
-		f.responseP99 = max(f.responseP99, time.Duration(o.ResponseTime.P99))
+		f.responseP99 = max(f.responseP99, o.Percentile(99).Time)
 	}
 	if offered > 0 {
 		f.Achieved = float64(settled) / float64(offered)
@@ -124,7 +124,7 @@ func (f *findings) judge() results.Validity {
 // judgeLag: send lag is part of the response time, so it matters when it is a
 // visible part of it.
 func (f *findings) judgeLag(add func(results.Reason)) {
-	lag := time.Duration(f.SendLag.P99)
+	lag := f.SendLag.Percentile(99).Time
 	share := ratio(lag, f.responseP99)
 	severity, limit := "", time.Duration(0)
 	switch {
@@ -137,8 +137,9 @@ func (f *findings) judgeLag(add func(results.Reason)) {
 	}
 	add(results.Reason{
 		Code: "send-lag", Severity: severity, Value: lag.Seconds(), Limit: limit.Seconds(),
-		Message: fmt.Sprintf("requests left the generator up to %v late (p99), %.0f %% of the response time's p99", lag.Round(10*time.Microsecond), 100*share),
-		Remedy:  "give the generator CPUs of its own, or lower --rate",
+		Message: fmt.Sprintf("requests left the generator up to %v late (p99), %.0f %% of the response time's p99",
+			lag.Round(10*time.Microsecond), 100*share),
+		Remedy: "give the generator CPUs of its own, or lower --rate",
 	})
 }
 
@@ -150,12 +151,14 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 	}
 	r := results.Reason{
 		Code: "clients-busy", Severity: results.Degraded, Value: f.Waited, Limit: waitedMax,
-		Message: fmt.Sprintf("%.1f %% of the arrivals found all %d clients busy and waited (their response times count the wait)", 100*f.Waited, f.clients),
-		Remedy:  "raise --clients to see whether etcd can take more at once",
+		Message: fmt.Sprintf("%.1f %% of the arrivals found all %d clients busy and waited (their response times count the wait)",
+			100*f.Waited, f.clients),
+		Remedy: "raise --clients to see whether etcd can take more at once",
 	}
 	if f.Achieved < achievedMin && f.serviceMean < promptService {
 		r.Code, r.Severity, r.Value, r.Limit = "too-few-clients", results.Invalid, f.Achieved, achievedMin
-		r.Message = fmt.Sprintf("%d clients could carry only %.1f %% of the load while etcd answered in %v at the mean: the clients were the limit",
+		r.Message = fmt.Sprintf("%d clients could carry only %.1f %% of the load while etcd answered in %v at the mean: "+
+			"the clients were the limit",
 			f.clients, 100*f.Achieved, f.serviceMean.Round(10*time.Microsecond))
 		r.Remedy = "raise --clients"
 	}
@@ -179,8 +182,9 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 	case f.Machine > machineCPUMax && f.local:
 		add(results.Reason{
 			Code: "cpu-contention", Severity: results.Degraded, Value: f.Machine, Limit: machineCPUMax,
-			Message: fmt.Sprintf("cluster and generator share this machine, whose CPUs were %.0f %% busy (generator %.0f %%)", 100*f.Machine, 100*f.CPU),
-			Remedy:  "run the cluster on machines of its own, or read the figures as this machine's",
+			Message: fmt.Sprintf("cluster and generator share this machine, whose CPUs were %.0f %% busy (generator %.0f %%)",
+				100*f.Machine, 100*f.CPU),
+			Remedy: "run the cluster on machines of its own, or read the figures as this machine's",
 		})
 	}
 	if f.Steal > stealMax {

@@ -62,7 +62,8 @@ func (c *Capture) assemble() []results.Profile {
 		}
 		return cmp.Or(
 			cmp.Compare(a.Anomaly, b.Anomaly), cmp.Compare(slices.Index(phases, a.Phase), slices.Index(phases, b.Phase)),
-			cmp.Compare(slices.Index(c.Kinds, a.Kind), slices.Index(c.Kinds, b.Kind)), cmp.Compare(last(a), last(b)), cmp.Compare(a.Source, b.Source),
+			cmp.Compare(slices.Index(c.Kinds, a.Kind), slices.Index(c.Kinds, b.Kind)),
+			cmp.Compare(last(a), last(b)), cmp.Compare(a.Source, b.Source),
 		)
 	})
 	return list
@@ -85,7 +86,9 @@ func (c *Capture) untaken(kind, phase string, list []results.Profile) []results.
 		if !slices.ContainsFunc(list, func(p results.Profile) bool {
 			return p.Source == s.Name() && p.Kind == kind && p.Phase == phase && p.Anomaly == 0
 		}) {
-			missing = append(missing, results.Profile{Source: s.Name(), Kind: kind, Phase: phase, Missing: "the phase was over before a part of it was complete"})
+			missing = append(missing, results.Profile{
+				Source: s.Name(), Kind: kind, Phase: phase, Missing: "the phase was over before a part of it was complete",
+			})
 		}
 	}
 	return missing
@@ -95,7 +98,10 @@ func (c *Capture) untaken(kind, phase string, list []results.Profile) []results.
 // profile where there is one.
 func (c *Capture) one(shots []shot) (results.Profile, *profile.Profile) {
 	first, last := shots[0], shots[len(shots)-1]
-	e := results.Profile{Source: first.source, Kind: first.kind, Phase: first.phase, Anomaly: first.anomaly, Start: first.from, Length: last.to - first.from}
+	e := results.Profile{
+		Source: first.source, Kind: first.kind, Phase: first.phase, Anomaly: first.anomaly,
+		Start: first.from, Length: last.to - first.from,
+	}
 	var failed []error
 	for _, sh := range shots {
 		failed = append(failed, sh.err)

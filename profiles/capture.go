@@ -244,11 +244,11 @@ func (c *Capture) Interval(i *results.Interval) error {
 	if c.Anomaly <= 0 {
 		return nil
 	}
-	l, err := i.ResponseTime()
+	sum, err := i.Sum()
 	if err != nil {
 		return err
 	}
-	if slow := l.Count >= leastSamples && l.P99 > int64(c.Anomaly); slow || i.Stalled() {
+	if slow := sum.ResponseTime.Count >= leastSamples && sum.Percentile(99).Time > c.Anomaly; slow || i.Stalled() {
 		c.captureAnomaly()
 	}
 	return nil
@@ -302,7 +302,8 @@ func (c *Capture) Finish(run *results.Run) error {
 	// Fails, as it should, when there is something in it.
 	_ = os.Remove(filepath.Join(c.RunDir, Dir))
 	if run.Profiled() {
-		run.Warn("profiled", fmt.Sprintf("profiles were taken (%s): figures include what that cost, and compare with profiled runs only", strings.Join(c.taken(), ", ")))
+		run.Warn("profiled", fmt.Sprintf(
+			"profiles were taken (%s): figures include what that cost, and compare with profiled runs only", strings.Join(c.taken(), ", ")))
 	}
 	return nil
 }

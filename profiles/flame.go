@@ -52,7 +52,8 @@ func FlameGraph(s Set) (string, error) {
 // it keeps what is zoomed: it gets a variable instead. What leads elsewhere is
 // hidden.
 const frameHead = `
-<style>.header .title, #view, #sample, #refine, #config, #download, .description + .menu-item, .help, #action-menu { display: none !important; } html { background: #fff; }</style>
+<style>.header .title, #view, #sample, #refine, #config, #download, .description + .menu-item, .help, #action-menu ` +
+	`{ display: none !important; } html { background: #fff; }</style>
 <script>
 {
   let address = 'about:profile';

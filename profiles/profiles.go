@@ -44,8 +44,14 @@ type kind struct {
 var kinds = [...]kind{
 	{name: CPU, path: "profile", sample: "cpu", unit: "nanoseconds", sums: true, empty: "no CPU time was sampled"},
 	{name: Heap, path: "heap", sample: "alloc_space", unit: "bytes", sums: true, empty: "no allocation was sampled"},
-	{name: Mutex, skip: true, path: "mutex", sample: "delay", unit: "nanoseconds", sums: true, empty: "nobody waited for a mutex that was sampled (etcd samples one wait in five)"},
-	{name: Block, skip: true, path: "block", sample: "delay", unit: "nanoseconds", sums: true, empty: "empty: etcd does not turn block profiling on, and has no flag for it"},
+	{
+		name: Mutex, skip: true, path: "mutex", sample: "delay", unit: "nanoseconds", sums: true,
+		empty: "nobody waited for a mutex that was sampled (etcd samples one wait in five)",
+	},
+	{
+		name: Block, skip: true, path: "block", sample: "delay", unit: "nanoseconds", sums: true,
+		empty: "empty: etcd does not turn block profiling on, and has no flag for it",
+	},
 	{name: Goroutine, skip: true, path: "goroutine", sample: "goroutine", unit: "goroutines"},
 	{name: Trace, path: "trace"},
 }

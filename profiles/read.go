@@ -154,7 +154,8 @@ func Load(runDir string, run *results.Run, kindName, source string) (Set, error)
 	// Operations are counted once a phase, however many members there are.
 	operations := map[string]uint64{}
 	for _, p := range run.Profiles {
-		if p.Kind != kindName || p.Anomaly > 0 || p.File == "" || p.Source == "" || (p.Source == results.GeneratorSource) != (source == results.GeneratorSource) {
+		if p.Kind != kindName || p.Anomaly > 0 || p.File == "" || p.Source == "" ||
+			(p.Source == results.GeneratorSource) != (source == results.GeneratorSource) {
 			continue
 		}
 		if !filepath.IsLocal(p.File) {

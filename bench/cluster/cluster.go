@@ -266,7 +266,8 @@ func checkMember(ctx context.Context, m Member, conn grpc.ClientConnInterface, s
 	if float64(s.DbSize) < quotaShare*float64(quota) && s.DbSize+growth < quota {
 		return nil
 	}
-	return fmt.Errorf("the database of %s has grown to %d MiB, %.0f %% of its quota: the run was stopped; compact meanwhile (--compact-interval, --auto-compaction) or raise the quota",
+	return fmt.Errorf("the database of %s has grown to %d MiB, %.0f %% of its quota: the run was stopped; "+
+		"compact meanwhile (--compact-interval, --auto-compaction) or raise the quota",
 		m.Endpoint, s.DbSize>>20, 100*float64(s.DbSize)/float64(quota))
 }
 

@@ -201,7 +201,10 @@ func (s *Sampler) End(run *results.Run) {
 	s.take(s.read())
 	server := &results.Server{Bounds: s.bounds}
 	for k, m := range s.members {
-		member := results.ServerMember{Member: m.Label(), Readings: s.asked[k], Missed: s.missed[k], Last: map[string]float64{}, Times: map[string]results.BucketTimes{}}
+		member := results.ServerMember{
+			Member: m.Label(), Readings: s.asked[k], Missed: s.missed[k],
+			Last: map[string]float64{}, Times: map[string]results.BucketTimes{},
+		}
 		member.Growth = growth(s.first[k], s.last[k])
 		for _, metric := range results.Metrics() {
 			if v, ok := s.last[k].Values[metric.Name]; ok && !metric.Counter {

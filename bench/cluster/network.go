@@ -19,13 +19,20 @@ import (
 type Network struct {
 	// RTT is the round trip between two members, half of it each way; Jitter is by
 	// how much each way's delay scatters, which is never below zero.
-	RTT, Jitter time.Duration
+	RTT    time.Duration `json:"rtt_ns,omitempty" flag:"rtt"`
+	Jitter time.Duration `json:"jitter_ns,omitempty" flag:"jitter"`
 	// Bandwidth is that of each direction, in bytes per second; 0 is no bound.
-	Bandwidth int64
+	Bandwidth int64 `json:"bandwidth,omitempty" flag:"bandwidth"`
 	// Zones are the members' zones, by turns; ZoneRTTs the round trips between two of
 	// them, "a-b=40ms". Between members of one zone, or of two that are not named
 	// together, it is RTT.
-	Zones, ZoneRTTs []string
+	Zones    []string `json:"zones,omitempty" flag:"zones"`
+	ZoneRTTs []string `json:"zone_rtts,omitempty" flag:"zone-rtt"`
+}
+
+// IsZero reports that nothing lies between the members.
+func (n Network) IsZero() bool {
+	return n.RTT == 0 && n.Jitter == 0 && n.Bandwidth == 0 && len(n.Zones)+len(n.ZoneRTTs) == 0
 }
 
 const (
@@ -99,7 +106,12 @@ func (n Network) Longest(members int) time.Duration {
 // settings are the network's as a result shows them.
 func (n Network) settings() map[string]string {
 	s := map[string]string{"network:rtt": n.RTT.String()}
-	for name, value := range map[string]string{"network:jitter": cmp.Or(n.Jitter, 0).String(), "network:bandwidth": fmt.Sprint(n.Bandwidth), "network:zones": strings.Join(n.Zones, ","), "network:zone-rtts": strings.Join(n.ZoneRTTs, ",")} {
+	for name, value := range map[string]string{
+		"network:jitter":    cmp.Or(n.Jitter, 0).String(),
+		"network:bandwidth": fmt.Sprint(n.Bandwidth),
+		"network:zones":     strings.Join(n.Zones, ","),
+		"network:zone-rtts": strings.Join(n.ZoneRTTs, ","),
+	} {
 		if value != "" && value != "0" && value != "0s" {
 			s[name] = value
 		}

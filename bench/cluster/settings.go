@@ -43,7 +43,7 @@ type Settings struct {
 	// EtcdFlags are flags of etcd's own, "name=value"; they win over all others.
 	EtcdFlags []string
 	// Env are variables of the members' environment, "NAME=value", on top of ours.
-	// They are in the result.
+	// Their names are in the result, their values are not.
 	Env []string
 	// Network is what lies between the members; nil is nothing, loopback alone.
 	Network *Network
@@ -66,10 +66,11 @@ func DefaultSettings() Settings {
 	return Settings{Members: 3, Quota: 8 << 30, StartTimeout: time.Minute}
 }
 
-// etcd's own defaults and bounds, for checks before anything is started.
+// etcd's own defaults of heartbeat interval and election timeout, and bounds for
+// checks before anything is started.
 const (
-	defaultHeartbeat = 100 * time.Millisecond
-	defaultElection  = time.Second
+	DefaultHeartbeat = 100 * time.Millisecond
+	DefaultElection  = time.Second
 	maxElection      = 50 * time.Second
 	// minSpace is what a member needs on disk before its first write: two
 	// preallocated segments of the write-ahead log and a little more.
@@ -78,12 +79,16 @@ const (
 
 // ownFlags are those of etcd's flags that differ from member to member, or that
 // decide what is left behind.
-var ownFlags = [...]string{"name", "data-dir", "wal-dir", "config-file", "log-outputs", "listen-client-urls", "listen-peer-urls", "advertise-client-urls", "initial-advertise-peer-urls", "initial-cluster", "initial-cluster-token", "cert-file", "key-file"}
+var ownFlags = [...]string{
+	"name", "data-dir", "wal-dir", "config-file", "log-outputs",
+	"listen-client-urls", "listen-peer-urls", "advertise-client-urls", "initial-advertise-peer-urls",
+	"initial-cluster", "initial-cluster-token", "cert-file", "key-file",
+}
 
 // Validate says what is wrong with the settings, in the words of the flags.
 // embedded says that our own etcd runs, whose flags are known.
 func (s Settings) Validate(embedded bool) error {
-	heartbeat, election := cmp.Or(s.HeartbeatInterval, defaultHeartbeat), cmp.Or(s.ElectionTimeout, defaultElection)
+	heartbeat, election := cmp.Or(s.HeartbeatInterval, DefaultHeartbeat), cmp.Or(s.ElectionTimeout, DefaultElection)
 	switch {
 	case s.Members != 1 && s.Members != 3 && s.Members != 5:
 		return fmt.Errorf("--members must be 1, 3 or 5, not %d", s.Members)
@@ -268,7 +273,8 @@ func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
 		return nil, nil, fmt.Errorf("data directory: %w", err)
 	}
 	if need := uint64(s.Members) * minSpace; free < need {
-		return nil, nil, fmt.Errorf("data directory %s: no space left: %d MiB are free, %d members need at least %d MiB", s.DataDir, free>>20, s.Members, need>>20)
+		return nil, nil, fmt.Errorf("data directory %s: no space left: %d MiB are free, %d members need at least %d MiB",
+			s.DataDir, free>>20, s.Members, need>>20)
 	}
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("make log directory: %w", err)
@@ -292,9 +298,9 @@ func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
 func (s Settings) describe(kind string) results.Cluster {
 	flags := s.flags()
 	delete(flags, "log-outputs")
-	for _, kv := range s.Env {
-		name, value, _ := strings.Cut(kv, "=")
-		flags["env:"+name] = value
+	for _, kv := range s.Env { // whose values may be secrets
+		name, _, _ := strings.Cut(kv, "=")
+		flags["env:"+name] = "(set)"
 	}
 	if s.Network != nil {
 		maps.Copy(flags, s.Network.settings())

@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
@@ -29,7 +28,8 @@ const nativeSchema = 3
 // classicBounds are the classic histograms' upper bounds, in seconds.
 var classicBounds = [...]float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10}
 
-// Exporter is an observer of a run whose figures it serves.
+// Exporter is an observer of a run, or of several one after the other, whose figures it
+// serves.
 type Exporter struct {
 	registry *prometheus.Registry
 
@@ -77,11 +77,12 @@ func (e *Exporter) Serve(l net.Listener) error {
 	return errors.Join(err, closeErr)
 }
 
-// Start implements bench.Observer.
+// Start implements bench.Observer. The figures of a run before are no longer shown: each
+// run has its own label.
 func (e *Exporter) Start(run *results.Run) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.run = run
+	e.run, e.operations, e.last = run, map[key]*operation{}, results.Interval{}
 	return nil
 }
 
@@ -110,19 +111,12 @@ func (e *Exporter) Interval(i *results.Interval) error {
 func (e *Exporter) Finish(*results.Run) error { return nil }
 
 func (h *histogram) add(l results.Latency) error {
-	if l.HDR == "" {
-		return nil
-	}
-	packed, err := hdrhistogram.DecodePacked([]byte(l.HDR))
-	if err != nil {
-		return fmt.Errorf("decode histogram: %w", err)
-	}
 	h.count += uint64(l.Count)
 	h.sum += float64(l.Mean) * float64(l.Count) / 1e9
 	if h.native == nil {
 		h.native = map[int]int64{}
 	}
-	packed.ForEachBucket(func(ns, n int64) bool {
+	return l.EachBucket(func(ns, n int64) {
 		seconds := float64(max(ns, 1)) / 1e9
 		if i, _ := slices.BinarySearch(classicBounds[:], seconds); i < len(classicBounds) {
 			h.classic[i] += uint64(n)
@@ -130,9 +124,7 @@ func (h *histogram) add(l results.Latency) error {
 		// Prometheus: bucket i holds what is above 2^((i−1)/2^schema) and at most
 		// 2^(i/2^schema).
 		h.native[int(math.Ceil(math.Log2(seconds)*(1<<nativeSchema)))] += n
-		return true
 	})
-	return nil
 }
 
 // collector is what the registry sees of an exporter.
@@ -159,9 +151,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge("in_flight", "Operations in flight at the end of the last second.", float64(c.last.InFlight))
 	gauge("queued", "Arrivals that waited for a client at the end of the last second.", float64(c.last.Queued))
 	gauge("generator_cpu_share", "The generator's CPU time over that of the CPUs it may use, in the last second.", c.last.Generator.CPU)
-	gauge("send_lag_p99_seconds", "How late arrivals reached a free client in the last second, 99th percentile.", c.last.Generator.SendLag.Seconds())
+	gauge("send_lag_p99_seconds", "How late arrivals reached a free client in the last second, 99th percentile.",
+		c.last.Generator.SendLag.Seconds())
 	operations := desc("operations_total", "Operations by what became of them.", "phase", "operation", "outcome")
-	response := desc("response_time_seconds", "Response time of completed operations.", "phase", "operation")
+	response := desc("response_time_seconds",
+		"Response time of completed operations, and of unfinished ones its lower bound.", "phase", "operation")
 	service := desc("service_time_seconds", "Service time of completed operations.", "phase", "operation")
 	for k, o := range c.operations {
 		for _, outcome := range slices.Sorted(maps.Keys(o.outcomes)) {
@@ -183,7 +177,8 @@ func (h *histogram) metric(desc *prometheus.Desc, created time.Time, k key) prom
 	if err != nil {
 		return prometheus.NewInvalidMetric(desc, err)
 	}
-	native, err := prometheus.NewConstNativeHistogram(desc, h.count, h.sum, maps.Clone(h.native), nil, 0, nativeSchema, 0, created, k.phase, k.op)
+	native, err := prometheus.NewConstNativeHistogram(
+		desc, h.count, h.sum, maps.Clone(h.native), nil, 0, nativeSchema, 0, created, k.phase, k.op)
 	if err != nil {
 		return prometheus.NewInvalidMetric(desc, err)
 	}

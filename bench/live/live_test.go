@@ -2,6 +2,7 @@ package live_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -172,5 +173,51 @@ func checkNative(t *testing.T, h *dto.Histogram) {
 	}
 	if h.GetSchema() != 3 || uint64(sum) != h.GetSampleCount() {
 		t.Errorf("schema %d, %d samples", h.GetSchema(), h.GetSampleCount())
+	}
+}
+
+// A second run has its own label and begins at zero: nothing of the first is shown as
+// its own.
+func TestSecondRun(t *testing.T) {
+	e, err := live.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- e.Serve(l) }()
+	for n, id := range []string{"first", "second"} {
+		if err := e.Start(&results.Run{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+		op := results.Operation{Phase: "measure", Op: "put", Completed: uint64(n + 1)}
+		if err := e.Interval(&results.Interval{Phase: "measure", Length: time.Second, Operations: []results.Operation{op}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := 0
+	for _, m := range scrape(t, l.Addr().String(), "text/plain")["etcdbench_operations_total"].GetMetric() {
+		labels := map[string]string{}
+		for _, pair := range m.GetLabel() {
+			labels[pair.GetName()] = pair.GetValue()
+		}
+		if labels["run"] != "second" {
+			t.Errorf("labels %v", labels)
+		}
+		if labels["outcome"] == "completed" {
+			found++
+			if v := m.GetCounter().GetValue(); v != 2 {
+				t.Errorf("completed %v, want the 2 of the second run", v)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d counters of completed operations", found)
+	}
+	if err := errors.Join(l.Close(), <-done); err != nil {
+		t.Error(err)
 	}
 }

@@ -60,6 +60,8 @@ func (c *steeredConn) Invoke(ctx context.Context, method string, args, reply any
 }
 
 // NewStream implements [grpc.ClientConnInterface].
-func (c *steeredConn) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+func (c *steeredConn) NewStream(
+	ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
 	return c.to().NewStream(ctx, desc, method, opts...)
 }
