@@ -1,4 +1,7 @@
-package tune
+// Package fault makes faults of members on purpose, one after the other, and undoes
+// them: members are killed, paused, cut off, and lose the leadership. It knows neither
+// how clusters are started nor how load reaches them.
+package fault
 
 import (
 	"context"
@@ -11,7 +14,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Members are what faults befall: by their numbers, from 0.
+// Members are those to which faults are made, by their numbers from 0.
 type Members interface {
 	// Leader is the member that leads; one may be left out, as it is known not to
 	// answer (-1: none).
@@ -28,16 +31,16 @@ type Members interface {
 	Move(ctx context.Context, from int) error
 }
 
-// Steer keeps the load away from a member that a fault befalls.
+// Steer keeps the load away from a member while it has a fault.
 type Steer interface {
 	Avoid(member int)
 	// Clear returns when the load reaches all members again.
 	Clear()
 }
 
-// Faults are made one after the other: one waits until the one before it is over,
-// which a split vote can make later than planned.
-type Faults struct {
+// Schedule is a list of faults that are made one after the other: one waits until the
+// one before it is over, which a split vote can make later than planned.
+type Schedule struct {
 	Kinds    []string // in their order
 	Members  Members
 	Steer    Steer
@@ -61,7 +64,7 @@ func Spacing(election time.Duration) time.Duration { return 2*election + recover
 
 // Length is how long all faults take. In the end there is time for the load to go on
 // when they are over and, where some may have waited, for one election more.
-func (f *Faults) Length() time.Duration {
+func (f *Schedule) Length() time.Duration {
 	length := time.Duration(len(f.Kinds))*Spacing(f.Election) + backTime
 	if len(f.Kinds) > 1 {
 		length += 2 * f.Election
@@ -72,7 +75,7 @@ func (f *Faults) Length() time.Duration {
 const backTime = time.Second
 
 // Disturbances are the faults, for a run.
-func (f *Faults) Disturbances() []bench.Disturbance {
+func (f *Schedule) Disturbances() []bench.Disturbance {
 	var list []bench.Disturbance
 	last := make(chan struct{}) // closed when the fault before is over
 	close(last)
@@ -108,7 +111,7 @@ func turn(ctx context.Context, before <-chan struct{}) error {
 }
 
 // do makes one fault, and undoes it when there is a leader again.
-func (f *Faults) do(ctx context.Context, kind string, number int) (string, error) {
+func (f *Schedule) do(ctx context.Context, kind string, number int) (string, error) {
 	if f.broken.Load() {
 		return "", errors.New("not made: the cluster is not whole since the fault before")
 	}
@@ -145,7 +148,7 @@ func (f *Faults) do(ctx context.Context, kind string, number int) (string, error
 const undoTimeout = 30 * time.Second
 
 // pair is what makes a fault, and what undoes it.
-func (f *Faults) pair(kind string, member int) (do func() error, undo func(context.Context) error) {
+func (f *Schedule) pair(kind string, member int) (do func() error, undo func(context.Context) error) {
 	m := f.Members
 	ready := func(first func(int) error) func(context.Context) error {
 		return func(ctx context.Context) error { return errors.Join(first(member), m.Ready(ctx)) }
@@ -161,7 +164,7 @@ func (f *Faults) pair(kind string, member int) (do func() error, undo func(conte
 
 // await returns a moment after there is a leader other than the member, or after
 // longer than an election should take.
-func (f *Faults) await(ctx context.Context, member int) {
+func (f *Schedule) await(ctx context.Context, member int) {
 	ctx, cancel := context.WithTimeout(ctx, 5*f.Election+recoveryTime)
 	defer cancel()
 	for ctx.Err() == nil {

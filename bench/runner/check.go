@@ -1,0 +1,199 @@
+package runner
+
+import (
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/profiles"
+	"github.com/etcdbench/etcdbench/results/judge"
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+const maxConns = 10_000
+
+// check looks at what was asked for, before the scenario is known.
+func (l Load) check() error {
+	switch {
+	case l.Duration != nil && l.Total != nil:
+		return wrong("load", "--duration and --total exclude each other")
+	case l.Duration != nil && *l.Duration <= 0:
+		return wrong("load.duration_ns", "--duration must be positive, not %v", *l.Duration)
+	case l.Total != nil && *l.Total == 0:
+		return wrong("load.total", "--total must be positive")
+	case l.Clients != nil && *l.Clients < 1:
+		return wrong("load.clients", "--clients must be at least 1, not %d", *l.Clients)
+	case l.Conns != nil && (*l.Conns < 1 || *l.Conns > maxConns):
+		return wrong("load.conns", "--conns must be between 1 and %d, not %d", maxConns, *l.Conns)
+	case l.Rate != nil && (!(*l.Rate >= 0) || math.IsInf(*l.Rate, 0)):
+		return wrong("load.rate", "--rate must not be negative, but is %v", *l.Rate)
+	case l.Warmup != nil && *l.Warmup < 0:
+		return wrong("load.warmup_ns", "--warmup must not be negative, but is %v", *l.Warmup)
+	}
+	return nil
+}
+
+// checkPlan looks at the plan as a whole.
+func (r *Resolved) checkPlan() error {
+	if err := bench.ValidatePlan(r.Plan); err != nil {
+		return within("load", err)
+	}
+	open := slices.ContainsFunc(r.Plan.Phases, func(ph bench.PlanPhase) bool { return ph.Load.Open() })
+	s := &r.Spec
+	switch {
+	case s.Load.Arrival != nil && !open:
+		return wrong("load.arrival", "--arrival is for an open loop: it needs --rate")
+	case s.Load.Queue != nil && !open:
+		return wrong("load.queue", "--queue is for an open loop: it needs --rate")
+	case s.KeepData && !s.Cluster.Running():
+		return wrong("keep_data", "--keep-data is for remote clusters: one that etcdbench starts is removed with its data")
+	}
+	if err := r.checkThresholds(); err != nil {
+		return err
+	}
+	if err := r.checkDisturbances(); err != nil {
+		return err
+	}
+	return r.checkProfile()
+}
+
+// checkThresholds refuses those that no result of the plan could be judged by.
+func (r *Resolved) checkThresholds() error {
+	for _, text := range r.Spec.Thresholds {
+		if _, err := judge.ParseThreshold(text); err != nil {
+			return within("thresholds", err)
+		}
+	}
+	return within("thresholds", r.Scenario.CheckThresholds())
+}
+
+// checkDisturbances keeps what reaches beyond our own keys off running clusters.
+func (r *Resolved) checkDisturbances() error {
+	if !r.Spec.Cluster.Running() || r.Spec.AllowDisturbances {
+		return nil
+	}
+	for _, d := range r.Scenario.Disturbances {
+		if e, err := workloads.FindDisturbance(d.Kind); err == nil && e.Wide {
+			return wrong("allow_disturbances",
+				"%s would touch more of that cluster than the run's own keys: allow it with --allow-disturbances", d.Kind)
+		}
+	}
+	return nil
+}
+
+func (r *Resolved) checkProfile() error {
+	p := r.Spec.Profile
+	if err := profiles.CheckKinds(p.Kinds); err != nil {
+		return wrong("profile.kinds", "--profile: %w", err)
+	}
+	switch {
+	case p.OnAnomaly != nil && *p.OnAnomaly <= 0:
+		return wrong("profile.on_anomaly_ns", "--profile-on-anomaly must be positive, not %v", *p.OnAnomaly)
+	case len(r.Spec.Cluster.Remote.Pprof) > 0 && !p.Wanted():
+		return wrong("profile", "--pprof-endpoints is for profiles: it needs --profile or --profile-on-anomaly")
+	}
+	return nil
+}
+
+// checkCluster checks everything about the cluster that can be checked without it.
+func (r *Resolved) checkCluster() error {
+	c := r.Spec.Cluster
+	if c.DialTimeout != nil && *c.DialTimeout < 0 {
+		return wrong("cluster.dial_timeout_ns", "--dial-timeout must not be negative")
+	}
+	if c.Running() {
+		for _, name := range flagsSet(c.Start) {
+			return wrong("cluster.start", "--%s is for clusters that etcdbench starts and does not go with --endpoints", name)
+		}
+		if r.Spec.Experiment.Faults != nil || r.Spec.Experiment.MemberDown {
+			return wrong("experiment", "faults are for clusters that etcdbench starts: they do not go with --endpoints")
+		}
+		return r.checkRunning()
+	}
+	for _, name := range flagsSet(c.Remote) {
+		return wrong("cluster.remote", "--%s is for clusters that run already: it needs --endpoints", name)
+	}
+	return r.checkStart()
+}
+
+func (r *Resolved) checkStart() error {
+	s := r.Spec.Cluster.Start
+	foreign := s.Binary != "" || r.Version != ""
+	switch {
+	case s.Binary != "" && s.Version != nil && *s.Version != "":
+		return wrong("cluster.start", "--etcd-binary and --etcd-version exclude each other")
+	case s.InProcess && len(s.Env) > 0:
+		return wrong("cluster.start", "--member-env is for members with processes of their own: it does not go with --in-process")
+	case s.InProcess && foreign:
+		return wrong("cluster.start", "--in-process runs the built-in etcd: it does not go with --etcd-binary or --etcd-version")
+	case s.TLS != nil && *s.TLS != TLSOff && *s.TLS != TLSAuto:
+		return wrong("cluster.start.tls", "--tls must be off or auto, not %q", *s.TLS)
+	case s.InProcess && r.Settings.Network != nil:
+		return wrong("cluster.start", "--rtt and the like are for members with processes of their own: they do not go with --in-process")
+	case s.InProcess && (r.Spec.Experiment.Faults != nil || r.Spec.Experiment.MemberDown):
+		return wrong("experiment", "faults are for members with processes of their own: they do not go with --in-process")
+	}
+	if s.Binary != "" {
+		info, err := os.Stat(s.Binary)
+		if err != nil {
+			return wrong("cluster.start.etcd_binary", "--etcd-binary: %w", err)
+		}
+		if info.IsDir() || info.Mode()&0o111 == 0 {
+			return wrong("cluster.start.etcd_binary", "--etcd-binary: %s is not a program", s.Binary)
+		}
+	}
+	if r.Version != "" {
+		if err := cluster.CheckVersion(r.Version); err != nil {
+			return within("cluster.start.etcd_version", err)
+		}
+	}
+	return within("cluster.start", r.Settings.Validate(!foreign))
+}
+
+func (r *Resolved) checkRunning() error {
+	c := r.Spec.Cluster
+	for _, f := range []struct {
+		field, flag string
+		addresses   []string
+	}{{"metrics_endpoints", "metrics-endpoints", c.Remote.Metrics}, {"pprof_endpoints", "pprof-endpoints", c.Remote.Pprof}} {
+		if len(f.addresses) > 0 && len(f.addresses) != len(c.Endpoints) {
+			return wrong("cluster.remote."+f.field, "--%s has %d addresses, --endpoints %d: give one for each",
+				f.flag, len(f.addresses), len(c.Endpoints))
+		}
+	}
+	for _, ep := range slices.Concat(c.Endpoints, c.Remote.Metrics, c.Remote.Pprof) {
+		if err := transport.CheckEndpoint(ep); err != nil {
+			return within("cluster.endpoints", err)
+		}
+	}
+	if c.secure() {
+		if _, err := c.files().Config(time.Now()); err != nil {
+			return within("cluster.remote", err)
+		}
+	}
+	if strings.Contains(c.Remote.User, ":") {
+		return wrong("cluster.remote.user",
+			"--user takes the name alone: put the password into %s, where other processes cannot read it", PasswordVariable)
+	}
+	return nil
+}
+
+// PasswordVariable is where the command line takes the password of a user from.
+const PasswordVariable = "ETCDBENCH_PASSWORD"
+
+// files are the TLS files that the specification names.
+func (c Cluster) files() transport.TLSFiles {
+	r := c.Remote
+	return transport.TLSFiles{CACert: r.CACert, Cert: r.Cert, Key: r.Key, InsecureSkipVerify: r.InsecureSkipVerify}
+}
+
+// secure reports whether a running cluster is reached by TLS.
+func (c Cluster) secure() bool {
+	return !c.files().Empty() || slices.ContainsFunc(slices.Concat(c.Endpoints, c.Remote.Metrics, c.Remote.Pprof),
+		func(endpoint string) bool { return strings.HasPrefix(endpoint, "https://") })
+}

@@ -1,0 +1,60 @@
+package runner
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/workloads/scenario"
+)
+
+// Text is the resolved specification in the form of a scenario, which does the same
+// when it is run; what a scenario cannot say stands before it in comments.
+func (r *Resolved) Text() (string, error) {
+	s, p := *r.Scenario, r.Plan
+	s.Clients, s.Conns, s.Queue, s.Seed, s.Target = p.Clients, p.Conns, p.QueueLimit, p.Seed, p.Target
+	s.Timeout, s.Drain = scenario.Duration(p.Timeout), scenario.Duration(p.Drain)
+	s.SetPhases(p.Phases)
+	s.SetEntries(p.Entries(), p.Prefix)
+	target := "# endpoints: " + strings.Join(r.Spec.Cluster.Endpoints, ",")
+	s.Cluster = scenario.Cluster{}
+	if !r.Spec.Cluster.Running() {
+		s.Cluster = r.clusterText()
+		target = fmt.Sprintf("# starts a cluster of %d", s.Cluster.Members)
+	}
+	text, err := s.Text()
+	if err != nil {
+		return "", fmt.Errorf("print the plan: %w", err)
+	}
+	return fmt.Sprintf("%s\n# prefix: %s\n# verify: %v\n%s", target, p.Prefix, p.Verify, text), nil
+}
+
+// clusterText is the inverse of resolveCluster.
+func (r *Resolved) clusterText() scenario.Cluster {
+	c := r.Settings
+	w := scenario.Cluster{
+		Members: c.Members, SnapshotCount: c.SnapshotCount, BackendBatchLimit: c.BackendBatchLimit, AutoCompaction: c.AutoCompaction,
+		HeartbeatInterval: scenario.Duration(c.HeartbeatInterval), ElectionTimeout: scenario.Duration(c.ElectionTimeout),
+		BackendBatchInterval: scenario.Duration(c.BackendBatchInterval),
+		UnsafeNoFsync:        c.UnsafeNoFsync, EtcdVersion: r.Version, EtcdFlag: c.EtcdFlags,
+	}
+	if c.Quota != cluster.DefaultSettings().Quota {
+		w.Quota = strconv.FormatInt(c.Quota, 10)
+	}
+	return w
+}
+
+// overhead is what a run takes besides its load: the measurement of the disk, the
+// start, the drain, the stop. A population and a proof come on top.
+const overhead = 3300 * time.Millisecond
+
+// Estimate is how long the run takes in all, as far as its plan tells.
+func (r *Resolved) Estimate() time.Duration {
+	sum := r.Length() + overhead
+	if !r.Spec.Cluster.Running() {
+		sum += pick(r.Spec.Cluster.Start.DiskProbe, 0, DefaultDiskProbe)
+	}
+	return sum
+}

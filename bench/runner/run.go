@@ -1,0 +1,290 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/profiles"
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+// Options are what a run needs besides its specification. The zero value will do.
+type Options struct {
+	// ID names the run; empty means a new name.
+	ID string
+	// Dir is the directory of the result. It must not hold one already. Empty means
+	// that nothing is kept.
+	Dir string
+	// Password is that of the specification's user.
+	Password string
+	// Observers see the run beside the journal: progress, live metrics.
+	Observers []bench.Observer
+	// Notice is called with what is about to be done before the load, such as the start
+	// of a cluster; it may be nil.
+	Notice func(text string)
+}
+
+// Run carries out a run and returns its result, which is on disk in Dir: the document,
+// the journal, captures and the members' logs. When ctx ends, the load stops, requests
+// in flight are drained, and the result says why; with the cause
+// [bench.ErrInterrupted] it is an interrupted run and no error.
+//
+// The result is nil when nothing was measured. With an error, it holds what was
+// measured until then. A [SpecError] says that the specification cannot be carried
+// out.
+func Run(ctx context.Context, spec Spec, o Options) (*results.Run, error) {
+	r, err := spec.Resolve(o.ID)
+	if err != nil {
+		return nil, err
+	}
+	path, remove, err := o.directory()
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
+	dir, err := results.Create(path)
+	if err != nil {
+		return nil, within("", fmt.Errorf("--out: %w", err))
+	}
+	run, err := r.measure(ctx, dir, o)
+	if run == nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	r.explain(run, dir.Path)
+	saveErr := errors.Join(dir.WriteRun(run), dir.Close())
+	if saveErr != nil {
+		run.Warn("result-not-saved", saveErr.Error())
+	}
+	return run, errors.Join(err, saveErr)
+}
+
+// directory is that of the result, or one that is removed again.
+func (o Options) directory() (path string, remove func(), err error) {
+	if o.Dir != "" {
+		return o.Dir, func() {}, nil
+	}
+	path, err = os.MkdirTemp("", "etcdbench-run-")
+	return path, func() { _ = os.RemoveAll(path) }, err
+}
+
+// explain adds what is found by reading the whole journal once more.
+func (r *Resolved) explain(run *results.Run, path string) {
+	intervals := func(each func(*results.Interval) error) error { return results.EachInterval(path, each) }
+	slow, err := judge.Attribute(run, intervals)
+	if err != nil {
+		run.Warn("not-attributed", err.Error())
+	} else {
+		run.Slow = slow
+	}
+	if !r.Spec.Experiment.Resilience || run.Outcome != results.Completed {
+		return
+	}
+	trips := run.Resilience
+	resilience, err := judge.NewResilience(run, intervals)
+	if err != nil {
+		run.Warn("resilience-unknown", err.Error())
+		return
+	}
+	if trips != nil {
+		resilience.RoundTrips = trips.RoundTrips
+	}
+	run.Resilience = resilience
+}
+
+// measure starts the cluster and runs the plan. The result is nil when nothing
+// was measured.
+func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (run *results.Run, err error) {
+	if o.Notice != nil && !r.Spec.Cluster.Running() {
+		o.Notice(r.announcement())
+	}
+	s, err := r.openSession(ctx, dir.Path, o.Password)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := s.close(); closeErr != nil && run != nil {
+			run.Warn("clean-up-failed", closeErr.Error())
+		}
+	}()
+	if err := r.claimPrefix(ctx, s); err != nil {
+		return nil, err
+	}
+	found, err := r.survey(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	w, options, err := r.bind(s)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go cluster.Guard(ctx, s.Members(), s.admin.Conns(), stop)
+
+	options.Environment, options.Observers = machine.Describe(ctx), r.observers(s, dir, o.Observers)
+	options.Environment.Disk = s.disk
+	if !r.Spec.Cluster.Start.InProcess { // whose members share the collector
+		setting, undo := machine.CalmGC(r.Plan.Clients)
+		defer undo()
+		options.Environment.GOGC = setting
+	}
+	run, err = bench.Run(ctx, r.Plan, w, options)
+	if run != nil {
+		found.addTo(run)
+		r.finish(ctx, s, dir, run)
+	}
+	return run, err
+}
+
+// announcement is what is done before the load.
+func (r *Resolved) announcement() string {
+	if r.Version != "" {
+		return fmt.Sprintf("starting an etcd %s cluster of %d, after building it if need be", r.Version, r.Settings.Members)
+	}
+	return fmt.Sprintf("starting an etcd cluster of %d", r.Settings.Members)
+}
+
+// finish saves what was measured before the clean-up, which may take a while; it is
+// saved once more after it, and only the second error is reported.
+func (r *Resolved) finish(ctx context.Context, s *session, dir *results.Dir, run *results.Run) {
+	_ = dir.WriteRun(run)
+	if c, ok := s.Cluster.(*cluster.Processes); ok {
+		if died := c.Died(); died != nil {
+			run.Warn("member-ended", fmt.Sprintf("%v: see its log in %s", died, filepath.Join(dir.Path, results.MembersDir)))
+		}
+	}
+	r.releasePrefix(ctx, s, run)
+}
+
+// findings are what was seen before the load.
+type findings struct {
+	others *results.Warning
+	trips  map[string]time.Duration
+}
+
+func (f findings) addTo(run *results.Run) {
+	if f.others != nil && !run.Warned(f.others.Code) {
+		run.Warnings = append(run.Warnings, *f.others)
+	}
+	if f.trips != nil {
+		run.Resilience = &results.Resilience{RoundTrips: f.trips}
+	}
+}
+
+// survey does what experiments ask for before the load.
+func (r *Resolved) survey(ctx context.Context, s *session) (f findings, err error) {
+	e := r.Spec.Experiment
+	if r.Spec.Cluster.Running() {
+		if e.CheckOthers {
+			f.others = s.findOthers(ctx, r.Spec.Cluster.Remote.Metrics)
+		}
+		if e.Resilience {
+			f.trips = s.roundTrips(ctx)
+		}
+	}
+	if e.MemberDown {
+		err = s.killFollower(ctx)
+	}
+	return f, err
+}
+
+// bind makes the plan's workload and disturbances for a cluster.
+func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
+	options := bench.Options{ID: r.ID, Label: r.Spec.Label, Cluster: s.info, Sampler: r.sampler(s)}
+	parts, err := workloads.Parts(r.Plan.Entries())
+	if err != nil {
+		return nil, options, err
+	}
+	target := workloads.Target{
+		Conns: s.loadConns(), Members: s.admin.Conns(), Prefix: r.Plan.Prefix, Seed: r.Plan.Seed,
+		Verify: r.Plan.Verify, Disposable: !r.Spec.Cluster.Running(),
+	}
+	w, err := workloads.Compose(workloads.Composition{Name: r.Plan.Workload, Population: r.Plan.Population, Parts: parts}, target)
+	if err != nil {
+		return nil, options, err
+	}
+	if options.Disturbances, err = workloads.Bind(r.Scenario.PlanDisturbances(), target); err != nil {
+		return nil, options, err
+	}
+	if r.Spec.Experiment.Faults != nil {
+		faults, err := r.faults(s)
+		if err != nil {
+			return nil, options, err
+		}
+		options.Disturbances, options.Moments = append(options.Disturbances, faults...), true
+	}
+	return w, options, nil
+}
+
+// observers keep the journal and take profiles, beside those that were given.
+func (r *Resolved) observers(s *session, dir *results.Dir, given []bench.Observer) []bench.Observer {
+	list := append([]bench.Observer{bench.Journal{Dir: dir}}, given...)
+	if r.Spec.Profile.Wanted() {
+		list = append(list, r.capture(s, dir.Path))
+	}
+	return list
+}
+
+// sampler reads the members' metrics, unless it was told not to.
+func (r *Resolved) sampler(s *session) bench.Sampler {
+	if !pick(r.Spec.ServerMetrics, false, true) {
+		return nil
+	}
+	return cluster.NewSampler(s, r.Spec.Cluster.Remote.Metrics...)
+}
+
+// capture profiles the members, unless they run in this process, and this process.
+func (r *Resolved) capture(s *session, runDir string) *profiles.Capture {
+	sources := []profiles.Source{profiles.Self{}}
+	if s.info.Kind != results.ClusterInProcess {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.TLS(), DisableKeepAlives: true}}
+		addresses := cluster.HTTPAddresses(s, r.Spec.Cluster.Remote.Pprof)
+		for i, m := range s.Members() {
+			sources = append(sources, profiles.Server{Member: m.Label(), Address: addresses[i], Client: client})
+		}
+	}
+	p := r.Spec.Profile
+	return profiles.NewCapture(profiles.Options{RunDir: runDir, Sources: sources, Kinds: p.Kinds, Anomaly: pick(p.OnAnomaly, 0, 0)})
+}
+
+// claimPrefix refuses a prefix under which a running cluster has keys already.
+func (r *Resolved) claimPrefix(ctx context.Context, s *session) error {
+	if !r.Spec.Cluster.Running() || r.Spec.AllowExisting {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Plan.Timeout)
+	defer cancel()
+	n, err := workloads.CountPrefix(ctx, s.conn(), r.Plan.Prefix)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return wrong("prefix",
+			"the cluster has %d keys under %q already: choose another --prefix, or use and delete them with --allow-existing", n, r.Plan.Prefix)
+	}
+	return nil
+}
+
+// cleanUpTime bounds the removal of our keys from a running cluster.
+const cleanUpTime = time.Minute
+
+func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.Run) {
+	if !r.Spec.Cluster.Running() || r.Spec.KeepData {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	if err := workloads.DeletePrefix(ctx, s.conn(), r.Plan.Prefix); err != nil {
+		run.Warn("keys-left", fmt.Sprintf("%v: keys may be left; remove them with: etcdctl del --prefix %q", err, r.Plan.Prefix))
+	}
+}

@@ -1,0 +1,190 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// session is a cluster that answers, and connections to it.
+type session struct {
+	cluster.Cluster
+	info    results.Cluster
+	disk    *results.Disk
+	dataDir string
+	// admin has one connection per member, for questions beside the load.
+	admin *transport.Pool
+	load  *transport.Pool
+	// steer keeps the load away from a member; nil where nothing wants that.
+	steer *transport.Steer
+}
+
+// openSession starts or finds the cluster and connects to it.
+func (r *Resolved) openSession(ctx context.Context, runDir, password string) (_ *session, err error) {
+	s := &session{}
+	if s.dataDir, err = r.makeDataDir(runDir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.dataDir != "" {
+		if s.disk, err = machine.ProbeDisk(ctx, s.dataDir, pick(r.Spec.Cluster.Start.DiskProbe, 0, DefaultDiskProbe)); err != nil {
+			return nil, err
+		}
+	}
+	if s.Cluster, err = r.startCluster(ctx, s.dataDir, runDir); err != nil {
+		return nil, err
+	}
+	if e := r.Spec.Experiment; e.MemberDown || e.Faults != nil {
+		s.steer = &transport.Steer{}
+	}
+	if err := s.connect(ctx, r, password); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// makeDataDir makes the directory in which our members' data lie, named after
+// the run, so that what is removed afterwards is our own. It returns "" where
+// no cluster is started.
+func (r *Resolved) makeDataDir(runDir string) (string, error) {
+	if r.Spec.Cluster.Running() {
+		return "", nil
+	}
+	dir := filepath.Join(runDir, "data")
+	if given := r.Spec.Cluster.Start.DataDir; given != "" {
+		dir = filepath.Join(given, "etcdbench-"+r.ID)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("--data-dir: %w", err)
+	}
+	return filepath.Abs(dir)
+}
+
+// StartCluster starts the cluster that the specification describes, without a load. Its
+// logs lie in runDir, its data in dataDir. The caller stops it.
+func (r *Resolved) StartCluster(ctx context.Context, runDir string) (c cluster.Cluster, dataDir string, err error) {
+	if dataDir, err = r.makeDataDir(runDir); err != nil {
+		return nil, "", err
+	}
+	c, err = r.startCluster(ctx, dataDir, runDir)
+	return c, dataDir, err
+}
+
+// startCluster returns the cluster, ready, with its data in dataDir and its logs in
+// runDir.
+func (r *Resolved) startCluster(ctx context.Context, dataDir, runDir string) (c cluster.Cluster, err error) {
+	if running := r.Spec.Cluster; running.Running() {
+		if !running.secure() {
+			return cluster.NewRemote(running.Endpoints, nil), nil
+		}
+		config, err := running.files().Config(time.Now())
+		if err != nil {
+			return nil, err
+		}
+		return cluster.NewRemote(running.Endpoints, config), nil
+	}
+	s := r.Settings
+	s.DataDir, s.LogDir = dataDir, filepath.Join(runDir, results.MembersDir)
+	if r.Spec.Cluster.Start.InProcess {
+		started, err := cluster.StartInProcess(ctx, s)
+		if err != nil { // a nil pointer would make an interface that is not nil
+			return nil, err
+		}
+		return started, nil
+	}
+	binary := r.Spec.Cluster.Start.Binary
+	if r.Version != "" {
+		if binary, err = cluster.BuildVersion(ctx, r.Version, ""); err != nil {
+			return nil, err
+		}
+	}
+	started, err := cluster.StartProcesses(ctx, cluster.ProcessOptions{Settings: s, Binary: binary})
+	if err != nil {
+		return nil, err
+	}
+	return started, nil
+}
+
+// connect finds out who is there, and dials.
+func (s *session) connect(ctx context.Context, r *Resolved, password string) error {
+	endpoints := cluster.Endpoints(s)
+	timeout := pick(r.Spec.Cluster.DialTimeout, 0, DefaultDialTimeout)
+	options := transport.Options{Endpoints: endpoints, Conns: len(endpoints), TLS: s.TLS(), Timeout: timeout}
+	dialCtx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	// Without credentials first: a failed login would not say that nobody is there.
+	probe, err := transport.Dial(ctx, options)
+	if err != nil {
+		return err
+	}
+	defer probe.Close()
+	if err := cluster.Reach(dialCtx, s.Members(), probe.Conns()); err != nil {
+		return err
+	}
+	options.User, options.Password = r.Spec.Cluster.Remote.User, password
+	if s.admin, err = transport.Dial(ctx, options); err != nil {
+		return err
+	}
+	if s.info, err = cluster.Inspect(dialCtx, s, s.admin.Conns()); err != nil {
+		return err
+	}
+	options.Conns = r.Plan.Conns
+	if r.Spec.Cluster.TargetLeader {
+		options.Endpoints = nil
+		for _, m := range s.info.Members {
+			if m.Leader {
+				options.Endpoints = []string{m.Endpoint}
+			}
+		}
+		if options.Endpoints == nil {
+			return errors.New("--target-leader: none of the endpoints is the leader")
+		}
+	}
+	s.load, err = transport.Dial(ctx, options)
+	return err
+}
+
+// conn is a connection for single requests with the load's credentials.
+func (s *session) conn() grpc.ClientConnInterface { return s.load.Conns()[0] }
+
+// loadConns are the connections that the load uses.
+func (s *session) loadConns() []grpc.ClientConnInterface {
+	if s.steer != nil {
+		return s.load.Steered(s.steer)
+	}
+	return s.load.Conns()
+}
+
+// close disconnects, stops what was started and removes its data.
+func (s *session) close() error {
+	for _, p := range []*transport.Pool{s.load, s.admin} {
+		if p != nil {
+			p.Close()
+		}
+	}
+	var err error
+	if s.Cluster != nil {
+		err = s.Stop()
+	}
+	if s.dataDir != "" {
+		// Empty by now; what is not ours stays, and keeps the directory.
+		if rmErr := os.Remove(s.dataDir); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
+			err = errors.Join(err, fmt.Errorf("remove data directory: %w", rmErr))
+		}
+	}
+	return err
+}
