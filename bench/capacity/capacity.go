@@ -3,8 +3,9 @@
 // with a soak, and a look beyond. The answer is an interval: its lower end was
 // carried, its upper end was not.
 //
-// It knows neither clusters nor workloads: a probe is a run that its caller makes.
-// Rates are arrivals per second of an open loop.
+// An [Experiment] derives its probes from one specification. [Run] is the algorithm
+// alone: a probe is a run that its caller makes. Rates are arrivals per second of an
+// open loop.
 package capacity
 
 import (
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // Probe is one run at one rate.
@@ -36,7 +38,7 @@ type Probe struct {
 type Options struct {
 	// Dir keeps the probes; those that are in it already are not made again.
 	Dir string
-	SLO []results.Threshold
+	SLO []judge.Threshold
 	// Start is the first rate, at which any cluster should do.
 	Start float64
 	// Factor is by how much the rate grows until it is too much; 0 means 2.
@@ -55,7 +57,7 @@ type Options struct {
 	Precision float64
 	// Length is that of a probe's measured part, Soak that of the confirmation.
 	Length, Soak time.Duration
-	// Alpha is how often a probe's bounds may miss; 0 means [results.ProbeAlpha].
+	// Alpha is how often a probe's bounds may miss; 0 means [judge.ProbeAlpha].
 	Alpha float64
 	// Extensions is how often an unclear probe is made again, twice as long each time (a
 	// soak, which is long already, once less), or one whose generator was late.
@@ -66,7 +68,7 @@ type Options struct {
 	Seed uint64
 	// Run makes a probe, saves it in its directory, and waits until the cluster is
 	// idle again.
-	Run func(ctx context.Context, p Probe) (results.ComparedRun, error)
+	Run func(ctx context.Context, p Probe) (judge.Run, error)
 	// Progress is called before each probe that is made, with what is known until then,
 	// and after it with its verdict; it may be nil.
 	Progress func(p Progress)
@@ -82,6 +84,8 @@ type Progress struct {
 	Done *results.CapacityProbe
 	// Resumed says that the probe was there already.
 	Resumed bool
+	// Search is which of several searches it is, from 1.
+	Search, Searches int
 }
 
 const (
@@ -95,10 +99,11 @@ const (
 )
 
 var (
-	// ErrHopeless says that not even the first rate was carried, ErrUnclear that this
-	// cannot be told.
+	// ErrHopeless says that the cluster did not sustain even the first rate of a search.
 	ErrHopeless = errors.New("no load meets the SLO")
-	ErrUnclear  = errors.New("it cannot be told whether any load meets the SLO")
+	// ErrUnclear says that the samples were too few to decide whether the cluster
+	// sustains any rate of a search.
+	ErrUnclear = errors.New("it cannot be told whether any load meets the SLO")
 )
 
 // search is one search under way.
@@ -124,7 +129,7 @@ type search struct {
 // Run searches. The result holds what was found until then, also with an error.
 func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 	o.Factor, o.Step = cmp.Or(o.Factor, 2), cmp.Or(o.Step, 0.03)
-	o.Alpha, o.Unit = cmp.Or(o.Alpha, results.ProbeAlpha), cmp.Or(o.Unit, "/s")
+	o.Alpha, o.Unit = cmp.Or(o.Alpha, judge.ProbeAlpha), cmp.Or(o.Unit, "/s")
 	s := &search{Options: o, out: &results.Capacity{Schema: results.CapacitySchema}, notLow: math.Inf(1)}
 	for _, t := range o.SLO {
 		s.out.SLO = append(s.out.SLO, t.Text)
@@ -133,9 +138,9 @@ func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 	s.out.Low, s.out.Stopped = s.low, s.limit
 	s.bound()
 	if s.best != nil {
-		s.out.Resources = results.Resources(s.best)
+		s.out.Resources = judge.Resources(s.best)
 	}
-	s.out.NewFit(o.Seed)
+	s.out.Fit = judge.NewFit(s.out, o.Seed)
 	if s.last != nil {
 		s.out.Workload, s.out.Cluster, s.out.Environment = s.last.Plan.Workload, s.last.Cluster, s.last.Environment
 	}
@@ -248,10 +253,10 @@ func (s *search) one(ctx context.Context, stage string, rate float64, length tim
 	if stage == results.StageBeyond {
 		s.out.Machine = contention(run.Run)
 	}
-	probe := results.NewCapacityProbe(s.number, stage, rate, length, run.Run)
+	probe := judge.NewCapacityProbe(s.number, stage, rate, length, run.Run)
 	probe.Dir = name
 	var err error
-	if probe.Verdict, probe.Reason, err = results.JudgeProbe(run, s.SLO, s.Alpha); err != nil {
+	if probe.Verdict, probe.Reason, err = judge.Probe(run, s.SLO, s.Alpha); err != nil {
 		return probe, err
 	}
 	s.out.Probes = append(s.out.Probes, probe)
@@ -313,10 +318,10 @@ func (s *search) left(stage string, length time.Duration) time.Duration {
 
 // stored reads a probe that is on disk, if it was completed: one that failed ended the
 // search, and is made again.
-func stored(dir string) (results.ComparedRun, bool) {
+func stored(dir string) (judge.Run, bool) {
 	run, whole := results.ReadWhole(dir)
 	if !whole || run.Outcome != results.Completed {
-		return results.ComparedRun{}, false
+		return judge.Run{}, false
 	}
-	return results.ComparedRun{Run: run, Intervals: func(each func(*results.Interval) error) error { return results.EachInterval(dir, each) }}, true
+	return judge.Run{Run: run, Intervals: func(each func(*results.Interval) error) error { return results.EachInterval(dir, each) }}, true
 }

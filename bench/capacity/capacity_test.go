@@ -18,6 +18,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/capacity"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -62,7 +63,7 @@ func (q queue) capacity(t time.Duration) float64 {
 
 // run plays a probe, after a warm-up, in no time. Its intervals are of three seconds:
 // encoding their histograms takes longer than playing them.
-func (q queue) run(t *testing.T, r *rand.Rand, rate float64, length time.Duration) results.ComparedRun {
+func (q queue) run(t *testing.T, r *rand.Rand, rate float64, length time.Duration) judge.Run {
 	const warm, step = 5.0, 3.0
 	end := warm + length.Seconds()
 	op := results.Operation{Phase: "measure", Op: "put", Write: true}
@@ -109,7 +110,7 @@ func (q queue) run(t *testing.T, r *rand.Rand, rate float64, length time.Duratio
 	}
 	op.ResponseTime = latency(t, all)
 	run.Operations = []results.Operation{op}
-	return results.ComparedRun{Run: run, Intervals: func(each func(*results.Interval) error) error {
+	return judge.Run{Run: run, Intervals: func(each func(*results.Interval) error) error {
 		for _, i := range intervals {
 			if err := each(i); err != nil {
 				return err
@@ -128,10 +129,10 @@ func latency(t *testing.T, h *hdrhistogram.Histogram) results.Latency {
 	return l
 }
 
-func slo(t *testing.T, texts ...string) []results.Threshold {
-	var list []results.Threshold
+func slo(t *testing.T, texts ...string) []judge.Threshold {
+	var list []judge.Threshold
 	for _, text := range texts {
-		th, err := results.ParseThreshold(text)
+		th, err := judge.ParseThreshold(text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -144,7 +145,7 @@ func options(t *testing.T, seed uint64, q queue) capacity.Options {
 	r := rand.New(rand.NewPCG(seed, 1))
 	return capacity.Options{
 		Dir: t.TempDir(), SLO: slo(t, "put.response_time.p99 < 40ms"), Start: 200, Precision: 0.03, Extensions: 3, Length: time.Minute, Soak: 3 * time.Minute, Seed: seed,
-		Run: func(_ context.Context, p capacity.Probe) (results.ComparedRun, error) {
+		Run: func(_ context.Context, p capacity.Probe) (judge.Run, error) {
 			return q.run(t, r, p.Rate, p.Length), nil
 		},
 	}
@@ -226,7 +227,7 @@ func TestFewOperations(t *testing.T) {
 func TestGeneratorLimit(t *testing.T) {
 	o := short(t, 1, queue{workers: 1000, service: time.Millisecond})
 	play := o.Run
-	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		run, err := play(ctx, p)
 		if p.Rate > 1000 {
 			run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
@@ -237,11 +238,11 @@ func TestGeneratorLimit(t *testing.T) {
 	if err != nil || c.High != 0 || c.Low < 800 || c.Low > 1000 || !strings.Contains(c.Stopped, "it was late") {
 		t.Errorf("%.0f to %.0f: %s, %v", c.Low, c.High, c.Stopped, err)
 	}
-	c.JudgeTarget(500, 1)
+	c.Target = judge.CapacityTarget(c, 500, 1)
 	if c.Target.Verdict != results.TargetMet {
 		t.Errorf("a target below what was carried is %+v", c.Target)
 	}
-	c.JudgeTarget(5000, 1)
+	c.Target = judge.CapacityTarget(c, 5000, 1)
 	if c.Target.Verdict != results.TargetUndecided {
 		t.Errorf("a target above the generator's limit is %+v", c.Target)
 	}
@@ -255,7 +256,7 @@ func TestLateGenerator(t *testing.T) {
 		o := short(t, 7, q)
 		o.Extensions = 2
 		play := o.Run
-		o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+		o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 			run, err := play(ctx, p)
 			if always || p.Number%3 == 1 {
 				run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
@@ -280,7 +281,7 @@ func TestFailedProbeIsMadeAgain(t *testing.T) {
 	o := short(t, 1, queue{workers: 4, service: 4 * time.Millisecond})
 	o.Dir = filepath.Join(t.TempDir(), "search")
 	play, failing, made := o.Run, 3, 0
-	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		made++
 		run, err := play(ctx, p)
 		if p.Number == failing {
@@ -309,7 +310,7 @@ func TestTarget(t *testing.T) {
 	for machine, want := range map[string]string{"": results.TargetMissed, "cluster and generator share this machine": results.TargetUndecided} {
 		o := short(t, 2, queue{workers: 4, service: 4 * time.Millisecond})
 		play := o.Run
-		o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+		o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 			run, err := play(ctx, p)
 			if machine != "" {
 				run.Validity = results.Validity{Verdict: results.Degraded, Reasons: []results.Reason{{Code: "cpu-contention", Severity: results.Degraded, Message: machine}}}
@@ -320,7 +321,7 @@ func TestTarget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.JudgeTarget(10_000, 1); c.Target.Verdict != want || c.Target.Reason != machine {
+		if c.Target = judge.CapacityTarget(c, 10_000, 1); c.Target.Verdict != want || c.Target.Reason != machine {
 			t.Errorf("%q: target %+v, want %s", machine, c.Target, want)
 		}
 	}
@@ -344,7 +345,7 @@ func TestSweep(t *testing.T) {
 	if slices.IsSorted(shares) || len(shares) != 4 {
 		t.Errorf("shares %v", shares)
 	}
-	curve := c.Curve()
+	curve := judge.Curve(c)
 	for i := range curve[1:] {
 		if curve[i].Rate >= curve[i+1].Rate {
 			t.Error("the curve is not in order")
@@ -358,7 +359,7 @@ func TestWholeNumbers(t *testing.T) {
 	q := queue{workers: 4, service: 4 * time.Millisecond}
 	o := short(t, 4, q)
 	play := o.Run
-	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		if p.Rate != math.Round(p.Rate) {
 			t.Errorf("a probe at %v", p.Rate)
 		}
@@ -384,7 +385,7 @@ func TestMemberDown(t *testing.T) {
 	o := short(t, 5, whole)
 	play := o.Run
 	r := rand.New(rand.NewPCG(5, 2))
-	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		if p.MemberDown != (p.Stage == results.StageDown) {
 			t.Errorf("%s with a member down: %v", p.Stage, p.MemberDown)
 		}
@@ -408,7 +409,7 @@ func TestMemberDown(t *testing.T) {
 func TestOthersAreTold(t *testing.T) {
 	o := short(t, 6, queue{workers: 4, service: 4 * time.Millisecond})
 	play := o.Run
-	o.Run = func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		run, err := play(ctx, p)
 		if p.Number == 2 {
 			run.Warn(results.WarnOthers, "others write")

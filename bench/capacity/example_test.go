@@ -13,6 +13,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
@@ -40,14 +41,14 @@ func Example() {
 	defer pool.Close()
 
 	// A probe is a run at one rate, kept in its directory.
-	probe := func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+	probe := func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		put, err := workloads.New("put", workloads.Target{Conns: pool.Conns(), Prefix: "/example/", Seed: 1}, nil)
 		if err != nil {
-			return results.ComparedRun{}, err
+			return judge.Run{}, err
 		}
 		kept, err := results.Create(p.Dir)
 		if err != nil {
-			return results.ComparedRun{}, err
+			return judge.Run{}, err
 		}
 		defer kept.Close()
 		run, err := bench.Run(ctx, bench.Plan{
@@ -55,17 +56,17 @@ func Example() {
 			Phases: []bench.PlanPhase{{Name: "measure", Duration: p.Length, Load: bench.Load{Rate: p.Rate}}},
 		}, put, bench.Options{Cluster: c.Describe(), Observers: []bench.Observer{bench.Journal{Dir: kept}}})
 		if err != nil {
-			return results.ComparedRun{}, err
+			return judge.Run{}, err
 		}
 		intervals := func(each func(*results.Interval) error) error { return results.EachInterval(p.Dir, each) }
-		return results.ComparedRun{Run: run, Intervals: intervals}, kept.WriteRun(run)
+		return judge.Run{Run: run, Intervals: intervals}, kept.WriteRun(run)
 	}
-	slo, err := results.ParseThreshold("put.response_time.p50 < 1s")
+	slo, err := judge.ParseThreshold("put.response_time.p50 < 1s")
 	if err != nil {
 		log.Fatal(err)
 	}
 	found, err := capacity.Run(ctx, capacity.Options{
-		Dir: filepath.Join(dir, "search"), SLO: []results.Threshold{slo}, Start: 100, Factor: 4, Most: 400,
+		Dir: filepath.Join(dir, "search"), SLO: []judge.Threshold{slo}, Start: 100, Factor: 4, Most: 400,
 		Precision: 0.1, Length: 3 * time.Second, Extensions: 5, Run: probe,
 	})
 	if err != nil {

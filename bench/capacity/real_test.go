@@ -11,6 +11,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
@@ -33,10 +34,10 @@ func TestRealServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	run := func(ctx context.Context, p capacity.Probe) (results.ComparedRun, error) {
+	run := func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		w, err := workloads.New("put", workloads.Target{Conns: pool.Conns(), Prefix: "/real/", Seed: uint64(p.Number)}, nil)
 		if err != nil {
-			return results.ComparedRun{}, err
+			return judge.Run{}, err
 		}
 		load := bench.Load{Rate: p.Rate, Arrival: bench.ArrivalPoisson}
 		kept := &intervals{}
@@ -44,7 +45,7 @@ func TestRealServer(t *testing.T) {
 			Seed: uint64(p.Number), Clients: 2000, Conns: 4, Timeout: 10 * time.Second, Drain: 10 * time.Second,
 			Phases: []bench.PlanPhase{{Name: "warmup", Duration: time.Second, Load: load, Warmup: true}, {Name: "measure", Duration: p.Length, Load: load}},
 		}, w, bench.Options{Observers: []bench.Observer{kept}})
-		return results.ComparedRun{Run: run, Intervals: kept.each}, err
+		return judge.Run{Run: run, Intervals: kept.each}, err
 	}
 	c, err := capacity.Run(t.Context(), capacity.Options{
 		Dir: t.TempDir(), SLO: slo(t, "put.response_time.p99 < 40ms"), Start: 200, Factor: 4, Precision: 0.05, Extensions: 1, Length: 8 * time.Second, Soak: 16 * time.Second, Run: run,

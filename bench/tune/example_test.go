@@ -13,6 +13,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/bench/tune"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
@@ -85,7 +86,7 @@ func try(ctx context.Context, t tune.Trial) (*results.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if run.Resilience, err = results.NewResilience(run, func(each func(*results.Interval) error) error { return results.EachInterval(t.Dir, each) }); err != nil {
+	if run.Resilience, err = judge.NewResilience(run, func(each func(*results.Interval) error) error { return results.EachInterval(t.Dir, each) }); err != nil {
 		return nil, err
 	}
 	return run, kept.WriteRun(run)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -17,20 +19,10 @@ type Candidate struct {
 	Heartbeat, Election time.Duration
 }
 
-// Effort is how finely a grid is made.
-type Effort int
-
-// Quick is a first idea, Thorough for when the night is long.
-const (
-	Quick Effort = iota
-	Standard
-	Thorough
-)
-
 // etcd's own defaults, and the longest election timeout that it accepts.
 const (
-	DefaultHeartbeat = 100 * time.Millisecond
-	DefaultElection  = time.Second
+	DefaultHeartbeat = cluster.DefaultHeartbeat
+	DefaultElection  = cluster.DefaultElection
 	maxElection      = 50 * time.Second
 	// leastBase is what the grid is made of where round trips are shorter.
 	leastBase = 20 * time.Millisecond
@@ -48,19 +40,23 @@ func NewPair(heartbeat, election time.Duration) (Candidate, error) {
 		return Candidate{}, fmt.Errorf("an election timeout of %v is above %v", election, maxElection)
 	}
 	return Candidate{
-		Name: fmt.Sprintf("%v/%v", heartbeat, election), Heartbeat: heartbeat, Election: election, Default: heartbeat == DefaultHeartbeat && election == DefaultElection,
-		Settings: []results.Setting{{Name: "heartbeat-interval", Value: fmt.Sprint(heartbeat.Milliseconds())}, {Name: "election-timeout", Value: fmt.Sprint(election.Milliseconds())}},
+		Name: fmt.Sprintf("%v/%v", heartbeat, election), Heartbeat: heartbeat, Election: election,
+		Default: heartbeat == DefaultHeartbeat && election == DefaultElection,
+		Settings: []results.Setting{
+			{Name: "heartbeat-interval", Value: fmt.Sprint(heartbeat.Milliseconds())},
+			{Name: "election-timeout", Value: fmt.Sprint(election.Milliseconds())},
+		},
 	}, nil
 }
 
 // Pairs is a grid around the longest round trip between two members, with etcd's
 // defaults first. Pairs that etcd refuses are left out.
-func Pairs(rtt time.Duration, effort Effort) []Candidate {
+func Pairs(rtt time.Duration, effort experiment.Effort) []Candidate {
 	heartbeats, elections := []float64{0.5, 1, 1.5}, []float64{5, 10, 20}
 	switch effort {
-	case Quick:
+	case experiment.Quick:
 		heartbeats, elections = []float64{0.5, 1}, []float64{5, 10}
-	case Thorough:
+	case experiment.Thorough:
 		heartbeats, elections = []float64{0.25, 0.5, 1, 1.5}, []float64{5, 7, 10, 15, 20, 30}
 	}
 	base := max(rtt, leastBase)
@@ -75,7 +71,7 @@ func Pairs(rtt time.Duration, effort Effort) []Candidate {
 		es = append(es, times(f))
 	}
 	list := Grid(hs, es)
-	if effort == Quick { // the diagonal: each election timeout with one heartbeat interval
+	if effort == experiment.Quick { // the diagonal: each election timeout with one heartbeat interval
 		list = slices.DeleteFunc(list, func(c Candidate) bool { return c.Election != 10*c.Heartbeat })
 	}
 	first, _ := NewPair(DefaultHeartbeat, DefaultElection) // which is one that etcd accepts
@@ -143,10 +139,12 @@ func Model(rtt, fsync time.Duration) (Candidate, []string) {
 	}
 	if least := max(10*rtt, 10*heartbeat, 10*fsync); least > election {
 		election = min(least.Round(100*time.Millisecond), maxElection)
-		reasons = append(reasons, fmt.Sprintf("an election timeout of ten times the longest of round trip (%v), heartbeat interval and fsync (p99 %v)", rtt, fsync))
+		reasons = append(reasons, fmt.Sprintf(
+			"an election timeout of ten times the longest of round trip (%v), heartbeat interval and fsync (p99 %v)", rtt, fsync))
 	}
 	if heartbeat == DefaultHeartbeat && election == DefaultElection {
-		reasons = append(reasons, fmt.Sprintf("etcd's rules have nothing against the defaults: round trips take %s, the p99 of an fsync %s", told(rtt), told(fsync)))
+		reasons = append(reasons, fmt.Sprintf(
+			"etcd's rules have nothing against the defaults: round trips take %s, the p99 of an fsync %s", told(rtt), told(fsync)))
 	}
 	c, err := NewPair(heartbeat, election)
 	if err != nil {

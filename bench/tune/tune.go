@@ -3,8 +3,8 @@
 // that are made on purpose. What it recommends, it measures again, in turns with the
 // defaults.
 //
-// It knows neither workloads nor how clusters are started: a run is what its caller
-// makes, with the phases and the faults that the package describes.
+// An [Experiment] derives its trials from one specification. [Run] is the algorithm
+// alone: a trial is a run that its caller makes.
 package tune
 
 import (
@@ -20,6 +20,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/versus"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // Trial is one run with one candidate.
@@ -37,6 +38,7 @@ type Trial struct {
 // a cluster that elects no leader: a finding, and no reason to stop.
 type Unfit struct{ Reason string }
 
+// Error returns the reason.
 func (u Unfit) Error() string { return u.Reason }
 
 // Options say what is tried, and how.
@@ -45,8 +47,11 @@ type Options struct {
 	Dir        string
 	Dimension  string
 	Candidates []Candidate
-	// Repeats is how often each is tried, Rounds how many the comparison has.
-	Repeats, Rounds int
+	// Repeats is how often each is tried.
+	Repeats int
+	// Rounds are the numbers of rounds after which the comparison may end; none means
+	// that there is no comparison.
+	Rounds []int
 	// RTT is the longest round trip between two members.
 	RTT time.Duration
 	// Failover says that the runs have faults.
@@ -130,12 +135,12 @@ func (t *tuning) judge() {
 		if tried == nil {
 			continue
 		}
-		tried.Add(t.runs[c.Name]...)
+		judge.AddRuns(tried, t.runs[c.Name]...)
 		if len(t.runs[c.Name])+len(tried.Finding) > 0 {
 			t.out.Tried = append(t.out.Tried, *tried)
 		}
 	}
-	t.out.Judge()
+	judge.Tuning(t.out)
 }
 
 // findingFile keeps why a trial was not possible, for a tuning that is resumed.
@@ -200,7 +205,7 @@ func (t *tuning) compare(ctx context.Context) error {
 			best = c
 		}
 	}
-	if t.Rounds == 0 || base == nil || best == nil || best == base {
+	if len(t.Rounds) == 0 || base == nil || best == nil || best == base {
 		return nil
 	}
 	dir := filepath.Join(t.Dir, "compare")
@@ -226,20 +231,20 @@ func (t *tuning) compare(ctx context.Context) error {
 		}
 	}
 	comparison.Rounds, comparison.Dropped, comparison.Metrics = len(out.Rounds), len(out.Dropped), out.Metrics
-	comparison.Judge(t.Failover)
+	judge.TuningComparison(comparison, t.Failover)
 	t.out.Compared = comparison
 	return nil
 }
 
 // rules are those of the comparison. Of few rounds, no bound is as sure as gates
 // want it: these have the surest that there is.
-func (t *tuning) rules() results.GateRules {
-	rules := results.DefaultGateRules()
-	rules.Primary, rules.Looks = []string{"p99"}, []int{t.Rounds}
+func (t *tuning) rules() judge.Rules {
+	rules := judge.DefaultRules()
+	rules.Primary, rules.Looks = []string{"p99"}, t.Rounds
 	if t.Failover {
 		rules.Primary = append(rules.Primary, "failover")
 	}
-	surest := float64(len(rules.Primary)) * math.Pow(0.5, float64(t.Rounds))
+	surest := float64(len(rules.Primary)*len(t.Rounds)) * math.Pow(0.5, float64(t.Rounds[len(t.Rounds)-1]))
 	rules.FalseFail = max(0.05, 1.01*surest)
 	return rules
 }

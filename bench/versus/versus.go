@@ -1,9 +1,10 @@
 // Package versus compares two sides in turns: rounds of two runs each, one of the
 // baseline and one of the candidate, in an order that is drawn for every round, so
-// that what the machine does meanwhile befalls both alike. It decides by the rules
-// of package results, as early as they allow, and keeps every run on disk.
+// that what the machine does meanwhile concerns both alike. It decides by the rules
+// of package judge, as early as they allow, and keeps every run on disk.
 //
-// It knows neither clusters nor workloads: a run is what its caller makes.
+// An [Experiment] derives its runs from two specifications. [Run] is the algorithm alone:
+// a run is what its caller makes.
 package versus
 
 import (
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // The sides, as directories and reports name them.
@@ -37,7 +39,7 @@ type Slot struct {
 type Options struct {
 	// Dir keeps the rounds; those that are in it already are not made again.
 	Dir   string
-	Rules results.GateRules
+	Rules judge.Rules
 	// Seed fixes the order of the sides and the slots' seeds.
 	Seed uint64
 	// Run makes one run and saves it in the slot's directory. An error ends the
@@ -69,7 +71,7 @@ type Progress struct {
 type Outcome struct {
 	Verdict, Reason string
 	Metrics         []results.MetricVerdict
-	Rounds          []results.Round
+	Rounds          []judge.Round
 	Dropped         []results.DroppedRound
 	// Last are the last run of each side that counted, nil where there is none.
 	Baseline, Candidate *results.Run
@@ -96,17 +98,22 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 		void := out.add(number, runs)
 		var done bool
 		out.Metrics, out.Verdict, out.Reason, done = o.Rules.Look(out.Rounds)
-		p := Progress{Round: number, Planned: last, Counted: len(out.Rounds), Dropped: out.Dropped, Void: void, Metrics: out.Metrics, Resumed: resumed}
+		p := Progress{
+			Round: number, Planned: last, Counted: len(out.Rounds), Dropped: out.Dropped, Void: void,
+			Metrics: out.Metrics, Resumed: resumed,
+		}
 		if made > 0 {
 			p.Left = spent / time.Duration(made) * time.Duration(o.nextLook(len(out.Rounds))-len(out.Rounds))
 		}
 		// Where too many were dropped until now, the rounds to come may still outweigh
 		// them, unless there are none, or too few.
-		tooMany := results.TooManyDropped(len(out.Dropped), len(out.Rounds))
-		hopeless := results.TooManyDropped(len(out.Dropped), last)
+		tooMany := judge.TooManyDropped(len(out.Dropped), len(out.Rounds))
+		hopeless := judge.TooManyDropped(len(out.Dropped), last)
 		if void == "" && done && (!tooMany || len(out.Rounds) == last) || hopeless {
 			if tooMany || hopeless {
-				out.Verdict, out.Reason = results.Inconclusive, fmt.Sprintf("%d of %d rounds were dropped, the last because %s", len(out.Dropped), number, out.Dropped[len(out.Dropped)-1].Reason)
+				out.Verdict = results.Inconclusive
+				out.Reason = fmt.Sprintf("%d of %d rounds were dropped, the last because %s",
+					len(out.Dropped), number, out.Dropped[len(out.Dropped)-1].Reason)
 			}
 			p.Verdict, p.Left = out.Verdict, 0
 			o.tell(p)
@@ -137,7 +144,7 @@ func (o Options) nextLook(counted int) int {
 // add counts a round, or drops it and says why.
 func (out *Outcome) add(number int, runs map[string]*results.Run) (void string) {
 	for _, side := range []string{Baseline, Candidate} {
-		if void = results.Void(runs[side]); void != "" {
+		if void = judge.Void(runs[side]); void != "" {
 			out.Dropped = append(out.Dropped, results.DroppedRound{Round: number, Reason: void})
 			return void
 		}
@@ -148,7 +155,7 @@ func (out *Outcome) add(number int, runs map[string]*results.Run) (void string) 
 		return void
 	}
 	out.Baseline, out.Candidate = runs[Baseline], runs[Candidate]
-	out.Rounds = append(out.Rounds, results.Round{Number: number, Baseline: out.Baseline.Figures(), Candidate: out.Candidate.Figures()})
+	out.Rounds = append(out.Rounds, judge.NewRound(number, out.Baseline, out.Candidate))
 	return ""
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/versus"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -60,7 +61,7 @@ func steady(extra float64) func(versus.Slot) float64 {
 }
 
 func options(t *testing.T, f *fake) versus.Options {
-	rules := results.DefaultGateRules()
+	rules := judge.DefaultRules()
 	rules.Primary = []string{"allocs"}
 	f.t = t
 	return versus.Options{Dir: t.TempDir(), Rules: rules, Seed: 7, Run: f.run}

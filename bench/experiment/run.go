@@ -1,0 +1,87 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Runner carries out a run: [runner.Run], or what stands for it in a test.
+type Runner func(ctx context.Context, spec runner.Spec, o runner.Options) (*results.Run, error)
+
+// Options are what an experiment needs besides what it was asked.
+type Options struct {
+	// Dir keeps the runs and the result; runs that are in it already are not made again.
+	Dir string
+	// Password is that of the specification's user.
+	Password string
+	// Observers see every run.
+	Observers []bench.Observer
+	// Run carries out runs; nil means [runner.Run].
+	Run Runner
+}
+
+// Measure makes one run of the experiment in a directory of its own.
+func (o Options) Measure(ctx context.Context, spec runner.Spec, dir string) (*results.Run, error) {
+	run := o.Run
+	if run == nil {
+		run = runner.Run
+	}
+	return run(ctx, spec, runner.Options{Dir: dir, Password: o.Password, Observers: o.Observers})
+}
+
+// Build makes the etcd of each specification's version, so that no run waits for it.
+func Build(ctx context.Context, list ...*runner.Resolved) error {
+	for _, r := range list {
+		if r.Version == "" {
+			continue
+		}
+		if _, err := cluster.BuildVersion(ctx, r.Version, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SaveResult writes an experiment's document, and its page beside it.
+func SaveResult(dir, name string, document any, page func(w io.Writer) error) error {
+	data, err := results.Encode(document)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+		return fmt.Errorf("save result: %w", err)
+	}
+	file, err := os.Create(filepath.Join(dir, results.PageFile))
+	if err != nil {
+		return fmt.Errorf("write page: %w", err)
+	}
+	return errors.Join(page(file), file.Close())
+}
+
+// NotFinished says in a document why there is no more of it.
+func NotFinished(err error) string { return "not finished: " + strings.TrimSpace(err.Error()) }
+
+// Unfinished is the error of an experiment that ended early, with what was done until
+// then and how to go on. It keeps [bench.ErrInterrupted].
+func Unfinished(err error, done, dir string) error {
+	if errors.Is(err, bench.ErrInterrupted) {
+		return fmt.Errorf("%w, with %s done: go on with --resume %s", bench.ErrInterrupted, done, dir)
+	}
+	return fmt.Errorf("with %s done: %w; go on with --resume %s", done, trimmed{err}, dir)
+}
+
+// trimmed is an error without space around its text.
+type trimmed struct{ error }
+
+func (t trimmed) Error() string { return strings.TrimSpace(t.error.Error()) }
+func (t trimmed) Unwrap() error { return t.error }
