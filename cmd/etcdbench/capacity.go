@@ -1,50 +1,28 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"math"
-	"slices"
-	"strings"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/etcdbench/etcdbench/bench/capacity"
+	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/report"
 	"github.com/etcdbench/etcdbench/results"
-	"github.com/etcdbench/etcdbench/workloads"
 )
 
 // capacityOptions are those of a capacity search.
 type capacityOptions struct {
-	run runOptions // for its flags
+	experimentFlags
+	effortFlags
+	config capacity.Config
 
-	slo         []string
-	start       float64
-	precision   float64
-	probe, soak time.Duration
-	sweep       bool
-	quick       bool
-	thorough    bool
-	repeat      int
-	over        string
-	demand      float64
-	safe        float64
-	growth      float64
-	out, resume string
-	output      string
-	progress    string
-
-	scenario   string
-	thresholds []results.Threshold
-	format     report.FormatOf[*results.Capacity]
-	// most is the largest value of the parameter that is searched over, calm says that
-	// the scenario disturbs nothing by itself.
-	most float64
-	calm bool
+	writer report.FormatOf[*results.Capacity]
 }
 
 func newCapacityCommand() *cobra.Command {
@@ -63,15 +41,9 @@ missed, 4 undecided, 5 the generator was the limit.`,
   etcdbench capacity --demand 4000/s --growth 5%
   etcdbench capacity kubernetes --over nodes --param nodes=300
   etcdbench capacity txn-mixed --slo 'txn-mixed/read.response_time.p99 < 20ms'
-  etcdbench capacity --resume results/capacity-20261120-101500-a1b2c3`,
+  etcdbench capacity --resume etcdbench-results/capacity-20261120-101500-a1b2c3`,
 		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
-		RunE: func(cmd *cobra.Command, args []string) error {
-			fs := cmd.Flags()
-			if err := o.validate(fs, args); err != nil {
-				return usage(err)
-			}
-			return o.search(cmd.Context(), fs, cmd.OutOrStdout(), cmd.ErrOrStderr())
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	help := o.addFlags(cmd.Flags())
 	cmd.SetUsageFunc(help.usage)
@@ -79,172 +51,120 @@ missed, 4 undecided, 5 the generator was the limit.`,
 }
 
 func (o *capacityOptions) addFlags(all *pflag.FlagSet) *flagGroups {
-	groups := &flagGroups{all: all}
-	groups.add("Search", func(fs *pflag.FlagSet) {
-		fs.StringArrayVar(&o.slo, "slo", nil, "`bound` that the load must keep, such as 'put.response_time.p99 < 50ms'; may be repeated (default: that for a put, or the scenario's thresholds)")
-		fs.Float64Var(&o.start, "start", 0, "first rate, which any cluster should carry (default: 200; with --over a tenth of the parameter's value)")
-		fs.StringVar(&o.over, "over", "", "search over this `parameter` of the scenario instead of the rate, such as nodes")
-		fs.Float64Var(&o.precision, "precision", 0, "how near the ends of the bisection must come, as a share (default: 0.05; with --quick 0.1)")
-		fs.DurationVar(&o.probe, "probe-duration", 0, "length of a probe's measured part (default: 30s; with --quick 5s, with --thorough 1m)")
-		fs.DurationVar(&o.soak, "soak", 0, "length of the run that confirms the maximum (default: 2m; with --quick 10s, with --thorough 10m)")
-		fs.BoolVar(&o.sweep, "sweep", true, "measure the curve of latency against load afterwards, from 10 to 110 % of the maximum (with --quick only when given)")
-		fs.IntVar(&o.repeat, "repeat", 1, "searches, of whose answers a 95 % confidence interval is made")
-		fs.Var(newRate(&o.demand), "demand", "plan for this rate, such as 4000/s: headroom, also with a member down (with --over: its value in --param)")
-		o.safe = 0.7
-		fs.Var(newShare(&o.safe), "safe", "share of the maximum that is safe to plan with")
-		fs.Var(newShare(&o.growth), "growth", "growth of the demand each month, such as 5%")
-		fs.BoolVar(&o.quick, "quick", false, "short probes and a coarse search: a first idea, in three minutes or so")
-		fs.BoolVar(&o.thorough, "thorough", false, "longer probes, a finer search, three times, and the sweep")
-		fs.StringVar(&o.out, "out", "", "`directory` of the probes and the result (default: results/capacity-ID)")
-		fs.StringVar(&o.resume, "resume", "", "go on with the search in this `directory`")
-		fs.StringVar(&o.output, "output", "text", "what goes to standard output: "+report.Capacities().Names())
-		fs.StringVar(&o.progress, "progress", "plain", "plain or none")
+	c := &o.config
+	return o.register(all, "Search", capacity.Kind, report.Capacities().Names(), func(fs *pflag.FlagSet) {
+		fs.StringArrayVar(&c.SLO, "slo", nil,
+			"`bound` that the load must keep, such as 'put.response_time.p99 < 50ms'; may be repeated "+
+				"(default: that for a put, or the scenario's thresholds)")
+		floatFlag(fs, &c.Start, "start", 0,
+			"first rate, which any cluster should carry (default: 200; with --over a tenth of the parameter's value)")
+		fs.StringVar(&c.Over, "over", "", "search over this `parameter` of the scenario instead of the rate, such as nodes")
+		floatFlag(fs, &c.Precision, "precision", 0, "how near the ends of the bisection must come, as a share (default: 0.05; with --quick 0.1)")
+		durationFlag(fs, &c.Probe, "probe-duration", 0, "length of a probe's measured part (default: 30s; with --quick 5s, with --thorough 1m)")
+		durationFlag(fs, &c.Soak, "soak", 0, "length of the run that confirms the maximum (default: 2m; with --quick 10s, with --thorough 10m)")
+		boolFlag(fs, &c.Sweep, "sweep", true,
+			"measure the curve of latency against load afterwards, from 10 to 110 % of the maximum (with --quick only when given)")
+		intFlag(fs, &c.Repeat, "repeat", 1, "searches, of whose answers a 95 % confidence interval is made (with --thorough 3)")
+		rateFlag(fs, &c.Demand, "demand",
+			"plan for this rate, such as 4000/s: headroom, also with a member down (with --over: its value in --param)")
+		shareFlag(fs, &c.Safe, "safe", capacity.DefaultSafe, "share of the maximum that is safe to plan with")
+		shareFlag(fs, &c.Growth, "growth", 0, "growth of the demand each month, such as 5%")
+		o.effortFlags.add(fs,
+			"short probes and a coarse search: a first idea, in three minutes or so",
+			"longer probes, a finer search, three times, and the sweep")
 	})
-	o.run.addLoadFlags(groups)
-	return groups
 }
 
-// effort is how long a search takes its time for each part, unless that is given.
-type effort struct {
-	probe, soak  time.Duration
-	precision    float64
-	factor, step float64
-	extensions   int
-	warmup       time.Duration
-	repeat       int
-	compactions  int // during a soak
-	alpha        float64
+// ask is what the search is asked, by the flags or by the one that is resumed.
+func (o *capacityOptions) ask(
+	fs *pflag.FlagSet, args []string,
+) (asked experiment.Document[capacity.Config], e *capacity.Experiment, err error) {
+	if o.writer, err = report.Capacities().Find(o.format); err != nil {
+		return asked, nil, fmt.Errorf("--format: %w", err)
+	}
+	if o.config.Effort, err = o.effort(); err != nil {
+		return asked, nil, err
+	}
+	scenario, err := o.scenario(args)
+	if err != nil {
+		return asked, nil, err
+	}
+	if asked, err = question(&o.experimentFlags, fs, capacity.Kind, scenario, o.config); err != nil {
+		return asked, nil, err
+	}
+	e, err = capacity.New(asked.Spec, asked.Options)
+	return asked, e, err
 }
 
-func (o *capacityOptions) effort(fs *pflag.FlagSet) effort {
-	e := effort{probe: 30 * time.Second, soak: 2 * time.Minute, precision: 0.05, factor: 2, step: 0.03, extensions: 3, warmup: 3 * time.Second, repeat: o.repeat, compactions: 2}
-	switch {
-	case o.quick:
-		e.probe, e.soak, e.precision, e.factor, e.step, e.extensions, e.warmup = 5*time.Second, 10*time.Second, 0.1, 4, 0.1, 1, 2*time.Second
-		e.compactions, e.alpha = 0, 0.1
-	case o.thorough:
-		e.probe, e.soak, e.precision = time.Minute, 10*time.Minute, 0.03
-		if !fs.Changed("repeat") {
-			e.repeat = 3
+func (o *capacityOptions) run(cmd *cobra.Command, args []string) error {
+	asked, e, err := o.ask(cmd.Flags(), args)
+	if err != nil {
+		return usage(err)
+	}
+	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
+		length := e.Plan().Length()
+		r.say(length, "capacity of %s under %v: about %v, in probes of %v",
+			e.First().Scenario.Name, e.SLO, length.Round(time.Minute), e.Length())
+		c, err := e.Run(ctx, options, func(p capacity.Progress) {
+			if text := probeLine(p, e.Unit()); text != "" {
+				r.say(max(0, p.Left-p.Length), "%s", text)
+			}
+		})
+		return func() error { return o.finish(c, err, asked.Spec.Load.Target != nil, cmd.OutOrStdout()) }
+	})
+}
+
+// probeLine is how things stand before or after a probe; nothing before a short one.
+func probeLine(p capacity.Progress, unit string) string {
+	line := fmt.Sprintf("probe %d, %s: %.0f%s", p.Number, p.Stage, p.Rate, unit)
+	if p.Searches > 1 {
+		line = fmt.Sprintf("search %d of %d, ", p.Search, p.Searches) + line
+	}
+	if p.Done == nil {
+		if p.Length < experiment.Announced {
+			return ""
 		}
+		return line + fmt.Sprintf(" for %v", p.Length)
 	}
-	if o.probe > 0 {
-		e.probe = o.probe
+	line += " " + p.Done.Verdict
+	if p.Done.Reason != "" {
+		line += " (" + p.Done.Reason + ")"
 	}
-	if fs.Changed("soak") {
-		e.soak = o.soak
+	if p.Resumed {
+		line += ", was there already"
 	}
-	if o.precision > 0 {
-		e.precision = o.precision
-	}
-	return e
+	return line + fmt.Sprintf("; %v or more to go", max(0, p.Left-p.Length).Round(time.Second))
 }
 
-const capacityPrefix = "/etcdbench/capacity/"
-
-func (o *capacityOptions) validate(fs *pflag.FlagSet, args []string) (err error) {
-	if o.scenario, err = scenarioOf(args, o.resume, fs); err != nil {
-		return err
-	}
-	if o.resume != "" {
-		o.out = o.resume
-	}
-	if o.format, err = report.Capacities().Find(o.output); err != nil {
-		return fmt.Errorf("--output: %w", err)
-	}
-	switch {
-	case fs.Changed("rate") || fs.Changed("duration") || fs.Changed("total"):
-		return errors.New("a search chooses the rates: leave out --rate, --duration and --total")
-	case fs.Changed("start") && !(o.start > 0):
-		return fmt.Errorf("--start must be positive, not %v", o.start)
-	case fs.Changed("precision") && !(o.precision >= 0.005 && o.precision <= 0.5):
-		return fmt.Errorf("--precision must be between 0.005 and 0.5, not %v", o.precision)
-	case o.quick && o.thorough:
-		return errors.New("--quick and --thorough exclude each other")
-	case o.repeat < 1 || o.repeat > 100:
-		return fmt.Errorf("--repeat must be between 1 and 100, not %d", o.repeat)
-	case fs.Changed("demand") && !(o.demand > 0):
-		return fmt.Errorf("--demand must be positive, not %v", o.demand)
-	case !(o.safe > 0 && o.safe <= 1):
-		return fmt.Errorf("--safe must be a share above 0 and up to 1, not %v", o.safe)
-	case !(o.growth >= 0 && o.growth < 10):
-		return fmt.Errorf("--growth must be a share of 0 or more, such as 5%%, not %v", o.growth)
-	case o.demand == 0 && o.over == "" && (fs.Changed("safe") || fs.Changed("growth")):
-		return errors.New("--safe and --growth are for a plan: give a --demand")
-	case o.probe < 0 || fs.Changed("probe-duration") && o.probe < time.Second:
-		return fmt.Errorf("--probe-duration must be a second or more, not %v", o.probe)
-	case o.soak < 0:
-		return fmt.Errorf("--soak must not be negative, but is %v", o.soak)
-	case o.progress != "plain" && o.progress != "none":
-		return fmt.Errorf("--progress of a search must be plain or none, not %q", o.progress)
-	}
-	params, err := parseParams(o.run.params)
+// finish saves and prints what was found, and makes the exit code.
+func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarget bool, stdout io.Writer) error {
+	page, err := report.Capacities().Find("html")
 	if err != nil {
 		return err
 	}
-	sc, err := workloads.FindScenario(o.scenario, params)
+	// Also what an error left: the probes until then were made.
+	err = experiment.SaveResult(o.out, results.CapacityFile, c, func(w io.Writer) error { return page.Write(w, c) })
+	hopeless, unclear := errors.Is(searchErr, capacity.ErrHopeless), errors.Is(searchErr, capacity.ErrUnclear)
+	if searchErr != nil && !hopeless && !unclear {
+		return interrupted(searchErr)
+	}
 	if err != nil {
 		return err
 	}
-	if err := o.chooseSLO(sc); err != nil {
+	if err := o.writer.Write(stdout, c); err != nil {
 		return err
 	}
-	return o.chooseStart(fs, sc, params)
-}
-
-// chooseSLO takes the bounds that were given, or those of the scenario.
-func (o *capacityOptions) chooseSLO(sc *workloads.Scenario) error {
 	switch {
-	case len(o.slo) > 0:
-	case len(sc.Thresholds) > 0:
-		o.slo = sc.Thresholds
-	case o.scenario == "put":
-		o.slo = []string{"put.response_time.p99 < 50ms"}
-	default:
-		return fmt.Errorf("%s needs an --slo, such as 'OPERATION.response_time.p99 < 50ms'", o.scenario)
+	case unclear:
+		return exitError{exitInconclusive, fmt.Errorf("%w; take a higher --start or a longer --probe-duration", searchErr)}
+	case hopeless:
+		return exitError{exitFail, searchErr}
+	case c.Stopped != "" && c.High == 0 && c.Most == 0:
+		return exitError{exitInvalid, errors.New(c.Stopped)}
+	case wantTarget && c.Target.Verdict == results.TargetMissed:
+		return exitError{exitFail, fmt.Errorf("target missed: %.0f/s at most of %.0f writes/s", c.High, c.Target.Writes)}
+	case wantTarget && c.Target.Verdict == results.TargetUndecided:
+		return exitError{exitInconclusive, fmt.Errorf("target undecided: %s", c.Target.Reason)}
 	}
-	o.thresholds = nil
-	for _, text := range o.slo {
-		t, err := results.ParseThreshold(text)
-		if err != nil {
-			return fmt.Errorf("--slo: %w", err)
-		}
-		o.thresholds = append(o.thresholds, t)
-	}
-	wanted := *sc
-	wanted.Thresholds = o.slo
-	return wanted.CheckThresholds()
-}
-
-// chooseStart finds out where to begin, and that a probe could be made there.
-func (o *capacityOptions) chooseStart(fs *pflag.FlagSet, sc *workloads.Scenario, params map[string]float64) error {
-	o.calm = len(sc.Disturbances) == 0
-	if o.over == "" {
-		if o.start == 0 {
-			o.start = 200
-		}
-	} else {
-		p, ok := sc.Parameters[o.over]
-		if !ok && len(sc.Parameters) == 0 {
-			return fmt.Errorf("--over %s: %s has no parameters: search over the rate, or take a scenario that has some", o.over, o.scenario)
-		}
-		if !ok {
-			names := slices.Sorted(maps.Keys(sc.Parameters))
-			return fmt.Errorf("--over %s: %s has no such parameter%s: there are %s", o.over, o.scenario, results.Nearest(o.over, names), strings.Join(names, ", "))
-		}
-		if v, given := params[o.over]; given && o.demand == 0 {
-			o.demand = v
-		}
-		if o.start == 0 {
-			o.start = math.Max(1, math.Round(sc.Given[o.over]/10))
-		}
-		if p.Min != nil {
-			o.start = math.Max(o.start, *p.Min)
-		}
-		if p.Max != nil {
-			o.most = *p.Max
-		}
-	}
-	_, err := o.options(fs, capacity.Probe{Rate: o.start, Length: time.Second})
-	return err
+	return nil
 }

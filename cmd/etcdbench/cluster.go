@@ -6,16 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 )
 
 func newClusterCommand() *cobra.Command {
-	var o clusterOptions
+	var o specFlags
 	cmd := &cobra.Command{
 		Use:   "cluster",
 		Short: "start a cluster, print its endpoints, and wait",
@@ -24,21 +22,17 @@ one line, and waits for Ctrl-C; then the cluster and its data are removed.`,
 		Example: "  etcdbench cluster --members 1\n  etcdbench cluster --etcd-version v3.6.14 --base-port 2379",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			if err := o.validate(cmd); err != nil {
+			r, err := o.spec.Resolve("")
+			if err != nil {
 				return usage(err)
 			}
 			ctx := cmd.Context()
-			id := bench.NewID(time.Now())
 			dir, err := os.MkdirTemp("", "etcdbench-cluster-")
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-			dataDir, err := o.makeDataDir(dir, id)
-			if err != nil {
-				return usage(err)
-			}
-			c, err := o.start(ctx, dataDir, dir)
+			c, dataDir, err := r.StartCluster(ctx, dir)
 			if err != nil {
 				return err
 			}
@@ -52,6 +46,6 @@ one line, and waits for Ctrl-C; then the cluster and its data are removed.`,
 			return nil
 		},
 	}
-	o.addStartFlags(cmd.Flags())
+	o.addStart(cmd.Flags())
 	return cmd
 }

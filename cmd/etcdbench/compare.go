@@ -8,23 +8,25 @@ import (
 
 	"github.com/etcdbench/etcdbench/report"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 func newCompareCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "compare BASE... -- CANDIDATE...",
-		Short: "put saved results side by side",
-		Long: `Compares saved results, figure by figure: the change, a 95 % interval of it, and
-better, worse, same or unresolved. With several runs a side, the interval is that
-between runs; with one, that of its own seconds, which says less. To be believed
-about a change, let "etcdbench gate" measure both sides in turns.`,
-		Example: `  etcdbench compare results/monday -- results/tuesday
+		Short: "compare saved runs",
+		Long: `Compares saved runs, figure by figure: the change, its 95 % interval, and better,
+worse, same or unresolved. With several runs a side, the interval is that between
+runs. With one run a side, it covers only the seconds of these two runs, which is
+weaker evidence. For conclusive evidence of a change, use "etcdbench gate", which
+measures both sides in turns.`,
+		Example: `  etcdbench compare ` + resultsDir + `/monday -- ` + resultsDir + `/tuesday
   etcdbench compare --format html a1 a2 a3 -- b1 b2 b3 > compared.html`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := report.Find(format)
 			if err != nil {
-				return usage(err)
+				return usage(fmt.Errorf("--format: %w", err))
 			}
 			c, err := readSides(args, cmd.ArgsLenAtDash())
 			if err != nil {
@@ -38,7 +40,7 @@ about a change, let "etcdbench gate" measure both sides in turns.`,
 			return report.WriteComparison(cmd.OutOrStdout(), f, c)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "one of "+report.Names())
+	cmd.Flags().StringVar(&format, "format", "text", "form of the report: "+report.Names())
 	return cmd
 }
 
@@ -52,27 +54,43 @@ func readSides(args []string, dash int) (report.Compared, error) {
 	if dash < 1 || dash >= len(args) {
 		return c, errors.New("compare needs two sides: the base's results, then --, then the candidate's")
 	}
-	docs, err := readDocuments(args)
+	docs, err := readRuns(args)
 	if err != nil {
 		return c, err
 	}
 	c.Base, c.Candidate = docs[:dash], docs[dash:]
-	c.Differences = results.Differences(c.Base[0].Run, c.Candidate[0].Run)
+	c.Differences = judge.Differences(c.Base[0].Run, c.Candidate[0].Run)
 	for _, side := range [][]report.Document{c.Base, c.Candidate} {
 		for _, d := range side[1:] {
-			for _, what := range results.Differences(side[0].Run, d.Run) {
+			for _, what := range judge.Differences(side[0].Run, d.Run) {
 				c.Differences = append(c.Differences, fmt.Sprintf("%s (%s and %s, of one side)", what, side[0].ID, d.ID))
 			}
 		}
 	}
-	c.Rows, err = results.Compare(comparedRuns(c.Base), comparedRuns(c.Candidate))
+	c.Rows, err = judge.Compare(comparedRuns(c.Base), comparedRuns(c.Candidate))
 	return c, err
 }
 
-func comparedRuns(docs []report.Document) []results.ComparedRun {
-	var runs []results.ComparedRun
+// readRuns reads the runs of the paths. It refuses results that are no runs.
+func readRuns(paths []string) ([]report.Document, error) {
+	var docs []report.Document
+	for _, path := range paths {
+		saved, err := results.ReadDocument(path)
+		switch {
+		case err != nil:
+			return nil, err
+		case saved.Run == nil:
+			return nil, fmt.Errorf("compare needs runs, and %s is %s: print it with etcdbench report %s", path, saved.Kind.Name(), path)
+		}
+		docs = append(docs, document(saved.Run, path))
+	}
+	return docs, nil
+}
+
+func comparedRuns(docs []report.Document) []judge.Run {
+	var runs []judge.Run
 	for _, d := range docs {
-		runs = append(runs, results.ComparedRun{Run: d.Run, Intervals: d.Intervals})
+		runs = append(runs, judge.Run{Run: d.Run, Intervals: d.Intervals})
 	}
 	return runs
 }

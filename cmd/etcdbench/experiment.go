@@ -1,137 +1,156 @@
 package main
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/etcdbench/etcdbench/bench"
-	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/bench/experiment"
+	"github.com/etcdbench/etcdbench/bench/runner"
 )
 
-// notAskedFlags are the flags that are not part of what an experiment was asked.
-var notAskedFlags = [...]string{"resume", "out", "output", "progress"}
-
-// experiment is what an experiment was asked: its scenario, and its flags by name.
-type experiment struct {
-	Scenario string              `json:"scenario,omitempty"`
-	Flags    map[string][]string `json:"flags"`
+// experimentFlags are what the commands of all experiments have in common.
+type experimentFlags struct {
+	specFlags
+	outputFlags
+	resume string
 }
 
-// experimentFile keeps it, for --resume.
-const experimentFile = "experiment.json"
+// register registers all flags; own are those of the experiment, under their title.
+func (e *experimentFlags) register(all *pflag.FlagSet, title, kind, formats string, own func(*pflag.FlagSet)) *flagGroups {
+	groups := &flagGroups{all: all}
+	groups.add(title, func(fs *pflag.FlagSet) {
+		own(fs)
+		e.outputFlags.add(fs, kind+"-ID", formats)
+		fs.StringVar(&e.resume, "resume", "", "go on with the experiment in this `directory`")
+	})
+	e.specFlags.add(groups)
+	return groups
+}
 
-// announced is how long a run is that is told of when it begins, and not only when it
-// is done.
-const announced = 30 * time.Second
+// resumedFlags may be given when an experiment is resumed: they change nothing of it,
+// or confirm what is not saved.
+var resumedFlags = [...]string{"resume", "format", "progress", "metrics-listen", "dry-run", "etcd-binary", "member-env"}
 
-// loadExperiment sets the flags of the experiment that is to be resumed. Only those
-// in free may be given anew.
-func loadExperiment(dir string, fs *pflag.FlagSet, free []string) (experiment, error) {
-	var e experiment
-	data, err := os.ReadFile(filepath.Join(dir, experimentFile))
-	if err != nil {
-		return e, fmt.Errorf("--resume: %w", err)
-	}
-	if err := json.Unmarshal(data, &e); err != nil {
-		return e, fmt.Errorf("--resume: %s: %w", experimentFile, err)
+// question is what the experiment is asked: by the flags, or by the document of the
+// one that is resumed. confirmed are further flags that may be given then.
+func question[C any](
+	e *experimentFlags, fs *pflag.FlagSet, kind, scenario string, config C, confirmed ...string,
+) (experiment.Document[C], error) {
+	given, err := e.specification(fs, scenario)
+	asked := experiment.Document[C]{Kind: kind, Spec: given, Options: config}
+	if err != nil || e.resume == "" {
+		return asked, err
 	}
 	fs.Visit(func(f *pflag.Flag) {
-		if !slices.Contains(free, f.Name) && err == nil {
+		if err == nil && !slices.Contains(resumedFlags[:], f.Name) && !slices.Contains(confirmed, f.Name) {
 			err = fmt.Errorf("--resume goes on as it began: leave out --%s", f.Name)
 		}
 	})
 	if err != nil {
-		return e, err
+		return asked, err
 	}
-	for name, values := range e.Flags {
-		if fs.Lookup(name) == nil {
-			return e, fmt.Errorf("--resume: %s has an unknown flag %q", experimentFile, name)
-		}
-		for _, v := range values {
-			if err := setFlag(fs, name, v); err != nil {
-				return e, fmt.Errorf("--resume: %s: %w", name, err)
-			}
-		}
+	if asked, err = experiment.Load[C](e.resume, kind); err != nil {
+		return asked, fmt.Errorf("--resume: %w", err)
 	}
-	return e, nil
+	e.out = e.resume
+	return asked, experiment.Authorize(&asked.Spec, given, "")
 }
 
-// scenarioOf is the scenario of an experiment: the one that is named, the put without
-// a name, or that of the experiment that is resumed, whose flags are set, too.
-func scenarioOf(args []string, resume string, fs *pflag.FlagSet) (string, error) {
-	switch {
-	case resume == "" && len(args) == 0:
-		return "put", nil
-	case resume == "":
-		return args[0], nil
-	case len(args) > 0:
+// scenario is the experiment's argument, which a resumed one does not have.
+func (e *experimentFlags) scenario(args []string) (string, error) {
+	if _, err := e.style(os.Stderr); err != nil {
+		return "", err
+	}
+	if e.resume != "" && len(args) > 0 {
 		return "", errors.New("--resume goes on as it began: leave out the scenario")
 	}
-	e, err := loadExperiment(resume, fs, notAskedFlags[:])
-	return e.Scenario, err
+	return argument(args, runner.DefaultScenario), nil
 }
 
-// saveExperiment makes the directory of an experiment and keeps there what it was
-// asked. It refuses one that holds an experiment already.
-func saveExperiment(dir, scenario string, fs *pflag.FlagSet, free []string) error {
-	if _, err := os.Stat(filepath.Join(dir, experimentFile)); err == nil {
-		return fmt.Errorf("%s holds an experiment already: go on with it with --resume %s", dir, dir)
-	}
-	e := experiment{Scenario: scenario, Flags: map[string][]string{}}
-	fs.Visit(func(f *pflag.Flag) {
-		if slices.Contains(free, f.Name) {
-			return
-		}
-		if list, ok := f.Value.(pflag.SliceValue); ok {
-			e.Flags[f.Name] = list.GetSlice()
-			return
-		}
-		e.Flags[f.Name] = []string{f.Value.String()}
-	})
-	data, err := json.MarshalIndent(e, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, experimentFile), append(data, '\n'), 0o644)
+// plannedExperiment is one that has been checked, and not begun.
+type plannedExperiment interface {
+	First() *runner.Resolved
+	Plan() experiment.Plan
 }
 
-// saveExperimentResult writes an experiment's document, and its page beside it.
-func saveExperimentResult(dir, name string, document any, page func(w io.Writer) error) error {
-	data, err := results.Encode(document)
+// conduct does what is the same for all experiments: it prints the plan and does nothing,
+// or keeps what was asked and has the experiment measured. measure returns what is to
+// be done when the progress is no longer shown.
+func conduct[C any](
+	cmd *cobra.Command, e *experimentFlags, asked experiment.Document[C], planned plannedExperiment,
+	measure func(ctx context.Context, o experiment.Options, r *reporter) (finish func() error),
+) (err error) {
+	stderr := cmd.ErrOrStderr()
+	if e.dryRun {
+		return e.printPlan(cmd.OutOrStdout(), planned.First(), asked.Options, planned.Plan())
+	}
+	style, err := e.style(stderr)
 	if err != nil {
-		return err
+		return usage(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
-		return fmt.Errorf("save result: %w", err)
-	}
-	file, err := os.Create(filepath.Join(dir, pageFile))
+	password, err := readPassword(asked.Spec, cmd.InOrStdin(), stderr)
 	if err != nil {
-		return fmt.Errorf("write page: %w", err)
+		return usage(err)
 	}
-	return errors.Join(page(file), file.Close())
+	observers, stop, err := e.listen(stderr)
+	if err != nil {
+		return usage(err)
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	if err := keep(e, asked); err != nil {
+		return usage(err)
+	}
+	r := newReporter(stderr, style)
+	finish := measure(cmd.Context(), experiment.Options{Dir: e.out, Password: password, Observers: observers}, r)
+	r.close()
+	return finish()
 }
 
-// notFinished says in a document why there is no more of it.
-func notFinished(err error) string { return "not finished: " + strings.TrimSpace(err.Error()) }
+// keep makes the experiment's directory with the document of what it was asked.
+func keep[C any](e *experimentFlags, asked experiment.Document[C]) error {
+	e.out = e.directory(asked.Kind + "-" + bench.NewID(time.Now()))
+	if e.resume != "" {
+		return nil
+	}
+	if err := experiment.Save(e.out, asked); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	return nil
+}
 
-// unfinished is the error of an experiment that ended early, and how to go on with it.
-func unfinished(err error, done int, what, dir string) error {
-	made := english.Plural(done, what, "")
+// interrupted makes an error that an interrupt caused exit with its code.
+func interrupted(err error) error {
 	if errors.Is(err, bench.ErrInterrupted) {
-		return exitError{exitInterrupted, fmt.Errorf("interrupted, with %s done: go on with --resume %s", made, dir)}
+		return exitError{exitInterrupted, err}
 	}
-	return fmt.Errorf("with %s done: %s; go on with --resume %s", made, strings.TrimSpace(err.Error()), dir)
+	return err
+}
+
+// effortFlags decide how much time an experiment takes.
+type effortFlags struct{ quick, thorough bool }
+
+func (e *effortFlags) add(fs *pflag.FlagSet, quick, thorough string) {
+	fs.BoolVar(&e.quick, "quick", false, quick)
+	fs.BoolVar(&e.thorough, "thorough", false, thorough)
+}
+
+// effort is what the flags ask for.
+func (e *effortFlags) effort() (experiment.Effort, error) {
+	switch {
+	case e.quick && e.thorough:
+		return "", errors.New("--quick and --thorough exclude each other")
+	case e.quick:
+		return experiment.Quick, nil
+	case e.thorough:
+		return experiment.Thorough, nil
+	}
+	return experiment.Standard, nil
 }

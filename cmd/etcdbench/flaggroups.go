@@ -28,8 +28,8 @@ func (g *flagGroups) add(title string, register func(*pflag.FlagSet)) {
 }
 
 // addWorkloads registers the parameters of all workloads, under the names of
-// those that know them.
-func (g *flagGroups) addWorkloads() {
+// those that know them, and returns their flags.
+func (g *flagGroups) addWorkloads() (added []*pflag.FlagSet) {
 	var order []string
 	flags := map[string]*pflag.Flag{}
 	users := map[string][]string{}
@@ -72,8 +72,10 @@ func (g *flagGroups) addWorkloads() {
 					fs.AddFlag(flags[other])
 				}
 			}
+			added = append(added, fs)
 		})
 	}
+	return added
 }
 
 // zeroValue is the default that help does not show.

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,73 +12,62 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/etcdbench/etcdbench/bench"
-	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/experiment"
+	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/bench/versus"
 	"github.com/etcdbench/etcdbench/report"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // gateOptions are those of all kinds of gate.
 type gateOptions struct {
-	run runOptions // for its flags
+	experimentFlags
 
-	scenario            string
 	baseline, candidate string
-	same                bool
-	quick               bool
+	same, quick         bool
 	rounds              []int
 	slotDuration        time.Duration
 	metrics             []string
 	margins             []string
 	thresholds          []string
 	history             string
-	out, resume         string
-	output              string
-	progress            string
 
-	sides  [2]side
-	rules  results.GateRules
-	format report.FormatOf[*results.Verdict]
+	writer report.FormatOf[*results.Verdict]
 }
 
 func newGateCommand() *cobra.Command {
 	o := &gateOptions{}
 	cmd := &cobra.Command{
-		Use:   "gate [RESULT]",
-		Short: "say pass, fail or inconclusive, and mean it",
+		Use:   "gate [RESULT | WORKLOAD | SCENARIO | FILE.yaml]",
+		Short: "detect performance regressions: pass, fail or inconclusive",
 		Long: `Three kinds of gate. Thresholds: a saved RESULT is compared with those given, or
-with those of its scenario. A/B: --baseline and --candidate are measured in turns,
-in rounds of two runs, until exact statistics can tell whether the candidate is
-worse; a side is etcd=VERSION, binary=PATH, settings (heartbeat-interval=50ms,
-backend-batch-limit=1, env:GOGC=20, any flag of etcd's), several with commas, or
-the endpoints of a cluster. History: where the runs of a directory changed.
+with those of its scenario. A/B: --baseline and --candidate are measured in turns
+under a load, in rounds of two runs, until exact statistics can tell whether the
+candidate is worse; a side is etcd=VERSION, binary=PATH, settings
+(heartbeat-interval=50ms, backend-batch-limit=1, env:GOGC=20, any flag of etcd's),
+several with commas, or the endpoints of a cluster. History: where the runs of a
+directory changed.
 Exit codes: 0 pass, 3 fail, 4 inconclusive, 5 the measurement was invalid.`,
-		Example: `  etcdbench gate results/RUN --threshold 'put.response_time.p99 < 20ms'
+		Example: `  etcdbench gate etcdbench-results/RUN --threshold 'put.response_time.p99 < 20ms'
   etcdbench gate --quick --baseline etcd=v3.6.14 --candidate etcd=v3.7.3
-  etcdbench gate --quick --candidate env:GOGC=20 --out gate
+  etcdbench gate range --quick --candidate env:GOGC=20 --out gate
   etcdbench gate --aa --quick
   etcdbench gate --resume gate
-  etcdbench gate --history results`,
+  etcdbench gate --history etcdbench-results`,
 		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			fs := cmd.Flags()
-			if o.resume != "" {
-				if _, err := loadExperiment(o.resume, fs, notAskedFlags[:]); err != nil {
-					return usage(err)
-				}
-				o.out = o.resume
-			}
+			fs, stdout := cmd.Flags(), cmd.OutOrStdout()
 			if err := o.validate(fs, args); err != nil {
 				return usage(err)
 			}
 			switch {
+			case o.compares():
+				return o.compare(cmd, args)
 			case len(args) == 1:
-				return o.checkThresholds(args[0], cmd.OutOrStdout())
-			case o.history != "":
-				return o.checkHistory(cmd.OutOrStdout())
+				return o.checkThresholds(args[0], stdout)
 			}
-			return o.compare(cmd.Context(), fs, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return o.checkHistory(stdout)
 		},
 	}
 	help := o.addFlags(cmd.Flags())
@@ -90,46 +76,47 @@ Exit codes: 0 pass, 3 fail, 4 inconclusive, 5 the measurement was invalid.`,
 }
 
 func (o *gateOptions) addFlags(all *pflag.FlagSet) *flagGroups {
-	groups := &flagGroups{all: all}
-	groups.add("Gate", func(fs *pflag.FlagSet) {
-		fs.StringArrayVar(&o.thresholds, "threshold", nil, "`bound` on a figure of RESULT, such as 'put.response_time.p99 < 20ms'; may be repeated (default: those of its scenario)")
+	return o.register(all, "Gate", versus.Kind, report.Verdicts().Names(), func(fs *pflag.FlagSet) {
+		fs.StringArrayVar(&o.thresholds, "threshold", nil,
+			"`bound` on a figure of RESULT, such as 'put.response_time.p99 < 20ms'; may be repeated (default: those of its scenario)")
 		fs.StringVar(&o.baseline, "baseline", "", "what the candidate is compared with (default: the built-in etcd)")
 		fs.StringVar(&o.candidate, "candidate", "", "what is judged")
 		fs.BoolVar(&o.same, "aa", false, "the same on both sides: how noisy is this machine?")
-		fs.StringVar(&o.scenario, "scenario", "put", "`load` of an A/B gate: a workload, a scenario or its file")
 		fs.BoolVar(&o.quick, "quick", false, "12 rounds of short runs and one look, instead of looks after 12 and 24")
-		fs.IntSliceVar(&o.rounds, "rounds", nil, "rounds after which there may be a verdict (default: 12,24)")
+		roundsFlag(fs, &o.rounds, "(default: 12,24)")
 		fs.DurationVar(&o.slotDuration, "slot-duration", 0, "length of the measured part of a run (default: 20s; with --quick 6s)")
 		fs.StringSliceVar(&o.metrics, "metric", nil, "`names` of what the verdict rests on (default: throughput, p50, p99 and the costs)")
 		fs.StringArrayVar(&o.margins, "margin", nil, "smallest change that matters, as `metric=5%`; may be repeated")
 		fs.StringVar(&o.history, "history", "", "look for changes in the saved results of this `directory`")
-		fs.StringVar(&o.out, "out", "", "`directory` of the rounds and the verdict (default: results/gate-ID)")
-		fs.StringVar(&o.resume, "resume", "", "go on with the gate in this `directory`")
-		fs.StringVar(&o.output, "output", "text", "what goes to standard output: "+report.Verdicts().Names())
-		fs.StringVar(&o.progress, "progress", "plain", "plain or none")
 	})
-	o.run.addLoadFlags(groups)
-	return groups
 }
 
-// validate checks everything before anything is started.
+// roundsFlag is the same wherever two sides are measured in turns.
+func roundsFlag(fs *pflag.FlagSet, rounds *[]int, otherwise string) {
+	fs.IntSliceVar(rounds, "rounds", nil, "rounds of two runs, one of each side, after which there may be a verdict "+otherwise)
+}
+
+// compares reports whether two sides are measured.
+func (o *gateOptions) compares() bool {
+	return o.baseline != "" || o.candidate != "" || o.same || o.resume != ""
+}
+
+// validate decides what kind of gate it is, and checks what all kinds have.
 func (o *gateOptions) validate(fs *pflag.FlagSet, args []string) (err error) {
-	if o.format, err = report.Verdicts().Find(o.output); err != nil {
-		return fmt.Errorf("--output: %w", err)
+	if o.writer, err = report.Verdicts().Find(o.format); err != nil {
+		return fmt.Errorf("--format: %w", err)
 	}
-	ab := fs.Changed("baseline") || fs.Changed("candidate") || o.same
+	ab := o.compares() || fs.Changed("baseline") || fs.Changed("candidate")
 	switch {
-	case o.progress != "plain" && o.progress != "none":
-		return fmt.Errorf("--progress of a gate must be plain or none, not %q", o.progress)
-	case len(args) == 1 && (ab || o.history != ""):
-		return errors.New("a gate is about a RESULT, about --baseline and --candidate, or about a --history: one of them")
-	case len(args) == 1:
-		return nil
-	case len(o.thresholds) > 0:
-		return errors.New("--threshold is for a RESULT: name one")
 	case o.history != "" && ab:
 		return errors.New("--history does not go with --baseline, --candidate or --aa")
-	case o.history != "":
+	case o.history != "" && len(args) > 0:
+		return errors.New("a gate is about a RESULT, about --baseline and --candidate, or about a --history: one of them")
+	case ab && len(o.thresholds) > 0:
+		return errors.New("--threshold is for a RESULT: name one")
+	case !ab && o.dryRun:
+		return errors.New("--dry-run is for gates that measure: give a --candidate, or --aa")
+	case o.history != "" || len(args) == 1 && !ab:
 		return nil
 	case !ab:
 		return errors.New("gate what? Name a RESULT, or a --candidate, or --aa, or a --history")
@@ -137,144 +124,144 @@ func (o *gateOptions) validate(fs *pflag.FlagSet, args []string) (err error) {
 		return errors.New("--aa has the same on both sides: give the --baseline alone")
 	case o.slotDuration < 0 || fs.Changed("slot-duration") && o.slotDuration < time.Second:
 		return fmt.Errorf("--slot-duration must be a second or more, not %v", o.slotDuration)
-	case fs.Changed("duration") || fs.Changed("total"):
-		return errors.New("the length of a run is --slot-duration here")
-	}
-	if err := o.makeRules(); err != nil {
-		return err
-	}
-	if o.same {
-		o.candidate = o.baseline
-	}
-	for i, text := range []string{o.baseline, o.candidate} {
-		if o.sides[i], err = parseSide([]string{versus.Baseline, versus.Candidate}[i], text); err != nil {
-			return err
-		}
-		// As a slot will be, but for its seed.
-		if _, err := o.sides[i].options(fs, o.scenario, map[string]string{"duration": o.slot().String(), "prefix": gatePrefix}); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-// The lengths of a slot's measured part and of its warm-up, unless they are given.
-const (
-	slotLength, slotWarmup           = 20 * time.Second, 5 * time.Second
-	quickSlotLength, quickSlotWarmup = 6 * time.Second, 2 * time.Second
-)
-
-func (o *gateOptions) slot() time.Duration {
-	switch {
-	case o.slotDuration > 0:
-		return o.slotDuration
-	case o.quick:
-		return quickSlotLength
-	}
-	return slotLength
-}
-
-func (o *gateOptions) warmup(fs *pflag.FlagSet) time.Duration {
-	switch {
-	case fs.Changed("warmup"):
-		return o.run.warmup
-	case o.quick:
-		return quickSlotWarmup
-	}
-	return slotWarmup
-}
-
-func (o *gateOptions) makeRules() error {
-	o.rules = results.DefaultGateRules()
+// rules are those of the flags.
+func (o *gateOptions) rules() (judge.Rules, error) {
+	rules := judge.DefaultRules()
 	switch {
 	case len(o.rounds) > 0:
-		o.rules.Looks = o.rounds
+		rules.Looks = o.rounds
 	case o.quick:
-		o.rules.Looks = o.rules.Looks[:1]
+		rules.Looks = rules.Looks[:1]
 	}
 	if len(o.metrics) > 0 {
-		o.rules.Primary = o.metrics
+		rules.Primary = o.metrics
 	}
 	for _, text := range o.margins {
 		name, value, ok := strings.Cut(text, "=")
 		percent, isPercent := strings.CutSuffix(value, "%")
 		share, err := strconv.ParseFloat(percent, 64)
 		if !ok || !isPercent || err != nil {
-			return fmt.Errorf("--margin %q is not metric=PERCENT%%, such as p99=10%%", text)
+			return rules, fmt.Errorf("--margin %q is not metric=PERCENT%%, such as p99=10%%", text)
 		}
-		o.rules.Margins[name] = share / 100
+		rules.Margins[name] = share / 100
 	}
-	return o.rules.Validate()
+	return rules, rules.Validate()
 }
 
-// compare measures both sides in turns.
-func (o *gateOptions) compare(ctx context.Context, fs *pflag.FlagSet, stdout, stderr io.Writer) error {
-	for _, s := range o.sides {
-		if err := s.build(ctx); err != nil {
+// config is what the flags ask of a comparison, with both sides made from the
+// specification.
+func (o *gateOptions) config(spec runner.Spec) (versus.Config, error) {
+	c := versus.Config{Same: o.same, Length: versus.DefaultLength, Warmup: versus.DefaultWarmup}
+	if o.quick {
+		c.Length, c.Warmup = versus.QuickLength, versus.QuickWarmup
+	}
+	if o.slotDuration > 0 {
+		c.Length = o.slotDuration
+	}
+	if spec.Load.Warmup != nil {
+		c.Warmup = *spec.Load.Warmup
+	}
+	candidate := o.candidate
+	if o.same {
+		candidate = o.baseline
+	}
+	var err error
+	if c.Baseline, err = parseSide(versus.Baseline, o.baseline, spec); err != nil {
+		return c, err
+	}
+	if c.Candidate, err = parseSide(versus.Candidate, candidate, spec); err != nil {
+		return c, err
+	}
+	c.Rules, err = o.rules()
+	return c, err
+}
+
+// ask is what the comparison is asked, by the flags or by the one that is resumed.
+func (o *gateOptions) ask(fs *pflag.FlagSet, args []string) (experiment.Document[versus.Config], *versus.Experiment, error) {
+	var asked experiment.Document[versus.Config]
+	scenario, err := o.scenario(args)
+	if err != nil {
+		return asked, nil, err
+	}
+	given, err := o.specification(fs, scenario)
+	if err != nil {
+		return asked, nil, err
+	}
+	config, err := o.config(given)
+	if err != nil {
+		return asked, nil, err
+	}
+	if asked, err = question(&o.experimentFlags, fs, versus.Kind, scenario, config, "baseline", "candidate"); err != nil {
+		return asked, nil, err
+	}
+	if o.resume != "" {
+		if err := confirmSides(fs, &asked.Options, config); err != nil {
+			return asked, nil, err
+		}
+	}
+	e, err := versus.New(asked.Options)
+	return asked, e, err
+}
+
+// confirmSides checks what is given of the sides when a comparison is resumed.
+func confirmSides(fs *pflag.FlagSet, saved *versus.Config, again versus.Config) error {
+	for _, side := range []struct {
+		name  string
+		saved *versus.Subject
+		again versus.Subject
+	}{{versus.Baseline, &saved.Baseline, again.Baseline}, {versus.Candidate, &saved.Candidate, again.Candidate}} {
+		flag := "--" + side.name
+		if fs.Changed(side.name) && side.again.Label != side.saved.Label {
+			return fmt.Errorf("--resume goes on as it began: %s is %s, not %s", flag, side.saved.Label, side.again.Label)
+		}
+		if err := experiment.Authorize(&side.saved.Spec, side.again.Spec, flag); err != nil {
 			return err
 		}
 	}
-	if o.out == "" {
-		o.out = filepath.Join(resultsDir, "gate-"+bench.NewID(time.Now()))
-	}
-	if o.resume == "" {
-		if err := saveExperiment(o.out, "", fs, notAskedFlags[:]); err != nil {
-			return usage(fmt.Errorf("--out: %w", err))
-		}
-	}
-	v := &results.Verdict{
-		Schema: results.VerdictSchema, Gate: "ab", Started: time.Now().Round(0), Workload: o.scenario, Planned: o.rules.Looks[len(o.rules.Looks)-1],
-		Baseline: o.sides[0].describe(), Candidate: o.sides[1].describe(), Rules: &o.rules, Machine: machine.Describe(ctx).Machine(),
-	}
-	if o.same {
-		v.Gate = "aa"
-	} else if o.sides[0].text == o.sides[1].text {
-		v.Warnings = append(v.Warnings, results.Warning{Code: "same-sides", Message: "baseline and candidate are the same: --aa is meant for that"})
-	}
-	tell := progressPrinter(stderr, o.progress)
-	tell("%s against %s, %s: up to %d rounds of two runs of %v, about %v", v.Candidate, v.Baseline, o.scenario, v.Planned, o.slot(),
-		(2 * time.Duration(v.Planned) * (o.slot() + o.warmup(fs) + slotOverhead)).Round(time.Minute))
-	out, err := versus.Run(ctx, versus.Options{
-		Dir: o.out, Rules: o.rules, Seed: o.run.seed,
-		Run: func(ctx context.Context, s versus.Slot) (*results.Run, error) {
-			side := o.sides[slices.Index([]string{versus.Baseline, versus.Candidate}, s.Side)]
-			return side.measureSlot(ctx, fs, o.scenario, s, o.slot(), o.warmup(fs))
-		},
-		Progress: func(p versus.Progress) { tell("%s", progressLine(p)) },
-	})
+	return nil
+}
+
+// compare measures both sides in turns.
+func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
+	asked, e, err := o.ask(cmd.Flags(), args)
 	if err != nil {
-		if errors.Is(err, bench.ErrInterrupted) {
-			return exitError{exitInterrupted, fmt.Errorf("interrupted after %d rounds: go on with --resume %s", len(out.Rounds), o.out)}
-		}
+		return usage(err)
+	}
+	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
+		plan := e.Plan()
+		r.say(plan.Length(), "%s against %s, %s: up to %d rounds of two runs of %v, about %v",
+			e.Candidate.Label, e.Baseline.Label, e.Scenario(), plan.Runs[0].Count, e.Length, plan.Length().Round(time.Minute))
+		v, err := e.Run(ctx, options, func(p versus.Progress) { r.say(p.Left, "%s", progressLine(p)) })
+		return func() error { return o.saveVerdict(v, err, cmd.OutOrStdout()) }
+	})
+}
+
+// saveVerdict keeps what a comparison found, and prints it.
+func (o *gateOptions) saveVerdict(v *results.Verdict, err error, stdout io.Writer) error {
+	if err != nil {
+		return interrupted(err)
+	}
+	page, err := report.Verdicts().Find("html")
+	if err != nil {
 		return err
 	}
-	v.Ended, v.Verdict, v.Reason = time.Now().Round(0), out.Verdict, out.Reason
-	v.Metrics, v.Rounds, v.Dropped = out.Metrics, len(out.Rounds), out.Dropped
+	if err := experiment.SaveResult(o.out, results.VerdictFile, v, func(w io.Writer) error { return page.Write(w, v) }); err != nil {
+		return err
+	}
 	return o.finish(v, stdout)
 }
 
-// slotOverhead is what a slot takes besides its load: start, drain, stop.
-const slotOverhead = 3500 * time.Millisecond
-
-// finish saves the verdict, prints it and makes the exit code.
+// finish prints the verdict and makes the exit code.
 func (o *gateOptions) finish(v *results.Verdict, stdout io.Writer) error {
-	data, err := results.Encode(v)
-	if err != nil {
-		return err
-	}
-	if o.out != "" {
-		if err := os.WriteFile(filepath.Join(o.out, verdictFile), data, 0o644); err != nil {
-			return fmt.Errorf("save verdict: %w", err)
-		}
-	}
-	if err := o.format.Write(stdout, v); err != nil {
+	if err := o.writer.Write(stdout, v); err != nil {
 		return err
 	}
 	return verdictError(v)
 }
-
-// verdictFile is the verdict's document in a gate's directory.
-const verdictFile = "verdict.json"
 
 func verdictError(v *results.Verdict) error {
 	switch v.Verdict {
@@ -284,14 +271,6 @@ func verdictError(v *results.Verdict) error {
 		return exitError{exitFail, errors.New("fail: " + v.Reason)}
 	}
 	return exitError{exitInconclusive, errors.New("inconclusive: " + v.Reason)}
-}
-
-func progressPrinter(stderr io.Writer, style string) func(format string, args ...any) {
-	return func(format string, args ...any) {
-		if style != "none" {
-			fmt.Fprintf(stderr, format+"\n", args...)
-		}
-	}
 }
 
 // progressLine is how things stand after a round: what decides.
@@ -332,12 +311,11 @@ func (o *gateOptions) checkThresholds(path string, stdout io.Writer) error {
 	if err != nil {
 		return usage(err)
 	}
-	v, err := thresholdVerdict(run, o.thresholds, document(run, path).Intervals)
+	v, err := judge.RunVerdict(run, o.thresholds, document(run, path).Intervals)
 	if err != nil {
 		return usage(err)
 	}
-	o.out = ""
-	if err := o.format.Write(stdout, v); err != nil {
+	if err := o.writer.Write(stdout, v); err != nil {
 		return err
 	}
 	if run.Validity.Verdict == results.Invalid {
@@ -346,27 +324,15 @@ func (o *gateOptions) checkThresholds(path string, stdout io.Writer) error {
 	return verdictError(v)
 }
 
-// thresholdVerdict judges a run by thresholds: those given, or its plan's.
-func thresholdVerdict(run *results.Run, texts []string, intervals func(each func(*results.Interval) error) error) (*results.Verdict, error) {
-	if len(texts) == 0 {
-		texts = run.Plan.Thresholds
-	}
-	if len(texts) == 0 {
-		return nil, errors.New("there is nothing to judge by: the result's scenario has no thresholds; give one with --threshold")
-	}
-	var thresholds []results.Threshold
-	for _, text := range texts {
-		t, err := results.ParseThreshold(text)
-		if err != nil {
-			return nil, err
-		}
-		thresholds = append(thresholds, t)
-	}
-	checks, err := results.CheckThresholds(run, thresholds, intervals)
+// checkHistory looks for changes in the saved results of a directory.
+func (o *gateOptions) checkHistory(stdout io.Writer) error {
+	runs, skipped, err := results.History(o.history)
 	if err != nil {
-		return nil, err
+		return usage(err)
 	}
-	v := &results.Verdict{Schema: results.VerdictSchema, Gate: "thresholds", Started: run.Started, Ended: run.Ended, Candidate: run.ID, Workload: run.Plan.Workload, Machine: run.Environment.Machine(), Checks: checks}
-	v.Verdict, v.Reason = results.CheckVerdict(run, checks)
-	return v, nil
+	rules, err := o.rules()
+	if err != nil {
+		return usage(err)
+	}
+	return o.finish(judge.HistoryVerdict(o.history, runs, skipped, rules.Margins), stdout)
 }

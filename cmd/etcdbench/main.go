@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/runner"
 )
 
 // The exit codes, as the README lists them.
@@ -44,6 +45,16 @@ func usage(err error) error {
 		return nil
 	}
 	return exitError{exitUsage, err}
+}
+
+// message is the text of an error on the command line, where flags have names and
+// fields of a specification have none.
+func message(err error) string {
+	text := err.Error()
+	if spec, ok := errors.AsType[*runner.SpecError](err); ok {
+		text = strings.Replace(text, spec.Error(), spec.Err.Error(), 1)
+	}
+	return text
 }
 
 func main() {
@@ -88,7 +99,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(stderr, "etcdbench:", oneLine(err.Error()))
+		fmt.Fprintln(stderr, "etcdbench:", oneLine(message(err)))
 	}
 	return exitCode(ctx, err)
 }
@@ -111,11 +122,14 @@ func oneLine(text string) string {
 
 func exitCode(ctx context.Context, err error) int {
 	var exit exitError
+	var spec *runner.SpecError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &exit):
 		return exit.code
+	case errors.As(err, &spec):
+		return exitUsage
 	case errors.Is(context.Cause(ctx), bench.ErrInterrupted):
 		return exitInterrupted
 	}

@@ -292,8 +292,7 @@ func TestVerdict(t *testing.T) {
 		"violated":    {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Proof: &results.Proof{Verdict: results.Violated}}, exitFail},
 		"nothing":     {results.Run{Outcome: results.Completed}, exitFailed},
 	} {
-		o := runOptions{given: map[string]bool{"target": true}}
-		if got := exitCode(context.Background(), o.verdict(&c.run)); got != c.want {
+		if got := exitCode(context.Background(), runVerdict(&c.run, true)); got != c.want {
 			t.Errorf("%s: exit code %d, want %d", name, got, c.want)
 		}
 	}

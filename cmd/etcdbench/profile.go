@@ -3,58 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/spf13/pflag"
 
-	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/profiles"
 	"github.com/etcdbench/etcdbench/report"
 	"github.com/etcdbench/etcdbench/results"
 )
-
-// profileOptions say what is profiled during a run.
-type profileOptions struct {
-	kinds     []string
-	onAnomaly time.Duration
-}
-
-func (o *profileOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&o.kinds, "profile", nil, "profile members and generator: `kinds` of cpu, heap, mutex, goroutine, block, trace")
-	fs.DurationVar(&o.onAnomaly, "profile-on-anomaly", 0, "when a second's p99 is above this, take a short CPU profile and the goroutines")
-}
-
-func (o *profileOptions) wanted() bool { return len(o.kinds) > 0 || o.onAnomaly > 0 }
-
-func (o *profileOptions) validate(fs *pflag.FlagSet, endpoints []string) error {
-	if err := profiles.CheckKinds(o.kinds); err != nil {
-		return fmt.Errorf("--profile: %w", err)
-	}
-	switch {
-	case o.onAnomaly < 0 || o.onAnomaly == 0 && fs.Changed("profile-on-anomaly"):
-		return fmt.Errorf("--profile-on-anomaly must be positive, not %v", o.onAnomaly)
-	case len(endpoints) > 0 && !o.wanted():
-		return errors.New("--pprof-endpoints is for profiles: it needs --profile or --profile-on-anomaly")
-	}
-	return nil
-}
-
-// capture profiles the members, unless they run in this process, and this process.
-func (o *profileOptions) capture(s *session, endpoints []string, runDir string) *profiles.Capture {
-	sources := []profiles.Source{profiles.Self{}}
-	if s.info.Kind != results.ClusterInProcess {
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.TLS(), DisableKeepAlives: true}}
-		addresses := cluster.HTTPAddresses(s, endpoints)
-		for i, m := range s.Members() {
-			sources = append(sources, profiles.Server{Member: m.Label(), Address: addresses[i], Client: client})
-		}
-	}
-	return profiles.NewCapture(profiles.Options{RunDir: runDir, Sources: sources, Kinds: o.kinds, Anomaly: o.onAnomaly})
-}
 
 // shownProfiles are those that reports draw, and compare.
 var shownProfiles = [...]struct{ kind, source, title string }{
@@ -107,7 +64,8 @@ func addView(views *[]report.View, title, caption string, set profiles.Set) erro
 	if caption == "" {
 		caption = fmt.Sprintf("Over %s operations.", humanize.Comma(int64(set.Operations)))
 	}
-	*views = append(*views, report.View{Title: title, Caption: caption + " A click on a box zooms in, on root out again; typing searches.", Page: page})
+	caption += " A click on a box zooms in, on root out again; typing searches."
+	*views = append(*views, report.View{Title: title, Caption: caption, Page: page})
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/etcdbench/etcdbench/report/browsertest"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // Clicks on a box of a flame graph that is neither the whole nor too narrow for a
@@ -41,7 +42,7 @@ func TestFlameGraphsInABrowser(t *testing.T) {
 			t.Errorf("no functions in the report: %s", stdout.String())
 		}
 	}
-	one, err := os.ReadFile(filepath.Join(runs[0], pageFile))
+	one, err := os.ReadFile(filepath.Join(runs[0], results.PageFile))
 	if err != nil {
 		t.Fatal(err)
 	}

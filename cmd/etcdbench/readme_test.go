@@ -52,8 +52,8 @@ func TestReadmeCommands(t *testing.T) {
 			continue // builds for a minute
 		case args[0] == "capacity", args[0] == "tune", args[0] == "gate" && strings.Contains(line, "--quick"):
 			// Takes minutes; the scripts have short ones. All but the last flag is right.
-			text, _ := exec.Command("etcdbench", append(args, "--output", "nonsense")...).CombinedOutput()
-			if !strings.Contains(string(text), "--output: unknown format") {
+			text, _ := exec.Command("etcdbench", append(args, "--format", "nonsense")...).CombinedOutput()
+			if !strings.Contains(string(text), "--format: unknown format") {
 				t.Errorf("%s: %s", m[1], text)
 			}
 			continue

@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/report"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // reportOptions say what is printed, and how.
@@ -28,13 +29,16 @@ func newReportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RESULT...",
 		Short: "print saved results",
-		Long: `Prints results: run directories, run.json files or journals. A run that did not
-come to its end is rebuilt from its journal and marked partial. Several results
-are laid over each other on one page (--format html), and their profiles
-compared; --history shows how runs went over time.`,
-		Example: `  etcdbench report results/20261120-101500-a1b2c3
-  etcdbench report --format html results/* > report.html
-  etcdbench report --history results`,
+		Long: `Prints saved results: runs, gates, capacity searches and tunings. Give each as its
+directory or as its file: run.json, intervals.jsonl, verdict.json, capacity.json
+or tuning.json. A run that has no run.json is rebuilt from its journal and marked
+partial. Several runs are overlaid on one page (--format html), and their profiles
+are compared. With --history, runs are shown over time. Nothing in the directories
+is changed.`,
+		Example: `  etcdbench report ` + resultsDir + `/20261120-101500-a1b2c3
+  etcdbench report --format html ` + resultsDir + `/2026* > report.html
+  etcdbench report --format junit ` + resultsDir + `/gate-20261120-101500-a1b2c3 > gate.xml
+  etcdbench report --history ` + resultsDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := o.validate(args)
 			if err != nil {
@@ -43,21 +47,11 @@ compared; --history shows how runs went over time.`,
 			if o.history != "" {
 				return o.writeHistory(cmd.OutOrStdout())
 			}
-			docs, err := readDocuments(args)
-			if err != nil {
-				return usage(err)
-			}
-			if slices.Contains([]string{"text", "html"}, f.Name) {
-				readProfiles(docs, f.Name == "html")
-			}
-			if o.dir != "" {
-				return o.writeFiles(f, docs, cmd.OutOrStdout())
-			}
-			return f.Write(cmd.OutOrStdout(), docs)
+			return o.writeItems(f, args, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&o.format, "format", "text", "one of "+report.Names())
-	cmd.Flags().StringVar(&o.history, "history", "", "show how the runs in this `directory` went: text or html")
+	cmd.Flags().StringVar(&o.format, "format", "text", "form of the report: "+report.Names()+"; experiments have "+report.Verdicts().Names())
+	cmd.Flags().StringVar(&o.history, "history", "", "show the runs in this `directory` over time, without those of experiments: text or html")
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file for each operation into this `directory`: perfdash")
 	return cmd
 }
@@ -66,29 +60,57 @@ func (o *reportOptions) validate(args []string) (report.Format, error) {
 	f, err := report.Find(o.format)
 	switch {
 	case err != nil:
-		return f, err
+		return f, fmt.Errorf("--format: %w", err)
 	case o.history != "" && len(args) > 0:
 		return f, errors.New("--history takes the runs from its directory: leave out the others")
 	case o.history != "" && !slices.Contains(report.HistoryFormats(), f.Name):
 		return f, fmt.Errorf("--history comes as %s, not as %s", strings.Join(report.HistoryFormats(), " or "), f.Name)
 	case o.history == "" && len(args) == 0:
-		return f, errors.New("report needs a result: a run's directory or its run.json")
+		return f, errors.New("report needs a result: the directory of a run or an experiment, or the file in it")
 	case o.dir != "" && (f.Files == nil || o.history != ""):
 		return f, fmt.Errorf("--dir is for --format perfdash, which has names for its files")
 	}
 	return f, nil
 }
 
-func readDocuments(paths []string) ([]report.Document, error) {
-	var docs []report.Document
+// writeItems prints the results of the paths.
+func (o *reportOptions) writeItems(f report.Format, paths []string, stdout io.Writer) error {
+	items, err := readItems(paths)
+	if err != nil {
+		return usage(err)
+	}
+	if err := report.CheckItems(f.Name, items); err != nil {
+		return usage(err)
+	}
+	if slices.Contains([]string{"text", "html"}, f.Name) {
+		for _, item := range items {
+			readProfiles(item.Runs, f.Name == "html")
+		}
+	}
+	if o.dir != "" {
+		return o.writeFiles(f, items[0].Runs, stdout)
+	}
+	return report.WriteItems(stdout, f.Name, items)
+}
+
+// readItems reads results of any kind. Runs that follow each other are one item.
+func readItems(paths []string) ([]report.Item, error) {
+	var items []report.Item
 	for _, path := range paths {
-		run, err := results.Read(path)
+		saved, err := results.ReadDocument(path)
 		if err != nil {
 			return nil, err
 		}
-		docs = append(docs, document(run, path))
+		switch last := len(items) - 1; {
+		case saved.Run == nil:
+			items = append(items, report.Item{Saved: saved})
+		case last >= 0 && len(items[last].Runs) > 0:
+			items[last].Runs = append(items[last].Runs, document(saved.Run, path))
+		default:
+			items = append(items, report.Item{Runs: []report.Document{document(saved.Run, path)}})
+		}
 	}
-	return docs, nil
+	return items, nil
 }
 
 func (o *reportOptions) writeHistory(stdout io.Writer) error {
@@ -100,9 +122,9 @@ func (o *reportOptions) writeHistory(stdout io.Writer) error {
 	for _, err := range skipped {
 		notes = append(notes, err.Error())
 	}
-	changes, err := results.HistoryChanges(runs, nil)
+	changes, err := judge.HistoryChanges(runs, nil)
 	if err != nil {
-		notes = append(notes, "changes were not looked for: "+err.Error())
+		notes = append(notes, "changes of level were not looked for: "+err.Error())
 	}
 	return report.WriteHistory(stdout, o.format, runs, changes, notes)
 }
@@ -139,16 +161,13 @@ func document(run *results.Run, path string) report.Document {
 	}}
 }
 
-// pageFile is the HTML report in a run's directory.
-const pageFile = "report.html"
-
 // writePage writes a run's HTML report beside its result.
 func writePage(d report.Document) (err error) {
 	f, err := report.Find("html")
 	if err != nil {
 		return err
 	}
-	file, err := os.Create(filepath.Join(d.Path, pageFile))
+	file, err := os.Create(filepath.Join(d.Path, results.PageFile))
 	if err != nil {
 		return fmt.Errorf("write page: %w", err)
 	}

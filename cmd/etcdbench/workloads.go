@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
 func newWorkloadsCommand() *cobra.Command {
@@ -39,8 +40,8 @@ func listLoads(out io.Writer) error {
 		fmt.Fprintf(&b, "  %-18s %s\n", e.Name, e.Summary)
 	}
 	b.WriteString("\nScenarios:\n")
-	for _, name := range workloads.BuiltIn() {
-		s, err := workloads.FindScenario(name, nil)
+	for _, name := range scenario.BuiltIn() {
+		s, err := scenario.Find(name, nil)
 		if err != nil {
 			return err
 		}
@@ -61,7 +62,7 @@ func explainLoad(out io.Writer, name string) error {
 		_, err = fmt.Fprintf(out, "%s: %s\n%s\n\n%s", e.Name, e.Summary, e.Measures, fs.FlagUsages())
 		return err
 	}
-	if data, err := workloads.BuiltInText(name); err == nil {
+	if data, err := scenario.Text(name); err == nil {
 		_, err = out.Write(data)
 		return err
 	}
@@ -71,7 +72,7 @@ func explainLoad(out io.Writer, name string) error {
 		_, err = fmt.Fprintf(out, "%s: %s\n\n%s", e.Name, e.Summary, fs.FlagUsages())
 		return err
 	}
-	_, err := workloads.FindScenario(name, nil)
+	_, err := scenario.Find(name, nil)
 	if err == nil {
 		err = errors.New("give the name of a workload, a scenario that comes with the program, or a disturbance")
 	}

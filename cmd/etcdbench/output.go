@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/experiment"
+	"github.com/etcdbench/etcdbench/bench/live"
+	"github.com/etcdbench/etcdbench/bench/runner"
+)
+
+// resultsDir is where results are saved that have no directory of their own. It is not
+// "results", which is a package in this project's own checkout.
+const resultsDir = "etcdbench-results"
+
+// outputFlags say what a command that measures prints and saves.
+type outputFlags struct {
+	out      string
+	format   string
+	progress string
+	listenAt string
+	dryRun   bool
+}
+
+// progressAuto chooses by what standard error is.
+const progressAuto = "auto"
+
+// add registers the flags. kind names the default directory, formats are those of the
+// command's report.
+func (o *outputFlags) add(fs *pflag.FlagSet, directory, formats string) {
+	fs.StringVar(&o.out, "out", "", "`directory` of the result (default: "+filepath.Join(resultsDir, directory)+")")
+	fs.StringVar(&o.format, "format", "text", "form of the report on standard output: "+formats)
+	fs.StringVar(&o.progress, "progress", progressAuto, "auto, bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
+	fs.StringVar(&o.listenAt, "metrics-listen", "", "`address` to show what is measured to Prometheus at meanwhile, such as :9090")
+	fs.BoolVar(&o.dryRun, "dry-run", false,
+		"print the resolved plan as a scenario, the runs and how long they take, and do nothing (--format json: the specifications)")
+}
+
+// directory is where the result goes: as given, or a new one for the name.
+func (o *outputFlags) directory(name string) string {
+	if o.out != "" {
+		return o.out
+	}
+	return filepath.Join(resultsDir, name)
+}
+
+// style is how progress is shown on stderr.
+func (o *outputFlags) style(stderr io.Writer) (bench.ProgressStyle, error) {
+	switch s := bench.ProgressStyle(o.progress); s {
+	case bench.ProgressBar, bench.ProgressPlain, bench.ProgressJSON, bench.ProgressNone:
+		return s, nil
+	case progressAuto:
+		if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
+			return bench.ProgressBar, nil
+		}
+		return bench.ProgressPlain, nil
+	}
+	return "", fmt.Errorf("--progress must be auto, bar, plain, json or none, not %q", o.progress)
+}
+
+// width is that of the terminal, 0 where there is none.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		columns, _, _ := term.GetSize(int(f.Fd()))
+		return columns
+	}
+	return 0
+}
+
+// planDocument is what --dry-run --format json prints.
+type planDocument struct {
+	Schema string      `json:"schema"`
+	Spec   runner.Spec `json:"spec"`
+	// Options are the experiment's own.
+	Options any                  `json:"options,omitempty"`
+	Plan    bench.Plan           `json:"resolved"`
+	Runs    []experiment.Planned `json:"runs"`
+	// Estimated is how long everything takes.
+	Estimated time.Duration `json:"estimated_ns"`
+}
+
+// listen begins to show runs to Prometheus, where that was asked for. It returns the
+// observer that does it, and what ends it.
+func (o *outputFlags) listen(stderr io.Writer) (observers []bench.Observer, stop func() error, err error) {
+	if o.listenAt == "" {
+		return nil, func() error { return nil }, nil
+	}
+	l, err := net.Listen("tcp", o.listenAt)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--metrics-listen: %w", err)
+	}
+	exporter, err := live.New()
+	if err != nil {
+		return nil, nil, errors.Join(err, l.Close())
+	}
+	fmt.Fprintf(stderr, "metrics: http://%s/metrics\n", l.Addr())
+	done := make(chan error, 1)
+	go func() { done <- exporter.Serve(l) }()
+	return []bench.Observer{exporter}, func() error {
+		_ = l.Close()
+		return <-done
+	}, nil
+}
+
+// printPlan prints what would be done, with the options of the experiment if it is one.
+func (o *outputFlags) printPlan(w io.Writer, r *runner.Resolved, options any, plan experiment.Plan) error {
+	if o.format == "json" {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(planDocument{
+			Schema: "etcdbench.plan/v1", Spec: r.Spec, Options: options, Plan: r.Plan, Runs: plan.Runs, Estimated: plan.Length(),
+		})
+	}
+	text, err := r.Text()
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "# runs:\n"); err != nil {
+		return err
+	}
+	for _, run := range plan.Runs {
+		if _, err := fmt.Fprintf(w, "#   %s: %d of about %v\n", run.Name, run.Count, run.Length.Round(100*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(w, "# estimated time: %v\n%s", plan.Length().Round(time.Second), text)
+	return err
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench"
+)
+
+// reporter tells people, or programs, how an experiment is getting on. Writing errors
+// are ignored: a closed terminal is no reason to stop.
+type reporter struct {
+	w     io.Writer
+	style bench.ProgressStyle
+	width int
+
+	mu    sync.Mutex
+	begin time.Time
+	end   time.Time // as estimated; zero while nothing is known
+	stop  chan struct{}
+	done  chan struct{}
+}
+
+// newReporter begins to report. Close ends it.
+func newReporter(w io.Writer, style bench.ProgressStyle) *reporter {
+	r := &reporter{w: w, style: style, width: width(w), begin: time.Now(), stop: make(chan struct{}), done: make(chan struct{})}
+	if style != bench.ProgressBar {
+		close(r.done)
+		return r
+	}
+	go func() {
+		defer close(r.done)
+		t := time.NewTicker(time.Second)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				r.mu.Lock()
+				r.bar()
+				r.mu.Unlock()
+			case <-r.stop:
+				return
+			}
+		}
+	}()
+	return r
+}
+
+// event is one line of JSON progress.
+type event struct {
+	Text string        `json:"text"`
+	Left time.Duration `json:"left_ns,omitempty"`
+}
+
+// say reports something that happened. left is how long the rest takes; 0 leaves the
+// estimate as it was.
+func (r *reporter) say(left time.Duration, format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if left > 0 {
+		r.end = time.Now().Add(left)
+	}
+	text := fmt.Sprintf(format, args...)
+	switch r.style {
+	case bench.ProgressJSON:
+		if line, err := json.Marshal(event{text, left}); err == nil {
+			_, _ = r.w.Write(append(line, '\n'))
+		}
+	case bench.ProgressPlain:
+		fmt.Fprintln(r.w, text)
+	case bench.ProgressBar:
+		r.clear()
+		fmt.Fprintln(r.w, text)
+		r.bar()
+	}
+}
+
+const gaugeWidth = 24
+
+// bar rewrites the last line: how much is done, and how long the rest takes.
+func (r *reporter) bar() {
+	if r.end.IsZero() {
+		return
+	}
+	now := time.Now()
+	left := max(0, r.end.Sub(now)).Round(time.Second)
+	share := now.Sub(r.begin).Seconds() / max(r.end.Sub(r.begin).Seconds(), now.Sub(r.begin).Seconds(), 1e-9)
+	full := int(share * gaugeWidth)
+	r.clear()
+	fmt.Fprintf(r.w, "%s%s about %v to go", strings.Repeat("█", full), strings.Repeat("░", gaugeWidth-full), left)
+}
+
+// clear empties the last line.
+func (r *reporter) clear() { fmt.Fprint(r.w, "\r\033[K") }
+
+// close ends the reporting and leaves the line free.
+func (r *reporter) close() {
+	close(r.stop)
+	<-r.done
+	if r.style == bench.ProgressBar {
+		r.clear()
+	}
+}
