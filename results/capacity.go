@@ -16,17 +16,17 @@ type Capacity struct {
 	Cluster     Cluster     `json:"cluster"`
 	Environment Environment `json:"environment"`
 	SLO         []string    `json:"slo"`
-	// Low is the highest rate that was sustained, also over the soak, in arrivals per
-	// second; High the lowest above it that was not. 0 where there is none.
+	// Low is the highest rate that a probe and the soak sustained, in arrivals per second;
+	// High the lowest above it that was not sustained. 0 where there is none.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-	// Failed is the lowest rate above Low that could not be shown to be carried, which
-	// says less than High: 0 where there is none below it.
+	// Failed is the lowest rate above Low that was not sustained or could not be shown to
+	// be, which says less than High: 0 where there is none below it.
 	Failed float64 `json:"failed,omitempty"`
 	// Stopped says why there is no bound, such as the generator's limit.
 	Stopped string `json:"stopped,omitempty"`
-	// Machine says that the machine, which the cluster shares with the generator, was
-	// at its limit beyond the maximum.
+	// Machine says that the generator or the machine, which the cluster may share with it,
+	// was at its limit where the rate was not sustained.
 	Machine string `json:"machine_limit,omitempty"`
 	// Most is the end of what could be asked for, where that was carried.
 	Most float64 `json:"most,omitempty"`
@@ -81,6 +81,10 @@ const (
 	GeneratorLimit = "generator limit"
 )
 
+// WarnNotMonotone is the code of the warning that a capacity search sustained a higher
+// rate than one that it did not sustain.
+const WarnNotMonotone = "not-monotone"
+
 // CapacityProbe is one run at one rate.
 type CapacityProbe struct {
 	Number  int           `json:"n"`
@@ -109,6 +113,15 @@ type CapacityProbe struct {
 	DBSize int64 `json:"db_size_bytes,omitempty"`
 	// Revision is the highest that a member told when the probe ended.
 	Revision int64 `json:"revision,omitempty"`
+	// SendLag is the p99 of how late the generator sent, in nanoseconds: 0 where it is not
+	// resolved. It is part of the response times.
+	SendLag int64 `json:"send_lag_p99_ns,omitempty"`
+	// Validity says whether the generator did its job; Reasons are what speaks against it.
+	Validity string   `json:"validity,omitempty"`
+	Reasons  []Reason `json:"reasons,omitempty"`
+	// Contradicted is the number of a probe that sustained a higher rate, where this one was
+	// not sustained: then the verdicts are not monotone in the rate.
+	Contradicted int `json:"contradicted_by,omitempty"`
 }
 
 // Resource is how much of one resource was used at the maximum.

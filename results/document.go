@@ -176,6 +176,9 @@ func decode(data []byte, kind Kind, document any) error {
 	if n := bytes.Count(data, []byte{','}); kind != KindRun && n > maxValues {
 		return fmt.Errorf("%d values are more than the %d that etcdbench writes at most", n, maxValues)
 	}
+	if err := checkSize(data); err != nil {
+		return err
+	}
 	if err := json.Unmarshal(data, document); err != nil {
 		return jsonError(err)
 	}

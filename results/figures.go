@@ -36,7 +36,7 @@ func (r *Run) Measured(op string) (Operation, error) {
 	return r.Sum(r.Measures, func(o *Operation) bool { return o.Op == op || op == "" && !o.Arrived })
 }
 
-// WriteRate returns the writes per second that were completed within the measured
+// WriteRate returns the writes per second that were acknowledged within the measured
 // phases, and whether the run wrote anything at all.
 func (r *Run) WriteRate() (perSecond float64, writes bool) {
 	var s operationSum
@@ -46,7 +46,7 @@ func (r *Run) WriteRate() (perSecond float64, writes bool) {
 		}
 	}
 	length := r.Length(r.Measures)
-	return s.op.rate(length), s.any && length > 0
+	return rate(s.op.Acknowledged(), length), s.any && length > 0
 }
 
 // complete computes the operations' figures that follow from others anew. The
@@ -120,7 +120,7 @@ func (r *Run) addCosts(figures map[string]float64) {
 	}
 	peers, okPeers := sums["peer_bytes"]
 	clients, okClients := sums["client_bytes"]
-	if okPeers && okClients {
+	if okClients && (okPeers || len(r.Cluster.Members) == 1) { // a single member has no peers
 		sums["network_bytes"] = peers + clients
 	}
 	for name, sum := range sums {

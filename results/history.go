@@ -2,12 +2,14 @@ package results
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // HistoryRun is a run among others, without its histograms.
@@ -99,22 +101,37 @@ func (r *Run) forgetHistograms() {
 	r.Validity.Generator.SendLag.HDR = ""
 }
 
-// Series names what must be the same for two runs' figures to be of one kind:
-// plan, cluster without its version, and machine. Runs of one series can be
+// Series names what must be the same for two runs' figures to be of one kind: all of
+// the plan, cluster and machine that changes a figure. Versions, the seed, the run's own
+// prefix and what figures are only compared with are left out. Runs of one series can be
 // compared over time.
 func (r *Run) Series() string {
+	plan := r.Plan
+	plan.Seed, plan.Target, plan.Thresholds, plan.Scenario, plan.Prefix = 0, 0, nil, "", ""
+	plan.Mix = slices.Clone(plan.Mix)
+	for i := range plan.Mix {
+		plan.Mix[i].Prefix = strings.TrimPrefix(plan.Mix[i].Prefix, r.Plan.Prefix)
+	}
+	plan.Population = slices.Clone(plan.Population)
+	for i := range plan.Population {
+		plan.Population[i].Prefix = strings.TrimPrefix(plan.Population[i].Prefix, r.Plan.Prefix)
+	}
+	e := r.Environment
+	disk := "unknown disk"
+	if e.Disk != nil {
+		disk = fmt.Sprintf("%s, in memory %v", e.Disk.FileSystem, e.Disk.Memory)
+	}
+	whole, err := json.Marshal(plan)
+	if err != nil { // a number that JSON does not have, which no document holds
+		whole = fmt.Appendf(nil, "%+v", plan)
+	}
 	settings := ""
 	for _, name := range slices.Sorted(maps.Keys(r.Cluster.Settings)) {
-		settings += " " + name + "=" + r.Cluster.Settings[name]
+		settings += fmt.Sprintf(" %s=%q", name, r.Cluster.Settings[name])
 	}
-	plan := fmt.Sprintf("%s %v %d clients %d connections %s",
-		r.Plan.Workload, r.Plan.Parameters, r.Plan.Clients, r.Plan.Conns, r.Plan.DescribePhases())
-	for _, e := range r.Plan.Entries() {
-		plan += fmt.Sprintf("; %s %s %g", e.Name, e.Workload, e.Weight)
-		for _, name := range slices.Sorted(maps.Keys(e.Params)) {
-			plan += " " + name + "=" + e.Params[name]
-		}
-	}
-	return fmt.Sprintf("%s | %s %d members%s | %s | profiled %v",
-		plan, r.Cluster.Kind, len(r.Cluster.Members), settings, r.Environment.Machine(), r.Profiled())
+	cluster := fmt.Sprintf("%s %d members, TLS %v%s", r.Cluster.Kind, len(r.Cluster.Members), r.Cluster.TLS, settings)
+	machine := fmt.Sprintf("%s, GOMAXPROCS %d, GOGC %s, clock %s, memory limit %d, %s",
+		e.Machine(), e.GOMAXPROCS, e.GOGC, e.ClockSource, e.MemoryLimit, disk)
+	return fmt.Sprintf("%s %s, prefix of %d bytes | %s | %s | profiled %v",
+		r.Plan.Workload, whole, len(r.Plan.Prefix), cluster, machine, r.Profiled())
 }

@@ -28,12 +28,12 @@ type Interval struct {
 // PhaseDrain is the phase after the load, in which nothing new is offered.
 const PhaseDrain = "drain"
 
-// Asked returns the operations that were asked for in the interval's phase, without their
-// service and queue times. In the drain, these are those of all phases that end late.
+// Asked returns the operations that were asked for and ended in the interval, in whichever
+// phase they arrived, without their service and queue times.
 func (i *Interval) Asked() []Operation {
 	var list []Operation
 	for _, o := range i.Operations {
-		if !o.Arrived && (o.Phase == i.Phase || i.Phase == PhaseDrain) {
+		if !o.Arrived {
 			o.ServiceTime, o.QueueTime = Latency{}, Latency{}
 			list = append(list, o)
 		}
@@ -41,8 +41,8 @@ func (i *Interval) Asked() []Operation {
 	return list
 }
 
-// Sum adds up the operations that were asked for in the interval's phase: what became
-// of all that ended in the interval, without service and queue times.
+// Sum adds up the operations that were asked for and ended in the interval, without
+// service and queue times: percentiles of a second are those of all that ended in it.
 func (i *Interval) Sum() (Operation, error) { return Sum(i.Length, i.Asked()...) }
 
 // Stalled reports whether operations were in flight or queued and none completed.

@@ -198,6 +198,30 @@ func (l Latency) EachBucket(each func(ns, count int64)) error {
 	return nil
 }
 
+// CountBelow returns how many samples are certainly shorter than a time, in nanoseconds:
+// those of the buckets below the one that it falls into.
+func (l Latency) CountBelow(ns int64) (count int64, err error) {
+	h, err := l.packed()
+	if err != nil || ns <= 0 {
+		return 0, err
+	}
+	edge := hdrhistogram.NewPacked(LowestTime, HighestTime, SignificantDigits)
+	if edge.RecordValue(ns) != nil {
+		return h.TotalCount(), nil // longer than any that is recorded
+	}
+	edge.ForEachBucket(func(lowest, _ int64) bool {
+		ns = lowest
+		return true
+	})
+	h.ForEachBucket(func(lowest, n int64) bool {
+		if lowest < ns {
+			count += n
+		}
+		return lowest < ns
+	})
+	return count, nil
+}
+
 // Resolved reports whether enough samples lie beyond the percentile p (0–100)
 // for it to mean something: at least ten.
 func (l Latency) Resolved(p float64) bool {

@@ -25,6 +25,9 @@ func Rebuild(journal io.Reader) (*Run, error) {
 	run.Reason = "rebuilt from the journal: the run did not come to its end"
 	run.Phases = append(run.Phases, m.phases...)
 	run.Events = m.events
+	if err := checkPhases(m.phases); err != nil {
+		return nil, err
+	}
 	if run.Operations, err = m.operations(); err != nil {
 		return nil, err
 	}
@@ -45,16 +48,21 @@ type merger struct {
 	sums   map[[2]string]*operationSum
 	order  [][2]string
 	end    time.Duration
+	size   int // about how many bytes all of this takes
 }
 
 func (m *merger) add(i *Interval) error {
 	if n := len(m.phases); n == 0 || m.phases[n-1].Name != i.Phase {
 		m.phases = append(m.phases, Phase{Name: i.Phase, Start: i.Start})
+		m.size += 64 + len(i.Phase)
 	}
 	last := &m.phases[len(m.phases)-1]
 	m.end = i.Start + i.Length
 	last.Length = m.end - last.Start
 	m.events = append(m.events, i.Events...)
+	for _, e := range i.Events {
+		m.size += 128 + len(e.Kind) + len(e.Detail) + len(e.Error)
+	}
 	for k := range i.Operations {
 		o := &i.Operations[k]
 		key := [2]string{o.Phase, o.Op}
@@ -64,10 +72,21 @@ func (m *merger) add(i *Interval) error {
 			s.op.Errors = []ErrorClass{}
 			m.sums[key] = s
 			m.order = append(m.order, key)
+		} else {
+			m.size -= s.size()
 		}
 		if err := s.add(o); err != nil {
 			return err
 		}
+		if m.size += s.size(); m.size > maxTotals {
+			break
+		}
+		if err := checkCounts([]Operation{s.op}); err != nil {
+			return err
+		}
+	}
+	if m.size > maxTotals {
+		return fmt.Errorf("phases, operations and events take more than the %d MiB that those of a run take at most", maxTotals>>20)
 	}
 	return nil
 }

@@ -160,7 +160,7 @@ type PlanPhase struct {
 	Warmup bool `json:"warmup,omitempty"`
 }
 
-// DescribePhases lists the phases on one line, each with its length and its rate.
+// DescribePhases lists the phases on one line, each with its length, rates and arrivals.
 func (p Plan) DescribePhases() string {
 	var parts []string
 	for _, ph := range p.Phases {
@@ -170,6 +170,12 @@ func (p Plan) DescribePhases() string {
 		}
 		if ph.Load.Open() {
 			part += fmt.Sprintf(" at %g/s", ph.Load.Rate)
+		}
+		if ph.Load.RateEnd > 0 {
+			part += fmt.Sprintf(" to %g/s", ph.Load.RateEnd)
+		}
+		if ph.Load.Open() && ph.Load.Arrival != "" {
+			part += " " + ph.Load.Arrival
 		}
 		parts = append(parts, part)
 	}
@@ -241,6 +247,9 @@ type Phase struct {
 	Name   string        `json:"name"`
 	Start  time.Duration `json:"start_ns"`
 	Length time.Duration `json:"length_ns"`
+	// Backlog is how many operations had arrived before the phase began and had no
+	// outcome then.
+	Backlog int64 `json:"backlog,omitempty"`
 }
 
 // Operation is what became of one kind of operation, in a phase or in one
@@ -271,8 +280,15 @@ type Operation struct {
 	// CompletedLate is the part of Completed that was answered after the phase
 	// had ended; it does not count towards Throughput.
 	CompletedLate uint64 `json:"completed_late,omitempty"`
+	// Inherited counts the operations that were completed within the phase and had
+	// arrived before it.
+	Inherited uint64 `json:"inherited,omitempty"`
+	// Overdue is the part of the acknowledged operations that were completed later than
+	// the request timeout allows, counted from their intended time.
+	Overdue uint64 `json:"overdue,omitempty"`
 
-	// Throughput is completed operations per second within the phase. Complete sets it.
+	// Throughput is the operations acknowledged within the phase, whenever they arrived,
+	// per second. Complete sets it.
 	Throughput float64 `json:"throughput"`
 
 	// ResponseTime holds what was completed, and what did not finish with the lower
@@ -302,8 +318,9 @@ func (o Operation) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		operationFields
 		ErrorRate   float64  `json:"error_rate"`
+		Goodput     float64  `json:"goodput"`
 		LowerBounds []string `json:"lower_bounds,omitempty"`
-	}{operationFields(o), o.ErrorRate(), o.LowerBounds()})
+	}{operationFields(o), o.ErrorRate(), o.Goodput(), o.LowerBounds()})
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -321,6 +338,20 @@ type Count struct {
 	Name  string `json:"name"`
 	Of    string `json:"of,omitempty"`
 	Count uint64 `json:"count"`
+}
+
+// CountReadLate is the name of the count of operations that arrived by themselves and may
+// have waited for the generator to read them.
+const CountReadLate = "read-late"
+
+// Counted returns what the workload counted under a name, and whether it counts that.
+func (o *Operation) Counted(name string) (n uint64, counted bool) {
+	for _, c := range o.Counts {
+		if c.Name == name {
+			return c.Count, true
+		}
+	}
+	return 0, false
 }
 
 // ErrorClass counts the errors of one kind: a gRPC code and, where etcd said
@@ -387,9 +418,13 @@ type Generator struct {
 	Waited float64 `json:"waited_share"`
 	// CPU is the generator's own CPU time over the CPUs it may use; Machine is
 	// how busy the whole machine was, Steal what its host took away.
-	CPU        float64       `json:"cpu_share"`
-	CPUTime    time.Duration `json:"cpu_time_ns"`
-	Machine    float64       `json:"machine_cpu_share"`
+	CPU     float64       `json:"cpu_share"`
+	CPUTime time.Duration `json:"cpu_time_ns"`
+	Machine float64       `json:"machine_cpu_share"`
+	// Members and Others are the parts of Machine that the members and other processes
+	// took, where the cluster runs on this machine and its members said what they used.
+	Members    float64       `json:"members_cpu_share,omitempty"`
+	Others     float64       `json:"others_cpu_share,omitempty"`
 	Steal      float64       `json:"steal_share"`
 	Throttled  float64       `json:"throttled_share"`
 	GCs        uint64        `json:"gc_cycles"`
@@ -464,6 +499,8 @@ type Cluster struct {
 	Settings map[string]string `json:"settings,omitempty"`
 	// Binary is the program that ran, when it was not our own.
 	Binary string `json:"binary,omitempty"`
+	// Unverified says that any server's certificate was accepted.
+	Unverified bool `json:"insecure_skip_tls_verify,omitempty"`
 }
 
 // Member is one member at the start of the run.
@@ -476,4 +513,6 @@ type Member struct {
 	PID      int    `json:"pid,omitempty"`
 	DBSize   int64  `json:"db_size_bytes,omitempty"`
 	Quota    int64  `json:"quota_bytes,omitempty"`
+	// Conns is how many of the load's connections lead to the member.
+	Conns int `json:"conns,omitempty"`
 }

@@ -1,6 +1,7 @@
 package results
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -60,6 +61,18 @@ func TestCost(t *testing.T) {
 	}
 	if len(c.Figures) != 3 {
 		t.Errorf("figures of which a part is unknown are told: %v", c.Figures)
+	}
+	// As strace counted them in a member for 1,400 puts: 1,149 fdatasyncs of the log and 128
+	// of the database, which the metrics give as 1,149 fsyncs and 64 commits.
+	c = NewCost("measure", "m1", 1400, map[string]float64{"fsyncs": 1149, "commits": 64})
+	labels := map[string]float64{}
+	for _, f := range CostFigures() {
+		if v, ok := c.Figures[f.Name]; ok {
+			labels[f.Label] = v * 1400
+		}
+	}
+	if wal, commits := labels["WAL fsyncs"], labels["backend commits"]; math.Abs(wal-1149) > 1e-6 || math.Abs(2*commits-128) > 1e-6 {
+		t.Errorf("fsyncs are told as %v", labels)
 	}
 	if c := NewCost("measure", "", 0, map[string]float64{"cpu": 1}); len(c.Figures) != 0 {
 		t.Errorf("a cost of no operations: %v", c.Figures)

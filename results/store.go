@@ -159,6 +159,9 @@ func Decode(data []byte) (*Run, error) {
 	if err := decode(data, KindRun, run); err != nil {
 		return nil, err
 	}
+	if err := checkRun(run); err != nil {
+		return nil, err
+	}
 	if err := checkOperations(run.Operations); err != nil {
 		return nil, err
 	}
@@ -297,8 +300,8 @@ func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error
 	scanner.Split(wholeLines)
 	old := false
 	for n := 1; scanner.Scan(); n++ {
-		var e entry
-		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
+		e, err := readEntry(scanner.Bytes())
+		if err != nil {
 			return fmt.Errorf("journal line %d: %w", n, err)
 		}
 		switch {
@@ -328,6 +331,24 @@ func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error
 		return fmt.Errorf("read journal: %w", err)
 	}
 	return nil
+}
+
+// readEntry reads a line of a journal. It refuses one that is larger than etcdbench
+// writes it, or has figures that no run has.
+func readEntry(line []byte) (e entry, err error) {
+	if err := checkSize(line); err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, err
+	}
+	if e.Run != nil {
+		err = checkRun(e.Run)
+	}
+	if e.Interval != nil && err == nil {
+		err = checkInterval(e.Interval)
+	}
+	return e, err
 }
 
 // wholeLines is bufio.ScanLines without an unterminated last line.

@@ -58,6 +58,8 @@ func (s *operationSum) count(o *Operation) {
 	t.Unfinished += o.Unfinished
 	t.TimedOut += o.TimedOut
 	t.CompletedLate += o.CompletedLate
+	t.Inherited += o.Inherited
+	t.Overdue += o.Overdue
 	t.Overflow += o.Overflow
 }
 
@@ -106,17 +108,32 @@ func (s *operationSum) operation(length time.Duration) (Operation, error) {
 // Complete sets the figures of an operation that follow from others: the throughput
 // over a stretch of that length, and the response times of all.
 func (o *Operation) Complete(length time.Duration) (err error) {
-	o.Throughput = o.rate(length)
+	o.Throughput = rate(o.Acknowledged(), length)
 	o.AllResponseTime, err = MergeLatency(o.ResponseTime, o.FailedResponseTime)
 	return err
 }
 
-// rate returns the operations that were completed in time, per second.
-func (o *Operation) rate(length time.Duration) float64 {
+// Acknowledged returns how many operations were completed within the phase, whenever
+// they had arrived.
+func (o *Operation) Acknowledged() uint64 {
+	return o.Completed - min(o.CompletedLate, o.Completed) + o.Inherited
+}
+
+// Goodput returns the part of the throughput that was completed within the request
+// timeout from its intended time, per second.
+func (o *Operation) Goodput() float64 {
+	acknowledged := o.Acknowledged()
+	if acknowledged == 0 {
+		return 0
+	}
+	return o.Throughput * float64(acknowledged-min(o.Overdue, acknowledged)) / float64(acknowledged)
+}
+
+func rate(n uint64, length time.Duration) float64 {
 	if length <= 0 {
 		return 0
 	}
-	return float64(o.Completed-min(o.CompletedLate, o.Completed)) / length.Seconds()
+	return float64(n) / length.Seconds()
 }
 
 func addCount(counts []Count, c Count) []Count {

@@ -38,9 +38,22 @@ type Tuning struct {
 	Recommended string    `json:"recommended,omitempty"`
 	Settings    []Setting `json:"settings,omitempty"`
 	Reasons     []string  `json:"reasons"`
+	// Confirmation says what became of the recommendation when it was measured again:
+	// confirmed, unconfirmed or withdrawn. It is empty where that was not done.
+	Confirmation string `json:"confirmation,omitempty"`
 	// Compared is the A/B comparison of the recommended settings with the defaults.
 	Compared *TuningComparison `json:"compared,omitempty"`
 }
+
+// What the second measurement says of a recommendation, see [Tuning].
+const (
+	// Confirmed: better by the figure that decided, and as good by the others.
+	Confirmed = "confirmed"
+	// Unconfirmed: too few rounds, or too much noise, to tell.
+	Unconfirmed = "unconfirmed"
+	// Withdrawn: worse, or no better, than the defaults, which are recommended instead.
+	Withdrawn = "withdrawn"
+)
 
 // Setting is one of etcd's flags.
 type Setting struct {
@@ -77,8 +90,10 @@ type Tried struct {
 	Figures map[string]float64 `json:"figures,omitempty"`
 	// Faults sum up the outages by what caused them.
 	Faults []FaultTimes `json:"faults,omitempty"`
-	// Failover is the median unavailability after the leader was lost, ns.
-	Failover float64 `json:"failover_ns,omitempty"`
+	// Failover is the median unavailability after the leader was lost, ns. Where that
+	// could not be detected, it is 0, and FailoverBelow is what it was shorter than.
+	Failover      float64 `json:"failover_ns,omitempty"`
+	FailoverBelow float64 `json:"failover_below_ns,omitempty"`
 	// FailoverP99 is the p99 of the same, with few of them the longest.
 	FailoverP99 float64 `json:"failover_p99_ns,omitempty"`
 	// Pareto says that no other one that kept steady is better in one respect and as
@@ -95,6 +110,10 @@ type FaultTimes struct {
 	P99     time.Duration   `json:"p99_ns"`
 	// Open counts the outages that lasted until the next fault.
 	Open int `json:"open,omitempty"`
+	// Undetected counts those after which no arrival failed or was late: they were
+	// shorter than Below, and are in Outages as 0.
+	Undetected int           `json:"undetected,omitempty"`
+	Below      time.Duration `json:"below_ns,omitempty"`
 }
 
 // NewFaultTimes summarises the outages after a fault. A percentile is the smallest
@@ -112,12 +131,20 @@ func NewFaultTimes(fault string, outages []time.Duration) FaultTimes {
 
 // TuningComparison is the A/B of the recommended settings against the defaults.
 type TuningComparison struct {
-	Rounds  int             `json:"rounds"`
-	Dropped int             `json:"dropped,omitempty"`
-	Metrics []MetricVerdict `json:"metrics"`
-	// Elections counts the unplanned elections with the recommended settings.
-	Elections float64 `json:"elections"`
-	Text      string  `json:"text"`
+	// Candidate names the settings that were compared.
+	Candidate string `json:"candidate,omitempty"`
+	// Confidence is that of the intervals of all primary metrics together, a share.
+	Confidence float64 `json:"confidence,omitempty"`
+	// Words are better, as good, worse or inconclusive, by primary metric.
+	Words   map[string]string `json:"words,omitempty"`
+	Rounds  int               `json:"rounds"`
+	Dropped int               `json:"dropped,omitempty"`
+	Metrics []MetricVerdict   `json:"metrics"`
+	// Elections counts the unplanned elections with the recommended settings,
+	// DefaultElections those with the defaults.
+	Elections        float64 `json:"elections"`
+	DefaultElections float64 `json:"default_elections,omitempty"`
+	Text             string  `json:"text"`
 }
 
 // The kinds of fault.

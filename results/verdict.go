@@ -1,6 +1,9 @@
 package results
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // VerdictSchema names the version of a gate's document.
 const VerdictSchema = "etcdbench.verdict/v1"
@@ -34,6 +37,12 @@ type Verdict struct {
 	Planned int            `json:"planned_rounds,omitempty"`
 	Rounds  int            `json:"rounds,omitempty"`
 	Dropped []DroppedRound `json:"dropped,omitempty"`
+	// Order has the first side of each round, also of those that were dropped.
+	Order []string `json:"order,omitempty"`
+	// Proofs counts the runs by the verdict of their proof; those without one are "none".
+	Proofs map[string]int `json:"proofs,omitempty"`
+	// Violations are the runs whose proof found that etcd broke a promise.
+	Violations []RunViolation `json:"violations,omitempty"`
 	// Rules are those that the verdict was reached by.
 	Rules   *GateRules      `json:"rules,omitempty"`
 	Metrics []MetricVerdict `json:"metrics,omitempty"`
@@ -50,10 +59,20 @@ type DroppedRound struct {
 	Reason string `json:"reason"`
 }
 
-// MetricVerdict is one metric of an A/B comparison. Estimate and bounds are
-// changes from baseline to candidate as shares of the baseline (0.05 is 5 %
-// more), with their signs turned so that more is worse; an infinite bound is left
-// out.
+// RunViolation is a run of an experiment whose proof found that etcd broke a promise.
+type RunViolation struct {
+	Round int    `json:"round"`
+	Side  string `json:"side"`
+	// Found counts the violations; First describes one of them.
+	Found uint64 `json:"violations_found"`
+	First string `json:"first,omitempty"`
+}
+
+// MetricVerdict is one metric of an A/B comparison. Estimate, Lower and Upper say how
+// much worse the candidate is: how many times the worse side's figure is the other's,
+// less one (0.05 for a response time that is 5 % longer, and for a throughput of 1/1.05),
+// negative where it is better. An infinite bound is left out. Change has them as changes
+// of the figure. Of an Absolute metric, which is a share itself, they are differences.
 type MetricVerdict struct {
 	Name    string `json:"name"`
 	Unit    string `json:"unit,omitempty"`
@@ -61,7 +80,10 @@ type MetricVerdict struct {
 	Verdict string `json:"verdict"`
 	Note    string `json:"note,omitempty"`
 	Rounds  int    `json:"rounds"`
-	// Baseline and Candidate are the medians of the rounds, as measured.
+	// Operations counts the candidate's behind an absolute metric.
+	Operations uint64 `json:"operations,omitempty"`
+	// Baseline and Candidate are the medians of the rounds, as measured; of an absolute
+	// metric, the share of all rounds together.
 	Baseline  float64 `json:"baseline"`
 	Candidate float64 `json:"candidate"`
 	// BaselineAtLeast and CandidateAtLeast say that some round's value is a lower bound,
@@ -71,20 +93,92 @@ type MetricVerdict struct {
 	Estimate         float64  `json:"estimate"`
 	Lower            *float64 `json:"lower,omitempty"`
 	Upper            *float64 `json:"upper,omitempty"`
-	// Margin is the smallest change that matters; Detectable the smallest that
-	// this job would have failed nine times in ten, 0 where it could not have.
+	// Margin is the smallest change for the worse that matters, as a share of the baseline.
+	// Detectable is the smallest that this job would have failed nine times in ten, on the
+	// scale of Estimate, 0 where it could not have.
 	Margin     float64 `json:"margin"`
 	Detectable float64 `json:"minimum_detectable_effect,omitempty"`
 	// Noise is the standard deviation of one round's difference, as a share.
 	Noise float64 `json:"noise,omitempty"`
 	// Higher says that more is better, as of throughput.
 	Higher bool `json:"higher_is_better,omitempty"`
+	// Absolute says that the metric is a share and its changes are differences, as of
+	// the error rate.
+	Absolute bool `json:"absolute,omitempty"`
+	// Needed says how many rounds find changes of several sizes, where that was asked for.
+	Needed []NeededRounds `json:"rounds_needed,omitempty"`
+}
+
+// NeededRounds is how many rounds a job needs to fail a change for the worse of the size
+// Effect, a share, nine times in ten: 0 for more than a job can have.
+type NeededRounds struct {
+	Effect float64 `json:"effect"`
+	Rounds int     `json:"rounds"`
+}
+
+// Change returns the change of the figure from baseline to candidate with its interval:
+// relative and with its natural sign (-0.27 for a throughput that is 27 % lower), or the
+// difference of an absolute metric. An infinite bound is nil.
+func (m MetricVerdict) Change() (estimate float64, lower, upper *float64) {
+	if !m.Higher {
+		return m.Estimate, m.Lower, m.Upper
+	}
+	turn := func(v float64) float64 { return -v / (1 + v) }
+	bound := func(v *float64) *float64 {
+		if v == nil {
+			return nil
+		}
+		turned := turn(*v)
+		return &turned
+	}
+	return turn(m.Estimate), bound(m.Upper), bound(m.Lower)
+}
+
+// LeastFound returns the smallest change for the worse that the job would have failed
+// nine times in ten, as a change of the figure; 0 where there is none.
+func (m MetricVerdict) LeastFound() float64 {
+	if m.Higher {
+		return -m.Detectable / (1 + m.Detectable)
+	}
+	return m.Detectable
+}
+
+// Direction says whether the estimate is [Better], [Worse] or the [Same].
+func (m MetricVerdict) Direction() string {
+	switch {
+	case m.Estimate > 0:
+		return Worse
+	case m.Estimate < 0:
+		return Better
+	}
+	return Same
+}
+
+// metricFields are the fields of a metric's verdict without its methods.
+type metricFields MetricVerdict
+
+// MarshalJSON implements [json.Marshaler]. It adds the figures that follow from others.
+func (m MetricVerdict) MarshalJSON() ([]byte, error) {
+	document := struct {
+		metricFields
+		Change    float64  `json:"change"`
+		Lower     *float64 `json:"change_lower,omitempty"`
+		Upper     *float64 `json:"change_upper,omitempty"`
+		Direction string   `json:"direction,omitempty"`
+	}{metricFields: metricFields(m)}
+	if m.Verdict != NotMeasured {
+		document.Change, document.Lower, document.Upper = m.Change()
+		document.Direction = m.Direction()
+	}
+	return json.Marshal(document)
 }
 
 // GateRules decide an A/B comparison; results/judge applies them.
 type GateRules struct {
 	// Primary names the metrics that the verdict rests on.
 	Primary []string `json:"primary"`
+	// Optional are those of Primary that are left out where no run of either side has them.
+	Optional []string `json:"optional,omitempty"`
 	// Margins are the smallest changes that matter, as shares, by metric.
 	Margins map[string]float64 `json:"margins"`
 	// Looks are the numbers of rounds after which there may be a verdict, rising.
@@ -125,16 +219,23 @@ type SeriesChange struct {
 	Path    string    `json:"path,omitempty"`
 	Started time.Time `json:"started"`
 	Label   string    `json:"label,omitempty"`
-	// Before is the mean of the runs from the previous change to this one, and After
-	// that of the runs from this one to the next, both on a logarithmic scale. Change
-	// is from Before to After, as a share; positive is worse.
+	// Before is the median of the runs from the previous change to this one, and After
+	// that of the runs from this one to the next. Change is from Before to After, as a
+	// share, and of error rates as a difference of shares; positive is worse.
 	Before float64 `json:"before"`
 	After  float64 `json:"after"`
 	Change float64 `json:"change"`
-	P      float64 `json:"p_value"`
-	// Alert says that the change is for the worse by the metric's margin or more, and
-	// that it is the last of the series.
-	Alert bool `json:"alert,omitempty"`
+	// P bounds the probability that a series in which nothing changes ever shows so clear
+	// a change, in any of its metrics; of a change that ends an alert, it is the p-value
+	// of that split alone.
+	P float64 `json:"p_value"`
+	// Alert says that since this change the series is worse than its best level by the
+	// metric's margin or more. Best is the median of that level, Now that of the last one,
+	// and Worse is the change from Best to Now.
+	Alert bool    `json:"alert,omitempty"`
+	Best  float64 `json:"best,omitempty"`
+	Now   float64 `json:"now,omitempty"`
+	Worse float64 `json:"worse_than_best,omitempty"`
 }
 
 // DecodeVerdict reads the document of a gate. It refuses any other, and one that is
@@ -146,7 +247,8 @@ func DecodeVerdict(data []byte) (*Verdict, error) {
 	}
 	if err := checkLengths([]length{
 		{"metrics", len(v.Metrics), maxList}, {"checks", len(v.Checks), maxList}, {"changes", len(v.Changes), maxList},
-		{"dropped", len(v.Dropped), maxList}, {"warnings", len(v.Warnings), maxList},
+		{"dropped", len(v.Dropped), maxList}, {"order", len(v.Order), maxList}, {"violations", len(v.Violations), maxList},
+		{"proofs", len(v.Proofs), maxList}, {"warnings", len(v.Warnings), maxList},
 	}); err != nil {
 		return nil, err
 	}

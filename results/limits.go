@@ -1,0 +1,172 @@
+package results
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+)
+
+// What a run's document, or a line of its journal, has at most. A file of a few bytes for
+// each entry would otherwise take a hundred times its size of memory, and times near the
+// largest number would overflow where they are added up.
+const (
+	// maxElements is the number of the entries of all lists together, maxFields that of
+	// the fields of all objects.
+	maxElements = 1 << 17
+	maxFields   = 1 << 20
+	maxDepth    = 100
+	// maxTime bounds each time, and the length of all phases together: ten years.
+	maxTime = 10 * 366 * 24 * time.Hour
+	// maxCount bounds the operations that are counted.
+	maxCount = 1 << 50
+	// maxClasses is how many kinds of errors, and how many counts of a workload, there are.
+	maxClasses = 256
+	// maxTotals is how many bytes the sums over a journal take.
+	maxTotals = 64 << 20
+)
+
+// checkSize refuses JSON with more entries, fields or levels than etcdbench writes. It
+// allocates nothing, and leaves it to the parser to find out what is no JSON.
+func checkSize(data []byte) error {
+	var lists [maxDepth]bool // which of the levels that are open are lists
+	depth, elements, fields := 0, 0, 0
+	for i := 0; i < len(data); i++ {
+		switch data[i] {
+		case '"':
+			for i++; i < len(data) && data[i] != '"'; i++ {
+				if data[i] == '\\' {
+					i++
+				}
+			}
+			continue
+		case '{', '[':
+			if depth == maxDepth {
+				return fmt.Errorf("more than %d levels", maxDepth)
+			}
+			lists[depth] = data[i] == '['
+			depth++
+		case '}', ']':
+			depth = max(0, depth-1)
+			continue
+		case ',':
+		default:
+			continue
+		}
+		if depth > 0 && lists[depth-1] {
+			elements++
+		} else {
+			fields++
+		}
+	}
+	if elements > maxElements || fields > maxFields {
+		return fmt.Errorf("%d entries and %d fields are more than the %d and %d that etcdbench writes at most",
+			elements, fields, maxElements, maxFields)
+	}
+	return nil
+}
+
+// checkTimes refuses times that no run has, at any depth of a document.
+func checkTimes(v reflect.Value) error {
+	switch v.Kind() {
+	case reflect.Int64:
+		if d, ok := v.Interface().(time.Duration); ok && (d > maxTime || d < -maxTime) {
+			return fmt.Errorf("%d ns is longer than any run", int64(d))
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return checkTimes(v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if err := checkTimes(v.Index(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[Latency]() || v.Type() == reflect.TypeFor[time.Time]() {
+			return nil // bounded by their own means
+		}
+		for i := range v.NumField() {
+			if err := checkTimes(v.Field(i)); err != nil {
+				name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+				return fmt.Errorf("%s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkPhases refuses phases that take longer, together, than any run.
+func checkPhases(phases []Phase) error {
+	var sum time.Duration
+	for _, p := range phases {
+		if p.Length < 0 || p.Length > maxTime-sum {
+			return fmt.Errorf("phase %s: the phases take longer than any run", Clip(p.Name))
+		}
+		sum += p.Length
+	}
+	return nil
+}
+
+// checkCounts refuses operations that are more than can be counted, or of more kinds of
+// errors than there are.
+func checkCounts(ops []Operation) error {
+	errors, counts := map[[2]string]bool{}, map[string]bool{}
+	for i := range ops {
+		o := &ops[i]
+		for _, n := range []uint64{o.Offered, o.Completed, o.Failed, o.Dropped, o.Unfinished, o.TimedOut, o.CompletedLate} {
+			if n > maxCount {
+				return fmt.Errorf("operation %s/%s: %d operations are more than there can be", Clip(o.Phase), Clip(o.Op), n)
+			}
+		}
+		for _, e := range o.Errors {
+			errors[[2]string{e.Code, e.Etcd}] = true
+		}
+		for _, c := range o.Counts {
+			counts[c.Name] = true
+		}
+		if len(o.Errors) > maxClasses || len(o.Counts) > maxClasses || len(errors) > maxClasses || len(counts) > maxClasses {
+			return fmt.Errorf("operation %s/%s: more than %d kinds of errors or counts", Clip(o.Phase), Clip(o.Op), maxClasses)
+		}
+	}
+	return nil
+}
+
+// checkRun refuses a run with times or counts that no run has.
+func checkRun(run *Run) error {
+	if err := checkTimes(reflect.ValueOf(run).Elem()); err != nil {
+		return err
+	}
+	if err := checkPhases(run.Phases); err != nil {
+		return err
+	}
+	return checkCounts(run.Operations)
+}
+
+// checkInterval refuses an interval with times or counts that no run has.
+func checkInterval(i *Interval) error {
+	if err := checkTimes(reflect.ValueOf(i).Elem()); err != nil {
+		return err
+	}
+	return checkCounts(i.Operations)
+}
+
+// size returns about how many bytes the sum takes.
+func (s *operationSum) size() int {
+	n := 2048 + len(s.op.Phase) + len(s.op.Op)
+	for i := range s.latencies {
+		l := &s.latencies[i]
+		n += len(l.only.HDR)
+		if l.h != nil {
+			n += l.h.GetMemorySize()
+		}
+	}
+	for _, e := range s.op.Errors {
+		n += 64 + len(e.Code) + len(e.Etcd) + len(e.Example)
+	}
+	for _, c := range s.op.Counts {
+		n += 48 + len(c.Name) + len(c.Of)
+	}
+	return n
+}
