@@ -23,6 +23,10 @@ func NewCapacityProbe(number int, stage string, rate float64, length time.Durati
 	p := results.CapacityProbe{
 		Number: number, Stage: stage, Rate: rate, Length: length, Achieved: f["throughput"], ErrorRate: f["error_rate"],
 		P50: int64(f["p50"]), P99: int64(f["p99"]), P999: int64(f["p99.9"]), AtLeast: slices.Sorted(maps.Keys(atLeast)),
+		Validity: run.Validity.Verdict, Reasons: slices.Clone(run.Validity.Reasons),
+	}
+	if lag := run.Validity.Generator.SendLag.Percentile(99); lag.Resolved {
+		p.SendLag = int64(lag.Time)
 	}
 	// Little's law: the mean number of operations under way.
 	if length := run.Length(run.Measures); length > 0 {
@@ -39,8 +43,8 @@ func NewCapacityProbe(number int, stage string, rate float64, length time.Durati
 
 // CapacityTarget compares the interval of a capacity search with a target, in writes
 // per second. The target is met when all of the interval reaches it and missed when
-// none of it does. It is undecided otherwise, and where the limit was the generator,
-// the machine that it shares with the cluster, or a slow disk.
+// none of it does. It is undecided otherwise, and where the limit may have been the
+// generator, its machine, or a slow disk.
 func CapacityTarget(c *results.Capacity, writes, writesPerOperation float64) results.Target {
 	t := results.Target{Writes: writes, Achieved: c.Low * writesPerOperation, Verdict: results.TargetUndecided}
 	switch {
@@ -60,6 +64,78 @@ func CapacityTarget(c *results.Capacity, writes, writesPerOperation float64) res
 		t.Reason = "the target lies within the interval"
 	}
 	return t
+}
+
+// clientsBusy is the code of the reason that an overloaded cluster gives by itself: every
+// client waits for it.
+const clientsBusy = "clients-busy"
+
+// MachineLimit returns what probes say against the generator or its machine at the ends
+// of the interval of a capacity search, and "" where they say nothing: then the cluster
+// was the limit.
+func MachineLimit(c *results.Capacity) string {
+	for _, p := range c.Probes {
+		searching := p.Stage != results.StageDown && p.Stage != results.StageSweep
+		if !searching || p.Verdict == results.Sustained || p.Rate <= c.Low || c.High > 0 && p.Rate > c.High {
+			continue
+		}
+		for _, r := range p.Reasons {
+			if r.Code != clientsBusy {
+				return r.Message
+			}
+		}
+	}
+	return ""
+}
+
+// Hopeless reports whether a capacity search that sustained no rate shows that the
+// cluster does not meet the SLO: the lowest rate was too much, or several were, below
+// which the operations are too few to tell.
+func Hopeless(c *results.Capacity) bool {
+	const several = 3
+	overloaded := map[float64]bool{}
+	for _, p := range c.Probes {
+		if p.Verdict == results.Overloaded {
+			overloaded[p.Rate] = true
+		}
+	}
+	n := len(c.Probes)
+	return n > 0 && c.Low == 0 && (c.Probes[n-1].Verdict == results.Overloaded || len(overloaded) >= several)
+}
+
+// Contradictions marks the probes of a capacity search that did not sustain a rate below
+// one that another sustained, and warns of them: the verdicts should be monotone. A soak,
+// which asks for more than a probe, is contradicted by probes as well. Of probes that
+// were made again, the last counts; those with a member down do not. unit follows a rate.
+func Contradictions(c *results.Capacity, unit string) {
+	var examples []string
+	for i := range c.Probes {
+		p := &c.Probes[i]
+		p.Contradicted = 0
+		if failed := p.Verdict == results.Overloaded || p.Verdict == results.Unclear; !failed || p.Stage == results.StageDown ||
+			slices.ContainsFunc(c.Probes[i+1:], func(o results.CapacityProbe) bool { return o.Rate == p.Rate && o.Stage == p.Stage }) {
+			continue
+		}
+		highest := p.Rate
+		for _, o := range c.Probes {
+			if o.Stage != results.StageDown && o.Verdict == results.Sustained && o.Rate > highest {
+				highest, p.Contradicted = o.Rate, o.Number
+			}
+		}
+		if p.Contradicted > 0 {
+			examples = append(examples, fmt.Sprintf("%.4g%s was %s (probe %d, %s) and %.4g%s sustained (probe %d)",
+				p.Rate, unit, p.Verdict, p.Number, p.Stage, highest, unit, p.Contradicted))
+		}
+	}
+	c.Warnings = slices.DeleteFunc(c.Warnings, func(w results.Warning) bool { return w.Code == results.WarnNotMonotone })
+	if len(examples) == 0 {
+		return
+	}
+	text := "the verdicts are not monotone: " + examples[0]
+	if more := len(examples) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more", more)
+	}
+	c.Warnings = append(c.Warnings, results.Warning{Code: results.WarnNotMonotone, Message: text})
 }
 
 // slowSync is the p99 of an fsync above which etcd's guide calls a disk too slow.
@@ -94,18 +170,18 @@ func Curve(c *results.Capacity) []results.CapacityProbe {
 }
 
 // NewFit fits the Universal Scalability Law to the probes of a capacity search that
-// were sustained, or returns nil where they are too few or too much alike. The same
-// seed gives the same bounds.
-func NewFit(c *results.Capacity, seed uint64) *results.USL {
+// were sustained at a concurrency of 1 or more, where the law begins, or returns nil
+// where they are too few or too much alike.
+func NewFit(c *results.Capacity) *results.USL {
 	var points []results.USLPoint
 	var plain []stats.Point
 	for _, p := range Curve(c) {
-		if p.Verdict == results.Sustained && p.Concurrency > 0 {
+		if p.Verdict == results.Sustained && p.Concurrency >= stats.UniversalDomain {
 			points = append(points, results.USLPoint{Concurrency: p.Concurrency, Throughput: p.Achieved})
 			plain = append(plain, stats.Point{X: p.Concurrency, Y: p.Achieved})
 		}
 	}
-	fit, ok := stats.FitUSL(plain, seed)
+	fit, ok := stats.FitUSL(plain)
 	if !ok {
 		return nil
 	}
@@ -139,25 +215,33 @@ func NewPlan(c *results.Capacity, demand, safe, growth float64) *results.Capacit
 const capacityConfidence = 0.95
 
 // JoinCapacities joins several searches: its interval is the t-interval of the middles
-// of theirs, on a logarithmic scale. Where a search has no lower or no upper end, the
-// lower end is the smallest of theirs and there is no upper end.
+// of theirs, on a logarithmic scale, widened by half the mean width of theirs (as the root
+// of the sum of squares): a search cannot tell rates within its own interval apart, so
+// that equal answers are no exact answer. Where a search has no lower or no upper end,
+// the lower end is the smallest of theirs and there is no upper end.
 func JoinCapacities(list []*results.Capacity) *results.Capacity {
 	joined := *list[0]
-	joined.Probes = nil
+	joined.Probes, joined.Warnings, joined.Machine = nil, nil, ""
 	var middles []float64
+	width := 0.0
 	for _, c := range list {
 		joined.Repeats = append(joined.Repeats, results.CapacityRange{Low: c.Low, High: c.High})
 		joined.Probes = append(joined.Probes, c.Probes...)
-		if joined.Stopped == "" {
-			joined.Stopped = c.Stopped
+		joined.Stopped, joined.Machine = cmp.Or(joined.Stopped, c.Stopped), cmp.Or(joined.Machine, c.Machine)
+		for _, w := range c.Warnings {
+			if !slices.Contains(joined.Warnings, w) {
+				joined.Warnings = append(joined.Warnings, w)
+			}
 		}
 		if c.Low > 0 && c.High > 0 {
 			middles = append(middles, math.Log(c.Low*c.High)/2)
+			width += math.Log(c.High/c.Low) / 2 / float64(len(list))
 		}
 	}
 	joined.Low, joined.High = 0, 0
 	if n := len(middles); n == len(list) && n > 1 {
 		mean, half := stats.MeanInterval(middles, 1-capacityConfidence)
+		half = math.Hypot(half, width)
 		joined.Low, joined.High, joined.Confidence = math.Exp(mean-half), math.Exp(mean+half), capacityConfidence
 		return &joined
 	}

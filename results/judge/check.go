@@ -63,13 +63,9 @@ func CheckVerdict(run *results.Run, checks []results.ThresholdCheck) (verdict, r
 
 // find returns an error for a phase or an operation that the run does not have.
 func (t Threshold) find(run *results.Run) error {
-	var phases, ops []string
-	for _, ph := range run.Plan.Phases {
-		phases = append(phases, ph.Name)
-	}
-	if t.Phase != "" && !slices.Contains(phases, t.Phase) {
-		return fmt.Errorf("threshold %q: no phase %q%s: there are %s",
-			t.Text, t.Phase, results.Nearest(t.Phase, phases), strings.Join(phases, ", "))
+	var ops []string
+	if err := t.CheckPhase(&run.Plan); err != nil {
+		return err
 	}
 	for _, o := range run.Operations {
 		if t.covers(run, o.Phase) && !slices.Contains(ops, o.Op) {
@@ -78,6 +74,19 @@ func (t Threshold) find(run *results.Run) error {
 	}
 	if !slices.Contains(ops, t.Op) {
 		return fmt.Errorf("threshold %q: no operation %q%s: there are %s", t.Text, t.Op, results.Nearest(t.Op, ops), strings.Join(ops, ", "))
+	}
+	return nil
+}
+
+// CheckPhase returns an error when a threshold names a phase that a plan does not have.
+func (t Threshold) CheckPhase(plan *results.Plan) error {
+	var phases []string
+	for _, ph := range plan.Phases {
+		phases = append(phases, ph.Name)
+	}
+	if t.Phase != "" && !slices.Contains(phases, t.Phase) {
+		return fmt.Errorf("threshold %q: no phase %q%s: there are %s",
+			t.Text, t.Phase, results.Nearest(t.Phase, phases), strings.Join(phases, ", "))
 	}
 	return nil
 }
@@ -104,36 +113,83 @@ func (t Threshold) total(run *results.Run) (stretch, error) {
 	return stretch{sum, run.Length(covers)}, err
 }
 
-// eachWindow judges the windows of a run: stretches of consecutive seconds. A last one
-// that is shorter than the others is left out.
+// eachWindow judges the windows of a run: stretches of consecutive seconds. The last one
+// ends with the last second, and may overlap the one before it. What became later of
+// operations that had arrived in the phases belongs to the window that it follows: what
+// never ended is judged, too.
 func (c *check) eachWindow(t Threshold, run *results.Run, intervals Intervals) error {
-	var window []results.Operation
-	var start, length time.Duration
+	var before, filling window
 	err := intervals(func(i *results.Interval) error {
-		if !t.covers(run, i.Phase) {
-			return nil
+		if t.covers(run, i.Phase) {
+			filling = append(filling, windowSecond{start: i.Start, length: i.Length})
 		}
-		if length == 0 {
-			start = i.Start
+		last := filling
+		if len(last) == 0 {
+			last = before
 		}
-		length += i.Length
+		if len(last) == 0 {
+			return nil // before the phases
+		}
 		for _, o := range i.Operations {
-			if o.Op == t.Op && o.Phase == i.Phase {
-				window = append(window, o)
+			if o.Op == t.Op && t.covers(run, o.Phase) {
+				last[len(last)-1].operations = append(last[len(last)-1].operations, o)
 			}
 		}
-		if length < t.Window-50*time.Millisecond { // seconds are not exact
+		if filling.length() < t.least() {
 			return nil
 		}
-		sum, err := results.Sum(length, window...)
-		c.Windows++
-		c.judge(t, stretch{sum, length}, start)
-		window, length = nil, 0
+		err := c.judgeWindow(t, before)
+		before, filling = filling, nil
 		return err
 	})
-	if err == nil && c.Windows == 0 {
-		c.Verdict, c.Reason = results.Inconclusive, "the run is shorter than a window"
+	if err != nil {
+		return err
 	}
+	if len(before) == 0 {
+		c.Verdict, c.Reason = results.Inconclusive, "the run is shorter than a window"
+		return nil
+	}
+	if err := c.judgeWindow(t, before); err != nil || len(filling) == 0 {
+		return err
+	}
+	last := slices.Concat(before, filling)
+	for last[1:].length() >= t.least() {
+		last = last[1:]
+	}
+	return c.judgeWindow(t, last)
+}
+
+// least is the length from which on a stretch of seconds, which are not exact, is a window.
+func (t Threshold) least() time.Duration { return t.Window - 50*time.Millisecond }
+
+// windowSecond is one kind of operation over a second of a run.
+type windowSecond struct {
+	operations    []results.Operation
+	start, length time.Duration
+}
+
+// window is consecutive seconds.
+type window []windowSecond
+
+func (w window) length() (sum time.Duration) {
+	for _, s := range w {
+		sum += s.length
+	}
+	return sum
+}
+
+// judgeWindow judges a window, if it has seconds.
+func (c *check) judgeWindow(t Threshold, w window) error {
+	if len(w) == 0 {
+		return nil
+	}
+	var operations []results.Operation
+	for _, s := range w {
+		operations = append(operations, s.operations...)
+	}
+	sum, err := results.Sum(w.length(), operations...)
+	c.Windows++
+	c.judge(t, stretch{sum, w.length()}, w[0].start)
 	return err
 }
 

@@ -48,7 +48,7 @@ func Compare(base, candidate []Run) ([]results.Comparison, error) {
 	}
 	for _, m := range Metrics() {
 		switch m.Name {
-		case "throughput", "p50", "p99", "p99.9":
+		case "throughput", errorRate, "p50", "p99", "p99.9":
 			continue
 		}
 		c := results.Comparison{Metric: m.Name, Unit: m.Unit}
@@ -66,7 +66,7 @@ func comparedOperations(base, candidate []Run) []string {
 	for _, r := range slices.Concat(base, candidate) {
 		seen := map[string]bool{}
 		for _, o := range r.Operations {
-			if o.Completed > 0 && o.Of == "" && r.Measures(o.Phase) && !seen[o.Op] {
+			if o.Ended() > 0 && o.Of == "" && r.Measures(o.Phase) && !seen[o.Op] {
 				seen[o.Op] = true
 				if counts[o.Op]++; counts[o.Op] == 1 {
 					order = append(order, o.Op)
@@ -131,39 +131,50 @@ func compareFigures(c *results.Comparison, base, candidate []runFigure, margin f
 	return true
 }
 
-// compareErrors compares the error rates of an operation, those of all runs of a side
-// together. The change is the difference of the two shares.
+// compareErrors compares the error rates of an operation. The change is the difference of
+// the two shares. Of enough runs a side, the interval is that of the Mann–Whitney test
+// between runs; otherwise it holds the intervals of all pairs of runs.
 func compareErrors(base, candidate []Run, op string) (results.Comparison, error) {
-	c := results.Comparison{Operation: op, Metric: "error_rate", Unit: "share", Word: results.Unresolved}
-	var sides [2]results.Operation
+	c := results.Comparison{Operation: op, Metric: errorRate, Unit: "share"}
+	var sides [2][]Tried
+	var rates [2][]float64
 	for i, runs := range [][]Run{base, candidate} {
-		var ops []results.Operation
 		for _, r := range runs {
 			sum, err := r.Measured(op)
 			if err != nil {
 				return c, err
 			}
-			ops = append(ops, sum)
-		}
-		var err error
-		if sides[i], err = results.Sum(0, ops...); err != nil {
-			return c, err
+			one := Tried{sum.Ended(), sum.NotCompleted()}
+			sides[i], rates[i] = append(sides[i], one), append(rates[i], one.rate())
 		}
 	}
-	c.Base, c.Candidate = sides[0].ErrorRate(), sides[1].ErrorRate()
+	c.Base, c.Candidate = sumTried(sides[0]).rate(), sumTried(sides[1]).rate()
 	c.Change = c.Candidate - c.Base
-	exact := func(o results.Operation) (low, high float64) {
-		return stats.ClopperPearson(float64(o.NotCompleted()), float64(o.Ended()), compareAlpha)
+	low, high := math.Inf(1), math.Inf(-1)
+	if shift := stats.NewTwoSampleShift(rates[0], rates[1], compareAlpha); !math.IsInf(shift.Lower, 0) {
+		low, high = shift.Lower, shift.Upper
 	}
-	baseLow, baseHigh := exact(sides[0])
-	low, high := exact(sides[1])
-	switch {
-	case c.Base == 0 && c.Candidate == 0:
-		c.Word = results.Same
-	case low > baseHigh:
+	if len(sides[0]) < 2 || len(sides[1]) < 2 || math.IsInf(low, 0) {
+		c.Descriptive = true
+		for _, b := range sides[0] {
+			for _, d := range sides[1] {
+				low = min(low, -shareDifferenceUpper([]Tried{d}, []Tried{b}, compareAlpha/2))
+				high = max(high, shareDifferenceUpper([]Tried{b}, []Tried{d}, compareAlpha/2))
+			}
+		}
+	}
+	low, high = min(low, c.Change), max(high, c.Change)
+	c.Lower, c.Upper = &low, &high
+	margin := metric(errorRate).Margin
+	switch widest := max(math.Abs(low), math.Abs(high)); {
+	case widest <= margin, c.Base == 0 && c.Candidate == 0:
+		c.Word, c.Within = results.Same, widest
+	case low > 0:
 		c.Word = results.Worse
-	case high < baseLow:
+	case high < 0:
 		c.Word = results.Better
+	default:
+		c.Word = results.Unresolved
 	}
 	return c, nil
 }

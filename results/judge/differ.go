@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -34,6 +35,11 @@ func Differences(a, b *results.Run) []string {
 	differ("clients", fmt.Sprint(a.Plan.Clients), fmt.Sprint(b.Plan.Clients))
 	differ("connections", fmt.Sprint(a.Plan.Conns), fmt.Sprint(b.Plan.Conns))
 	differ("phases", a.Plan.DescribePhases(), b.Plan.DescribePhases())
+	differ("timeout", a.Plan.Timeout.String(), b.Plan.Timeout.String())
+	differ("population", describePopulation(a), describePopulation(b))
+	differ("disturbances", describeAll(a.Plan.Disturbances), describeAll(b.Plan.Disturbances))
+	differ("TLS", fmt.Sprint(a.Cluster.TLS), fmt.Sprint(b.Cluster.TLS))
+	differ("file system", fileSystem(a), fileSystem(b))
 	differ("cluster", a.Cluster.Kind, b.Cluster.Kind)
 	differ("members", fmt.Sprint(len(a.Cluster.Members)), fmt.Sprint(len(b.Cluster.Members)))
 	differ("etcd", a.Cluster.Version, b.Cluster.Version)
@@ -46,6 +52,31 @@ func Differences(a, b *results.Run) []string {
 	differ("outcome", string(a.Outcome), string(b.Outcome))
 	differ("profiled", fmt.Sprint(a.Profiled()), fmt.Sprint(b.Profiled()))
 	return list
+}
+
+// describeAll describes entries of a plan in one line.
+func describeAll[E any](list []E) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return fmt.Sprint(list)
+}
+
+// describePopulation describes the keys that a run begins with, without its own prefix.
+func describePopulation(r *results.Run) string {
+	list := slices.Clone(r.Plan.Population)
+	for i := range list {
+		list[i].Prefix = strings.TrimPrefix(list[i].Prefix, r.Plan.Prefix)
+	}
+	return describeAll(list)
+}
+
+// fileSystem returns that of the members' data, where it is known.
+func fileSystem(r *results.Run) string {
+	if r.Environment.Disk == nil {
+		return ""
+	}
+	return r.Environment.Disk.FileSystem
 }
 
 // keysOf returns the keys of two maps, sorted.

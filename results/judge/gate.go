@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -17,23 +18,28 @@ type Metric struct {
 	Higher bool
 	// Primary says that the verdict rests on it, unless other metrics are named.
 	Primary bool
-	// Margin is the smallest change that matters, as a share.
+	// Margin is the smallest change for the worse that matters, as a share of the baseline.
 	Margin float64
+	// Absolute says that the metric is a share itself: its margin is a difference.
+	Absolute bool
+	// Cost says that the members say it of themselves, which not all can.
+	Cost bool
 }
 
 // Metrics lists what gates compare.
 func Metrics() []Metric {
 	return []Metric{
 		{Name: "throughput", Unit: "/s", Higher: true, Primary: true, Margin: 0.05},
+		{Name: errorRate, Unit: "share", Absolute: true, Primary: true, Margin: 0.001},
 		{Name: "p50", Unit: "ns", Primary: true, Margin: 0.05},
 		{Name: "p99", Unit: "ns", Primary: true, Margin: 0.10},
-		{Name: "cpu", Unit: "ns", Primary: true, Margin: 0.05},
-		{Name: "allocs", Unit: "objects", Primary: true, Margin: 0.02},
-		{Name: "alloc_bytes", Unit: "bytes", Primary: true, Margin: 0.02},
-		{Name: "network_bytes", Unit: "bytes", Primary: true, Margin: 0.02},
-		{Name: "fsyncs", Primary: true, Margin: 0.02},
-		{Name: "wal_bytes", Unit: "bytes", Margin: 0.02},
-		{Name: "disk_written", Unit: "bytes", Margin: 0.02},
+		{Name: "cpu", Cost: true, Unit: "ns", Primary: true, Margin: 0.05},
+		{Name: "allocs", Cost: true, Unit: "objects", Primary: true, Margin: 0.02},
+		{Name: "alloc_bytes", Cost: true, Unit: "bytes", Primary: true, Margin: 0.02},
+		{Name: "network_bytes", Cost: true, Unit: "bytes", Primary: true, Margin: 0.02},
+		{Name: "fsyncs", Cost: true, Primary: true, Margin: 0.02},
+		{Name: "wal_bytes", Cost: true, Unit: "bytes", Margin: 0.02},
+		{Name: "disk_written", Cost: true, Unit: "bytes", Margin: 0.02},
 		{Name: "p99.9", Unit: "ns", Margin: 0.10},
 		{Name: "failover", Unit: "ns", Margin: 0.10},
 	}
@@ -51,6 +57,9 @@ func DefaultRules() Rules {
 		rules.Margins[m.Name] = m.Margin
 		if m.Primary {
 			rules.Primary = append(rules.Primary, m.Name)
+		}
+		if m.Primary && m.Cost {
+			rules.Optional = append(rules.Optional, m.Name)
 		}
 	}
 	return rules
@@ -75,8 +84,12 @@ func (r Rules) Validate() error {
 		if err := checkMetric(name); err != nil {
 			return err
 		}
-		if !(margin > 0 && margin < 10) {
-			return fmt.Errorf("the margin of %s must be a positive share, not %v", name, margin)
+		most := 10.0
+		if m := metric(name); m.Higher || m.Absolute {
+			most = 1
+		}
+		if !(margin > 0 && margin < most) {
+			return fmt.Errorf("the margin of %s must be above 0 %% and below %.0f %%, not %v", name, 100*most, margin)
 		}
 	}
 	// The smallest probability that so many rounds can show.
@@ -98,6 +111,36 @@ func checkMetric(name string) error {
 	return fmt.Errorf("no metric %q%s: there are %s", name, results.Nearest(name, names), strings.Join(names, ", "))
 }
 
+// metric returns the metric of that name, or one that has nothing but the name.
+func metric(name string) Metric {
+	for _, m := range Metrics() {
+		if m.Name == name {
+			return m
+		}
+	}
+	return Metric{Name: name}
+}
+
+// size returns how large a change for the worse is, on the scale on which differences
+// are taken: a logarithm that is positive, or the difference of an absolute metric.
+func (m Metric) size(change float64) float64 {
+	switch {
+	case m.Absolute:
+		return change
+	case m.Higher:
+		return -math.Log1p(-min(change, 1))
+	}
+	return math.Log1p(change)
+}
+
+// share is the inverse of what size does to a figure of which more is worse.
+func (m Metric) share(size float64) float64 {
+	if m.Absolute {
+		return size
+	}
+	return math.Expm1(size)
+}
+
 // alphaFail is the share of the false fails that each primary metric has at each
 // look: by Bonferroni's inequality, their sum bounds that of the job.
 func (r Rules) alphaFail() float64 {
@@ -115,11 +158,13 @@ type Round struct {
 	Baseline, Candidate map[string]float64
 	// BaselineAtLeast and CandidateAtLeast are the figures that are lower bounds.
 	BaselineAtLeast, CandidateAtLeast map[string]bool
+	// BaselineTried and CandidateTried count the operations behind the error rate.
+	BaselineTried, CandidateTried Tried
 }
 
 // NewRound returns the figures of the two runs of a round.
 func NewRound(number int, baseline, candidate *results.Run) Round {
-	r := Round{Number: number}
+	r := Round{Number: number, BaselineTried: newTried(baseline), CandidateTried: newTried(candidate)}
 	r.Baseline, r.BaselineAtLeast = baseline.BoundedFigures()
 	r.Candidate, r.CandidateAtLeast = candidate.BoundedFigures()
 	return r
@@ -140,18 +185,20 @@ func (r Rules) Judge(rounds []Round) []results.MetricVerdict {
 }
 
 func (r Rules) judgeMetric(m Metric, rounds []Round) results.MetricVerdict {
-	margin := r.Margins[m.Name]
-	if margin == 0 {
-		margin = m.Margin
-	}
 	v := results.MetricVerdict{
-		Name: m.Name, Unit: m.Unit, Higher: m.Higher, Primary: slices.Contains(r.Primary, m.Name), Margin: margin,
-		Verdict: results.NotMeasured,
+		Name: m.Name, Unit: m.Unit, Higher: m.Higher, Absolute: m.Absolute, Primary: slices.Contains(r.Primary, m.Name),
+		Margin: r.margin(m), Verdict: results.NotMeasured,
+	}
+	if m.Absolute {
+		r.judgeErrorRate(&v, rounds)
+		return v
 	}
 	var differences, baseline, candidate []float64
+	either := false
 	for _, round := range rounds {
 		b, okB := round.Baseline[m.Name]
 		c, okC := round.Candidate[m.Name]
+		either = either || okB || okC
 		if !okB || !okC || b <= 0 || c <= 0 {
 			continue
 		}
@@ -164,6 +211,9 @@ func (r Rules) judgeMetric(m Metric, rounds []Round) results.MetricVerdict {
 		differences, baseline, candidate = append(differences, d), append(baseline, b), append(candidate, c)
 	}
 	v.Rounds = len(differences)
+	if !either && len(rounds) > 0 && v.Primary && slices.Contains(r.Optional, m.Name) {
+		v.Primary, v.Note = false, leftOut
+	}
 	if len(differences) == 0 || len(differences) < len(rounds) {
 		return v
 	}
@@ -172,14 +222,21 @@ func (r Rules) judgeMetric(m Metric, rounds []Round) results.MetricVerdict {
 	if err != nil {
 		return v
 	}
-	applyShift(&v, shift, math.Log1p(margin))
-	v.Noise = math.Expm1(stats.Spread(differences))
-	v.Detectable = detectable(shift, r.alphaFail(), math.Log1p(margin))
+	applyShift(&v, m, shift)
+	_, deviation := stats.MeanAndDeviation(differences)
+	v.Noise = m.share(deviation)
 	return v
 }
 
-// applyShift turns a shift of logarithms into a verdict and shares.
-func applyShift(v *results.MetricVerdict, s stats.Shift, delta float64) {
+// leftOut is the note of an optional metric that no run of either side has.
+const leftOut = "left out: no run of either side has it"
+
+// margin returns the smallest change of a metric that matters.
+func (r Rules) margin(m Metric) float64 { return cmp.Or(r.Margins[m.Name], m.Margin) }
+
+// applyShift turns a shift of the scale of m.size into a verdict and shares.
+func applyShift(v *results.MetricVerdict, m Metric, s stats.Shift) {
+	delta := m.size(v.Margin)
 	switch {
 	case s.Lower > 0 && s.Estimate >= delta:
 		v.Verdict = results.Fail
@@ -198,45 +255,15 @@ func applyShift(v *results.MetricVerdict, s stats.Shift, delta float64) {
 	if v.CandidateAtLeast && v.Verdict == results.Pass || v.BaselineAtLeast && v.Verdict == results.Fail {
 		v.Verdict, v.Note = results.Inconclusive, "operations did not finish: what was measured is a lower bound"
 	}
-	v.Estimate = math.Expm1(s.Estimate)
-	share := func(bound float64) *float64 {
-		if math.IsInf(bound, 0) {
+	v.Estimate = m.share(s.Estimate)
+	bound := func(size float64) *float64 {
+		if math.IsInf(size, 0) {
 			return nil
 		}
-		b := math.Expm1(bound)
+		b := m.share(size)
 		return &b
 	}
-	v.Lower, v.Upper = share(s.Lower), share(s.Upper)
-}
-
-// detectable returns the smallest change that such a job fails nine times in ten. Its
-// lower bound must be above 0 and its estimate above the margin; how much both scatter
-// follows from the distance between them.
-func detectable(s stats.Shift, alpha, delta float64) float64 {
-	if math.IsInf(s.Lower, -1) {
-		return 0
-	}
-	width := s.Estimate - s.Lower
-	scatter := width / stats.NormalQuantile(1-alpha)
-	return math.Expm1(max(delta, width) + stats.NormalQuantile(0.9)*scatter)
-}
-
-// RoundsNeeded returns how many rounds a job needs to fail a change of the size effect
-// nine times in ten, where noise is the standard deviation of one round's difference.
-// Both are shares. It is 0 where more than [stats.MaxDifferences] are needed. The
-// signed-rank test needs 5 % more rounds than the t-test of normal differences.
-func (r Rules) RoundsNeeded(noise, effect float64) int {
-	alpha := r.alphaFail()
-	if !(alpha > 0 && alpha < 1) {
-		return 0 // rules from a file that no gate has had
-	}
-	sd, size := math.Log1p(noise), math.Log1p(effect)
-	z := stats.NormalQuantile(1-alpha) + stats.NormalQuantile(0.9)
-	n := max(math.Ceil(-math.Log2(alpha)), math.Ceil(1.05*math.Pow(z*sd/size, 2)))
-	if !(n <= stats.MaxDifferences) {
-		return 0
-	}
-	return int(n)
+	v.Lower, v.Upper = bound(s.Lower), bound(s.Upper)
 }
 
 // Decide joins the verdicts on the primary metrics into that of the job: fail if any
@@ -252,17 +279,25 @@ func Decide(metrics []results.MetricVerdict) (verdict, reason string) {
 			bounds = append(bounds, m.Name)
 		}
 	}
+	var reasons []string
+	add := func(why string, names []string) {
+		if len(names) > 0 {
+			reasons = append(reasons, why+strings.Join(names, ", "))
+		}
+	}
 	switch {
 	case len(names[results.Fail]) > 0:
 		return results.Fail, "worse by more than the margin: " + strings.Join(names[results.Fail], ", ")
-	case len(names[results.Pass]) == 0:
-		return results.Inconclusive, "nothing was measured that the verdict rests on"
-	case len(bounds) > 0:
-		return results.Inconclusive, "operations did not finish, so that only lower bounds are known: " + strings.Join(bounds, ", ")
-	case len(names[results.Inconclusive]) > 0:
-		return results.Inconclusive, "too few rounds, or too much noise, to tell: " + strings.Join(names[results.Inconclusive], ", ")
-	case len(names[results.NotMeasured]) > 0:
-		return results.Inconclusive, "not measured in every round: " + strings.Join(names[results.NotMeasured], ", ")
+	case len(names[results.Pass])+len(names[results.Inconclusive]) == 0:
+		add("no primary metric was measured in every round: ", names[results.NotMeasured])
+		return results.Inconclusive, cmp.Or(strings.Join(reasons, "; "), "no primary metric was measured")
+	}
+	add("operations did not finish, so that only lower bounds are known: ", bounds)
+	unclear := slices.DeleteFunc(names[results.Inconclusive], func(name string) bool { return slices.Contains(bounds, name) })
+	add("too few rounds, or too much noise, to tell: ", unclear)
+	add("not measured in every round: ", names[results.NotMeasured])
+	if len(reasons) > 0 {
+		return results.Inconclusive, strings.Join(reasons, "; ")
 	}
 	return results.Pass, "no primary metric is worse by its margin or more"
 }
@@ -284,29 +319,4 @@ const maxDropped = 0.20
 // biased selection.
 func TooManyDropped(dropped, counted int) bool {
 	return float64(dropped) > maxDropped*float64(dropped+counted)
-}
-
-// Void says why a round with this run does not count, and is empty where it does. It
-// depends neither on the side of the run nor on its figures.
-func Void(r *results.Run) string {
-	switch {
-	case r.Outcome != results.Completed:
-		return "a run was " + string(r.Outcome) + ": " + r.Reason
-	case r.Validity.Verdict == results.Invalid:
-		why := ""
-		for _, reason := range r.Validity.Reasons {
-			if reason.Severity == results.Invalid {
-				why = ": " + reason.Message
-			}
-		}
-		return "the generator was the limit" + why
-	}
-	if r.Server != nil && r.Resilience == nil { // faults change the leader on purpose
-		for _, m := range r.Server.Members {
-			if m.Growth["leader_changes"] > 0 {
-				return "the leader changed"
-			}
-		}
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -51,39 +52,113 @@ func (n *noise) own() float64 {
 	return v
 }
 
-// job plays rounds until there is a verdict. effects are by metric, as logarithms,
-// more being worse.
-func job(r *rand.Rand, rules Rules, scale func(metric string) float64, effects map[string]float64) string {
+// A failing is how operations of a simulated job fail: a share of them, which differs from
+// run to run (1 is a coefficient of variation of 1), and bursts, in which a run loses
+// burst of its operations.
+type failing struct {
+	operations      uint64 // of a run
+	baseline, share float64
+	spread          float64
+	often, burst    float64
+}
+
+// run draws a run's count.
+func (f failing) run(r *rand.Rand, share float64) Tried {
+	if f.spread > 0 {
+		share *= gamma(r, 1/f.spread/f.spread) * f.spread * f.spread
+	}
+	if r.Float64() < f.often {
+		share += f.burst * r.Float64()
+	}
+	return Tried{f.operations, uint64(min(poisson(r, share*float64(f.operations)), float64(f.operations)))}
+}
+
+// gamma draws from the gamma distribution with scale 1. (G. Marsaglia and W. W. Tsang,
+// "A simple method for generating gamma variables", 2000.)
+func gamma(r *rand.Rand, shape float64) float64 {
+	if shape < 1 {
+		return gamma(r, shape+1) * math.Pow(r.Float64(), 1/shape)
+	}
+	d := shape - 1.0/3
+	for {
+		x := r.NormFloat64()
+		v := math.Pow(1+x/math.Sqrt(9*d), 3)
+		if v > 0 && math.Log(r.Float64()) < x*x/2+d-d*v+d*math.Log(v) {
+			return d * v
+		}
+	}
+}
+
+// poisson draws from the Poisson distribution.
+func poisson(r *rand.Rand, mean float64) float64 {
+	if mean > 50 {
+		return math.Max(0, math.Round(mean+math.Sqrt(mean)*r.NormFloat64()))
+	}
+	n, p := -1.0, 1.0
+	for limit := math.Exp(-mean); p >= limit; n++ {
+		p *= r.Float64()
+	}
+	return n
+}
+
+// A world is what happens to the rounds of a simulated job.
+type world struct {
+	scale   func(metric string) float64
+	effects map[string]float64 // by metric, as logarithms, more being worse
+	failing failing
+	// periodic is what every other run suffers beside the noise, so that the machine's
+	// period is that of two rounds: the worst for an order in blocks.
+	periodic float64
+}
+
+// job plays rounds until there is a verdict.
+func (w world) job(r *rand.Rand, rules Rules) string {
+	_, verdict := w.play(r, rules)
+	return verdict
+}
+
+func (w world) play(r *rand.Rand, rules Rules) ([]results.MetricVerdict, string) {
 	sources := map[string]*noise{}
 	for _, name := range rules.Primary {
-		sources[name] = &noise{r: r, scale: scale(name)}
-	}
-	higher := map[string]bool{}
-	for _, m := range Metrics() {
-		higher[m.Name] = m.Higher
+		sources[name] = &noise{r: r, scale: w.scale(name)}
 	}
 	var rounds []Round
+	var block []int
 	for n := 1; ; n++ {
 		round := Round{Number: n, Baseline: map[string]float64{}, Candidate: map[string]float64{}}
-		candidateFirst := r.IntN(2) == 0
+		if len(block) == 0 {
+			block = r.Perm(6)
+		}
+		candidateFirst := block[0] < 3
+		block = block[1:]
 		for _, name := range rules.Primary {
+			if name == errorRate {
+				continue
+			}
 			sign := 1.0
-			if higher[name] {
+			if metric(name).Higher {
 				sign = -1
 			}
 			first, second := sources[name].next(), sources[name].next()
+			if n%2 == 0 {
+				first += w.periodic
+			} else {
+				second += w.periodic
+			}
 			if candidateFirst {
 				first, second = second, first
 			}
 			round.Baseline[name] = math.Exp(sign * first)
-			round.Candidate[name] = math.Exp(sign * (second + effects[name]))
+			round.Candidate[name] = math.Exp(sign * (second + w.effects[name]))
 		}
+		round.BaselineTried = w.failing.run(r, w.failing.baseline)
+		round.CandidateTried = w.failing.run(r, w.failing.baseline+w.failing.share)
 		rounds = append(rounds, round)
 		if !slices.Contains(rules.Looks, n) {
 			continue
 		}
-		if _, verdict, _, done := rules.Look(rounds); done {
-			return verdict
+		if metrics, verdict, _, done := rules.Look(rounds); done {
+			return metrics, verdict
 		}
 	}
 }
@@ -111,47 +186,170 @@ func jobs(n int, play func(r *rand.Rand) string) map[string]int {
 	return sum
 }
 
-// simulated is how many jobs the promises of docs/gates.md are tested with.
-const simulated = 20_000
+// long plays as many jobs as docs/gates.md prints.
+var long = flag.Bool("long", false, "simulate longer: 20,000 jobs for each promise of docs/gates.md, ten times as many probes")
+
+// simulated is how many jobs each promise of docs/gates.md is tested with.
+func simulated() int {
+	if *long {
+		return 20_000
+	}
+	return 2_000
+}
 
 // byMargin makes the noise of each metric so many times its margin.
 func byMargin(rules Rules, times float64) func(string) float64 {
-	return func(metric string) float64 { return times * math.Log1p(rules.Margins[metric]) }
+	return func(name string) float64 { return times * metric(name).size(rules.Margins[name]) }
 }
 
-// The promises of docs/gates.md: when nothing differs, at most 1 job in 100 fails,
-// however noisy the machine; when a metric is worse by its margin, at most 1 in 20
-// passes; when one is worse by twice its margin, 9 in 10 fail, if the noise is
-// at or below one and a half margins.
+// steadily is how operations fail where none does.
+var steadily = failing{operations: 50_000}
+
+// The promises of docs/gates.md under the default options. When nothing differs, at most 1
+// job in 100 fails, however noisy the machine and however failures come; when a metric
+// is worse by its margin, at most 1 in 20 passes; when one is worse by twice its margin,
+// 9 in 10 fail, if the noise is at or below one and a half margins.
 func TestGatePromises(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
-		t.Skip("plays 80,000 jobs")
+		t.Skip("plays tens of thousands of jobs")
 	}
 	rules := DefaultRules()
-	for _, times := range []float64{0.3, 1.5, 10} {
-		got := jobs(simulated, func(r *rand.Rand) string { return job(r, rules, byMargin(rules, times), nil) })
-		t.Logf("nothing differs, noise %v margins: %v", times, got)
-		if rate := float64(got[results.Fail]) / simulated; rate > 0.01 {
-			t.Errorf("noise of %v margins: %.4f of jobs fail when nothing differs", times, rate)
+	quick := rules
+	quick.Looks = rules.Looks[:1]
+	delta := func(name string) float64 { return metric(name).size(rules.Margins[name]) }
+	often := failing{operations: 50_000, baseline: 0.02, spread: 1, often: 0.1, burst: 0.5}
+	for _, p := range []struct {
+		name    string
+		rules   Rules
+		noise   float64
+		world   world
+		verdict string
+		atMost  float64 // the share of jobs with the verdict; or at least, where it is negative
+	}{
+		{"nothing differs, noise 0.3 margins", rules, 0.3, world{failing: steadily}, results.Fail, 0.01},
+		{"nothing differs, noise 1.5 margins", rules, 1.5, world{failing: steadily}, results.Fail, 0.01},
+		{"nothing differs, noise 10 margins", rules, 10, world{failing: steadily}, results.Fail, 0.01},
+		{"nothing differs, noise 10 margins, --quick", quick, 10, world{failing: steadily}, results.Fail, 0.01},
+		{"nothing differs, 2 % fail and in bursts", rules, 10, world{failing: often}, results.Fail, 0.01},
+		{"nothing differs, every other run slowed", rules, 0.1, world{failing: steadily, periodic: 0.3}, results.Fail, 0.01},
+		{"throughput worse by its margin", rules, 0.5,
+			world{failing: steadily, effects: map[string]float64{"throughput": 1.0001 * delta("throughput")}}, results.Pass, 0.05},
+		{"allocs worse by its margin", rules, 0.5,
+			world{failing: steadily, effects: map[string]float64{"allocs": 1.0001 * delta("allocs")}}, results.Pass, 0.05},
+		{"0.1 % fail", rules, 0.1, world{failing: failing{operations: 50_000, share: 0.001}}, results.Pass, 0.05},
+		{"0.1 % fail, of 500 a run", rules, 0.1, world{failing: failing{operations: 500, share: 0.001}}, results.Pass, 0.05},
+		{"0.1 % fail, of 500 a run, --quick", quick, 0.1, world{failing: failing{operations: 500, share: 0.001}}, results.Pass, 0.05},
+		{"0.1 % fail, unevenly", rules, 0.1, world{failing: failing{operations: 50_000, share: 0.001, spread: 1}}, results.Pass, 0.05},
+		{"throughput worse by twice its margin", rules, 1.5,
+			world{failing: steadily, effects: map[string]float64{"throughput": 2 * delta("throughput")}}, results.Fail, -0.90},
+		{"allocs worse by twice its margin", rules, 1.5,
+			world{failing: steadily, effects: map[string]float64{"allocs": 2 * delta("allocs")}}, results.Fail, -0.90},
+		{"0.3 % fail", rules, 1.5, world{failing: failing{operations: 50_000, share: 0.003}}, results.Fail, -0.90},
+		{"0.3 % fail, unevenly", rules, 1.5, world{failing: failing{operations: 50_000, share: 0.003, spread: 1}}, results.Fail, -0.90},
+	} {
+		p.world.scale = byMargin(rules, p.noise)
+		got := jobs(simulated(), func(r *rand.Rand) string { return p.world.job(r, p.rules) })
+		t.Logf("%s: %v", p.name, got)
+		rate := float64(got[p.verdict]) / float64(simulated())
+		// Of few jobs, the share may lie three standard deviations above the true one.
+		slack := 0.0
+		if !*long {
+			slack = 3 * math.Sqrt(math.Abs(p.atMost)*(1-math.Abs(p.atMost))/float64(simulated()))
+		}
+		if p.atMost > 0 && rate > p.atMost+slack || p.atMost < 0 && rate < -p.atMost-slack {
+			t.Errorf("%s: %.4f of jobs %s", p.name, rate, p.verdict)
 		}
 	}
-	for _, metric := range []string{"throughput", "allocs"} {
-		delta := math.Log1p(rules.Margins[metric])
-		got := jobs(simulated/4, func(r *rand.Rand) string {
-			return job(r, rules, byMargin(rules, 0.5), map[string]float64{metric: delta * 1.0001})
-		})
-		t.Logf("%s worse by its margin: %v", metric, got)
-		if rate := float64(got[results.Pass]) / (simulated / 4); rate > 0.05 {
-			t.Errorf("%s is worse by its margin, and %.4f of jobs pass", metric, rate)
-		}
-		got = jobs(simulated/4, func(r *rand.Rand) string {
-			return job(r, rules, byMargin(rules, 1.5), map[string]float64{metric: 2 * delta})
-		})
-		t.Logf("%s worse by twice its margin: %v", metric, got)
-		if rate := float64(got[results.Fail]) / (simulated / 4); rate < 0.90 {
-			t.Errorf("%s is worse by twice its margin, and only %.4f of jobs fail", metric, rate)
+}
+
+// A job of a thing with itself says how many rounds find a change, and any job which
+// change it would have found. A job with so many rounds, or with such a change, fails nine times
+// in ten.
+func TestGatePower(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("plays thousands of jobs")
+	}
+	pairs, names := 100, []string{"throughput", errorRate}
+	if *long {
+		pairs, names = 2000, []string{"throughput", "allocs", "p99", errorRate}
+	}
+	for _, looks := range [][]int{{12}, {12, 24}} {
+		rules := DefaultRules()
+		rules.Looks = looks
+		p := sharedPowers{powers: rules.powers()}
+		for _, name := range names {
+			for _, times := range []float64{0.6, 1.2} {
+				w := world{scale: byMargin(rules, times), failing: steadily}
+				found := jobs(pairs, func(r *rand.Rand) string { return p.detects(r, w, name) })
+				needed := jobs(pairs, func(r *rand.Rand) string { return p.finds(r, w, name) })
+				t.Logf("%s, noise %v margins, looks %v: detectable %v, rounds needed %v", name, times, looks, found, needed)
+				for what, got := range map[string]map[string]int{"detectable": found, "rounds needed": needed} {
+					n := float64(got[results.Pass] + got[results.Fail] + got[results.Inconclusive])
+					slack := 3 * math.Sqrt(0.09/n)
+					if rate := float64(got[results.Fail]) / n; n >= float64(pairs)/2 && rate < 0.9-slack {
+						t.Errorf("%s, noise %v margins, looks %v: %s: only %.3f of jobs fail", name, times, looks, what, rate)
+					}
+				}
+			}
 		}
 	}
+}
+
+// sharedPowers keeps the simulations of many jobs.
+type sharedPowers struct {
+	sync.Mutex
+	powers
+}
+
+// worsen makes one metric of a world worse by a share.
+func (w world) worsen(name string, share float64) world {
+	if name == errorRate {
+		w.failing.share = share
+		return w
+	}
+	w.effects = map[string]float64{name: metric(name).size(share)}
+	return w
+}
+
+// detects plays a job, and one that is as long with the change that it says it would
+// have found.
+func (p *sharedPowers) detects(r *rand.Rand, w world, name string) string {
+	rules := p.rules
+	m := w.metric(r, rules, name)
+	p.Lock()
+	size := p.detectable(m, m.Rounds)
+	p.Unlock()
+	if math.IsInf(size, 1) {
+		return "none"
+	}
+	// This look has its share of what was planned for all.
+	rules.FalseFail /= float64(len(rules.Looks))
+	rules.Looks = []int{m.Rounds}
+	m.Detectable = metric(name).share(size)
+	return w.worsen(name, math.Abs(m.LeastFound())).job(r, rules)
+}
+
+// finds plays a job, and one with as many rounds as it says it takes to find twice the
+// margin.
+func (p *sharedPowers) finds(r *rand.Rand, w world, name string) string {
+	rules := p.rules
+	m := w.metric(r, rules, name)
+	p.Lock()
+	n := p.needed(m, 2*m.Margin)
+	p.Unlock()
+	if n == 0 || n > 100 {
+		return "none"
+	}
+	rules.Looks = []int{n}
+	return w.worsen(name, 2*m.Margin).job(r, rules)
+}
+
+// metric plays a job and returns what it found of one metric.
+func (w world) metric(r *rand.Rand, rules Rules, name string) results.MetricVerdict {
+	metrics, _ := w.play(r, rules)
+	return metrics[slices.IndexFunc(metrics, func(m results.MetricVerdict) bool { return m.Name == name })]
 }
 
 // The noise of the promises is what it is called: its standard deviation, over a
@@ -178,6 +376,7 @@ func TestJudge(t *testing.T) {
 		var list []Round
 		for n := range 12 {
 			r := Round{Number: n + 1, Baseline: map[string]float64{}, Candidate: map[string]float64{}}
+			r.BaselineTried, r.CandidateTried = Tried{60_000, 0}, Tried{60_000, uint64(60_000 * change["error_rate"])}
 			for _, m := range Metrics() {
 				wobble := 1 + 0.001*math.Sin(float64(n*7+len(m.Name)))
 				r.Baseline[m.Name] = 100
@@ -197,19 +396,22 @@ func TestJudge(t *testing.T) {
 		"above the margin":   {map[string]float64{"allocs": 0.03}, results.Fail, "worse by more than the margin: allocs"},
 		"slower":             {map[string]float64{"throughput": -0.10}, results.Fail, "throughput"},
 		"faster":             {map[string]float64{"throughput": 0.50, "p99": -0.5}, results.Pass, ""},
+		"failing":            {map[string]float64{"error_rate": 0.01, "throughput": 0.5}, results.Fail, "error_rate"},
+		"a few failures":     {map[string]float64{"error_rate": 0.0005}, results.Pass, ""},
 		"a secondary metric": {map[string]float64{"wal_bytes": 0.5}, results.Pass, ""},
 	} {
 		metrics, verdict, reason, done := rules.Look(rounds(tc.change))
+		rules.AddDetectable(metrics)
 		if verdict != tc.want || !strings.Contains(reason, tc.reason) || !done {
 			t.Errorf("%s: %s (%s), want %s", name, verdict, reason, tc.want)
 		}
 		for _, m := range metrics {
 			c := tc.change[m.Name]
-			if m.Higher {
-				c = 1/(1+c) - 1
+			if change, _, _ := m.Change(); math.Abs(change-c) > 0.002 || math.Abs(m.LeastFound()) < m.Margin {
+				t.Errorf("%s: %s changed by %v, want %v; detectable %v", name, m.Name, change, c, m.Detectable)
 			}
-			if math.Abs(m.Estimate-c) > 0.002 || m.Detectable < m.Margin {
-				t.Errorf("%s: %s changed by %v, want %v; detectable %v", name, m.Name, m.Estimate, c, m.Detectable)
+			if c := tc.change[m.Name]; m.Higher && c != 0 && (m.Direction() == results.Worse) != (c < 0) {
+				t.Errorf("%s: a change of %s by %v is %s", name, m.Name, c, m.Direction())
 			}
 			if m.Name == "allocs" && c == 0.01 && m.Note != "worse, but by less than the margin" {
 				t.Errorf("%s: %s says %q", name, m.Name, m.Note)
@@ -233,7 +435,7 @@ func TestRulesValidate(t *testing.T) {
 		"needs a primary":      func(r *Rules) { r.Primary = nil },
 		"it takes 10":          func(r *Rules) { r.Looks = []int{6} },
 		"must be between 1":    func(r *Rules) { r.Looks = []int{24, 12} },
-		"positive share":       func(r *Rules) { r.Margins["p50"] = -1 },
+		"must be above 0 %":    func(r *Rules) { r.Margins["p50"] = -1 },
 		"false verdict":        func(r *Rules) { r.FalsePass = 0 },
 	} {
 		r := DefaultRules()
@@ -285,6 +487,7 @@ func TestJudgeLowerBounds(t *testing.T) {
 		var rounds []Round
 		for n := range 12 {
 			r := Round{Number: n + 1, Baseline: map[string]float64{}, Candidate: map[string]float64{}}
+			r.BaselineTried, r.CandidateTried = Tried{Ended: 60_000}, Tried{Ended: 60_000}
 			for _, m := range Metrics() {
 				r.Baseline[m.Name], r.Candidate[m.Name] = 100, 100*(1+0.001*math.Sin(float64(n)))
 			}

@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
@@ -10,18 +11,28 @@ import (
 )
 
 const (
-	probeErrors   = 0.01 // share of operations that may fail
-	probeAchieved = 0.99 // completed ÷ offered
+	probeErrors   = 0.01 // share of operations that may not complete
+	probeAchieved = 0.99 // acknowledged ÷ offered
 	probeBlocks   = 10   // stretches whose scatter gives the bounds
 	// ProbeAlpha is how often the bounds of a figure of a probe may miss it, on both
 	// sides together: a search makes a dozen probes, most of them near the limit.
 	ProbeAlpha = 0.01
+	// growthAlpha is how often a backlog that does not grow may look as if it did: in one
+	// of a hundred probes that keep up.
+	growthAlpha = 0.01
+	// growthLeast is the slowest growth of a backlog that counts, as a share of what is
+	// offered: less is within the share that need not be acknowledged.
+	growthLeast = 1 - probeAchieved
+	// growthPoints is how many seconds it takes to tell whether a backlog grows.
+	growthPoints = 5
 )
 
 // Probe judges a run at a fixed rate. The rate is sustained when the confidence bounds
-// of the run's figures are within the SLO, at most 1 % of the operations failed or were
-// not completed in time, and the backlog did not grow. alpha is how often the bounds may
-// miss: see [ProbeAlpha].
+// of the run's figures are within the SLO, at most 1 % of the operations did not
+// complete, at least 99 % of what was offered was acknowledged in time, and the backlog
+// did not grow. An SLO is judged on all arrivals: one that failed, was dropped or did
+// not finish is not within a bound of a time. alpha is how often the bounds may miss:
+// see [ProbeAlpha].
 func Probe(run Run, slo []Threshold, alpha float64) (verdict, reason string, err error) {
 	if run.Validity.Verdict == results.Invalid {
 		for _, r := range run.Validity.Reasons {
@@ -34,68 +45,94 @@ func Probe(run Run, slo []Threshold, alpha float64) (verdict, reason string, err
 	if void := Void(run.Run); void != "" {
 		return results.Unclear, void, nil
 	}
-	verdict, reason, err = judgeAccounts(run.Run, alpha)
-	if verdict == results.Overloaded || err != nil {
-		return verdict, reason, err
+	var worst probeVerdict
+	v, err := judgeErrors(run.Run, alpha)
+	if worst.add(v); err != nil || worst.verdict == results.Overloaded {
+		return worst.verdict, worst.reason, err
 	}
-	growth, lower, err := backlog(run)
-	if err != nil {
-		return "", "", err
-	}
-	if lower > 0 {
-		return results.Overloaded, fmt.Sprintf("the backlog grows by %.0f operations each second", growth), nil
+	v, err = judgeBacklog(run, alpha)
+	if worst.add(v); err != nil || worst.verdict == results.Overloaded {
+		return worst.verdict, worst.reason, err
 	}
 	for _, t := range slo {
-		v, why, err := judgeSLO(run, t, alpha)
-		if err != nil {
-			return "", "", err
-		}
-		switch {
-		case v == results.Overloaded:
-			return v, why, nil
-		case v == results.TooFew && verdict != results.TooFew, v == results.Unclear && verdict == results.Sustained:
-			verdict, reason = v, why
+		v, err := judgeSLO(run, t, alpha)
+		if worst.add(v); err != nil || worst.verdict == results.Overloaded {
+			return worst.verdict, worst.reason, err
 		}
 	}
-	return verdict, reason, nil
+	return worst.verdict, worst.reason, nil
 }
 
-// judgeAccounts judges the outcomes of all operations.
-func judgeAccounts(run *results.Run, alpha float64) (verdict, reason string, err error) {
+// probeVerdict is what one criterion of a probe says.
+type probeVerdict struct{ verdict, reason string }
+
+// add keeps the worse verdict of two. A probe with too few samples for one criterion is
+// so as a whole: a higher rate or a longer probe decides it.
+func (v *probeVerdict) add(other probeVerdict) {
+	rank := map[string]int{results.Sustained: 1, results.Unclear: 2, results.TooFew: 3, results.Overloaded: 4}
+	if rank[other.verdict] > rank[v.verdict] {
+		*v = other
+	}
+}
+
+func sustained() probeVerdict { return probeVerdict{verdict: results.Sustained} }
+
+// judgeErrors judges how many of all operations did not complete.
+func judgeErrors(run *results.Run, alpha float64) (probeVerdict, error) {
 	measured, err := run.Measured("")
 	if err != nil {
-		return "", "", err
+		return probeVerdict{}, err
 	}
-	before, err := run.Sum(
-		func(phase string) bool { return !run.Measures(phase) }, func(o *results.Operation) bool { return !o.Arrived })
-	if err != nil {
-		return "", "", err
+	if measured.Ended() == 0 {
+		return probeVerdict{results.TooFew, "no operation was offered"}, nil
 	}
-	offered, failed := float64(measured.Offered), float64(measured.Failed)
-	// Operations of the warm-up that complete late make up for those of the end.
-	done := float64(measured.Completed-measured.CompletedLate) + float64(before.CompletedLate)
-	if offered == 0 {
-		return results.TooFew, "no operation was offered", nil
+	n, failed := float64(measured.Ended()), float64(measured.NotCompleted())
+	least, _ := stats.ClopperPearson(failed, n, alpha)
+	switch {
+	case least > probeErrors:
+		return probeVerdict{results.Overloaded, fmt.Sprintf("%.1f %% of the operations failed, were dropped or did not finish",
+			100*measured.ErrorRate())}, nil
+	case measured.ErrorRate() > probeErrors:
+		return probeVerdict{results.TooFew, fmt.Sprintf("%.0f of %.0f operations failed, were dropped or did not finish", failed, n)}, nil
 	}
-	behind := max(0, offered-done-failed)
-	switch leastFailed, _ := stats.ClopperPearson(failed, offered, alpha); {
-	case leastFailed > probeErrors:
-		return results.Overloaded, fmt.Sprintf("%.1f %% of the operations failed", 100*failed/offered), nil
-	case failed > probeErrors*offered:
-		return results.TooFew, fmt.Sprintf("%.0f of %.0f operations failed", failed, offered), nil
-	}
-	switch leastBehind, _ := stats.ClopperPearson(behind, offered, alpha); {
-	case leastBehind > 1-probeAchieved:
-		return results.Overloaded, fmt.Sprintf("only %.1f %% of what was offered was done in time", 100-100*behind/offered), nil
-	case behind > (1-probeAchieved)*offered:
-		return results.TooFew, fmt.Sprintf("%.0f of %.0f operations were not done in time", behind, offered), nil
-	}
-	return results.Sustained, "", nil
+	return sustained(), nil
 }
 
-// backlog returns by how many operations per second the number that is queued or in
-// flight grows, with its lower bound: the slope of a line through the seconds.
-func backlog(run Run) (slope, lower float64, err error) {
+// judgeBacklog judges whether the cluster kept up with what was offered: by the growth
+// of the backlog from second to second, and by how much of what was offered was
+// acknowledged. A single stall at the end leaves a backlog that did not grow: it does
+// not decide.
+func judgeBacklog(run Run, alpha float64) (probeVerdict, error) {
+	measured, err := run.Measured("")
+	if err != nil {
+		return probeVerdict{}, err
+	}
+	offered := float64(measured.Offered)
+	behind := max(0, offered-float64(measured.Acknowledged()+measured.Failed))
+	least, _ := stats.ClopperPearson(min(behind, offered), offered, alpha)
+	growth, lower, err := backlogGrowth(run)
+	switch {
+	case err != nil:
+		return probeVerdict{}, err
+	case lower > 0 && growth*run.Length(run.Measures).Seconds() >= growthLeast*offered:
+		return probeVerdict{results.Overloaded, fmt.Sprintf("the backlog grows by %.0f operations each second", growth)}, nil
+	case least > 1-probeAchieved && run.Intervals == nil:
+		return probeVerdict{results.Overloaded, notInTime(behind, offered)}, nil
+	case least > 1-probeAchieved:
+		return probeVerdict{results.Unclear, notInTime(behind, offered)}, nil
+	case behind > (1-probeAchieved)*offered:
+		return probeVerdict{results.TooFew, fmt.Sprintf("%.0f of %.0f operations were not done in time", behind, offered)}, nil
+	}
+	return sustained(), nil
+}
+
+func notInTime(behind, offered float64) string {
+	return fmt.Sprintf("only %.1f %% of what was offered was done in time", 100-100*behind/offered)
+}
+
+// backlogGrowth returns by how many operations per second the number that is queued or
+// in flight grows, with its lower bound. Fewer than growthPoints seconds tell nothing.
+func backlogGrowth(run Run) (slope, lower float64, err error) {
 	if run.Intervals == nil {
 		return 0, 0, nil
 	}
@@ -107,84 +144,218 @@ func backlog(run Run) (slope, lower float64, err error) {
 		}
 		return nil
 	})
-	if err != nil || len(x) < 5 {
+	if err != nil || len(x) < growthPoints {
 		return 0, 0, err
 	}
-	// One-sided at 1 %: of a hundred probes that keep up, one looks otherwise.
-	slope, lower = stats.Slope(x, y, 0.01)
+	slope, lower = stats.Slope(x, y, growthAlpha)
 	return slope, lower, nil
 }
 
-// judgeSLO compares the confidence bounds of a figure with the SLO, or the figure itself
-// where it has no bounds.
-func judgeSLO(run Run, t Threshold, alpha float64) (verdict, reason string, err error) {
+// judgeSLO judges a bound of the SLO. A percentile, or the longest, of a time is judged
+// by the share of the arrivals that are not within the bound; windows are each compared
+// with it, and so is a figure of another kind, as it was measured.
+func judgeSLO(run Run, t Threshold, alpha float64) (probeVerdict, error) {
 	if err := t.find(run.Run); err != nil {
-		return "", "", err
+		return probeVerdict{}, err
 	}
 	s, err := t.total(run.Run)
 	if err != nil {
-		return "", "", err
+		return probeVerdict{}, err
 	}
-	p, ok := t.percentile()
-	if ok {
-		verdict, reason, few, err := t.judgeFew(s, p, alpha)
-		if few || err != nil {
-			return verdict, reason, err
-		}
+	p, isShare := t.share()
+	if t.Window > 0 {
+		return t.judgeWindows(run, s, p, isShare, alpha)
+	}
+	if isShare {
+		return t.judgeShare(run, s, p, alpha)
 	}
 	m, err := t.measure(s)
-	if err != nil {
-		return results.Unclear, err.Error(), nil
+	switch text := fmt.Sprintf("%s: it is %s", t.Text, t.print(m.value)); {
+	case err != nil:
+		return probeVerdict{results.Unclear, fmt.Sprintf("%s: %v", t.Text, err)}, nil
+	case t.holds(m.value) && !m.atLeast, t.holds(m.value) && !t.upper():
+		return sustained(), nil
+	case t.holds(m.value), m.atLeast && !t.upper():
+		return probeVerdict{results.Unclear, text + " or more: operations did not finish"}, nil
+	default:
+		return probeVerdict{results.Overloaded, text}, nil
 	}
-	low, high := m.value, m.value
-	if ok {
-		if low, high, err = t.bounds(run, s, p, alpha); err != nil {
-			return "", "", err
-		}
-	}
-	if m.atLeast {
-		high = math.Inf(1)
-	}
-	text := fmt.Sprintf("%s: between %s and %s", t.Text, t.print(low), t.print(high))
-	switch {
-	case t.holds(low) && t.holds(high):
-		return results.Sustained, "", nil
-	case !t.holds(low) && !t.holds(high):
-		return results.Overloaded, text, nil
-	}
-	return results.Unclear, text, nil
 }
 
-// judgeFew judges a percentile that is not resolved, by how many operations are slower
-// than the threshold. few says that it is not.
-func (t Threshold) judgeFew(s stretch, p, alpha float64) (verdict, reason string, few bool, err error) {
-	all, unfinished := s.ResponseTime, s.UnfinishedResponseTime
-	if all.Resolved(p) {
-		return "", "", false, nil
+// upper reports whether the threshold is an upper bound.
+func (t Threshold) upper() bool { return t.Comparison == "<" || t.Comparison == "<=" }
+
+// share returns the percentile of a time of which the threshold is an upper bound: 100
+// for the longest.
+func (t Threshold) share() (p float64, ok bool) {
+	isTime, _ := thresholdMetric(t.Metric)
+	if _, point, _ := strings.Cut(t.Metric, "."); isTime && t.upper() {
+		if point == "max" {
+			return 100, true
+		}
+		n, err := fmt.Sscanf(point, "p%g", &p)
+		return p, err == nil && n == 1
 	}
-	h, err := all.Histogram()
+	return 0, false
+}
+
+// judgeWindows wants each window within the bound, and the arrivals as a whole not to
+// exceed it.
+func (t Threshold) judgeWindows(run Run, s stretch, p float64, isShare bool, alpha float64) (probeVerdict, error) {
+	if run.Intervals == nil {
+		return probeVerdict{results.Unclear, t.Text + ": the seconds of the run are not known"}, nil
+	}
+	checks, err := CheckThresholds(run.Run, []Threshold{t}, run.Intervals)
 	if err != nil {
-		return "", "", false, err
+		return probeVerdict{}, err
 	}
-	within := int64(0)
-	for _, bar := range h.Distribution() {
-		if bar.Count > 0 && t.holds(float64(bar.To)) {
-			within += bar.Count
+	if isShare {
+		if v, err := t.judgeShare(run, s, p, alpha); err != nil || v.verdict == results.Overloaded {
+			return v, err
 		}
 	}
-	// Unfinished operations may be slower than their lower bounds.
-	n := float64(all.Count)
-	slower := n - math.Max(0, float64(within-unfinished.Count))
-	least, most := stats.ClopperPearson(slower, n, alpha)
-	text := fmt.Sprintf("%s: %.0f of %.0f operations are slower", t.Text, slower, n)
-	upper := t.Comparison == "<" || t.Comparison == "<="
-	switch allowed := 1 - p/100; {
-	case upper && most <= allowed:
-		return results.Sustained, "", true, nil
-	case upper && least > allowed && unfinished.Count == 0:
-		return results.Overloaded, text, true, nil
+	switch c := checks[0]; c.Verdict {
+	case results.Pass:
+		return sustained(), nil
+	case results.Fail:
+		return probeVerdict{results.Overloaded, fmt.Sprintf("%s: %d of %d windows exceed it, the worst with %s",
+			t.Text, c.Failed, c.Windows, t.print(c.Value))}, nil
+	default:
+		return probeVerdict{results.TooFew, t.Text + ": " + c.Reason}, nil
 	}
-	return results.TooFew, text, true, nil
+}
+
+// judgeShare judges by the share of the arrivals that are slower than the bound or did
+// not complete: the percentile p is within the bound where the share is at most 1 − p.
+func (t Threshold) judgeShare(run Run, s stretch, p, alpha float64) (probeVerdict, error) {
+	whole, err := t.count(s.Operation)
+	if err != nil {
+		return probeVerdict{}, err
+	}
+	allowed := 1 - p/100
+	text := fmt.Sprintf("%s: %.0f of %.0f operations are slower or did not complete", t.Text, whole.slower, whole.arrivals)
+	if p == 100 { // of the longest, there are no bounds
+		switch {
+		case whole.arrivals == 0:
+			return probeVerdict{results.TooFew, text}, nil
+		case whole.slower == 0:
+			return sustained(), nil
+		case whole.slower == whole.open:
+			return probeVerdict{results.Unclear, text}, nil
+		}
+		return probeVerdict{results.Overloaded, text}, nil
+	}
+	least, most := 0.0, 1.0
+	if whole.arrivals > 0 {
+		if least, most, err = t.shareBounds(run, s.Operation, whole, p, alpha); err != nil {
+			return probeVerdict{}, err
+		}
+	}
+	switch {
+	case most <= allowed:
+		return sustained(), nil
+	case least > allowed:
+		return probeVerdict{results.Overloaded, text + t.bounds(least, most)}, nil
+	case !resolvedShare(whole, p):
+		return probeVerdict{results.TooFew, text}, nil
+	}
+	return probeVerdict{results.Unclear, text + t.bounds(least, most)}, nil
+}
+
+func (t Threshold) bounds(least, most float64) string {
+	return fmt.Sprintf(" (between %.3g and %.3g %%)", 100*least, 100*most)
+}
+
+// leastBeyond is how many operations are expected to lie beyond a percentile before it
+// is judged by the scatter of stretches of the run.
+const leastBeyond = 10
+
+// counted is how many arrivals there were and how many of them are not within a bound:
+// slower, or without an answer. open are those whose true time is not known and may be
+// within it yet.
+type counted struct{ arrivals, slower, open float64 }
+
+// times returns the times that a threshold is about, and which of them are lower bounds.
+func (t Threshold) times(o results.Operation) (times, unfinished results.Latency) {
+	switch name, _, _ := strings.Cut(t.Metric, "."); name {
+	case "response_time":
+		return o.ResponseTime, o.UnfinishedResponseTime
+	case "all_response_time":
+		return o.AllResponseTime, o.UnfinishedResponseTime
+	case "service_time":
+		return o.ServiceTime, results.Latency{}
+	default:
+		return o.QueueTime, results.Latency{}
+	}
+}
+
+// arrivals returns how many operations there were, with an answer or without. Of a
+// document without outcomes, the times are all there is.
+func arrivals(o results.Operation, times results.Latency) float64 {
+	return max(float64(o.Ended()), float64(times.Count))
+}
+
+// count counts the arrivals of an operation.
+func (t Threshold) count(o results.Operation) (counted, error) {
+	times, unfinished := t.times(o)
+	within, err := times.CountBelow(int64(t.Value))
+	if err != nil {
+		return counted{}, err
+	}
+	open, err := unfinished.CountBelow(int64(t.Value))
+	if err != nil {
+		return counted{}, err
+	}
+	all := arrivals(o, times)
+	return counted{arrivals: all, slower: max(0, all-float64(within-open)), open: float64(open)}, nil
+}
+
+// shareBounds returns the bounds of the share of arrivals that are not within the
+// threshold: those of independent arrivals (Clopper and Pearson's), or, where they are
+// wider, those from the scatter of tenths of the run, as slow operations come together:
+// see [stats.Woodruff]. So they are never of zero width. Where the percentile is resolved
+// but nothing is known of the tenths, there is no upper bound.
+func (t Threshold) shareBounds(run Run, o results.Operation, whole counted, p, alpha float64) (least, most float64, err error) {
+	least, _ = stats.ClopperPearson(whole.slower-whole.open, whole.arrivals, alpha)
+	_, most = stats.ClopperPearson(whole.slower, whole.arrivals, alpha)
+	if !resolvedShare(whole, p) {
+		return least, most, nil
+	}
+	covers := func(phase string) bool { return t.covers(run.Run, phase) }
+	blocks, err := series{run, o, covers}.blocks(max((run.Length(covers) / probeBlocks).Truncate(time.Second), time.Second))
+	if err != nil || len(blocks) < leastBlocks {
+		return least, 1, err
+	}
+	// The percentile of all arrivals, of which those without a time are the slowest.
+	times, _ := t.times(o)
+	at := int64(t.Value)
+	if rank := p * whole.arrivals / float64(times.Count); rank < 100 {
+		at = int64(times.Percentile(rank).Time)
+	}
+	var shares []float64
+	for _, b := range blocks {
+		times, _ := t.times(b)
+		n, err := countAtMost(times, at)
+		if err != nil {
+			return 0, 1, err
+		}
+		if all := arrivals(b, times); all > 0 {
+			shares = append(shares, float64(n)/all)
+		}
+	}
+	if len(shares) < leastBlocks {
+		return least, 1, nil
+	}
+	lower, upper := stats.Woodruff(p, shares, alpha)
+	least = min(least, (whole.slower-whole.open)/whole.arrivals-(p-lower)/100)
+	most = max(most, whole.slower/whole.arrivals+(upper-p)/100)
+	return max(least, 0), min(most, 1), nil
+}
+
+// resolvedShare reports whether enough operations lie beyond a percentile to judge it by
+// the scatter of tenths of the run.
+func resolvedShare(whole counted, p float64) bool {
+	return whole.arrivals*(1-p/100) >= leastBeyond*(1-1e-9)
 }
 
 func (t Threshold) print(v float64) string {
@@ -192,26 +363,4 @@ func (t Threshold) print(v float64) string {
 		return time.Duration(v).Round(time.Microsecond).String()
 	}
 	return fmt.Sprintf("%.4g", v)
-}
-
-// percentile returns the percentile of the response time that the threshold is about,
-// if it is about one.
-func (t Threshold) percentile() (p float64, ok bool) {
-	n, err := fmt.Sscanf(t.Metric, "response_time.p%g", &p)
-	return p, err == nil && n == 1
-}
-
-// bounds returns those of a percentile, from blocks of a tenth of the run.
-func (t Threshold) bounds(run Run, s stretch, p, alpha float64) (low, high float64, err error) {
-	length := (s.length / probeBlocks).Truncate(time.Second)
-	f, err := series{run, s.Operation, func(phase string) bool {
-		return t.covers(run.Run, phase)
-	}}.percentile(p, max(length, time.Second), alpha)
-	if err != nil {
-		return 0, 0, err
-	}
-	if math.IsNaN(f.down) || math.IsNaN(f.up) {
-		return 0, math.Inf(1), nil
-	}
-	return f.value * math.Exp(-f.down), f.value * math.Exp(f.up), nil
 }

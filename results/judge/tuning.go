@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 // [results.Resilience] are left out.
 func AddRuns(t *results.Tried, runs ...*results.Run) {
 	figures, unresolved := map[string][]float64{}, map[string]bool{}
-	outages := map[string][]results.Unavailability{}
+	outages := map[string][]detected{}
 	for _, run := range runs {
 		r := run.Resilience
 		if r == nil {
@@ -45,7 +46,7 @@ func AddRuns(t *results.Tried, runs ...*results.Run) {
 			t.Finding = r.Finding
 		}
 		for _, u := range r.Outages {
-			outages[u.Fault] = append(outages[u.Fault], u)
+			outages[u.Fault] = append(outages[u.Fault], detected{u, r.Late})
 		}
 	}
 	for name, median := range map[string]*float64{"p50": &t.P50, "p99": &t.P99} {
@@ -63,27 +64,44 @@ func AddRuns(t *results.Tried, runs ...*results.Run) {
 	addFaults(t, outages)
 }
 
+// detected is an outage with the shortest that its run could detect: no arrival is late
+// before that.
+type detected struct {
+	results.Unavailability
+	least time.Duration
+}
+
 // addFaults summarises the outages by the fault that caused them.
-func addFaults(t *results.Tried, outages map[string][]results.Unavailability) {
-	var lost []time.Duration
+func addFaults(t *results.Tried, outages map[string][]detected) {
+	var lost []detected
 	for _, fault := range slices.Sorted(maps.Keys(outages)) {
-		var lengths []time.Duration
-		open := 0
-		for _, u := range outages[fault] {
-			lengths = append(lengths, u.Length)
-			if u.Open {
-				open++
-			}
-		}
-		times := results.NewFaultTimes(fault, lengths)
-		times.Open = open
-		t.Faults = append(t.Faults, times)
+		t.Faults = append(t.Faults, faultTimes(fault, outages[fault]))
 		if slices.Contains(results.LostLeader(), fault) {
-			lost = append(lost, lengths...)
+			lost = append(lost, outages[fault]...)
 		}
 	}
-	failover := results.NewFaultTimes("", lost)
-	t.Failover, t.FailoverP99 = float64(failover.P50), float64(failover.P99)
+	failover := faultTimes("", lost)
+	t.Failover, t.FailoverP99, t.FailoverBelow = float64(failover.P50), float64(failover.P99), 0
+	if failover.P50 == 0 {
+		t.FailoverBelow = float64(failover.Below)
+	}
+}
+
+func faultTimes(fault string, outages []detected) results.FaultTimes {
+	var lengths []time.Duration
+	open, undetected, below := 0, 0, time.Duration(0)
+	for _, u := range outages {
+		lengths = append(lengths, u.Length)
+		if u.Open {
+			open++
+		}
+		if u.Length == 0 {
+			undetected, below = undetected+1, max(below, u.least)
+		}
+	}
+	times := results.NewFaultTimes(fault, lengths)
+	times.Open, times.Undetected, times.Below = open, undetected, below
+	return times
 }
 
 // electionRate returns the 95 % upper bound of elections per hour.
@@ -108,11 +126,13 @@ func steady(t *results.Tried) bool {
 	return t.Finding == "" && t.Elections == 0 && t.P99 > 0 && !slices.Contains(t.AtLeast, "p99")
 }
 
-// dominates reports whether t is as good as other in all respects and better in one.
+// dominates reports whether t is as good as other in all respects and better in one. Of a
+// failover that could not be detected, all lengths are possible that it may have had.
 func dominates(t, other *results.Tried) bool {
 	asGood, better := true, false
 	for _, c := range []struct{ mine, theirs, equal float64 }{
-		{t.P99, other.P99, equalTime}, {t.Failover, other.Failover, equalFailover}, {t.Figures["cpu"], other.Figures["cpu"], equalCPU},
+		{t.P99, other.P99, equalTime}, {max(t.Failover, t.FailoverBelow), other.Failover, equalFailover},
+		{t.Figures["cpu"], other.Figures["cpu"], equalCPU},
 	} {
 		asGood = asGood && c.mine <= c.theirs*(1+c.equal)
 		better = better || c.mine*(1+c.equal) < c.theirs
@@ -144,12 +164,12 @@ func Tuning(document *results.Tuning) {
 		x := &t.Tried[i]
 		switch {
 		case !steady(x), t.breaksRules(x) != "" && !x.Default:
-		case base != nil && steady(base) && x.P99 > base.P99*(1+equalTime):
+		case base != nil && base.P99 > 0 && !slices.Contains(base.AtLeast, "p99") && x.P99 > base.P99*(1+equalTime):
 		case best == nil || t.measure(x) < t.measure(best):
 			best = x
 		}
 	}
-	if base != nil && steady(base) && best != nil && t.measure(best)*(1+t.equal()) > t.measure(base) {
+	if base != nil && steady(base) && best != nil && !t.faster(best, base) {
 		best = base
 	}
 	if best == nil {
@@ -160,7 +180,8 @@ func Tuning(document *results.Tuning) {
 	}
 	for i := range t.Tried {
 		x := &t.Tried[i]
-		if best != nil && x.Name != best.Name && t.measure(x) < t.measure(best) {
+		impossible := x.Finding != "" && len(x.Runs) == 0
+		if best != nil && x.Name != best.Name && (impossible || t.measure(x) < t.measure(best)) {
 			if why := t.against(x, base); why != "" {
 				t.Reasons = append(t.Reasons, "not "+x.Name+": "+why)
 			}
@@ -169,12 +190,28 @@ func Tuning(document *results.Tuning) {
 }
 
 // measure returns the figure that decides among settings that are otherwise equal: less
-// is better.
+// is better. A failover that could not be detected counts as what it was shorter than,
+// one that was not measured as endless.
 func (t *tuning) measure(x *results.Tried) float64 {
-	if t.Failover && x.Failover > 0 {
+	switch {
+	case !t.Failover:
+		return x.P99
+	case x.Failover > 0:
 		return x.Failover
+	case x.FailoverBelow > 0:
+		return x.FailoverBelow
 	}
-	return x.P99
+	return math.Inf(1)
+}
+
+// faster reports whether settings are better than the defaults by more than what counts
+// as equal, whatever the defaults' failover was that could not be detected.
+func (t *tuning) faster(x, base *results.Tried) bool {
+	if t.Failover && base.Failover == 0 && base.FailoverBelow > 0 {
+		return false
+	}
+	mine := t.measure(x)
+	return !math.IsInf(mine, 1) && mine*(1+t.equal()) <= t.measure(base)
 }
 
 func (t *tuning) equal() float64 {
@@ -188,10 +225,15 @@ func (t *tuning) reason(best, base *results.Tried) {
 	add := func(format string, args ...any) { t.Reasons = append(t.Reasons, fmt.Sprintf(format, args...)) }
 	ms := func(ns float64) time.Duration { return time.Duration(ns).Round(time.Millisecond) }
 	switch {
+	case best.Default && t.Failover && best.Failover == 0 && best.FailoverBelow > 0:
+		add("the defaults stay: their failover is not detectable, and nothing can be shown to be faster: "+
+			"it is shorter than %v, before which no arrival counts as late", ms(best.FailoverBelow))
 	case best.Default && t.Failover:
 		add("the defaults are best: nothing else that kept steady within the rules fails over faster by %.0f %% or more", 100*equalFailover)
 	case best.Default:
 		add("the defaults are best: nothing else has a p99 that is lower by %.0f %% or more", 100*equalTime)
+	case t.Failover && base != nil && base.Failover > 0 && best.Failover == 0:
+		add("its failover is not detectable, being shorter than %v; the defaults fail over in %v", ms(best.FailoverBelow), ms(base.Failover))
 	case t.Failover && base != nil && base.Failover > 0:
 		add("it fails over in %v, the defaults in %v", ms(best.Failover), ms(base.Failover))
 	case base != nil:
@@ -260,37 +302,4 @@ func (t *tuning) breaksRules(x *results.Tried) string {
 		broken = append(broken, fmt.Sprintf("an election timeout of %v is less than ten round trips of %v", x.Election, t.RTT))
 	}
 	return strings.Join(broken, "; ")
-}
-
-// TuningComparison sets the text of the comparison of the recommended settings with the
-// defaults. failover says that faults were injected.
-func TuningComparison(c *results.TuningComparison, failover bool) {
-	var parts []string
-	for _, m := range c.Metrics {
-		if !m.Primary || m.Verdict == results.NotMeasured {
-			continue
-		}
-		word := "as good"
-		switch {
-		case m.Estimate > equalChange(m.Name):
-			word = "worse"
-		case m.Estimate < -equalChange(m.Name):
-			word = "better"
-		}
-		parts = append(parts, fmt.Sprintf("%s %s (%+.0f %%)", m.Name, word, 100*m.Estimate))
-	}
-	c.Text = "measured again in turns with the defaults: " + strings.Join(parts, ", ")
-	if c.Elections > 0 {
-		c.Text += fmt.Sprintf("; %.0f elections that nobody asked for", c.Elections)
-	} else if failover {
-		c.Text += "; no election that nobody asked for"
-	}
-}
-
-// equalChange returns the change of a metric that counts as equal.
-func equalChange(metric string) float64 {
-	if metric == "failover" {
-		return equalFailover
-	}
-	return equalTime
 }

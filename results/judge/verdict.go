@@ -38,17 +38,20 @@ func RunVerdict(run *results.Run, texts []string, intervals Intervals) (*results
 }
 
 // HistoryVerdict looks for changes in the runs of a directory. skipped are results that
-// could not be read.
-func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, margins map[string]float64) *results.Verdict {
+// could not be read. Rules that cannot be applied to the runs are an error.
+func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, rules *HistoryRules) (*results.Verdict, error) {
+	if err := rules.check(runs); err != nil {
+		return nil, err
+	}
 	v := &results.Verdict{
 		Schema: results.VerdictSchema, Gate: "history", Workload: dir, Started: time.Now().Round(0),
-		Verdict: results.Pass, Reason: "no figure is worse by its margin than before its last change",
+		Verdict: results.Pass, Reason: "no figure is worse by its margin than at its best level",
 	}
 	for _, err := range skipped {
 		v.Warnings = append(v.Warnings, results.Warning{Code: "left-out", Message: err.Error()})
 	}
 	var err error
-	v.Changes, err = HistoryChanges(runs, margins)
+	v.Changes, err = HistoryChanges(runs, rules)
 	v.Ended = time.Now().Round(0)
 	var alerts []string
 	for _, c := range v.Changes {
@@ -62,5 +65,5 @@ func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, marg
 	case len(alerts) > 0:
 		v.Verdict, v.Reason = results.Fail, "worse by the margin or more: "+strings.Join(alerts, ", ")
 	}
-	return v
+	return v, nil
 }

@@ -1,11 +1,6 @@
 package stats
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
-)
+import "gonum.org/v1/gonum/stat/distuv"
 
 // ClopperPearson returns the bounds of a share of which k of n were seen. Each bound
 // is on the wrong side of the true share with probability alpha/2 at most. (C. J.
@@ -39,20 +34,4 @@ func PoissonUpper(events, alpha float64) float64 {
 func Woodruff(p float64, shares []float64, alpha float64) (lower, upper float64) {
 	_, half := MeanInterval(shares, alpha)
 	return max(p-100*half, 0), min(p+100*half, 100)
-}
-
-// Slope returns the slope of the least-squares line through the points (x, y), and a
-// lower bound that is above the true slope with probability alpha, when the residuals
-// are independent and normal. It needs three points. (R. A. Fisher, "The goodness of
-// fit of regression formulae", 1922.)
-func Slope(x, y []float64, alpha float64) (slope, lower float64) {
-	intercept, slope := stat.LinearRegression(x, y, nil, false)
-	n := float64(len(x))
-	sxx := stat.Variance(x, nil) * (n - 1)
-	var residual float64
-	for i := range x {
-		d := y[i] - intercept - slope*x[i]
-		residual += d * d
-	}
-	return slope, slope - StudentQuantile(1-alpha, len(x)-2)*math.Sqrt(residual/(n-2)/sxx)
 }

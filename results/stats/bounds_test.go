@@ -28,32 +28,23 @@ func TestBoundsTable(t *testing.T) {
 	slope, lower := Slope([]float64{0, 1, 2, 3, 4}, []float64{1, 3, 5, 7, 9}, 0.01)
 	near("slope of a line", slope, 2)
 	near("its bound", lower, 2)
-	near("spread of an outlier", Spread([]float64{-1, 0, 1, 1000, 0}), 1/NormalQuantile(0.75))
 }
 
 // The bounds miss the truth about as often as they say.
 func TestBoundsHold(t *testing.T) {
 	const trials = 2000
 	r := rand.New(rand.NewPCG(1, 7))
-	var slopes, means float64
+	var means float64
 	for range trials {
-		var x, y []float64
-		for i := range 12 {
-			x, y = append(x, float64(i)), append(y, 3+0.5*float64(i)+r.NormFloat64())
-		}
-		if _, lower := Slope(x, y, 0.05); lower > 0.5 {
-			slopes++
-		}
-		for i := range y {
-			y[i] -= 0.5 * x[i]
+		var y []float64
+		for range 12 {
+			y = append(y, 3+r.NormFloat64())
 		}
 		if mean, half := MeanInterval(y, 0.05); math.Abs(mean-3) > half {
 			means++
 		}
 	}
-	for name, missed := range map[string]float64{"slope": slopes / trials, "mean": means / trials} {
-		if missed < 0.035 || missed > 0.065 {
-			t.Errorf("the bound of the %s misses the truth in %.3f of %d trials, want 0.05", name, missed, trials)
-		}
+	if missed := means / trials; missed < 0.035 || missed > 0.065 {
+		t.Errorf("the bound of the mean misses the truth in %.3f of %d trials, want 0.05", missed, trials)
 	}
 }

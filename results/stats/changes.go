@@ -1,127 +1,236 @@
 package stats
 
-import (
-	"math"
-	"slices"
-
-	"gonum.org/v1/gonum/stat/distuv"
-)
+import "math"
 
 // MinSide is the smallest number of values on either side of a change.
 const MinSide = 5
 
-// changeP is the largest p-value of a change.
-const changeP = 0.001
+// changeWindow is how many values a split looks back: older ones of the same level add
+// little, and the work for each value stays bounded.
+const changeWindow = 100
 
-// ChangePoints returns the indices at which the level of a series changes, each that
-// of the first value of the new level, in rising order. The method is E-divisive means
-// with Welch's t-test in place of permutations, so that the same series always has the
-// same changes, as in Apache Otava: a stretch is split where its two sides differ most,
-// for as long as they differ significantly, and splits that later ones have made
-// insignificant are removed. A change has at least [MinSide] values on either side and
-// p ≤ 0.001. (D. S. Matteson and N. A. James, "A nonparametric approach for multiple
-// change point analysis of multivariate data", 2014.)
-func ChangePoints(series []float64) []int {
-	points := splits(series, 0, len(series))
-	slices.Sort(points)
-	for len(points) > 0 {
-		weakest, most := -1, changeP
-		for i := range points {
-			from, to := neighbours(points, i, len(series))
-			if p := Welch(series[from:points[i]], series[points[i]:to]); p > most {
-				weakest, most = i, p
-			}
-		}
-		if weakest < 0 {
-			break
-		}
-		points = slices.Delete(points, weakest, weakest+1)
-	}
-	return points
+// A Change is a point at which the level of a series changes.
+type Change struct {
+	// At is the index of the first value of the new level.
+	At int
+	// P is the probability that a series in which nothing changes ever shows a change as
+	// clear as this one, at any split and after any of its values.
+	P float64
 }
 
-// neighbours returns the bounds of the stretches before and after a change.
-func neighbours(points []int, i, end int) (from, to int) {
-	to = end
-	if i > 0 {
-		from = points[i-1]
-	}
-	if i+1 < len(points) {
-		to = points[i+1]
-	}
-	return from, to
-}
-
-// splits divides a stretch for as long as its two sides differ.
-func splits(series []float64, from, to int) []int {
-	at := bestSplit(series[from:to])
-	if at < 0 || Welch(series[from:from+at], series[from+at:to]) > changeP {
-		return nil
-	}
-	at += from
-	return slices.Concat(splits(series, from, at), []int{at}, splits(series, at, to))
-}
-
-// bestSplit returns the split with the largest energy distance between the two sides,
-// weighted by their sizes, or −1 where there are too few values for two sides, or where
-// all are the same: rounding would tell their means apart.
-func bestSplit(x []float64) int {
-	n := len(x)
-	if n < 2*MinSide || slices.Min(x) == slices.Max(x) {
-		return -1
-	}
-	// Sums of distances between the sides, and within each, as the split moves.
-	var between, left, right float64
-	for i := range n {
-		for j := range i {
-			right += math.Abs(x[i] - x[j])
-		}
-	}
-	best, most := -1, math.Inf(-1)
-	for at := 1; at < n; at++ {
-		moved := x[at-1]
-		for i, v := range x {
-			d := math.Abs(v - moved)
-			switch {
-			case i < at-1: // was between
-				between -= d
-				left += d
-			case i >= at:
-				right -= d
-				between += d
-			}
-		}
-		if at < MinSide || n-at < MinSide {
+// ChangePoints returns the changes of level of a series, the first one first, whose P is
+// at most level. It goes through the series as if it were judged after each value, so a
+// change that was found stays whatever follows (its place may move by up to [MinSide]
+// values), and the same series always has the same changes. After each value, every split of the values since the last
+// change with at least [MinSide] on either side is compared by the exact one-sided
+// Mann–Whitney test, in both directions; values that are equal count against a change.
+// The smallest probability p of all splits of n values counts as P = n(n+1)p. The sum of
+// 1/n(n+1) is finite, which bounds the probability over all looks; that the sum over the
+// splits of a look is bounded, too, is shown by simulation (TestChangePointsLevel). The
+// test uses the order of the values alone, so this holds for any distribution of noise,
+// provided that the values do not depend on each other.
+//
+// The test over all splits is A. N. Pettitt's ("A non-parametric approach to the
+// change-point problem", 1979); going on from each change is binary segmentation, as in
+// Apache Otava. level must be at most 0.05.
+func ChangePoints(series []float64, level float64) []Change {
+	var changes []Change
+	var s splits
+	from := 0
+	for i := 0; i < len(series); i++ {
+		s.add(series[i])
+		n := i + 1 - from
+		looks := float64(n) * float64(n+1)
+		at, p := s.best(level / looks)
+		if at == 0 {
 			continue
 		}
-		a, b := float64(at), float64(n-at)
-		q := a * b / (a + b) * (2*between/(a*b) - left/(a*(a-1)/2) - right/(b*(b-1)/2))
-		if q > most {
-			best, most = at, q
+		from = i + 1 - len(s.values) + at
+		changes = append(changes, Change{At: from, P: p * looks})
+		i, s = from-1, splits{}
+	}
+	for i := range changes {
+		from, to := 0, len(series)
+		if i > 0 {
+			from = changes[i-1].At
+		}
+		if i+1 < len(changes) {
+			to = changes[i+1].At
+		}
+		changes[i].At = place(series, from, changes[i].At, to)
+	}
+	return changes
+}
+
+// place returns the index near at that splits the values of two levels, from and to,
+// best: the one with the smallest sum of distances to the median of its side. A change is
+// found when few of its values are there, and often a value or two too early.
+func place(series []float64, from, at, to int) int {
+	const reach = MinSide
+	best, least := at, math.Inf(1)
+	start, end := max(from, at-changeWindow/2), min(to, at+changeWindow/2)
+	for k := max(from+MinSide, at-reach); k <= min(to-MinSide, at+reach); k++ {
+		if d := distances(series[start:k]) + distances(series[k:end]); d < least {
+			best, least = k, d
 		}
 	}
 	return best
 }
 
-// Welch returns the two-sided p-value of Welch's t-test: the probability that the
-// means of two samples differ as much as they do, when both are drawn from normal
-// distributions with the same mean. It is 1 for a sample of fewer than two values. (B.
-// L. Welch, "The generalization of 'Student's' problem when several different
-// population variances are involved", 1947.)
-func Welch(a, b []float64) float64 {
-	if len(a) < 2 || len(b) < 2 {
-		return 1
+// distances returns the sum of the distances of values to their median.
+func distances(values []float64) (sum float64) {
+	median := Median(values)
+	for _, v := range values {
+		sum += math.Abs(v - median)
 	}
-	meanA, sdA := MeanAndDeviation(a)
-	meanB, sdB := MeanAndDeviation(b)
-	va, vb := sdA*sdA/float64(len(a)), sdB*sdB/float64(len(b))
-	if va+vb == 0 {
-		if meanA == meanB {
-			return 1
+	return sum
+}
+
+// LeastValues returns the smallest number of values in which [ChangePoints] can find a
+// change at a level.
+func LeastValues(level float64) int {
+	for n := 2 * MinSide; ; n++ {
+		if RankSumAtMost(n/2, n-n/2, 0)*float64(n)*float64(n+1) <= level {
+			return n
 		}
+	}
+}
+
+// LargestFall returns the split of values, the first index of its right side, whose right
+// side lies below the left with the smallest one-sided probability, if that is at most
+// level, and 0 otherwise. It looks at the last 100 values. level must be at most 0.05.
+func LargestFall(values []float64, level float64) int {
+	var s splits
+	for _, v := range values {
+		s.add(v)
+	}
+	s.rising = nil
+	at, _ := s.best(level)
+	if at == 0 {
 		return 0
 	}
-	t := math.Abs(meanA-meanB) / math.Sqrt(va+vb)
-	freedom := (va + vb) * (va + vb) / (va*va/float64(len(a)-1) + vb*vb/float64(len(b)-1))
-	return 2 * distuv.StudentsT{Sigma: 1, Nu: freedom}.Survival(t)
+	return place(values, 0, len(values)-len(s.values)+at, len(values))
+}
+
+// splits are all splits of the last values of a series. rising[k] counts the pairs of one
+// of the first k values and one of the others in which the later is larger, falling[k]
+// those in which it is smaller.
+type splits struct {
+	values          []float64
+	rising, falling []int
+}
+
+// add takes a value at the end, and lets go of the first beyond the window.
+func (s *splits) add(v float64) {
+	up, down := 0, 0
+	s.rising, s.falling = append(s.rising, 0), append(s.falling, 0)
+	for k := 1; k <= len(s.values); k++ {
+		switch before := s.values[k-1]; {
+		case before < v:
+			up++
+		case before > v:
+			down++
+		}
+		s.rising[k] += up
+		s.falling[k] += down
+	}
+	s.values = append(s.values, v)
+	if len(s.values) > changeWindow {
+		s.drop()
+	}
+}
+
+// drop lets go of the first value.
+func (s *splits) drop() {
+	first, up, down := s.values[0], 0, 0
+	for k := len(s.values) - 1; k >= 1; k-- {
+		switch after := s.values[k]; {
+		case first < after:
+			up++
+		case first > after:
+			down++
+		}
+		s.rising[k] -= up
+		s.falling[k] -= down
+	}
+	s.values, s.rising, s.falling = s.values[1:], s.rising[1:], s.falling[1:]
+	s.rising[0], s.falling[0] = 0, 0
+}
+
+// A sum of ranks that is less than farDeviations standard deviations from its mean has a
+// probability above farP, so that its probability need not be computed to know that.
+const (
+	farDeviations = 3
+	farP          = 1.0 / 20_000
+)
+
+// best returns the split with the smallest probability and that, if it is at most level,
+// and 0 otherwise.
+func (s *splits) best(level float64) (at int, p float64) {
+	n := len(s.values)
+	p = level * (1 + 1e-12)
+	for k := MinSide; k <= n-MinSide; k++ {
+		pairs := k * (n - k)
+		u := s.falling[k]
+		if s.rising != nil {
+			u = max(u, s.rising[k])
+		}
+		mean, variance := float64(pairs)/2, float64(pairs)*float64(n+1)/12
+		if d := float64(u) - mean; d <= 0 || level <= farP && d*d < farDeviations*farDeviations*variance {
+			continue
+		}
+		if q := RankSumAtMost(k, n-k, pairs-u); q <= p && (at == 0 || q < p) {
+			at, p = k, q
+		}
+	}
+	return at, p
+}
+
+// RankSumAtMost returns the probability that a Mann–Whitney sum of m and n values that
+// are drawn alike is at most u. The numbers of orders with each sum are the coefficients
+// of the Gaussian binomial, which is built factor by factor up to u. (H. B. Mann and D.
+// R. Whitney, "On a test of whether one of two random variables is stochastically larger
+// than the other", 1947.)
+func RankSumAtMost(m, n, u int) float64 {
+	if u < 0 {
+		return 0
+	}
+	if 2*u >= m*n && u < m*n { // the distribution is symmetric
+		return 1 - RankSumAtMost(m, n, m*n-u-1)
+	}
+	u = min(u, m*n)
+	count := make([]float64, u+1)
+	count[0] = 1
+	all := 1.0
+	for i := 1; i <= m; i++ {
+		all *= float64(n+i) / float64(i)
+		for j := u; j >= n+i; j-- {
+			count[j] -= count[j-n-i]
+		}
+		for j := i; j <= u; j++ {
+			count[j] += count[j-i]
+		}
+	}
+	sum := 0.0
+	for _, c := range count {
+		sum += c
+	}
+	return min(1, sum/all)
+}
+
+// FallsBelow returns the one-sided probability of the Mann–Whitney test that values drawn
+// alike lie as far apart as these, the second sample below the first. Values that are
+// equal count against it. Of long samples, the last 50 values are compared.
+func FallsBelow(first, second []float64) float64 {
+	const most = changeWindow / 2
+	first, second = first[max(0, len(first)-most):], second[max(0, len(second)-most):]
+	u := 0
+	for _, a := range first {
+		for _, b := range second {
+			if a > b {
+				u++
+			}
+		}
+	}
+	return RankSumAtMost(len(first), len(second), len(first)*len(second)-u)
 }

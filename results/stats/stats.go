@@ -31,18 +31,6 @@ func sortedMedian(sorted []float64) float64 {
 	return (sorted[n/2-1] + sorted[n/2]) / 2
 }
 
-// Spread estimates the standard deviation of normal values from the median of their
-// distances to the median, so that a few outliers do not decide it. (F. R. Hampel,
-// "The influence curve and its role in robust estimation", 1974.)
-func Spread(values []float64) float64 {
-	centre := Median(values)
-	distances := make([]float64, len(values))
-	for i, v := range values {
-		distances[i] = math.Abs(v - centre)
-	}
-	return Median(distances) / NormalQuantile(0.75)
-}
-
 // MeanAndDeviation returns the mean of values and their sample standard deviation, with
 // n−1 degrees of freedom: NaN for a single value, and mean 0 without values.
 func MeanAndDeviation(values []float64) (mean, deviation float64) {
@@ -75,4 +63,10 @@ func NormalQuantile(p float64) float64 { return distuv.UnitNormal.Quantile(p) }
 // below with probability p.
 func StudentQuantile(p float64, freedom int) float64 {
 	return distuv.StudentsT{Sigma: 1, Nu: float64(freedom)}.Quantile(p)
+}
+
+// ChiSquaredQuantile returns the value that a variable with the χ² distribution is below
+// with probability p.
+func ChiSquaredQuantile(p float64, freedom int) float64 {
+	return distuv.ChiSquared{K: float64(freedom)}.Quantile(p)
 }

@@ -1,0 +1,77 @@
+package judge
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// VoidRound says why a round with these two runs does not count, and is empty where it
+// does. Exchanging the runs changes nothing, so that what is dropped says nothing about
+// the sides.
+func VoidRound(baseline, candidate *results.Run) string {
+	b, c := Void(baseline), Void(candidate)
+	switch {
+	case b == "" && c != "" && collapsed(candidate, baseline), c == "" && b != "" && collapsed(baseline, candidate):
+		b, c = "", ""
+	case b == "" && c == "" && baseline.Profiled() != candidate.Profiled():
+		return "one side was profiled, which costs something, and the other was not"
+	}
+	return cmp.Or(b, c)
+}
+
+// carriedShare is the share of its arrivals that a run has answered which has carried its
+// load.
+const carriedShare = 0.99
+
+// collapsed reports whether a run is invalid only because its clients were all busy,
+// while another run of the round carried the same load with as many clients: then the
+// servers were slower, and not the clients too few.
+func collapsed(run, other *results.Run) bool {
+	if run.Outcome != results.Completed || run.Validity.Verdict != results.Invalid || leaderChanged(run) {
+		return false
+	}
+	for _, reason := range run.Validity.Reasons {
+		if reason.Severity == results.Invalid && !slices.Contains(busyClients[:], reason.Code) {
+			return false
+		}
+	}
+	if run.Plan.Clients != other.Plan.Clients || run.Plan.DescribePhases() != other.Plan.DescribePhases() {
+		return false
+	}
+	open := slices.ContainsFunc(run.Plan.Phases, func(ph results.PlanPhase) bool { return !ph.Warmup && ph.Load.Open() })
+	return open && other.Validity.Generator.Achieved >= carriedShare
+}
+
+// busyClients are the codes of what makes a run invalid when all clients are busy.
+var busyClients = [...]string{"too-few-clients", "clients-busy"}
+
+// Void says why a round with this run does not count, and is empty where it does. It
+// depends neither on the side of the run nor on its figures.
+func Void(r *results.Run) string {
+	switch {
+	case r.Outcome != results.Completed:
+		return "a run was " + string(r.Outcome) + ": " + r.Reason
+	case r.Validity.Verdict == results.Invalid:
+		why := ""
+		for _, reason := range r.Validity.Reasons {
+			if reason.Severity == results.Invalid {
+				why = ": " + reason.Message
+			}
+		}
+		return "the generator was the limit" + why
+	}
+	if leaderChanged(r) {
+		return "the leader changed"
+	}
+	return ""
+}
+
+// leaderChanged reports whether there was an election that no fault caused on purpose.
+func leaderChanged(r *results.Run) bool {
+	if r.Server == nil || r.Resilience != nil {
+		return false
+	}
+	return slices.ContainsFunc(r.Server.Members, func(m results.ServerMember) bool { return m.Growth["leader_changes"] > 0 })
+}
