@@ -45,6 +45,10 @@ func (c *client) loop(ph *phase) {
 			return
 		}
 		n := ph.taken.Add(1) - 1
+		if ph.Total == 0 && n >= numbersEnd { // over since we looked
+			ph.active.Add(-1)
+			return
+		}
 		if ph.Total > 0 && n >= ph.Total {
 			ph.active.Add(-1)
 			<-ph.over
@@ -66,9 +70,12 @@ func (c *client) serve(ph *phase) {
 			c.engine.idle.Add(-1)
 			return
 		}
-		if a.free { // the dispatcher has counted this client as busy already
-			a.phase.recorder.RecordLag(c.number, c.engine.clock.now()-a.intended)
-		} else {
+		if wait := c.engine.clock.now() - a.intended; a.free {
+			a.phase.recorder.RecordLag(c.number, wait)
+		} else if a.stalled > 0 {
+			a.phase.recorder.RecordLag(c.number, min(wait, a.stalled))
+		}
+		if !a.free { // otherwise the dispatcher has counted this client as busy already
 			c.engine.idle.Add(-1)
 		}
 		c.do(a, c.engine.kindOf(a.phase.index, a.n))
@@ -80,8 +87,8 @@ func (c *client) do(a arrival, kind int) {
 	e := c.engine
 	now := e.clock.now()
 	c.op = Op{
-		Phase: a.phase.index, N: a.n, Intended: a.intended, Open: a.phase.Load.Open(),
-		sent: now, clock: e.clock, counts: a.phase.counts[kind],
+		Phase: a.phase.index, N: a.n, Earlier: a.phase.earlier, Intended: a.intended, Open: a.phase.Load.Open(),
+		sent: now, clock: e.clock, requests: c.requests, counts: a.phase.counts[kind],
 	}
 	if !c.op.Open {
 		c.op.Intended = now

@@ -42,21 +42,36 @@ type collector struct {
 	from  time.Duration
 
 	begin, end *machine.Usage // around the measured phases
+	used       machine.Usage  // in them, once the collector has finished
 }
 
 // boundary is the change to another phase, or to the drain when ph is nil.
 type boundary struct {
-	ph *phase
-	at time.Duration
+	ph      *phase
+	at      time.Duration
+	backlog int64
 }
 
 // livePhase is a phase that may still get samples.
 type livePhase struct {
 	*phase
 	// What the last interval has already shown.
-	offered, dropped []uint64
-	counts           [][]uint64
-	errors           []map[errorKey]uint64
+	shown  []arrivals
+	counts [][]uint64
+	errors []map[errorKey]uint64
+}
+
+// arrivals is what a phase counts outside of its recorder, of one kind.
+type arrivals struct{ offered, dropped, inherited, overdue uint64 }
+
+// arrivals reads the counters of a kind.
+func (ph *phase) arrivals(kind int) arrivals {
+	return arrivals{ph.offered[kind].Load(), ph.dropped[kind].Load(), ph.inherited[kind].Load(), ph.overdue[kind].Load()}
+}
+
+// since is what came after other.
+func (a arrivals) since(other arrivals) arrivals {
+	return arrivals{a.offered - other.offered, a.dropped - other.dropped, a.inherited - other.inherited, a.overdue - other.overdue}
 }
 
 type errorKey struct{ code, etcd string }
@@ -76,8 +91,9 @@ func newCollector(e *engine, late bool) *collector {
 func (c *collector) enter(ph, last *phase) {
 	b := boundary{ph: ph}
 	if ph != nil {
-		b.at = ph.start
+		b.at, b.backlog = ph.start, ph.backlog
 	} else {
+		b.backlog = c.engine.backlog()
 		b.at = time.Duration(last.end.Load())
 	}
 	c.boundaries <- b
@@ -94,7 +110,7 @@ func (c *collector) finish(before machine.Usage) ([]results.Operation, error) {
 	if c.end != nil {
 		end = *c.end
 	}
-	c.err = errors.Join(c.err, c.engine.judgeValidity(end.Since(begin), c.lag, c.ops))
+	c.used = end.Since(begin)
 	return c.ops, c.err
 }
 
@@ -146,7 +162,7 @@ func (c *collector) change(b boundary) {
 		name, planned = b.ph.Name, b.ph.PlanPhase
 		kinds := len(c.engine.kinds)
 		lp := &livePhase{
-			phase: b.ph, offered: make([]uint64, kinds), dropped: make([]uint64, kinds),
+			phase: b.ph, shown: make([]arrivals, kinds),
 			counts: make([][]uint64, kinds), errors: make([]map[errorKey]uint64, kinds),
 		}
 		for k := range lp.errors {
@@ -155,7 +171,7 @@ func (c *collector) change(b boundary) {
 		}
 		c.live = append(c.live, lp)
 	}
-	c.engine.run.Phases = append(c.engine.run.Phases, results.Phase{Name: name, Start: b.at})
+	c.engine.run.Phases = append(c.engine.run.Phases, results.Phase{Name: name, Start: b.at, Backlog: b.backlog})
 	c.name, c.start, c.from = name, b.at, b.at
 	c.watchUsage(b.ph)
 	c.engine.observers.phase(planned, b.at)
@@ -197,7 +213,8 @@ func (c *collector) flush(at time.Duration) {
 	}
 	live := c.live[:0]
 	for _, lp := range c.live {
-		done := c.ended || !c.late && isClosed(lp.over) && lp.active.Load() == 0
+		// What arrived in an earlier phase may be completed in this one.
+		done := c.ended || !c.late && len(live) == 0 && isClosed(lp.over) && lp.active.Load() == 0
 		lp.recorder.collect(c.interval, c.intervalLag)
 		i.Operations = append(i.Operations, c.intervalOps(lp, i.Length)...)
 		i.InFlight += int(lp.active.Load())
@@ -248,10 +265,10 @@ func isClosed(ch chan struct{}) bool {
 func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.Operation {
 	var ops []results.Operation
 	for k, t := range c.interval {
-		offered, dropped := lp.phase.offered[k].Load(), lp.phase.dropped[k].Load()
-		o, err := c.operation(lp.phase, k, t, offered-lp.offered[k], dropped-lp.dropped[k], length)
+		now := lp.phase.arrivals(k)
+		o, err := c.operation(lp.phase, k, t, now.since(lp.shown[k]), length)
 		c.err = errors.Join(c.err, err)
-		lp.offered[k], lp.dropped[k] = offered, dropped
+		lp.shown[k] = now
 		for j := range lp.counts[k] {
 			n := lp.phase.counts[k][j].Load()
 			if n > lp.counts[k][j] {
@@ -268,7 +285,7 @@ func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.O
 				o.Errors = append(o.Errors, e)
 			}
 		}
-		if o.Offered+o.Completed+o.Failed+o.Dropped+o.Unfinished > 0 || len(o.Counts) > 0 {
+		if o.Offered+o.Ended()+o.Inherited > 0 || len(o.Counts) > 0 {
 			ops = append(ops, o)
 		}
 	}
@@ -283,7 +300,7 @@ func (c *collector) retire(lp *livePhase) {
 	}
 	length := time.Duration(lp.end.Load()) - lp.start
 	for k, t := range lp.recorder.phase {
-		o, err := c.operation(lp.phase, k, t, lp.phase.offered[k].Load(), lp.phase.dropped[k].Load(), length)
+		o, err := c.operation(lp.phase, k, t, lp.phase.arrivals(k), length)
 		c.err = errors.Join(c.err, err)
 		for j, name := range c.engine.kinds[k].Counts {
 			o.Counts = append(o.Counts, results.Count{Name: name.Name, Of: name.Of, Count: lp.phase.counts[k][j].Load()})
@@ -295,13 +312,13 @@ func (c *collector) retire(lp *livePhase) {
 	lp.recorder = nil // the engine keeps the phase
 }
 
-func (c *collector) operation(ph *phase, kind int, t *total, offered, dropped uint64, length time.Duration) (results.Operation, error) {
+func (c *collector) operation(ph *phase, kind int, t *total, a arrivals, length time.Duration) (results.Operation, error) {
 	of := c.engine.kinds[kind]
 	o := results.Operation{
 		Phase: ph.Name, Op: of.Name, Write: of.Write, Arrived: of.Arrives, Of: of.Of, Sign: of.Sign,
-		Offered: offered, Completed: t.count(seriesService), Failed: t.count(seriesFailedResponse), Dropped: dropped,
+		Offered: a.offered, Completed: t.count(seriesService), Failed: t.count(seriesFailedResponse), Dropped: a.dropped,
 		Unfinished: t.count(seriesUnfinished), TimedOut: t.timedOut,
-		CompletedLate: t.late, Overflow: t.overflow, Errors: []results.ErrorClass{},
+		CompletedLate: t.late, Inherited: a.inherited, Overdue: t.overdue + a.overdue, Overflow: t.overflow, Errors: []results.ErrorClass{},
 	}
 	var errs []error
 	for i, l := range []*results.Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime} {

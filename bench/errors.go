@@ -83,11 +83,19 @@ func classify(err error) errorClass {
 	case errors.Is(err, context.Canceled):
 		class.code = codes.Canceled
 	default:
+		message := ""
+		// The errors of etcd's Go client have a code, but are no gRPC status.
+		var coded interface {
+			error
+			Code() codes.Code
+		}
 		if s, ok := status.FromError(err); ok {
-			class.code = s.Code()
-			if strings.HasPrefix(s.Message(), "etcdserver: ") || strings.HasPrefix(s.Message(), "auth: ") {
-				class.etcd = clip(s.Message(), 120)
-			}
+			class.code, message = s.Code(), s.Message()
+		} else if errors.As(err, &coded) {
+			class.code, message = coded.Code(), coded.Error()
+		}
+		if strings.HasPrefix(message, "etcdserver: ") || strings.HasPrefix(message, "auth: ") {
+			class.etcd = clip(message, 120)
 		}
 	}
 	return class

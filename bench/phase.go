@@ -17,11 +17,19 @@ type phase struct {
 	end      atomic.Int64
 	recorder *Recorder
 
-	// taken numbers the operations of a closed loop.
+	// taken numbers the operations of a closed loop, emitted those of an open one.
 	taken   atomic.Uint64
+	emitted uint64
+	// earlier is [Op.Earlier].
+	earlier []uint64
 	offered []atomic.Uint64   // by kind
 	dropped []atomic.Uint64   // by kind
 	counts  [][]atomic.Uint64 // by kind and count
+	// inherited counts what was completed within the phase and had arrived before it,
+	// overdue those of them that were.
+	inherited, overdue []atomic.Uint64 // by kind
+	// backlog is what had arrived before the phase began and had no outcome then.
+	backlog int64
 	// settled counts the operations whose outcome is known.
 	settled atomic.Uint64
 	// active is how many operations wait or are in flight. It is raised before a
@@ -44,6 +52,40 @@ type arrival struct {
 	// free says that a client was waiting, so that any delay from here on is
 	// the generator's own.
 	free bool
+	// stalled is how long the generator had stood still before those that it waits
+	// behind, or before itself: so much of its wait at most is the generator's.
+	stalled time.Duration
+}
+
+// A stall is a stop of the generator: arrivals leave late, all at once, and others wait
+// behind them, none for longer than the stops took together since nobody had to wait.
+type stall struct {
+	end, until, sum time.Duration
+}
+
+const (
+	// leastStall is how late an arrival leaves when that is taken for a stall.
+	leastStall = 5 * time.Millisecond
+	// stallEcho is for how many times its length a stall is blamed for those that wait.
+	stallEcho = 20
+)
+
+// behind returns for how long the generator stood still before an arrival that leaves
+// now: for itself, or for those that wait before it.
+func (s *stall) behind(intended, now time.Duration, waiting int) time.Duration {
+	if waiting == 0 || now >= s.until {
+		s.sum = 0
+	}
+	late := now - intended
+	if late > leastStall {
+		if intended >= s.end { // no other one of the same stop
+			s.sum += late
+			s.end = now
+		}
+		s.sum = max(s.sum, late)
+		s.until = max(s.until, now+stallEcho*late)
+	}
+	return s.sum
 }
 
 // newPhase begins where the last phase ended. Consecutive open phases share a
@@ -51,10 +93,10 @@ type arrival struct {
 func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	ph := &phase{
 		PlanPhase: pp, engine: e, index: index,
-		offered: make([]atomic.Uint64, len(e.kinds)),
-		dropped: make([]atomic.Uint64, len(e.kinds)),
-		counts:  make([][]atomic.Uint64, len(e.kinds)),
-		over:    make(chan struct{}), finished: make(chan struct{}),
+		offered: make([]atomic.Uint64, len(e.kinds)), dropped: make([]atomic.Uint64, len(e.kinds)),
+		inherited: make([]atomic.Uint64, len(e.kinds)), overdue: make([]atomic.Uint64, len(e.kinds)),
+		counts: make([][]atomic.Uint64, len(e.kinds)), backlog: e.backlog(),
+		over: make(chan struct{}), finished: make(chan struct{}),
 	}
 	for k, kind := range e.kinds {
 		ph.counts[k] = make([]atomic.Uint64, len(kind.Counts))
@@ -70,6 +112,7 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	}
 	ph.end.Store(int64(end))
 	ph.recorder = e.takeRecorder(end)
+	ph.recorder.timeout = e.plan.Timeout
 	if pp.Load.Open() {
 		if last != nil && last.queue != nil {
 			ph.queue = last.queue
@@ -79,6 +122,34 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	}
 	e.phases[index].Store(ph)
 	return ph
+}
+
+// backlog is how many operations wait or are in flight.
+func (e *engine) backlog() (n int64) {
+	for i := range e.phases {
+		if ph := e.phases[i].Load(); ph != nil {
+			n += ph.active.Load()
+		}
+	}
+	return n
+}
+
+// inherit counts a completion in the phase in which it came, where that is a later one
+// than it arrived in.
+func (e *engine) inherit(from int, s Sample) {
+	for i := from + 1; i < len(e.phases); i++ {
+		ph := e.phases[i].Load()
+		if ph == nil || s.Done <= ph.start {
+			return
+		}
+		if int64(s.Done) <= ph.end.Load() {
+			ph.inherited[s.Kind].Add(1)
+			if s.Done-s.Intended > e.plan.Timeout {
+				ph.overdue[s.Kind].Add(1)
+			}
+			return
+		}
+	}
 }
 
 // Recorders are large, and making one at the change of phase would hold up the
@@ -146,6 +217,7 @@ func (ph *phase) stop(now time.Duration) {
 func (ph *phase) emit(ctx context.Context, s sleeper) {
 	pacer := newPacer(ph.PlanPhase, ph.engine.plan.Seed+uint64(ph.index))
 	planned := time.Duration(ph.end.Load()) - ph.start
+	var stopped stall
 	for n := uint64(0); ph.Total == 0 || n < ph.Total; n++ {
 		offset := pacer.At(n)
 		if offset >= planned {
@@ -154,8 +226,27 @@ func (ph *phase) emit(ctx context.Context, s sleeper) {
 		if !ph.sleepUntil(ctx, s, ph.start+offset) {
 			return
 		}
-		ph.offer(arrival{phase: ph, n: n, intended: ph.start + offset})
+		a := arrival{phase: ph, n: n, intended: ph.start + offset}
+		a.stalled = stopped.behind(a.intended, ph.engine.clock.now(), len(ph.queue))
+		ph.offer(a)
+		ph.emitted = n + 1
 	}
+}
+
+// numbersEnd is above every operation's number.
+const numbersEnd = 1 << 62
+
+// endNumbers ends the numbering of a phase that is over, and returns how many
+// operations it had.
+func (ph *phase) endNumbers() uint64 {
+	if ph.Load.Open() {
+		return ph.emitted
+	}
+	n := ph.taken.Swap(numbersEnd)
+	if ph.Total > 0 {
+		n = min(n, ph.Total)
+	}
+	return n
 }
 
 // sleepUntil reports false when ctx ended first.
@@ -206,9 +297,18 @@ func (ph *phase) closeQueue() {
 }
 
 func (ph *phase) record(caller int, s Sample) {
-	ph.recorder.Record(caller, s)
+	ph.sample(caller, s)
 	ph.engine.moments.record(s.Intended, s.Outcome == Completed, s.Done-s.Intended)
 	ph.settle()
+}
+
+// sample records an operation where it arrived and, if it was completed later, where it
+// was completed.
+func (ph *phase) sample(caller int, s Sample) {
+	ph.recorder.Record(caller, s)
+	if s.Outcome == Completed && int64(s.Done) > ph.end.Load() {
+		ph.engine.inherit(ph.index, s)
+	}
 }
 
 func (ph *phase) settle() {

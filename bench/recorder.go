@@ -54,8 +54,10 @@ const maxShards = 8
 // (HdrHistogram): writers announce themselves on the way in and out with one
 // atomic addition each, and only the reader waits.
 type Recorder struct {
-	end    atomic.Int64 // when the phase ends; later answers are late
-	shards []*shard
+	end atomic.Int64 // when the phase ends; later answers are late
+	// timeout is after how long from its intended time an answer is overdue; 0 is never.
+	timeout time.Duration
+	shards  []*shard
 
 	// What was collected so far: the phase by kind, and the send lag.
 	phase []*total
@@ -75,8 +77,8 @@ type shardBuffer struct {
 }
 
 type kindBuffer struct {
-	series                   [seriesCount]counter
-	late, timedOut, overflow atomic.Uint64
+	series                            [seriesCount]counter
+	late, overdue, timedOut, overflow atomic.Uint64
 }
 
 // total is one kind's whole phase.
@@ -98,10 +100,11 @@ func (t *total) reset() {
 func (t *total) count(series int) uint64 { return uint64(t.hists[series].TotalCount()) }
 
 // tally is the part of a kind that no histogram tells.
-type tally struct{ late, timedOut, overflow uint64 }
+type tally struct{ late, overdue, timedOut, overflow uint64 }
 
 func (t *tally) add(o tally) {
 	t.late += o.late
+	t.overdue += o.overdue
 	t.timedOut += o.timedOut
 	t.overflow += o.overflow
 }
@@ -172,8 +175,11 @@ func (r *Recorder) Record(caller int, s Sample) {
 		b.series[seriesResponse].record(response)
 		b.series[seriesService].record(s.Done - s.Sent)
 		b.series[seriesQueue].record(s.Sent - s.Intended)
-		if int64(s.Done) > r.end.Load() {
+		switch {
+		case int64(s.Done) > r.end.Load():
 			b.late.Add(1)
+		case response > r.timeout && r.timeout > 0:
+			b.overdue.Add(1)
 		}
 	case Failed:
 		b.series[seriesFailedResponse].record(response)
@@ -240,7 +246,7 @@ func (r *Recorder) collect(interval []*total, lag *hdrhistogram.Histogram) {
 }
 
 func (b *kindBuffer) drainInto(interval, phase *total) {
-	t := tally{late: b.late.Swap(0), timedOut: b.timedOut.Swap(0), overflow: b.overflow.Swap(0)}
+	t := tally{late: b.late.Swap(0), overdue: b.overdue.Swap(0), timedOut: b.timedOut.Swap(0), overflow: b.overflow.Swap(0)}
 	interval.tally.add(t)
 	phase.tally.add(t)
 	for i, c := range b.series {

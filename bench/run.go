@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,6 +174,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 			e.run.Warn(others.Code, others.Message)
 		}
 	}
+	err = errors.Join(err, e.judgeValidity(e.collector.used, e.collector.lag, e.run.Operations))
 	e.verify(ctx)
 	return err
 }
@@ -240,6 +242,9 @@ func (e *engine) verify(ctx context.Context) {
 	}
 	if err != nil {
 		proof.Checks = append(proof.Checks, results.Check{Name: "all", Skipped: err.Error()})
+	}
+	if !slices.ContainsFunc(e.run.Operations, func(o results.Operation) bool { return o.Completed > 0 }) {
+		proof.Checks = append(proof.Checks, results.Check{Name: "all", Skipped: "no operation was completed: there is nothing to prove"})
 	}
 	proof.Judge()
 	e.run.Proof = proof
@@ -321,6 +326,9 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 
 // enter makes ph the phase that clients work on and ends the one before it.
 func (e *engine) enter(ph, last *phase) {
+	if ph != nil && last != nil {
+		ph.earlier = append(slices.Clone(last.earlier), last.endNumbers())
+	}
 	e.current.Store(ph)
 	e.collector.enter(ph, last)
 	if last == nil {

@@ -193,6 +193,49 @@ func TestTotal(t *testing.T) {
 	}
 }
 
+// Each operation is told how many came in earlier phases, exactly, so that together
+// they are numbered from 0 without gaps, whatever ends a phase.
+func TestOperationsAreNumberedOverTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		numbers := map[int]map[uint64]bool{} // by phase
+		earlier := map[int][]uint64{}
+		server := func(ctx context.Context, op *Op) error {
+			mu.Lock()
+			if numbers[op.Phase] == nil {
+				numbers[op.Phase] = map[uint64]bool{}
+			}
+			numbers[op.Phase][op.N] = true
+			if old, ok := earlier[op.Phase]; ok && !slices.Equal(old, op.Earlier) {
+				t.Errorf("phase %d: %v before it, and %v", op.Phase, old, op.Earlier)
+			}
+			earlier[op.Phase] = op.Earlier
+			mu.Unlock()
+			return wait(ctx, time.Duration(1+op.N%7)*time.Millisecond)
+		}
+		plan := measurePlan(9, PlanPhase{Duration: 2 * time.Second})
+		plan.Phases = append([]PlanPhase{
+			{Name: "a", Duration: time.Second}, {Name: "b", Total: 100}, {Name: "c", Duration: time.Second, Load: Load{Rate: 300}},
+			{Name: "d", Total: 77, Load: Load{Rate: 300}}, {Name: "e", Duration: time.Second},
+		}, plan.Phases...)
+		mustRun(t, t.Context(), plan, &fakeWorkload{serve: server}, virtual())
+		for phase := range plan.Phases {
+			var want []uint64
+			for before := range phase {
+				want = append(want, uint64(len(numbers[before])))
+			}
+			if !slices.Equal(earlier[phase], want) {
+				t.Errorf("phase %d is told of %v operations before it, want %v", phase, earlier[phase], want)
+			}
+			for n := range uint64(len(numbers[phase])) {
+				if !numbers[phase][n] {
+					t.Fatalf("phase %d has no operation %d of %d", phase, n, len(numbers[phase]))
+				}
+			}
+		}
+	})
+}
+
 // Whatever does not fit is dropped and counted; whatever waits at the end is
 // unfinished.
 func TestOverload(t *testing.T) {

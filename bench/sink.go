@@ -50,7 +50,7 @@ func (s *Sink) Record(phase, caller int, sample Sample) {
 	if ph := s.enter(phase); ph != nil {
 		sample.Kind += s.base
 		ph.offered[sample.Kind].Add(1)
-		ph.recorder.Record(caller, sample)
+		ph.sample(caller, sample)
 		ph.active.Add(-1)
 	}
 }

@@ -9,16 +9,18 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// carried is the share of an open loop's arrivals that must be completed for
-// its rate to count as carried: the rest is what is in flight at the end.
-const carried = 0.999
+// carried is the share of an open loop's arrivals that must be acknowledged within the
+// measured window for its rate to count as carried. What is in flight at the window's
+// end, and completed after it, counts as well, up to inFlight of the arrivals: a run
+// without a warm-up has nothing in flight at its begin that would make up for it.
+const carried, inFlight = 0.999, 0.01
 
 // judgeTarget says where the run stands against its target.
 func judgeTarget(run *results.Run) {
 	t := &run.Target
 	achieved, writes := run.WriteRate()
 	t.Achieved = achieved
-	planned, offered, completed, open := offeredWrites(run)
+	planned, offered, acknowledged, open := offeredWrites(run)
 	switch {
 	case len(run.Operations) == 0:
 		t.Verdict, t.Reason = results.TargetUndecided, "nothing was measured"
@@ -30,7 +32,7 @@ func judgeTarget(run *results.Run) {
 		t.Verdict, t.Reason = results.TargetUndecided, "the run did not come to its end"
 	case run.Validity.Verdict == results.Invalid:
 		t.Verdict, t.Reason = results.TargetUndecided, "the measurement is invalid"
-	case achieved >= t.Writes, open && planned >= t.Writes*carried && completed >= offered*carried:
+	case achieved >= t.Writes, open && planned >= t.Writes*carried && acknowledged >= offered*carried:
 		t.Verdict = results.TargetMet
 	case open && planned < t.Writes*carried:
 		t.Verdict = results.TargetUndecided
@@ -41,10 +43,10 @@ func judgeTarget(run *results.Run) {
 }
 
 // offeredWrites returns the writes per second that the measured phases were to
-// offer, the writes that they did offer, how many of those were completed, and
-// whether all came from open loops. The rate is the plan's: a Poisson process
+// offer, the writes that they did offer, how many were acknowledged meanwhile or in
+// flight at the end, and whether all came from open loops. The rate is the plan's: a Poisson process
 // brings a little more or less.
-func offeredWrites(run *results.Run) (planned, offered, completed float64, open bool) {
+func offeredWrites(run *results.Run) (planned, offered, acknowledged float64, open bool) {
 	open = true
 	for _, ph := range run.Plan.Phases {
 		if ph.Warmup {
@@ -58,7 +60,7 @@ func offeredWrites(run *results.Run) (planned, offered, completed float64, open 
 			all += o.Offered
 			if o.Write {
 				writes += o.Offered
-				completed += float64(o.Completed)
+				acknowledged += float64(o.Acknowledged()) + min(float64(o.CompletedLate), inFlight*float64(o.Offered))
 			}
 		}
 		if writes == 0 {
@@ -72,7 +74,7 @@ func offeredWrites(run *results.Run) (planned, offered, completed float64, open 
 	if total := run.Length(run.Measures).Seconds(); total > 0 {
 		planned /= total
 	}
-	return planned, offered, completed, open
+	return planned, offered, acknowledged, open
 }
 
 func meanRate(l Load) float64 {

@@ -16,12 +16,14 @@ import (
 // explained in docs/measuring.md.
 const (
 	lagDegraded      = time.Millisecond
-	lagDegradedShare = 0.10 // of the response time's p99
+	lagDegradedShare = 0.10 // of the service time's p99, which has no lag in it
 	lagInvalid       = 10 * time.Millisecond
 	lagInvalidShare  = 0.50
 	achievedMin      = 0.99
 	waitedMax        = 0.01
 	promptService    = 10 * time.Millisecond
+	unloadedFactor   = 5 // median of the service time ÷ its minimum, where etcd has no queue
+	othersMax        = 0.10
 	ownCPUMax        = 0.90
 	machineCPUMax    = 0.90
 	stealMax         = 0.05
@@ -45,6 +47,8 @@ func (e *engine) judgeValidity(u machine.Usage, lag *hdrhistogram.Histogram, ops
 	}
 	f := findings{Generator: g, elapsed: u.Elapsed, cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: e.plan.Clients}
 	f.addOperations(e.plan, ops)
+	f.addMembers(e.run.Server, u)
+	f.addArrived(e.plan, ops)
 	e.run.Validity = f.judge()
 	return nil
 }
@@ -58,8 +62,12 @@ type findings struct {
 	local   bool
 	clients int
 	open    bool
-	// serviceMean and responseP99 are the slowest kind's.
-	serviceMean, responseP99 time.Duration
+	// serviceMedian and serviceP99 are the slowest measured kind's, serviceMin is the
+	// shortest service time of all phases.
+	serviceMedian, serviceP99, serviceMin time.Duration
+	// read are the operations that arrived by themselves, readLate those of them that
+	// may have waited for their reader.
+	read, readLate uint64
 }
 
 func (f *findings) addOperations(plan Plan, ops []results.Operation) {
@@ -71,20 +79,23 @@ func (f *findings) addOperations(plan Plan, ops []results.Operation) {
 	}
 	var offered, settled, arrivals uint64
 	for _, o := range ops {
+		if least := time.Duration(o.ServiceTime.Min); o.Completed > 0 && !o.Arrived && (f.serviceMin == 0 || least < f.serviceMin) {
+			f.serviceMin = least
+		}
 		if !measuredPhase[o.Phase] || o.Arrived {
 			continue
 		}
 		offered += o.Offered
-		settled += o.Completed + o.Failed
+		settled += o.Acknowledged() + o.Failed
 		if openPhase[o.Phase] {
 			f.open = true
 			arrivals += o.Offered
 		}
-		f.serviceMean = max(f.serviceMean, time.Duration(o.ServiceTime.Mean))
-		f.responseP99 = max(f.responseP99, o.Percentile(99).Time)
+		f.serviceMedian = max(f.serviceMedian, o.ServiceTime.Percentile(50).Time)
+		f.serviceP99 = max(f.serviceP99, o.ServiceTime.Percentile(99).Time)
 	}
 	if offered > 0 {
-		f.Achieved = float64(settled) / float64(offered)
+		f.Achieved = min(1, float64(settled)/float64(offered))
 	}
 	if arrivals > 0 {
 		f.Waited = max(0, 1-float64(f.SendLag.Count)/float64(arrivals))
@@ -103,6 +114,7 @@ func (f *findings) judge() results.Validity {
 		f.judgeLag(add)
 		f.judgeClients(add)
 	}
+	f.judgeReading(add)
 	f.judgeCPU(add)
 	if share := ratio(f.GCPause, f.elapsed); share > gcShareMax {
 		add(results.Reason{
@@ -125,7 +137,7 @@ func (f *findings) judge() results.Validity {
 // visible part of it.
 func (f *findings) judgeLag(add func(results.Reason)) {
 	lag := f.SendLag.Percentile(99).Time
-	share := ratio(lag, f.responseP99)
+	share := ratio(lag, f.serviceP99)
 	severity, limit := "", time.Duration(0)
 	switch {
 	case lag > lagInvalid && share > lagInvalidShare:
@@ -137,14 +149,16 @@ func (f *findings) judgeLag(add func(results.Reason)) {
 	}
 	add(results.Reason{
 		Code: "send-lag", Severity: severity, Value: lag.Seconds(), Limit: limit.Seconds(),
-		Message: fmt.Sprintf("requests left the generator up to %v late (p99), %.0f %% of the response time's p99",
-			lag.Round(10*time.Microsecond), 100*share),
+		Message: fmt.Sprintf("requests left the generator up to %v late (p99), beside a service time of %v (p99)",
+			lag.Round(10*time.Microsecond), f.serviceP99.Round(10*time.Microsecond)),
 		Remedy: "give the generator CPUs of its own, or lower --rate",
 	})
 }
 
-// judgeClients: when every client is busy, the load is a closed loop in truth.
-// While etcd still answers promptly, it is the clients that are too few.
+// judgeClients: when every client is busy, the load is a closed loop in truth. While etcd
+// answers promptly, and nearly as fast as when it had nothing else to do, it is the
+// clients that are too few. Where it takes much longer than that, requests queue in
+// etcd, and it, not the clients, is the limit.
 func (f *findings) judgeClients(add func(results.Reason)) {
 	if f.Waited <= waitedMax {
 		return
@@ -155,11 +169,12 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 			100*f.Waited, f.clients),
 		Remedy: "raise --clients to see whether etcd can take more at once",
 	}
-	if f.Achieved < achievedMin && f.serviceMean < promptService {
+	unloaded := f.serviceMedian < promptService && f.serviceMedian < unloadedFactor*f.serviceMin
+	if f.Achieved < achievedMin && unloaded {
 		r.Code, r.Severity, r.Value, r.Limit = "too-few-clients", results.Invalid, f.Achieved, achievedMin
-		r.Message = fmt.Sprintf("%d clients could carry only %.1f %% of the load while etcd answered in %v at the mean: "+
+		r.Message = fmt.Sprintf("%d clients could carry only %.1f %% of the load while etcd answered in %v (median): "+
 			"the clients were the limit",
-			f.clients, 100*f.Achieved, f.serviceMean.Round(10*time.Microsecond))
+			f.clients, 100*f.Achieved, f.serviceMedian.Round(10*time.Microsecond))
 		r.Remedy = "raise --clients"
 	}
 	add(r)
@@ -182,9 +197,15 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 	case f.Machine > machineCPUMax && f.local:
 		add(results.Reason{
 			Code: "cpu-contention", Severity: results.Degraded, Value: f.Machine, Limit: machineCPUMax,
-			Message: fmt.Sprintf("cluster and generator share this machine, whose CPUs were %.0f %% busy (generator %.0f %%)",
-				100*f.Machine, 100*f.CPU),
-			Remedy: "run the cluster on machines of its own, or read the figures as this machine's",
+			Message: "cluster and generator share this machine, whose CPUs were " + f.shares(),
+			Remedy:  "run the cluster on machines of its own, or read the figures as this machine's",
+		})
+	}
+	if f.Others > othersMax {
+		add(results.Reason{
+			Code: "other-processes", Severity: results.Degraded, Value: f.Others, Limit: othersMax,
+			Message: fmt.Sprintf("other processes used %.0f %% of this machine's CPUs", 100*f.Others),
+			Remedy:  "stop what else runs on this machine",
 		})
 	}
 	if f.Steal > stealMax {
@@ -205,6 +226,34 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 			Remedy:  "raise the container's CPU limit",
 		})
 	}
+}
+
+// shares says who kept the machine busy.
+func (f *findings) shares() string {
+	text := fmt.Sprintf("%.0f %% busy (generator %.0f %%", 100*f.Machine, 100*f.CPU)
+	if f.Members > 0 {
+		text += fmt.Sprintf(", members %.0f %%, other processes %.0f %%", 100*f.Members, 100*f.Others)
+	}
+	return text + ")"
+}
+
+// addMembers tells the members' part of a busy machine from that of other processes,
+// where members that run here have said what they used.
+func (f *findings) addMembers(server *results.Server, u machine.Usage) {
+	if server == nil || !f.local || f.cluster == results.ClusterInProcess || u.Total <= 0 {
+		return
+	}
+	var used float64 // ns
+	for _, c := range server.Cost {
+		if c.Member == "" {
+			used += c.Figures["cpu"] * float64(c.Operations)
+		}
+	}
+	if used == 0 {
+		return
+	}
+	f.Members = min(1, used/float64(u.Total))
+	f.Others = max(0, f.Machine-f.Members-float64(u.CPU)/float64(u.Total))
 }
 
 // isLocal tells whether a cluster shares the machine with the generator.

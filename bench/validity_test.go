@@ -1,9 +1,14 @@
 package bench
 
 import (
+	"context"
+	"math"
+	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -18,7 +23,7 @@ func TestValidity(t *testing.T) {
 	remote := findings{cluster: results.ClusterRemote, clients: 10, elapsed: 10 * time.Second}
 	open := func(change func(*findings)) findings {
 		f := remote
-		f.open, f.Achieved, f.responseP99, f.serviceMean = true, 1, 20*time.Millisecond, time.Millisecond
+		f.open, f.Achieved, f.serviceP99, f.serviceMedian, f.serviceMin = true, 1, 20*time.Millisecond, time.Millisecond, 400*time.Microsecond
 		change(&f)
 		return f
 	}
@@ -33,12 +38,14 @@ func TestValidity(t *testing.T) {
 	}{
 		"quiet":                     {closed(func(*findings) {}), results.Valid, ""},
 		"quiet open":                {open(func(f *findings) { f.SendLag = lagOf(500 * time.Microsecond) }), results.Valid, ""},
-		"lag, but not to be seen":   {open(func(f *findings) { f.SendLag, f.responseP99 = lagOf(5*time.Millisecond), time.Second }), results.Valid, ""},
+		"lag, but not to be seen":   {open(func(f *findings) { f.SendLag, f.serviceP99 = lagOf(5*time.Millisecond), time.Second }), results.Valid, ""},
 		"lag":                       {open(func(f *findings) { f.SendLag = lagOf(3 * time.Millisecond) }), results.Degraded, "send-lag"},
 		"nothing but lag":           {open(func(f *findings) { f.SendLag = lagOf(15 * time.Millisecond) }), results.Invalid, "send-lag"},
 		"clients busy":              {open(func(f *findings) { f.Waited = 0.5 }), results.Degraded, "clients-busy"},
 		"too few clients":           {open(func(f *findings) { f.Waited, f.Achieved = 0.9, 0.5 }), results.Invalid, "too-few-clients"},
-		"etcd overloaded":           {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMean = 0.9, 0.5, 50*time.Millisecond }), results.Degraded, "clients-busy"},
+		"etcd overloaded":           {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMedian = 0.9, 0.5, 50*time.Millisecond }), results.Degraded, "clients-busy"},
+		"etcd fast, and full":       {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMin = 0.9, 0.5, 20*time.Microsecond }), results.Degraded, "clients-busy"},
+		"other processes":           {closed(func(f *findings) { f.Others, f.local = 0.85, true }), results.Degraded, "other-processes"},
 		"own CPU":                   {closed(func(f *findings) { f.CPU = 0.95 }), results.Invalid, "generator-cpu"},
 		"own CPU, cluster here":     {closed(func(f *findings) { f.CPU, f.cluster, f.local = 0.95, results.ClusterProcess, true }), results.Valid, ""},
 		"machine busy elsewhere":    {closed(func(f *findings) { f.Machine = 0.99 }), results.Valid, ""},
@@ -114,4 +121,81 @@ func TestTargetVerdict(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", name, run.Target, c.want)
 		}
 	}
+}
+
+// Of a busy machine, the shares of generator, members and other processes add up.
+func TestSharesOfTheMachine(t *testing.T) {
+	u := machine.Usage{Elapsed: 10 * time.Second, CPU: 3 * time.Second, CPUs: 2, Busy: 20 * time.Second, Total: 20 * time.Second}
+	f := findings{Generator: results.Generator{Machine: u.MachineShare(), CPU: u.CPUShare()}, local: true, cluster: results.ClusterProcess}
+	f.addMembers(&results.Server{Cost: []results.Cost{
+		{Operations: 1000, Figures: map[string]float64{"cpu": 5e6}}, {Member: "m1", Operations: 1000, Figures: map[string]float64{"cpu": 5e6}},
+	}}, u)
+	if f.Members != 0.25 || math.Abs(f.Others-0.6) > 1e-9 {
+		t.Errorf("members %v, others %v", f.Members, f.Others)
+	}
+	if text := f.shares(); text != "100 % busy (generator 15 %, members 25 %, other processes 60 %)" {
+		t.Errorf("shares %s", text)
+	}
+}
+
+// stopping is a sleeper whose process stands still now and then.
+type stopping struct {
+	sleeper
+	start       time.Time
+	every, stop time.Duration
+	next        time.Duration
+}
+
+func (s *stopping) sleep(ctx context.Context, d time.Duration) {
+	s.sleeper.sleep(ctx, d)
+	if time.Since(s.start) >= s.next {
+		s.next += s.every
+		time.Sleep(s.stop)
+	}
+}
+
+// A generator that stands still for 50 ms every two seconds is to blame for what waits
+// behind that, also when its server has hardly anything to spare for it.
+func TestStallsOfTheGenerator(t *testing.T) {
+	for _, stalls := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			_, w, plan := overload(5000, 5050, 128, 0, 10*time.Second)
+			plan.Phases = plan.Phases[1:]
+			o := virtual()
+			if stalls {
+				o.sleeper = func() sleeper {
+					return &stopping{sleeper: newTimerSleeper(), start: time.Now(), every: 2 * time.Second, stop: 50 * time.Millisecond, next: time.Second}
+				}
+			}
+			run := mustRun(t, t.Context(), plan, w, o)
+			blamed := slices.ContainsFunc(run.Validity.Reasons, func(r results.Reason) bool { return r.Code == "send-lag" })
+			if blamed != stalls || stalls && run.Validity.Verdict != results.Invalid {
+				t.Errorf("stalls: %v, validity %+v", stalls, run.Validity)
+			}
+		})
+	}
+}
+
+// While a server stands still for two seconds, the generator does so for 50 ms: of what
+// waits, no more than that is the generator's.
+func TestStallIsBlamedForItsLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		server := func(ctx context.Context, _ *Op) error {
+			if at := time.Since(start); at >= 2*time.Second && at < 4*time.Second {
+				return wait(ctx, 4*time.Second-at)
+			}
+			return wait(ctx, time.Millisecond)
+		}
+		plan := measurePlan(100, PlanPhase{Duration: 6 * time.Second, Load: Load{Rate: 1000, Arrival: ArrivalConstant}})
+		o := virtual()
+		o.sleeper = func() sleeper {
+			return &stopping{sleeper: newTimerSleeper(), start: start, every: time.Hour, stop: 50 * time.Millisecond, next: 2500 * time.Millisecond}
+		}
+		run := mustRun(t, t.Context(), plan, &fakeWorkload{serve: server}, o)
+		lag := run.Validity.Generator.SendLag
+		if most := time.Duration(lag.Max); most < 49*time.Millisecond || most > 51*time.Millisecond {
+			t.Errorf("send lag of at most %v, want 50ms", most)
+		}
+	})
 }

@@ -43,7 +43,7 @@ type Kind struct {
 type CountName struct{ Name, Of string }
 
 // Workload generates operations. Its requests depend on the plan's seed and on
-// the operation's phase and number alone, so that a run can be repeated.
+// the operation's phase, number and Earlier alone, so that a run can be repeated.
 type Workload interface {
 	Name() string
 	// Kinds lists what the workload reports; the order gives the kinds' numbers.
@@ -103,6 +103,10 @@ type Op struct {
 	// together with the seed they fix the request.
 	Phase int
 	N     uint64
+	// Earlier has the number of operations of each earlier phase of the run, by place
+	// in the plan: with them, operations are numbered over the whole run. It is one
+	// slice for all operations of a phase, and must not be changed.
+	Earlier []uint64
 	// Intended is when the operation should start, from the run's start. In a
 	// closed loop that is when it is sent.
 	Intended time.Duration
@@ -111,7 +115,10 @@ type Op struct {
 
 	sent, done time.Duration
 	clock      clock
-	counts     []atomic.Uint64
+	// requests is the client's context, which ends when the run gives up what is in
+	// flight; nil never ends.
+	requests context.Context
+	counts   []atomic.Uint64
 }
 
 // Send marks the moment at which the request, built by now, is handed to the
@@ -131,6 +138,25 @@ func (o *Op) Send() time.Duration {
 func (o *Op) Done() time.Duration {
 	o.done = o.clock.now()
 	return o.done
+}
+
+// Hold waits after the operation was completed, while its client keeps what it has got.
+// The timeout of a request does not shorten it; it ends early when the run gives up what
+// is in flight.
+func (o *Op) Hold(d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	var stopped <-chan struct{}
+	if o.requests != nil {
+		stopped = o.requests.Done()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-stopped:
+	}
 }
 
 // Count adds to one of the counts of the operation's kind.
