@@ -5,8 +5,9 @@
 //
 // One connection is one TCP connection to one endpoint; connections are spread
 // over the endpoints in turn, as etcd's own benchmark does. A request is tried
-// once: retries would hide failures inside a latency. While an endpoint is
-// away, requests wait for it until their timeout.
+// once: retries would hide failures inside a latency. Only one whose token has
+// ended, which a member refuses before it does anything, goes once more with a
+// new token. While an endpoint is away, requests wait for it until their timeout.
 package transport
 
 import (
@@ -15,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -37,12 +39,16 @@ type Options struct {
 	Password  string
 	// Timeout bounds the authentication.
 	Timeout time.Duration
+
+	// dialer makes connections in place of gRPC's own, in tests.
+	dialer func(ctx context.Context, address string) (net.Conn, error)
 }
 
 // Pool is a fixed number of connections.
 type Pool struct {
 	clients   []*clientv3.Client
 	endpoints int
+	login     *login // nil without a user
 }
 
 // Dial makes the connections. They connect in the background: use a request to
@@ -52,27 +58,55 @@ func Dial(ctx context.Context, o Options) (*Pool, error) {
 		return nil, errors.New("dial: no endpoints")
 	}
 	p := &Pool{endpoints: len(o.Endpoints)}
+	if o.User != "" && o.Password != "" {
+		p.login = newLogin(o)
+	}
 	for i := range o.Conns {
-		c, err := newClient(ctx, o, o.Endpoints[i%len(o.Endpoints)])
+		c, err := newClient(ctx, o, p.login, o.Endpoints[i%len(o.Endpoints)])
 		if err != nil {
 			p.Close()
 			return nil, err
 		}
 		p.clients = append(p.clients, c)
 	}
+	if p.login == nil || len(p.clients) == 0 {
+		return p, nil
+	}
+	loginCtx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	conns := p.Conns()
+	if err := p.login.renew(loginCtx, conns[0], p.login.current.Load()); err != nil {
+		p.Close()
+		return nil, fmt.Errorf("connect to %s: %w", o.Endpoints[0], rpctypes.Error(err))
+	}
+	p.login.keep(ctx, conns)
 	return p, nil
 }
 
-func newClient(ctx context.Context, o Options, endpoint string) (*clientv3.Client, error) {
+// A peer that is dead without a word, as after a power cut, is noticed when nothing has
+// come from it for keepaliveTime and it does not answer for keepaliveTimeout. gRPC
+// pings no sooner than that, etcd refuses pings every 5 s and more often
+// (--grpc-keepalive-min-time), and without an open stream or request none are sent.
+const (
+	keepaliveTime    = 10 * time.Second
+	keepaliveTimeout = 10 * time.Second
+)
+
+func newClient(ctx context.Context, o Options, l *login, endpoint string) (*clientv3.Client, error) {
 	dial := []grpc.DialOption{grpc.WithDefaultCallOptions(
 		grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32))}
-	if o.User == "" {
+	if l == nil {
 		dial = append(dial, grpc.WithUnaryInterceptor(tellVersion()))
+	} else {
+		dial = append(dial, grpc.WithUnaryInterceptor(l.unary), grpc.WithStreamInterceptor(l.stream))
+	}
+	if o.dialer != nil {
+		dial = append(dial, grpc.WithContextDialer(o.dialer))
 	}
 	c, err := clientv3.New(clientv3.Config{
 		Endpoints: []string{endpoint}, Context: ctx, DialTimeout: o.Timeout,
-		TLS: o.TLS, Username: o.User, Password: o.Password,
-		Logger: zap.NewNop(), MaxUnaryRetries: 1,
+		TLS: o.TLS, Logger: zap.NewNop(), MaxUnaryRetries: 1,
+		DialKeepAliveTime: keepaliveTime, DialKeepAliveTimeout: keepaliveTimeout,
 		DialOptions: dial,
 	})
 	if err != nil {
@@ -94,6 +128,9 @@ func tellVersion() grpc.UnaryClientInterceptor {
 
 // Close closes every connection.
 func (p *Pool) Close() {
+	if p.login != nil {
+		p.login.close()
+	}
 	for _, c := range p.clients {
 		_ = c.Close() // nothing is in flight that anybody waits for
 	}

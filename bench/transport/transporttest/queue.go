@@ -11,28 +11,49 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
-// Queue is a gRPC server that looks like a member of etcd and whose capacity is known:
-// puts are served, first come first served, by a number of workers, each with
-// exponential service times (with Poisson arrivals, M/M/c).
+// QueueOptions say what a [Queue] does.
+type QueueOptions struct {
+	// Workers serve the puts, first come first served, each with exponential service
+	// times of that mean (with Poisson arrivals, M/M/c).
+	Workers int
+	Mean    time.Duration
+	Seed    uint64
+	// Failing, Hanging and Slow are shares of the puts: refused at once, never answered,
+	// and answered later by SlowBy. None of them keeps a worker busy for longer.
+	Failing, Hanging, Slow float64
+	SlowBy                 time.Duration
+}
+
+// QueueCounts are what a [Queue] has done with puts. Slow ones were answered, too.
+type QueueCounts struct{ Answered, Failed, Hung, Slow uint64 }
+
+// Queue is a gRPC server that looks like a member of etcd, whose capacity and whose
+// shares of failing, hanging and slow puts are known, and which counts them itself.
 type Queue struct {
 	Address string
 	server  *grpc.Server
+	options QueueOptions
 
-	mu   sync.Mutex
-	mean time.Duration
-	free []time.Time // when each worker is, in rising order
-	rand *rand.Rand
+	mu     sync.Mutex
+	free   []time.Time // when each worker is, in rising order
+	rand   *rand.Rand
+	counts QueueCounts
 }
 
 // NewQueue starts a server on a free loopback port.
-func NewQueue(workers int, mean time.Duration, seed uint64) (*Queue, error) {
+func NewQueue(o QueueOptions) (*Queue, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("start queue: %w", err)
 	}
-	q := &Queue{Address: l.Addr().String(), server: grpc.NewServer(), mean: mean, free: make([]time.Time, workers), rand: rand.New(rand.NewPCG(seed, 0))}
+	q := &Queue{
+		Address: l.Addr().String(), server: grpc.NewServer(), options: o,
+		free: make([]time.Time, o.Workers), rand: rand.New(rand.NewPCG(o.Seed, 0)),
+	}
 	pb.RegisterKVServer(q.server, &queueKV{queue: q})
 	go func() { _ = q.server.Serve(l) }() // ends with Stop
 	return q, nil
@@ -41,18 +62,49 @@ func NewQueue(workers int, mean time.Duration, seed uint64) (*Queue, error) {
 // Stop closes the server and its connections.
 func (q *Queue) Stop() { q.server.Stop() }
 
-// enter says when one that comes now has been served.
-func (q *Queue) enter() time.Time {
+// Counts returns what became of the puts so far.
+func (q *Queue) Counts() QueueCounts {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.counts
+}
+
+// enter says what becomes of a put that comes now, and when it is to be answered.
+func (q *Queue) enter() (done time.Time, outcome *uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	draw := q.rand.Float64()
+	switch o := q.options; {
+	case draw < o.Failing:
+		return time.Time{}, &q.counts.Failed
+	case draw < o.Failing+o.Hanging:
+		return time.Time{}, &q.counts.Hung
+	case draw < o.Failing+o.Hanging+o.Slow:
+		return q.serve().Add(o.SlowBy), &q.counts.Slow
+	}
+	return q.serve(), &q.counts.Answered
+}
+
+// serve says when a worker has served what comes now.
+func (q *Queue) serve() time.Time {
 	start := time.Now()
 	if q.free[0].After(start) {
 		start = q.free[0]
 	}
-	q.free[0] = start.Add(time.Duration(q.rand.ExpFloat64() * float64(q.mean)))
+	q.free[0] = start.Add(time.Duration(q.rand.ExpFloat64() * float64(q.options.Mean)))
 	done := q.free[0]
 	slices.SortFunc(q.free, time.Time.Compare)
 	return done
+}
+
+// count counts an outcome.
+func (q *Queue) count(outcome *uint64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	*outcome++
+	if outcome == &q.counts.Slow {
+		q.counts.Answered++
+	}
 }
 
 type queueKV struct {
@@ -61,10 +113,21 @@ type queueKV struct {
 }
 
 func (k *queueKV) Put(ctx context.Context, _ *pb.PutRequest) (*pb.PutResponse, error) {
-	t := time.NewTimer(time.Until(k.queue.enter()))
+	done, outcome := k.queue.enter()
+	switch outcome {
+	case &k.queue.counts.Failed:
+		k.queue.count(outcome)
+		return nil, status.Error(codes.ResourceExhausted, "refused, as a share of all")
+	case &k.queue.counts.Hung:
+		k.queue.count(outcome)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	t := time.NewTimer(time.Until(done))
 	defer t.Stop()
 	select {
 	case <-t.C:
+		k.queue.count(outcome)
 		return &pb.PutResponse{Header: &pb.ResponseHeader{Revision: 1}}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()

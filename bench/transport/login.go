@@ -1,0 +1,216 @@
+package transport
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/api/v3/version"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+)
+
+// login keeps the token of a user, which all connections of a pool share. A token that
+// says when it ends is renewed at half of its life. One that does not is renewed when a
+// member refuses it: one request fetches the new one while others wait, and each is
+// sent once more. A request is refused before it does anything, so that no request is
+// carried out twice.
+type login struct {
+	user, password string
+	current        atomic.Pointer[token]
+	busy           chan struct{} // held by who renews
+
+	cancel context.CancelFunc
+	keeper sync.WaitGroup
+}
+
+func newLogin(o Options) *login {
+	l := &login{user: o.User, password: o.Password, busy: make(chan struct{}, 1), cancel: func() {}}
+	l.current.Store(newToken(""))
+	return l
+}
+
+// token is one token, and the header with which requests carry it.
+type token struct {
+	text    string
+	header  metadata.MD
+	got     time.Time
+	expires time.Time // zero where the token does not say
+	// good is when it was last known to be good, in nanoseconds of Unix time; 0 after a
+	// member has refused it.
+	good atomic.Int64
+}
+
+func newToken(text string) *token {
+	t := &token{text: text, got: time.Now(), expires: expiry(text)}
+	t.header = metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, version.APIVersion)
+	if text != "" {
+		t.header.Set(rpctypes.TokenFieldNameGRPC, text)
+	}
+	t.good.Store(t.got.UnixNano())
+	return t
+}
+
+// expiry is when a JSON Web Token ends; zero for other tokens.
+func expiry(text string) time.Time {
+	parts := strings.Split(text, ".")
+	if len(parts) != 3 {
+		return time.Time{}
+	}
+	data, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct {
+		Expires float64 `json:"exp"`
+	}
+	if err != nil || json.Unmarshal(data, &claims) != nil || claims.Expires <= 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(claims.Expires), 0)
+}
+
+// authenticate is the method that needs no token.
+const authenticate = "/etcdserverpb.Auth/Authenticate"
+
+// renew replaces the token old, unless somebody has done so meanwhile.
+func (l *login) renew(ctx context.Context, cc grpc.ClientConnInterface, old *token) error {
+	select {
+	case l.busy <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-l.busy }()
+	if l.current.Load() != old {
+		return nil
+	}
+	r, err := pb.NewAuthClient(cc).Authenticate(ctx, &pb.AuthenticateRequest{Name: l.user, Password: l.password})
+	if err != nil && !errors.Is(rpctypes.Error(err), rpctypes.ErrAuthNotEnabled) {
+		return err
+	}
+	l.current.Store(newToken(r.GetToken()))
+	return nil
+}
+
+// refused reports whether a member refused the token of a request, which it does
+// before the request takes effect.
+func refused(err error) bool {
+	switch rpctypes.Error(err) {
+	case rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrUserEmpty:
+		return true
+	}
+	return false
+}
+
+// unary is a [grpc.UnaryClientInterceptor].
+func (l *login) unary(
+	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
+) error {
+	t := l.current.Load()
+	if method == authenticate {
+		return invoker(metadata.NewOutgoingContext(ctx, newToken("").header), method, req, reply, cc, opts...)
+	}
+	err := invoker(metadata.NewOutgoingContext(ctx, t.header), method, req, reply, cc, opts...)
+	if err == nil {
+		t.see(time.Now())
+		return nil
+	}
+	if !refused(err) || l.renew(ctx, cc, t) != nil {
+		return err
+	}
+	return invoker(metadata.NewOutgoingContext(ctx, l.current.Load().header), method, req, reply, cc, opts...)
+}
+
+// see notes that the token was good, now and then: clients share it.
+func (t *token) see(now time.Time) {
+	if n := now.UnixNano(); n-t.good.Load() > int64(trust/10) {
+		t.good.Store(n)
+	}
+}
+
+// trust is how long a token of unknown life is taken to be good after it was. A stream
+// cannot be sent once more, so its token is renewed before it is opened.
+const trust = time.Second
+
+// doubtful reports whether the token is to be renewed before a stream is opened.
+func (t *token) doubtful(now time.Time) bool {
+	good := t.good.Load()
+	return good == 0 || t.expires.IsZero() && t.text != "" && now.UnixNano()-good > int64(trust)
+}
+
+// stream is a [grpc.StreamClientInterceptor].
+func (l *login) stream(
+	ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	t := l.current.Load()
+	if t.doubtful(time.Now()) {
+		if err := l.renew(ctx, cc, t); err != nil {
+			return nil, err
+		}
+		t = l.current.Load()
+	}
+	for key, values := range t.header {
+		ctx = metadata.AppendToOutgoingContext(ctx, key, values[0])
+	}
+	s, err := streamer(ctx, desc, cc, method, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &loginStream{s, t}, nil
+}
+
+// loginStream notes what its messages say about the token.
+type loginStream struct {
+	grpc.ClientStream
+	token *token
+}
+
+// RecvMsg implements [grpc.ClientStream].
+func (s *loginStream) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	if err != nil && refused(err) {
+		s.token.good.Store(0)
+	}
+	return err
+}
+
+// The token of a login is renewed at least this far apart, and an attempt may take so
+// long.
+const (
+	renewPause = 500 * time.Millisecond
+	renewTime  = 5 * time.Second
+)
+
+// keep renews the token before it ends, through one connection after the other, until
+// the login is closed. A token that does not say when it ends is not renewed.
+func (l *login) keep(ctx context.Context, conns []grpc.ClientConnInterface) {
+	if l.current.Load().expires.IsZero() {
+		return
+	}
+	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	l.keeper.Go(func() {
+		for try := 0; ; try++ {
+			t := l.current.Load()
+			half := t.got.Add(t.expires.Sub(t.got) / 2)
+			timer := time.NewTimer(max(renewPause, time.Until(half)))
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+			}
+			attempt, cancel := context.WithTimeout(ctx, renewTime)
+			_ = l.renew(attempt, conns[try%len(conns)], t) // the next attempt asks another member
+			cancel()
+		}
+	})
+}
+
+func (l *login) close() {
+	l.cancel()
+	l.keeper.Wait()
+}
