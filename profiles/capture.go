@@ -28,6 +28,9 @@ const (
 
 	traceLength = time.Second
 
+	// A program that is being profiled already is asked again after this pause.
+	inUsePause = 200 * time.Millisecond
+
 	anomalyLength = 2 * time.Second
 	maxAnomalies  = 3
 	leastSamples  = 100 // of fewer, a second's p99 is its slowest operation
@@ -52,6 +55,9 @@ type Capture struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup
+	// slots, one for each source and kind that lasts, are held while such a capture is
+	// being taken: a program can be profiled once at a time.
+	slots map[string]chan struct{}
 	// fraction is what the mutex profile's was before.
 	fraction int
 
@@ -100,6 +106,12 @@ func NewCapture(o Options) *Capture { return &Capture{Options: o} }
 func (c *Capture) Start(*results.Run) error {
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.fraction = -1
+	c.slots = map[string]chan struct{}{}
+	for _, s := range c.Sources {
+		for _, k := range []string{CPU, Trace} {
+			c.slots[slotName(s, k)] = make(chan struct{}, 1)
+		}
+	}
 	if slices.Contains(c.Kinds, Mutex) {
 		c.fraction = runtime.SetMutexProfileFraction(5) // as etcd has it
 	}
@@ -136,7 +148,10 @@ func (c *Capture) begin(ph results.PlanPhase) (end func()) {
 			c.each(func(s Source) { c.parts(ctx, s, ph) })
 		case Trace:
 			c.each(func(s Source) {
-				c.take(ctx, s, shot{kind: Trace, phase: ph.Name, role: rolePart}, traceLength)
+				if release := c.hold(ctx, s, Trace); release != nil {
+					defer release()
+					c.take(ctx, s, shot{kind: Trace, phase: ph.Name, role: rolePart}, traceLength)
+				}
 			})
 		case Goroutine:
 			c.each(func(s Source) { c.goroutines(ctx, s, ph) })
@@ -164,9 +179,28 @@ func (c *Capture) each(do func(s Source)) {
 	}
 }
 
+func slotName(s Source, kind string) string { return s.Name() + "\n" + kind }
+
+// hold waits until no other phase takes the kind of the source. The last part of a phase
+// ends when the next phase has begun. It returns nil when ctx ended first.
+func (c *Capture) hold(ctx context.Context, s Source, kind string) (release func()) {
+	slot := c.slots[slotName(s, kind)]
+	select {
+	case slot <- struct{}{}:
+		return func() { <-slot }
+	case <-ctx.Done():
+		return nil
+	}
+}
+
 // parts takes one part of a CPU profile after the other until the phase ends.
 func (c *Capture) parts(ctx context.Context, s Source, ph results.PlanPhase) {
 	end := c.now() + ph.Duration
+	release := c.hold(ctx, s, CPU)
+	if release == nil {
+		return
+	}
+	defer release()
 	for ctx.Err() == nil {
 		length := shortPartLength
 		if ph.Duration > 0 {
@@ -196,6 +230,14 @@ func (c *Capture) goroutines(ctx context.Context, s Source, ph results.PlanPhase
 func (c *Capture) take(ctx context.Context, s Source, sh shot, length time.Duration) bool {
 	sh.source, sh.from = s.Name(), c.now()
 	data, err := s.Take(ctx, sh.kind, length)
+	// A program may go on for a moment with what its client has given up.
+	for isInUse(err) && wait(ctx, inUsePause) == nil && c.now() < sh.from+length {
+		again := c.now()
+		if data, err = s.Take(ctx, sh.kind, length); !isInUse(err) {
+			sh.from = again
+			break
+		}
+	}
 	if sh.to = c.now(); length > 0 {
 		sh.to = min(sh.to, sh.from+length)
 	}
@@ -213,6 +255,12 @@ func (c *Capture) take(ctx context.Context, s Source, sh shot, length time.Durat
 	}
 	c.shots = append(c.shots, sh)
 	return sh.err == nil
+}
+
+// isInUse reports whether a program refuses a capture because of another one, by what
+// Go's runtime says.
+func isInUse(err error) bool {
+	return err != nil && (strings.Contains(err.Error(), "already in use") || strings.Contains(err.Error(), "already enabled"))
 }
 
 // fileName is a capture's, relative to the run's directory.

@@ -8,7 +8,6 @@
 package cluster
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -209,66 +208,6 @@ func ready(ctx context.Context, members []Member, conns []*grpc.ClientConn) erro
 		}
 	}
 	return nil
-}
-
-// Guard watches the members of a cluster and calls stop, once, when a database
-// has grown to 80 % of its quota, or so fast that it would be full at the next
-// look, or when an alarm is raised. It returns when ctx ends or stop was called.
-// A member that does not answer is no reason to stop.
-func Guard(ctx context.Context, members []Member, conns []grpc.ClientConnInterface, stop func(error)) {
-	t := time.NewTicker(guardInterval)
-	defer t.Stop()
-	sizes := make([]int64, len(members))
-	for {
-		for i, m := range members {
-			if err := checkMember(ctx, m, conns[i], &sizes[i]); err != nil {
-				stop(err)
-				return
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-		}
-	}
-}
-
-const (
-	// A fast disk takes well over 100 MB a second.
-	guardInterval = 200 * time.Millisecond
-	guardTimeout  = time.Second
-	quotaShare    = 0.80
-	// defaultQuota is what etcd uses when none is set; members before v3.6 do
-	// not tell theirs.
-	defaultQuota = 2 << 30
-)
-
-// checkMember looks at one member; size is what its database had at the last look.
-func checkMember(ctx context.Context, m Member, conn grpc.ClientConnInterface, size *int64) error {
-	ctx, cancel := context.WithTimeout(ctx, guardTimeout)
-	defer cancel()
-	s, err := memberStatus(ctx, conn)
-	if err != nil {
-		return nil
-	}
-	for _, text := range s.Errors {
-		if strings.Contains(text, "alarm") {
-			return fmt.Errorf("%s raised an alarm (%s): the run was stopped; disarm it with etcdctl when it is solved", m.Endpoint, text)
-		}
-	}
-	growth := int64(0)
-	if *size > 0 {
-		growth = s.DbSize - *size
-	}
-	*size = s.DbSize
-	quota := cmp.Or(s.DbSizeQuota, defaultQuota)
-	if float64(s.DbSize) < quotaShare*float64(quota) && s.DbSize+growth < quota {
-		return nil
-	}
-	return fmt.Errorf("the database of %s has grown to %d MiB, %.0f %% of its quota: the run was stopped; "+
-		"compact meanwhile (--compact-interval, --auto-compaction) or raise the quota",
-		m.Endpoint, s.DbSize>>20, 100*float64(s.DbSize)/float64(quota))
 }
 
 // Ports for members are taken from below the range from which systems take

@@ -279,7 +279,7 @@ func (s *Sampler) between(from, to time.Duration) uint64 {
 }
 
 // completedInPhase counts the operations that were asked for and completed within
-// a measured phase.
+// a measured phase, whenever they arrived.
 func completedInPhase(run *results.Run, phase string) (n uint64) {
 	for _, ph := range run.Plan.Phases {
 		if ph.Name == phase && ph.Warmup {
@@ -288,7 +288,7 @@ func completedInPhase(run *results.Run, phase string) (n uint64) {
 	}
 	for _, o := range run.Operations {
 		if o.Phase == phase && !o.Arrived {
-			n += o.Completed - o.CompletedLate
+			n += o.Acknowledged()
 		}
 	}
 	return n

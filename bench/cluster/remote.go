@@ -33,7 +33,9 @@ func (r *Remote) TLS() *tls.Config { return r.tls }
 
 // Describe implements [Cluster].
 func (r *Remote) Describe() results.Cluster {
-	return results.Cluster{Kind: results.ClusterRemote, TLS: r.tls != nil}
+	return results.Cluster{
+		Kind: results.ClusterRemote, TLS: r.tls != nil, Unverified: r.tls != nil && r.tls.InsecureSkipVerify,
+	}
 }
 
 // Stop implements [Cluster].

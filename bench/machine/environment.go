@@ -4,62 +4,24 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Version is the tool's own version where the build says nothing better.
-const Version = "0.1.0"
-
-const etcdClientModule = "go.etcd.io/etcd/client/v3"
-
 // Describe returns the machine, its limits and the versions in play.
 func Describe(ctx context.Context) results.Environment {
 	e := results.Environment{
 		CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
-		OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(), Tool: Version,
+		OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
 	}
 	describe(&e)
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if v := info.Main.Version; v != "" && v != "(devel)" {
-			e.Tool = v
-		}
-		for _, s := range info.Settings {
-			switch {
-			case s.Key == "vcs.revision":
-				e.Revision = s.Value
-			case s.Key == "vcs.modified" && s.Value == "true" && e.Revision != "":
-				e.Revision += "-dirty"
-			}
-		}
-		for _, d := range info.Deps {
-			if d.Path == etcdClientModule {
-				e.EtcdClient = d.Version
-			}
-		}
-	}
-	if e.Revision == "" {
-		e.Revision = gitRevision(ctx)
-	}
+	info, _ := debug.ReadBuildInfo() // nil where there is none
+	provenance(&e, info, func() string { return gitRevision(ctx, "") })
 	return e
-}
-
-// gitRevision asks git about the working directory: "go run" stamps no revision
-// into the binary. No git, no revision.
-func gitRevision(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=40", "--match=").Output()
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // The probe writes what a small raft entry takes in the write-ahead log.

@@ -90,10 +90,11 @@ func cpuLimit() float64 {
 }
 
 func availableCPUs() float64 {
+	cpus := float64(min(runtime.NumCPU(), runtime.GOMAXPROCS(0)))
 	if limit := cpuLimit(); limit > 0 {
-		return min(limit, float64(runtime.NumCPU()))
+		return min(limit, cpus)
 	}
-	return float64(runtime.NumCPU())
+	return cpus
 }
 
 func describe(e *results.Environment) {

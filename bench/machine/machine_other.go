@@ -12,7 +12,7 @@ import (
 
 func (u *Usage) readMachine() {}
 
-func availableCPUs() float64 { return float64(runtime.NumCPU()) }
+func availableCPUs() float64 { return float64(min(runtime.NumCPU(), runtime.GOMAXPROCS(0))) }
 
 func describe(*results.Environment) {}
 
