@@ -77,11 +77,18 @@ func (r *Resolved) checkDisturbances() error {
 	if !r.Spec.Cluster.Running() || r.Spec.AllowDisturbances {
 		return nil
 	}
+	what, err := workloads.Wide(r.Plan.Entries())
+	if err != nil {
+		return within("workload", err)
+	}
 	for _, d := range r.Scenario.Disturbances {
 		if e, err := workloads.FindDisturbance(d.Kind); err == nil && e.Wide {
-			return wrong("allow_disturbances",
-				"%s would touch more of that cluster than the run's own keys: allow it with --allow-disturbances", d.Kind)
+			what = d.Kind
 		}
+	}
+	if what != "" {
+		return wrong("allow_disturbances",
+			"%s would touch more of that cluster than the run's own keys: allow it with --allow-disturbances", what)
 	}
 	return nil
 }

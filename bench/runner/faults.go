@@ -105,6 +105,8 @@ func (s *session) findOthers(ctx context.Context, addresses []string) *results.W
 func (s *session) roundTrips(ctx context.Context) map[string]time.Duration {
 	const times = 21
 	trips := map[string]time.Duration{}
+	ctx, cancel := context.WithTimeout(ctx, times*askTimeout)
+	defer cancel()
 	for i, conn := range s.admin.Conns() {
 		var took []time.Duration
 		for range times {

@@ -22,7 +22,7 @@ import (
 const (
 	DefaultScenario    = "put"
 	DefaultClients     = 128
-	DefaultConns       = 8
+	DefaultConns       = 8 // or the next multiple of the members
 	DefaultDuration    = 30 * time.Second
 	DefaultWarmup      = 5 * time.Second
 	DefaultTimeout     = 10 * time.Second
@@ -147,7 +147,7 @@ func (r *Resolved) makePlan() (err error) {
 	prefix := r.Spec.Prefix
 	p := bench.Plan{
 		Workload: s.Name, Seed: pick(l.Seed, s.Seed, DefaultSeed), Prefix: prefix,
-		Clients: pick(l.Clients, s.Clients, DefaultClients), Conns: pick(l.Conns, s.Conns, DefaultConns),
+		Clients: pick(l.Clients, s.Clients, DefaultClients), Conns: r.conns(),
 		Timeout: pick(l.Timeout, time.Duration(s.Timeout), DefaultTimeout), Drain: pick(l.Drain, time.Duration(s.Drain), DefaultDrain),
 		QueueLimit: pick(l.Queue, s.Queue, 0), Target: pick(l.Target, s.Target, results.DefaultTarget),
 		Parameters: s.Given, Thresholds: s.Thresholds, Verify: pick(r.Spec.Verify, false, !r.Spec.Cluster.Running()),
@@ -170,6 +170,27 @@ func (r *Resolved) makePlan() (err error) {
 	}
 	r.Plan = p
 	return nil
+}
+
+// conns is the number of connections. Unless the specification says exactly how many, it
+// is a multiple of the members, so that each of them has as many as the others.
+func (r *Resolved) conns() int {
+	if given := r.Spec.Load.Conns; given != nil {
+		return *given
+	}
+	members := r.endpoints()
+	return (pick(nil, r.Scenario.Conns, DefaultConns) + members - 1) / members * members
+}
+
+// endpoints is how many endpoints the connections of the load are spread over.
+func (r *Resolved) endpoints() int {
+	switch c := r.Spec.Cluster; {
+	case c.TargetLeader:
+		return 1
+	case c.Running():
+		return len(c.Endpoints)
+	}
+	return max(1, r.Settings.Members)
 }
 
 // load is that of phases which the scenario does not describe.

@@ -129,7 +129,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	go cluster.Guard(ctx, s.Members(), s.admin.Conns(), stop)
+	go cluster.Guard(ctx, s, s.admin.Conns(), r.Spec.Cluster.Remote.Metrics, stop)
 
 	options.Environment, options.Observers = machine.Describe(ctx), r.observers(s, dir, o.Observers)
 	options.Environment.Disk = s.disk
@@ -141,10 +141,18 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	run, err = bench.Run(ctx, r.Plan, w, options)
 	if run != nil {
 		found.addTo(run)
+		if n := r.endpoints(); r.Plan.Conns%n != 0 {
+			run.Warn("unbalanced", fmt.Sprintf("%d connections on %d members: some have more of the load than others; give a multiple with --conns",
+				r.Plan.Conns, n))
+		}
 		r.finish(ctx, s, dir, run)
 	}
 	return run, err
 }
+
+// preparationGrace is added to the timeout of a request for the answers to what comes
+// before the load, which comes in larger pieces.
+const preparationGrace = 5 * time.Second
 
 // announcement is what is done before the load.
 func (r *Resolved) announcement() string {
@@ -206,8 +214,9 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 		return nil, options, err
 	}
 	target := workloads.Target{
-		Conns: s.loadConns(), Members: s.admin.Conns(), Prefix: r.Plan.Prefix, Seed: r.Plan.Seed,
-		Verify: r.Plan.Verify, Disposable: !r.Spec.Cluster.Running(),
+		Conns: s.recorded(s.loadConns()), Members: s.recorded(s.admin.Conns()), Prefix: r.Plan.Prefix, Seed: r.Plan.Seed,
+		Verify: r.Plan.Verify, Disposable: !r.Spec.Cluster.Running(), Patience: r.Plan.Timeout + preparationGrace,
+		Exclusive: !r.Spec.Cluster.Running() && !workloads.DisturbancesWrite(r.Scenario.PlanDisturbances()),
 	}
 	w, err := workloads.Compose(workloads.Composition{Name: r.Plan.Workload, Population: r.Plan.Population, Parts: parts}, target)
 	if err != nil {
@@ -257,34 +266,50 @@ func (r *Resolved) capture(s *session, runDir string) *profiles.Capture {
 	return profiles.NewCapture(profiles.Options{RunDir: runDir, Sources: sources, Kinds: p.Kinds, Anomaly: pick(p.OnAnomaly, 0, 0)})
 }
 
-// claimPrefix refuses a prefix under which a running cluster has keys already.
+// claimPrefix refuses a prefix under which a running cluster has keys already, or has
+// keys that the run would remove. From here on, what the run writes is recorded.
 func (r *Resolved) claimPrefix(ctx context.Context, s *session) error {
-	if !r.Spec.Cluster.Running() || r.Spec.AllowExisting {
+	if !r.Spec.Cluster.Running() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.Plan.Timeout)
+	count, cancel := context.WithTimeout(ctx, r.Plan.Timeout)
 	defer cancel()
-	n, err := workloads.CountPrefix(ctx, s.conn(), r.Plan.Prefix)
-	if err != nil {
+	n, revision, err := workloads.CountPrefix(count, s.conn(), r.Plan.Prefix)
+	switch {
+	case err != nil:
 		return err
+	case n > 0 && !r.Spec.AllowExisting:
+		return wrong("prefix", "the cluster has %d keys under %q already: choose another --prefix, "+
+			"or use and keep them with --allow-existing", n, r.Plan.Prefix)
+	case n > 0:
+		ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
+		defer cancel()
+		if err := workloads.CheckExisting(ctx, s.conn(), r.Plan.Prefix, r.Plan.Entries()); err != nil {
+			return within("prefix", err)
+		}
 	}
-	if n > 0 {
-		return wrong("prefix",
-			"the cluster has %d keys under %q already: choose another --prefix, or use and delete them with --allow-existing", n, r.Plan.Prefix)
-	}
+	s.writes = workloads.NewWrites(revision)
 	return nil
 }
 
-// cleanUpTime bounds the removal of our keys from a running cluster.
+// cleanUpTime bounds the removal of our keys from a running cluster, and reading the
+// names of the keys that it has already.
 const cleanUpTime = time.Minute
 
+// releasePrefix deletes the keys that the run has created in a running cluster.
 func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.Run) {
-	if !r.Spec.Cluster.Running() || r.Spec.KeepData {
+	if s.writes == nil || r.Spec.KeepData {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
-	if err := workloads.DeletePrefix(ctx, s.conn(), r.Plan.Prefix); err != nil {
-		run.Warn("keys-left", fmt.Sprintf("%v: keys may be left; remove them with: etcdctl del --prefix %q", err, r.Plan.Prefix))
+	kept, err := s.writes.Delete(ctx, s.conn(), r.Plan.Prefix)
+	if err != nil {
+		run.Warn("keys-left", fmt.Sprintf("%v: keys of this run may be left: look at them with: etcdctl get --prefix --keys-only %q",
+			err, r.Plan.Prefix))
+	}
+	if kept > 0 {
+		run.Warn("foreign-keys", fmt.Sprintf("%d keys under %q were written during the run and are not known to be its own: they were kept",
+			kept, r.Plan.Prefix))
 	}
 }

@@ -40,7 +40,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := r.Plan
-	if p.Workload != "put" || p.Clients != 128 || p.Conns != 8 || p.Timeout != 10*time.Second || p.Seed != 1 || p.Target != results.DefaultTarget || !p.Verify {
+	if p.Workload != "put" || p.Clients != 128 || p.Conns != 9 || p.Timeout != 10*time.Second || p.Seed != 1 || p.Target != results.DefaultTarget || !p.Verify {
 		t.Errorf("plan %+v", p)
 	}
 	if p.Prefix != "/etcdbench/20261120-101500-a1b2c3/" {
@@ -148,6 +148,14 @@ func TestErrorsNameFieldAndFlag(t *testing.T) {
 		{"allow_disturbances", "--allow-disturbances", func(s *runner.Spec) {
 			s.Cluster.Endpoints, s.Disturbances = []string{"127.0.0.1:1"}, []results.PlanDisturbance{{Kind: "compaction"}}
 		}},
+		{"allow_disturbances", "--compact-interval", func(s *runner.Spec) {
+			s.Cluster.Endpoints, s.Workload = []string{"127.0.0.1:1"}, map[string]string{"compact-interval": "1s"}
+		}},
+		{"allow_disturbances", "--compact-interval", func(s *runner.Spec) {
+			s.Cluster.Endpoints, s.Scenario = []string{"127.0.0.1:1"}, "mine.yaml"
+			s.Text = "parameters: {every: {default: 5, min: 1, max: 60}}\n" +
+				"mix: [{workload: range, weight: 9}, {workload: put, params: {compact-interval: \"${every}s\"}}]\n"
+		}},
 		{"experiment", "faults", func(s *runner.Spec) {
 			s.Cluster.Start.InProcess, s.Experiment.MemberDown = true, true
 		}},
@@ -236,7 +244,9 @@ func TestRun(t *testing.T) {
 func TestRunWithoutDirectory(t *testing.T) {
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
-	run, err := runner.Run(t.Context(), inProcess("range", 50), runner.Options{})
+	s := inProcess("range", 50)
+	s.Workload = map[string]string{"key-space-size": "200"}
+	run, err := runner.Run(t.Context(), s, runner.Options{})
 	if err != nil || run.Operations[0].Completed != 50 {
 		t.Errorf("%+v, %v", run, err)
 	}
@@ -289,5 +299,33 @@ func TestText(t *testing.T) {
 		if a, b := same(r.Plan), same(again.Plan); a != b {
 			t.Errorf("%s:\n%s\nbecame\n%s", name, a, b)
 		}
+	}
+}
+
+// Every member has as many connections as the others, unless it is said how many there
+// are: in whichever order the endpoints are given.
+func TestBalance(t *testing.T) {
+	for _, c := range []struct {
+		change func(s *runner.Spec)
+		want   int
+	}{
+		{func(*runner.Spec) {}, 9},
+		{func(s *runner.Spec) { s.Cluster.Start.Members = new(5) }, 10},
+		{func(s *runner.Spec) { s.Cluster.Start.Members = new(1) }, 8},
+		{func(s *runner.Spec) { s.Cluster.Endpoints = []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"} }, 9},
+		{func(s *runner.Spec) { s.Cluster.TargetLeader = true }, 8},
+		{func(s *runner.Spec) { s.Scenario = "target-10k" }, 18},
+		{func(s *runner.Spec) { s.Load.Conns = new(7) }, 7},
+	} {
+		var s runner.Spec
+		c.change(&s)
+		r, err := s.Resolve("")
+		if err != nil || r.Plan.Conns != c.want {
+			t.Errorf("%+v: %d connections, want %d, %v", s.Cluster, r.Plan.Conns, c.want, err)
+		}
+	}
+	run, err := runner.Run(t.Context(), inProcess("put", 20), runner.Options{})
+	if err != nil || run.Cluster.Members[0].Conns != 8 {
+		t.Errorf("members %+v, %v", run.Cluster.Members, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
 )
 
 // session is a cluster that answers, and connections to it.
@@ -27,6 +28,8 @@ type session struct {
 	load  *transport.Pool
 	// steer keeps the load away from a member; nil where nothing wants that.
 	steer *transport.Steer
+	// writes are those of the run to a running cluster; nil where one was started.
+	writes *workloads.Writes
 }
 
 // openSession starts or finds the cluster and connects to it.
@@ -155,7 +158,20 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 		}
 	}
 	s.load, err = transport.Dial(ctx, options)
+	s.countConns(options)
 	return err
+}
+
+// countConns notes how many of the load's connections each member has.
+func (s *session) countConns(o transport.Options) {
+	for i := range o.Conns {
+		endpoint := o.Endpoints[i%len(o.Endpoints)]
+		for k := range s.info.Members {
+			if s.info.Members[k].Endpoint == endpoint {
+				s.info.Members[k].Conns++
+			}
+		}
+	}
 }
 
 // conn is a connection for single requests with the load's credentials.
@@ -167,6 +183,15 @@ func (s *session) loadConns() []grpc.ClientConnInterface {
 		return s.load.Steered(s.steer)
 	}
 	return s.load.Conns()
+}
+
+// recorded returns the connections, with a record of what is written through them where
+// the cluster is a running one.
+func (s *session) recorded(conns []grpc.ClientConnInterface) []grpc.ClientConnInterface {
+	if s.writes == nil {
+		return conns
+	}
+	return s.writes.Conns(conns)
 }
 
 // close disconnects, stops what was started and removes its data.

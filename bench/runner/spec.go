@@ -51,8 +51,8 @@ type Spec struct {
 
 	// Prefix starts every key; empty means /etcdbench/RUN-ID/.
 	Prefix string `json:"prefix,omitempty" flag:"prefix"`
-	// AllowExisting permits a prefix that has keys already, KeepData leaves the keys in
-	// a running cluster.
+	// AllowExisting permits a prefix that has keys already: the run may overwrite them,
+	// and removes none of them. KeepData leaves the run's keys in a running cluster.
 	AllowExisting bool `json:"allow_existing,omitempty" flag:"allow-existing"`
 	KeepData      bool `json:"keep_data,omitempty" flag:"keep-data"`
 
