@@ -1,7 +1,7 @@
-// Package capacity searches for the highest rate that a cluster carries under an
-// SLO: upwards until it does not, then by bisection on a logarithmic scale, then
-// with a soak, and a look beyond. The answer is an interval: its lower end was
-// carried, its upper end was not.
+// Package capacity searches for the highest rate that a cluster sustains under an
+// SLO: upwards until it does not, or downwards until it does, then by bisection on a
+// logarithmic scale, then with a soak, and a look beyond. The answer is an interval:
+// its lower end was sustained by a probe and by the soak, its upper end was not.
 //
 // An [Experiment] derives its probes from one specification. [Run] is the algorithm
 // alone: a probe is a run that its caller makes. Rates are arrivals per second of an
@@ -39,7 +39,7 @@ type Options struct {
 	// Dir keeps the probes; those that are in it already are not made again.
 	Dir string
 	SLO []judge.Threshold
-	// Start is the first rate, at which any cluster should do.
+	// Start is the first rate. Where it is too much, lower ones follow.
 	Start float64
 	// Factor is by how much the rate grows until it is too much; 0 means 2.
 	Factor float64
@@ -96,10 +96,17 @@ const (
 	// With a member down, rates fall by this factor until one is carried, and not
 	// below a fifth of the maximum.
 	downFactor, downLeast = 0.8, 0.2
+	// From a first rate that is not carried, so many lower ones are tried, each by the
+	// search's factor or more, but not by more than jumpFactors of them at once.
+	maxDescents, jumpFactors = 4, 4
+	// Where the soak is not carried, so many lower rates have their own, by steps that
+	// grow.
+	maxSoaks = 8
 )
 
 var (
-	// ErrHopeless says that the cluster did not sustain even the first rate of a search.
+	// ErrHopeless says that the cluster sustained neither the first rate of a search nor
+	// several lower ones.
 	ErrHopeless = errors.New("no load meets the SLO")
 	// ErrUnclear says that the samples were too few to decide whether the cluster
 	// sustains any rate of a search.
@@ -114,6 +121,7 @@ type search struct {
 	// lowest that was not carried, clearly or not.
 	low, notLow float64
 	limit       string // the generator's
+	limitRate   float64
 	last        *results.Run
 	number      int
 	// best is the run of the highest rate that was carried, down says that a member is.
@@ -124,6 +132,9 @@ type search struct {
 	// operations to tell.
 	rising bool
 	few    []float64
+	// late says that a lower rate comes next because the generator was late at higher ones,
+	// so that it is not asked again.
+	late bool
 }
 
 // Run searches. The result holds what was found until then, also with an error.
@@ -135,12 +146,17 @@ func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 		s.out.SLO = append(s.out.SLO, t.Text)
 	}
 	err := s.all(ctx)
+	if s.Soak > 0 && !s.soaked(true, func(rate float64) bool { return rate == s.low }) {
+		s.low = 0 // the search ended before its soak
+	}
 	s.out.Low, s.out.Stopped = s.low, s.limit
 	s.bound()
 	if s.best != nil {
 		s.out.Resources = judge.Resources(s.best)
 	}
-	s.out.Fit = judge.NewFit(s.out, o.Seed)
+	s.out.Machine = judge.MachineLimit(s.out)
+	judge.Contradictions(s.out, s.Unit)
+	s.out.Fit = judge.NewFit(s.out)
 	if s.last != nil {
 		s.out.Workload, s.out.Cluster, s.out.Environment = s.last.Plan.Workload, s.last.Cluster, s.last.Environment
 	}
@@ -148,9 +164,9 @@ func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 }
 
 // bound finds the ends above the maximum: the rate beyond that was clearly not carried,
-// and the lowest that could not be shown to be. Only where no look beyond was clear
-// does the rest of the search count: of many probes near the limit, the lowest that
-// failed did so by chance.
+// and the lowest that was not carried or could not be shown to be. Only where no look
+// beyond was clear does the rest of the search count: of many probes near the limit,
+// the lowest that failed did so by chance.
 func (s *search) bound() {
 	lowest := func(beyond bool, verdicts ...string) (rate float64) {
 		for _, p := range s.out.Probes {
@@ -162,11 +178,11 @@ func (s *search) bound() {
 		return rate
 	}
 	s.out.High = cmp.Or(lowest(true, results.Overloaded), lowest(false, results.Overloaded))
-	if s.out.High == 0 {
+	if s.out.High == 0 || s.low == 0 {
 		return
 	}
 	s.limit, s.out.Stopped = "", ""
-	if failed := lowest(false, results.Unclear, results.TooFew); failed < s.out.High {
+	if failed := lowest(false, results.Overloaded, results.Unclear, results.TooFew); failed < s.out.High {
 		s.out.Failed = failed
 	}
 }
@@ -198,12 +214,16 @@ func (s *search) probe(ctx context.Context, stage string, rate float64, length t
 				s.notLow = math.Inf(1)
 			}
 			return true, nil
+		case results.Overloaded:
+			if rate <= s.limitRate { // the generator carried more than the cluster
+				s.limit, s.limitRate = "", 0
+			}
 		case results.GeneratorLimit:
 			// Another program's moment, perhaps: not before it comes again is it a limit.
-			if extension < s.Extensions && stage != results.StageSweep {
+			if extension < s.Extensions && stage != results.StageSweep && !s.late {
 				continue
 			}
-			s.limit = fmt.Sprintf("the generator's limit at %.0f%s: %s", rate, s.Unit, p.Reason)
+			s.limit, s.limitRate = fmt.Sprintf("the generator's limit at %.4g%s: %s", rate, s.Unit, p.Reason), rate
 			s.notLow = min(s.notLow, rate)
 			return false, nil
 		case results.Unclear, results.TooFew:
@@ -250,9 +270,6 @@ func (s *search) one(ctx context.Context, stage string, rate float64, length tim
 	}
 	s.last = run.Run
 	s.warn(run.Run)
-	if stage == results.StageBeyond {
-		s.out.Machine = contention(run.Run)
-	}
 	probe := judge.NewCapacityProbe(s.number, stage, rate, length, run.Run)
 	probe.Dir = name
 	var err error
@@ -274,14 +291,20 @@ func (s *search) warn(run *results.Run) {
 	}
 }
 
-// contention is what a run says of a machine that cluster and generator share.
-func contention(run *results.Run) string {
-	for _, r := range run.Validity.Reasons {
-		if r.Code == "cpu-contention" {
-			return r.Message
-		}
-	}
-	return ""
+// found is what a search has found so far.
+type found struct {
+	low, notLow, limitRate, bestRate float64
+	limit                            string
+	best                             *results.Run
+}
+
+func (s *search) found() found {
+	return found{s.low, s.notLow, s.limitRate, s.bestRate, s.limit, s.best}
+}
+
+// restore goes back to what was found before probes that do not count.
+func (s *search) restore(f found) {
+	s.low, s.notLow, s.limitRate, s.bestRate, s.limit, s.best = f.low, f.notLow, f.limitRate, f.bestRate, f.limit, f.best
 }
 
 func (s *search) tell(p Progress) {
@@ -298,6 +321,9 @@ func (s *search) left(stage string, length time.Duration) time.Duration {
 	case results.StageBracket:
 		bisections = int(math.Ceil(math.Log2(math.Ln2 / math.Log1p(s.Precision))))
 	case results.StageBisect:
+		if s.low == 0 || math.IsInf(s.notLow, 1) {
+			break
+		}
 		bisections = max(0, int(math.Ceil(math.Log2(math.Log(s.notLow/s.low)/math.Log1p(s.Precision))))-1)
 	}
 	left := length + time.Duration(bisections)*s.Length

@@ -183,6 +183,9 @@ func (e *Experiment) chooseSLO(r *runner.Resolved) error {
 		if err != nil {
 			return fmt.Errorf("--slo: %w", err)
 		}
+		if err := t.CheckPhase(&r.Plan); err != nil {
+			return fmt.Errorf("--slo: %w", err)
+		}
 		e.thresholds = append(e.thresholds, t)
 	}
 	// Every probe carries the SLO as its thresholds.

@@ -24,7 +24,7 @@ func TestRealServer(t *testing.T) {
 		t.Skip("searches for some four minutes: ask for it with -real")
 	}
 	q := queue{workers: 4, service: 4 * time.Millisecond}
-	server, err := transporttest.NewQueue(q.workers, q.service, 1)
+	server, err := transporttest.NewQueue(transporttest.QueueOptions{Workers: q.workers, Mean: q.service, Seed: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

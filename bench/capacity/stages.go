@@ -8,9 +8,11 @@ import (
 	"slices"
 
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// bracket raises the rate until it is not carried.
+// bracket raises the rate until it is not carried. Where already the first one is not,
+// it lowers it until one is.
 func (s *search) bracket(ctx context.Context) error {
 	for rate := s.Start; math.IsInf(s.notLow, 1) && s.limit == ""; rate *= s.Factor {
 		if s.Most > 0 {
@@ -22,7 +24,7 @@ func (s *search) bracket(ctx context.Context) error {
 			return err
 		}
 		if carried && s.Most > 0 && rate >= s.Most {
-			s.limit, s.out.Most = fmt.Sprintf("the load ends at %.4g, which was carried", s.Most), s.Most
+			s.loadEnds()
 			return nil
 		}
 	}
@@ -37,14 +39,67 @@ func (s *search) bracket(ctx context.Context) error {
 			return err
 		}
 	}
-	last := s.lastProbe()
-	switch {
-	case s.low > 0 || s.limit != "":
-		return nil
-	case last.Verdict == results.Overloaded:
-		return fmt.Errorf("%w: not even %.4g%s: %s", ErrHopeless, last.Rate, s.Unit, last.Reason)
+	if err := s.descend(ctx); err != nil || s.low > 0 || s.limit != "" && !judge.Hopeless(s.out) {
+		return err
 	}
-	return fmt.Errorf("%w: at %.4g%s: %s", ErrUnclear, last.Rate, s.Unit, last.Reason)
+	return s.nothing("")
+}
+
+// loadEnds notes that as much was carried as can be asked for.
+func (s *search) loadEnds() {
+	s.limit, s.out.Most = fmt.Sprintf("the load ends at %.4g, which was carried", s.Most), s.Most
+}
+
+// descend lowers the rate until it is carried, where none was. As long as only the
+// generator was too slow, nothing is known of the cluster: these rates count apart.
+func (s *search) descend(ctx context.Context) error {
+	defer func() { s.late = false }()
+	for late, known := 0, 0; known < maxDescents; {
+		last := s.lastProbe()
+		rate := max(s.value(s.below(last)), s.least())
+		if s.low > 0 || last.Verdict == results.TooFew || rate >= last.Rate {
+			return nil
+		}
+		if s.late = s.onlyLate(); !s.late {
+			known++
+		} else if late++; late > maxDescents {
+			return nil
+		}
+		if _, err := s.probe(ctx, results.StageBracket, rate, s.Length); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onlyLate reports whether the generator was the limit of every probe.
+func (s *search) onlyLate() bool {
+	return !slices.ContainsFunc(s.out.Probes, func(p results.CapacityProbe) bool { return p.Verdict != results.GeneratorLimit })
+}
+
+// below returns the rate to be tried after one that was not carried: lower by the
+// search's factor, or what the cluster did then, if that is less.
+func (s *search) below(p results.CapacityProbe) float64 {
+	next := p.Rate / s.Factor
+	if !s.Whole && p.Verdict == results.Overloaded && p.Achieved > 0 && p.Achieved < next {
+		next = max(p.Achieved, p.Rate/math.Pow(s.Factor, jumpFactors))
+	}
+	return next
+}
+
+// nothing is the error of a search that found no rate that is carried. over tells what
+// it was not carried over, such as a soak.
+func (s *search) nothing(over string) error {
+	last := s.lastProbe()
+	if !judge.Hopeless(s.out) {
+		return fmt.Errorf("%w: at %.4g%s%s: %s", ErrUnclear, last.Rate, s.Unit, over, last.Reason)
+	}
+	for _, p := range slices.Backward(s.out.Probes) {
+		if last = p; p.Verdict == results.Overloaded {
+			break
+		}
+	}
+	return fmt.Errorf("%w: not even %.4g%s%s: %s", ErrHopeless, last.Rate, s.Unit, over, last.Reason)
 }
 
 // lastProbe is the one that was made last.
@@ -83,53 +138,104 @@ func (s *search) least() float64 {
 	return 0
 }
 
-// soak confirms the maximum over a longer time, and steps down until it holds.
+// soak confirms the maximum over a longer time. Where that does not hold, lower rates
+// have a probe and a soak of their own: no other rate is the maximum.
 func (s *search) soak(ctx context.Context) error {
-	for s.Soak > 0 && s.low > s.Start/2 {
-		rate := s.low
-		carried, err := s.probe(ctx, results.StageSoak, rate, s.Soak)
+	if s.Soak == 0 || s.low == 0 {
+		return nil
+	}
+	rate, probed := s.low, true
+	for step := 1; step <= maxSoaks; step++ {
+		carried, err := s.confirm(ctx, rate, probed)
 		if err != nil || carried {
 			return err
 		}
-		s.notLow = rate
-		s.low = s.value(rate / (1 + s.Precision))
+		lower := min(s.value(rate/math.Pow(1+s.Precision, float64(step))), rate-s.least())
+		if lower < s.least() || lower <= 0 {
+			break
+		}
+		rate, probed = lower, false
 	}
-	return nil
+	if s.limit != "" {
+		return nil
+	}
+	return s.nothing(fmt.Sprintf(" over a soak of %v", s.Soak))
+}
+
+// confirm makes a probe at a rate, unless it had one, and a soak. Only if both are
+// carried, the rate is the maximum; until then, and otherwise, there is none.
+func (s *search) confirm(ctx context.Context, rate float64, probed bool) (carried bool, err error) {
+	carried = probed
+	s.low, s.best, s.bestRate = 0, nil, 0
+	if !probed {
+		carried, err = s.probe(ctx, results.StageBisect, rate, s.Length)
+	}
+	if err == nil && carried {
+		carried, err = s.probe(ctx, results.StageSoak, rate, s.Soak)
+	}
+	if err != nil || !carried {
+		s.low, s.best, s.bestRate = 0, nil, 0
+		if s.out.Most > 0 { // the load ends where the soak was not carried
+			s.out.Most, s.limit = 0, ""
+		}
+	}
+	return carried && err == nil, err
+}
+
+// soaked reports whether a soak at a rate that the test accepts was carried, or not.
+func (s *search) soaked(carried bool, of func(rate float64) bool) bool {
+	return slices.ContainsFunc(s.out.Probes, func(p results.CapacityProbe) bool {
+		return p.Stage == results.StageSoak && of(p.Rate) && (p.Verdict == results.Sustained) == carried
+	})
 }
 
 // beyond looks above the maximum for a rate that is clearly not carried. Where one
-// is carried after all, it is the maximum, and has its own soak; but only once, as
+// is carried after all, and over a soak as well, it is the maximum; but only once, as
 // near the limit chance decides.
 func (s *search) beyond(ctx context.Context) error {
 	if s.limit != "" {
 		return nil
 	}
-	raised := false
+	// Of rates whose soak was not carried, a probe that is says nothing new.
+	raised := s.soaked(false, func(rate float64) bool { return rate > s.low })
+	tried := s.low
 	for factor, step := beyondFirst, s.Step; factor < beyondMost; factor, step = factor+step, step*beyondGrowth {
-		soaked := s.low
-		if s.Most > 0 && s.low*factor > s.Most {
+		confirmed := s.found()
+		rate := max(s.value(s.low*factor), tried+s.least()) // whole numbers may be farther apart
+		if s.Most > 0 && rate > s.Most {
 			break
 		}
-		if _, err := s.probe(ctx, results.StageBeyond, max(s.value(s.low*factor), s.low+s.least()), s.Length); err != nil {
+		tried = rate
+		carried, err := s.probe(ctx, results.StageBeyond, rate, s.Length)
+		switch {
+		case err != nil:
 			return err
-		}
-		switch s.lastProbe().Verdict {
-		case results.Overloaded, results.GeneratorLimit:
+		case s.lastProbe().Verdict == results.Overloaded, s.lastProbe().Verdict == results.GeneratorLimit:
 			return nil
-		case results.Sustained:
-			if raised {
-				s.low = soaked
-				continue
+		case !carried:
+			continue
+		case raised:
+			s.restore(confirmed)
+			continue
+		}
+		raised = true
+		if s.Soak > 0 {
+			if carried, err = s.confirm(ctx, s.low, true); err != nil || !carried {
+				s.restore(confirmed)
 			}
-			raised = true
-			if err := s.soak(ctx); err != nil {
+			if err != nil {
 				return err
 			}
+		}
+		if carried {
 			step = s.Step / beyondGrowth // begin anew
 			factor = beyondFirst - step
 		}
 	}
 	s.limit = "no rate up to 30 % above the maximum was clearly too much: probe longer"
+	if s.Most > 0 && s.low >= s.Most {
+		s.loadEnds()
+	}
 	return nil
 }
 
@@ -138,11 +244,11 @@ func (s *search) memberDown(ctx context.Context) error {
 	if !s.MemberDown || s.low == 0 {
 		return nil
 	}
-	low, notLow, limit := s.low, s.notLow, s.limit
-	defer func() { s.low, s.notLow, s.limit, s.down = low, notLow, limit, false }()
+	before := s.found()
+	defer func() { s.restore(before); s.down = false }()
 	s.low, s.notLow, s.down = 0, math.Inf(1), true
 	found := &results.CapacityRange{}
-	for rate := low; rate >= downLeast*low && found.Low == 0; rate = s.value(rate * downFactor) {
+	for rate := before.low; rate >= downLeast*before.low && found.Low == 0; rate = s.value(rate * downFactor) {
 		carried, err := s.probe(ctx, results.StageDown, rate, s.Length)
 		if err != nil {
 			return err
@@ -165,11 +271,11 @@ func (s *search) sweep(ctx context.Context) error {
 		return nil
 	}
 	for _, i := range rand.New(rand.NewPCG(s.Seed, 2)).Perm(len(s.Sweep)) {
-		low, notLow, limit := s.low, s.notLow, s.limit
+		before := s.found()
 		if _, err := s.probe(ctx, results.StageSweep, max(s.value(best*s.Sweep[i]), s.least()), s.Length); err != nil {
 			return err
 		}
-		s.low, s.notLow, s.limit = low, notLow, limit // a description, not a search
+		s.restore(before) // a description, not a search
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func try(ctx context.Context, t tune.Trial) (*results.Run, error) {
 	}
 	run, err := bench.Run(ctx, bench.Plan{
 		Seed: t.Seed, Clients: 64, Conns: 2, Timeout: 5 * time.Second, Drain: 5 * time.Second,
-		Phases: []bench.PlanPhase{{Name: results.PhaseSteady, Duration: 3 * time.Second, Load: bench.Load{Rate: 1000}}},
+		Phases: []bench.PlanPhase{{Name: results.PhaseSteady, Duration: 3 * time.Second, Load: bench.Load{Rate: 400}}},
 	}, put, bench.Options{Cluster: c.Describe(), Observers: []bench.Observer{bench.Journal{Dir: kept}}, Sampler: cluster.NewSampler(c)})
 	if err != nil {
 		return nil, err

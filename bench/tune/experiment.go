@@ -45,8 +45,6 @@ const (
 	faultLead = 500 * time.Millisecond
 	// leastOperations have ten beyond their p99.
 	leastOperations = 1000
-	// conns are as many as three members share evenly, and five nearly.
-	conns = 6
 	// leastClients are those of any run.
 	leastClients = 128
 	leastStart   = 15 * time.Second
@@ -247,7 +245,6 @@ func (e *Experiment) spec(t Trial) runner.Spec {
 	experiment.SetDefault(&s.Load.Timeout, timeout(t.Candidate))
 	// While nobody answers, every arrival needs a client of its own.
 	experiment.SetDefault(&s.Load.Clients, max(leastClients, int(e.rate*timeout(t.Candidate).Seconds())))
-	experiment.SetDefault(&s.Load.Conns, conns)
 	s.Experiment.Resilience = true
 	load := bench.Load{Rate: e.rate, Arrival: bench.ArrivalConstant}
 	if s.Load.Arrival != nil {

@@ -217,22 +217,27 @@ func (t *tuning) compare(ctx context.Context) error {
 		},
 	})
 	if unfit, ok := errors.AsType[Unfit](err); ok {
-		t.out.Reasons = append(t.out.Reasons, "measured again, it failed: "+unfit.Reason)
+		judge.Withdraw(t.out, "it failed: "+unfit.Reason)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	comparison := &results.TuningComparison{}
+	comparison := &results.TuningComparison{Candidate: best.Name, Confidence: 1 - t.rules().FalseFail}
 	for _, round := range out.Rounds {
-		run, _ := results.ReadWhole(filepath.Join(versus.RoundDir(dir, round.Number), versus.Candidate))
-		if run != nil && run.Resilience != nil {
-			comparison.Elections += run.Resilience.Elections
+		for side, elections := range map[string]*float64{
+			versus.Candidate: &comparison.Elections, versus.Baseline: &comparison.DefaultElections,
+		} {
+			run, _ := results.ReadWhole(filepath.Join(versus.RoundDir(dir, round.Number), side))
+			if run != nil && run.Resilience != nil {
+				*elections += run.Resilience.Elections
+			}
 		}
 	}
 	comparison.Rounds, comparison.Dropped, comparison.Metrics = len(out.Rounds), len(out.Dropped), out.Metrics
 	judge.TuningComparison(comparison, t.Failover)
 	t.out.Compared = comparison
+	judge.Confirm(t.out)
 	return nil
 }
 

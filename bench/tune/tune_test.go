@@ -70,37 +70,58 @@ func pretend(t *testing.T, least time.Duration, calls *int) func(ctx context.Con
 		if tr.Election < least/2 {
 			return nil, Unfit{"no leader could be elected"}
 		}
-		run := &results.Run{
-			Schema: results.Schema, ID: filepath.Base(tr.Dir), Outcome: results.Completed, Started: time.Now(),
-			Plan:     results.Plan{Workload: "put", Phases: []results.PlanPhase{{Name: results.PhaseSteady, Duration: time.Second}}},
-			Phases:   []results.Phase{{Name: results.PhaseSteady, Length: 10 * time.Second}},
-			Validity: results.Validity{Verdict: results.Valid}, Operations: []results.Operation{},
-			Resilience: &results.Resilience{Steady: 10 * time.Second, Outages: []results.Unavailability{{Fault: results.FaultKillLeader, Length: tr.Election * 3 / 2}}},
-		}
-		h := results.NewHistogram()
-		for i := range 2000 {
-			_ = h.RecordValue(int64(20e6 + i))
-		}
-		l, err := results.NewLatency(h)
+		run, err := newRun(tr, 20e6, tr.Election*3/2)
 		if err != nil {
 			return nil, err
 		}
-		run.Operations = append(run.Operations, results.Operation{Phase: results.PhaseSteady, Op: "put", Offered: 2000, Completed: 2000, ResponseTime: l, ServiceTime: l, QueueTime: l, Errors: []results.ErrorClass{}})
 		if tr.Election < least {
 			run.Resilience.Elections = 3
 		}
-		dir, err := results.Create(tr.Dir)
-		if err != nil {
-			return nil, err
-		}
-		return run, errors.Join(dir.WriteRun(run), dir.Close())
+		return run, save(tr, run)
 	}
+}
+
+func save(tr Trial, run *results.Run) error {
+	dir, err := results.Create(tr.Dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.WriteRun(run), dir.Close())
+}
+
+// pretendRun makes and saves a run with that p99 and that failover.
+func pretendRun(tr Trial, p99 float64, failover time.Duration) (*results.Run, error) {
+	run, err := newRun(tr, p99, failover)
+	if err != nil {
+		return nil, err
+	}
+	return run, save(tr, run)
+}
+
+func newRun(tr Trial, p99 float64, failover time.Duration) (*results.Run, error) {
+	run := &results.Run{
+		Schema: results.Schema, ID: filepath.Base(tr.Dir), Outcome: results.Completed, Started: time.Now(),
+		Plan:     results.Plan{Workload: "put", Phases: []results.PlanPhase{{Name: results.PhaseSteady, Duration: time.Second}}},
+		Phases:   []results.Phase{{Name: results.PhaseSteady, Length: 10 * time.Second}},
+		Validity: results.Validity{Verdict: results.Valid}, Operations: []results.Operation{},
+		Resilience: &results.Resilience{Steady: 10 * time.Second, Outages: []results.Unavailability{{Fault: results.FaultKillLeader, Length: failover}}},
+	}
+	h := results.NewHistogram()
+	for i := range 2000 {
+		_ = h.RecordValue(int64(p99) + int64(i))
+	}
+	l, err := results.NewLatency(h)
+	if err != nil {
+		return nil, err
+	}
+	run.Operations = append(run.Operations, results.Operation{Phase: results.PhaseSteady, Op: "put", Offered: 2000, Completed: 2000, ResponseTime: l, ServiceTime: l, QueueTime: l, Errors: []results.ErrorClass{}})
+	return run, nil
 }
 
 func TestRecommendation(t *testing.T) {
 	dir, calls := t.TempDir(), 0
 	o := Options{
-		Dir: dir, Dimension: results.DimensionPair, Candidates: Pairs(20*time.Millisecond, experiment.Standard), Rounds: []int{2}, RTT: 20 * time.Millisecond, Failover: true, Seed: 1,
+		Dir: dir, Dimension: results.DimensionPair, Candidates: Pairs(20*time.Millisecond, experiment.Standard), Rounds: []int{6}, RTT: 20 * time.Millisecond, Failover: true, Seed: 1,
 		Run: pretend(t, 300*time.Millisecond, &calls),
 	}
 	out, err := Run(t.Context(), o)
@@ -108,7 +129,7 @@ func TestRecommendation(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 200 ms elects without need, 100 ms not at all, 400 ms is the fastest that is left.
-	if !strings.HasSuffix(out.Recommended, "/400ms") || out.Compared == nil || out.Compared.Rounds != 2 || !strings.Contains(out.Compared.Text, "failover better (-60 %)") {
+	if !strings.HasSuffix(out.Recommended, "/400ms") || out.Compared == nil || out.Compared.Rounds != 6 || !strings.Contains(out.Compared.Text, "failover better (-60 %, ") || out.Confirmation != results.Confirmed {
 		t.Errorf("%s because %q; %+v", out.Recommended, out.Reasons, out.Compared)
 	}
 	if all := fmt.Sprint(out.Reasons); !strings.Contains(all, "3 elections that nobody asked for") {

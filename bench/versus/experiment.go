@@ -74,9 +74,13 @@ func New(c Config) (*Experiment, error) {
 	return e, nil
 }
 
-// spec derives the specification of one run. A seed of 0 leaves it open.
+// spec derives the specification of one run. A seed of 0 leaves it open. Other than the
+// runs of other experiments, it has a proof: a side that loses writes is no faster.
 func (c Config) spec(of runner.Spec, seed uint64) runner.Spec {
 	s := experiment.Derive(of, prefix)
+	if of.Verify == nil {
+		s.Verify = new(true)
+	}
 	s.Load.Duration, s.Load.Warmup = &c.Length, &c.Warmup
 	if seed != 0 {
 		s.Load.Seed = &seed
@@ -125,6 +129,10 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	}
 	v.Ended, v.Verdict, v.Reason = time.Now().Round(0), out.Verdict, out.Reason
 	v.Metrics, v.Rounds, v.Dropped = out.Metrics, len(out.Rounds), out.Dropped
+	v.Order, v.Proofs, v.Violations = out.Order, out.Proofs, out.Violations
+	if e.Same {
+		e.Rules.AddNeeded(v.Metrics)
+	}
 	return v, nil
 }
 

@@ -52,7 +52,7 @@ func TestSlotsAreDerived(t *testing.T) {
 		if (a.Cluster.Start.BackendBatchLimit == nil) == (b.Cluster.Start.BackendBatchLimit == nil) || *a.Load.Seed != *b.Load.Seed || a.Prefix != b.Prefix {
 			t.Errorf("round %d: %+v and %+v", i/2+1, a, b)
 		}
-		if *a.Load.Duration != 2*time.Second || *a.Load.Warmup != time.Second || *a.Verify || *a.Cluster.Start.DiskProbe != 200*time.Millisecond {
+		if *a.Load.Duration != 2*time.Second || *a.Load.Warmup != time.Second || !*a.Verify || *a.Cluster.Start.DiskProbe != 200*time.Millisecond {
 			t.Errorf("round %d: %+v", i/2+1, a)
 		}
 	}

@@ -1,5 +1,5 @@
 // Package versus compares two sides in turns: rounds of two runs each, one of the
-// baseline and one of the candidate, in an order that is drawn for every round, so
+// baseline and one of the candidate, in an order that is drawn afresh for every job, so
 // that what the machine does meanwhile concerns both alike. It decides by the rules
 // of package judge, as early as they allow, and keeps every run on disk.
 //
@@ -10,9 +10,7 @@ package versus
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
@@ -40,7 +38,8 @@ type Options struct {
 	// Dir keeps the rounds; those that are in it already are not made again.
 	Dir   string
 	Rules judge.Rules
-	// Seed fixes the order of the sides and the slots' seeds.
+	// Seed fixes the slots' seeds. The order of the sides does not follow from it: it is
+	// drawn, and kept in Dir.
 	Seed uint64
 	// Run makes one run and saves it in the slot's directory. An error ends the
 	// comparison: that side could not be measured.
@@ -73,6 +72,11 @@ type Outcome struct {
 	Metrics         []results.MetricVerdict
 	Rounds          []judge.Round
 	Dropped         []results.DroppedRound
+	// Order has the first side of each round, also of those that were dropped.
+	Order []string
+	// Proofs counts the runs by the verdict of their proof, and those without one.
+	Proofs     map[string]int
+	Violations []results.RunViolation
 	// Last are the last run of each side that counted, nil where there is none.
 	Baseline, Candidate *results.Run
 }
@@ -83,11 +87,16 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 		return nil, err
 	}
 	last := o.Rules.Looks[len(o.Rules.Looks)-1]
-	out := &Outcome{Verdict: results.Inconclusive, Reason: "it did not come to a look"}
+	order, err := loadOrder(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	out := &Outcome{Verdict: results.Inconclusive, Reason: notDecided, Proofs: map[string]int{}}
 	made, spent := 0, time.Duration(0)
 	for number := 1; len(out.Rounds) < last; number++ {
 		begin := time.Now()
-		runs, resumed, err := o.round(ctx, number)
+		sides := order.sides(number)
+		runs, resumed, err := o.round(ctx, number, sides)
 		if err != nil {
 			return out, err
 		}
@@ -95,34 +104,61 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 			made++
 			spent += time.Since(begin)
 		}
+		out.Order = append(out.Order, firstSide(runs, sides))
 		void := out.add(number, runs)
-		var done bool
-		out.Metrics, out.Verdict, out.Reason, done = o.Rules.Look(out.Rounds)
-		p := Progress{
-			Round: number, Planned: last, Counted: len(out.Rounds), Dropped: out.Dropped, Void: void,
-			Metrics: out.Metrics, Resumed: resumed,
+		p := Progress{Round: number, Planned: last, Counted: len(out.Rounds), Dropped: out.Dropped, Void: void, Resumed: resumed}
+		done := o.look(out, number, void)
+		p.Metrics = out.Metrics
+		if done {
+			o.Rules.AddDetectable(out.Metrics)
+			p.Verdict = out.Verdict
+			o.tell(p)
+			return out, nil
 		}
 		if made > 0 {
 			p.Left = spent / time.Duration(made) * time.Duration(o.nextLook(len(out.Rounds))-len(out.Rounds))
 		}
-		// Where too many were dropped until now, the rounds to come may still outweigh
-		// them, unless there are none, or too few.
-		tooMany := judge.TooManyDropped(len(out.Dropped), len(out.Rounds))
-		hopeless := judge.TooManyDropped(len(out.Dropped), last)
-		if void == "" && done && (!tooMany || len(out.Rounds) == last) || hopeless {
-			if tooMany || hopeless {
-				out.Verdict = results.Inconclusive
-				out.Reason = fmt.Sprintf("%d of %d rounds were dropped, the last because %s",
-					len(out.Dropped), number, out.Dropped[len(out.Dropped)-1].Reason)
-			}
-			p.Verdict, p.Left = out.Verdict, 0
-			o.tell(p)
-			return out, nil
-		}
-		out.Verdict, out.Reason = results.Inconclusive, "it did not come to a look"
+		out.Verdict, out.Reason = results.Inconclusive, notDecided
 		o.tell(p)
 	}
 	return out, nil
+}
+
+// firstSide returns the side of a round that was first: a round that was there already may
+// have been made in an order that is not kept.
+func firstSide(runs map[string]*results.Run, sides [2]string) string {
+	if runs[sides[1]].Started.Before(runs[sides[0]].Started) {
+		return sides[1]
+	}
+	return sides[0]
+}
+
+// notDecided is the reason of a comparison that ended too early.
+const notDecided = "stopped before the first decision point"
+
+// look judges what there is after a round and reports whether the comparison is done.
+func (o Options) look(out *Outcome, number int, void string) (done bool) {
+	last := o.Rules.Looks[len(o.Rules.Looks)-1]
+	out.Metrics, out.Verdict, out.Reason, done = o.Rules.Look(out.Rounds)
+	if len(out.Violations) > 0 {
+		v := out.Violations[0]
+		out.Verdict = results.Fail
+		out.Reason = fmt.Sprintf("the proof found %d violations in the %s's run of round %d: %s", v.Found, v.Side, v.Round, v.First)
+		return true
+	}
+	// Where too many were dropped until now, the rounds to come may still outweigh
+	// them, unless there are none, or too few.
+	tooMany := judge.TooManyDropped(len(out.Dropped), len(out.Rounds))
+	hopeless := judge.TooManyDropped(len(out.Dropped), last)
+	if !hopeless && (void != "" || !done || tooMany && len(out.Rounds) < last) {
+		return false
+	}
+	if tooMany || hopeless {
+		out.Verdict = results.Inconclusive
+		out.Reason = fmt.Sprintf("%d of %d rounds were dropped, the last because %s",
+			len(out.Dropped), number, out.Dropped[len(out.Dropped)-1].Reason)
+	}
+	return true
 }
 
 func (o Options) tell(p Progress) {
@@ -141,16 +177,13 @@ func (o Options) nextLook(counted int) int {
 	return counted
 }
 
-// add counts a round, or drops it and says why.
+// add counts a round, or drops it and says why. What the proof of a run found counts in
+// any round.
 func (out *Outcome) add(number int, runs map[string]*results.Run) (void string) {
 	for _, side := range []string{Baseline, Candidate} {
-		if void = judge.Void(runs[side]); void != "" {
-			out.Dropped = append(out.Dropped, results.DroppedRound{Round: number, Reason: void})
-			return void
-		}
+		out.addProof(number, side, runs[side].Proof)
 	}
-	if runs[Baseline].Profiled() != runs[Candidate].Profiled() {
-		void = "one side was profiled, which costs something, and the other was not"
+	if void = judge.VoidRound(runs[Baseline], runs[Candidate]); void != "" {
 		out.Dropped = append(out.Dropped, results.DroppedRound{Round: number, Reason: void})
 		return void
 	}
@@ -159,13 +192,31 @@ func (out *Outcome) add(number int, runs map[string]*results.Run) (void string) 
 	return ""
 }
 
+// addProof counts the proof of a run and keeps its violations.
+func (out *Outcome) addProof(number int, side string, proof *results.Proof) {
+	if proof == nil {
+		out.Proofs["none"]++
+		return
+	}
+	out.Proofs[proof.Verdict]++
+	if proof.Verdict != results.Violated {
+		return
+	}
+	v := results.RunViolation{Round: number, Side: side, Found: proof.Found}
+	if len(proof.Violations) > 0 {
+		first := proof.Violations[0]
+		v.First = fmt.Sprintf("%s: %s: expected %s, found %s", first.Check, first.Key, first.Expected, first.Found)
+	}
+	out.Violations = append(out.Violations, v)
+}
+
 // RoundDir is where the runs of a round are, each under its side's name.
 func RoundDir(dir string, number int) string {
 	return filepath.Join(dir, fmt.Sprintf("round-%03d", number))
 }
 
 // round makes both runs of a round, or reads them where they are there already.
-func (o Options) round(ctx context.Context, number int) (runs map[string]*results.Run, resumed bool, err error) {
+func (o Options) round(ctx context.Context, number int, sides [2]string) (runs map[string]*results.Run, resumed bool, err error) {
 	dir := RoundDir(o.Dir, number)
 	if runs, ok := stored(dir); ok {
 		return runs, true, nil
@@ -175,14 +226,9 @@ func (o Options) round(ctx context.Context, number int) (runs map[string]*result
 	if err := results.SetAside(dir); err != nil {
 		return nil, false, err
 	}
-	r := rand.New(rand.NewPCG(o.Seed, uint64(number)))
-	order := []string{Baseline, Candidate}
-	if r.IntN(2) == 1 {
-		slices.Reverse(order)
-	}
-	seed := r.Uint64()>>1 + 1
+	seed := slotSeed(o.Seed, number)
 	runs = map[string]*results.Run{}
-	for _, side := range order {
+	for _, side := range sides {
 		if ctx.Err() != nil {
 			return nil, false, context.Cause(ctx)
 		}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -205,5 +207,138 @@ func TestSideFails(t *testing.T) {
 	o.Rules.Primary = []string{"nothing"}
 	if _, err := versus.Run(t.Context(), o); err == nil {
 		t.Error("rules that are none")
+	}
+}
+
+// load makes runs of an open loop at 1,000/s whose operations end as count says, and says that
+// they were valid unless invalid has the code of a reason.
+func load(count func(s versus.Slot) (completed, failed, timedOut, dropped uint64), invalid func(s versus.Slot) string) func(context.Context, versus.Slot) (*results.Run, error) {
+	return func(_ context.Context, s versus.Slot) (*results.Run, error) {
+		completed, failed, timedOut, dropped := count(s)
+		times := func(n uint64, at int64) results.Latency {
+			h := results.NewHistogram()
+			if err := h.RecordValues(at, int64(n)); err != nil {
+				return results.Latency{}
+			}
+			l, _ := results.NewLatency(h)
+			return l
+		}
+		op := results.Operation{
+			Phase: "measure", Op: "put", Write: true, Offered: completed + failed + timedOut + dropped, Completed: completed, Failed: failed, Dropped: dropped,
+			Unfinished: timedOut, TimedOut: timedOut, UnfinishedResponseTime: times(timedOut, 5e9),
+		}
+		var err error
+		if op.ResponseTime, err = results.MergeLatency(times(completed, 10e6+int64(s.Round)*1e4), op.UnfinishedResponseTime); err != nil {
+			return nil, err
+		}
+		run := &results.Run{
+			Schema: results.Schema, ID: s.Side, Outcome: results.Completed, Operations: []results.Operation{op}, Phases: []results.Phase{{Name: "measure", Length: 20 * time.Second}},
+			Plan:     results.Plan{Clients: 64, Phases: []results.PlanPhase{{Name: "measure", Duration: 20 * time.Second, Load: results.Load{Rate: 1000}}}},
+			Validity: results.Validity{Verdict: results.Valid, Generator: results.Generator{Achieved: float64(completed+failed) / float64(op.Offered)}},
+		}
+		run.Operations[0].Throughput = float64(completed) / 20
+		if code := invalid(s); code != "" {
+			run.Validity.Verdict = results.Invalid
+			run.Validity.Reasons = []results.Reason{{Code: code, Severity: results.Invalid, Message: code}}
+		}
+		return run, nil
+	}
+}
+
+// A candidate whose requests fail, time out or are dropped does not pass, whatever its
+// throughput; nor does one that collapses under a rate that the baseline carries.
+func TestFailuresFail(t *testing.T) {
+	t.Parallel()
+	const all = 20_000
+	share := func(failed, timedOut, dropped float64) func(s versus.Slot) (uint64, uint64, uint64, uint64) {
+		return func(s versus.Slot) (uint64, uint64, uint64, uint64) {
+			if s.Side == versus.Baseline {
+				return all, 0, 0, 0
+			}
+			f, u, d := uint64(failed*all), uint64(timedOut*all), uint64(dropped*all)
+			return all - f - u - d, f, u, d
+		}
+	}
+	candidate := func(code string) func(versus.Slot) string {
+		return func(s versus.Slot) string {
+			if s.Side == versus.Candidate {
+				return code
+			}
+			return ""
+		}
+	}
+	for name, tc := range map[string]struct {
+		count        func(versus.Slot) (uint64, uint64, uint64, uint64)
+		invalid      func(versus.Slot) string
+		want, reason string
+	}{
+		"none":                        {share(0, 0, 0), candidate(""), results.Pass, "no primary metric"},
+		"29 % fail":                   {share(0.29, 0, 0), candidate(""), results.Fail, "error_rate"},
+		"4 % fail":                    {share(0.04, 0, 0), candidate(""), results.Fail, "error_rate"},
+		"1 % time out":                {share(0, 0.0095, 0), candidate(""), results.Fail, "error_rate"},
+		"0.2 % are dropped":           {share(0, 0, 0.002), candidate(""), results.Fail, "error_rate"},
+		"0.01 % fail":                 {share(0.0001, 0, 0), candidate(""), results.Pass, ""},
+		"it collapses":                {share(0, 0, 0.4), candidate("too-few-clients"), results.Fail, "throughput, error_rate"},
+		"the generator was throttled": {share(0, 0, 0.4), candidate("cpu-throttled"), results.Inconclusive, "rounds were dropped"},
+		"both collapse": {func(versus.Slot) (uint64, uint64, uint64, uint64) { return all / 2, 0, 0, all / 2 },
+			func(versus.Slot) string { return "too-few-clients" }, results.Inconclusive, "rounds were dropped"},
+	} {
+		rules := judge.DefaultRules()
+		out, err := versus.Run(t.Context(), versus.Options{Dir: t.TempDir(), Rules: rules, Run: load(tc.count, tc.invalid)})
+		if err != nil || out.Verdict != tc.want || !strings.Contains(out.Reason, tc.reason) {
+			t.Errorf("%s: %s (%s), %v, want %s", name, out.Verdict, out.Reason, err, tc.want)
+		}
+	}
+}
+
+// A violated proof fails the job at once, also in a round that does not count.
+func TestViolationFails(t *testing.T) {
+	t.Parallel()
+	f := &fake{allocs: steady(0), void: func(s versus.Slot) bool { return s.Round == 2 }}
+	o := options(t, f)
+	o.Run = func(ctx context.Context, s versus.Slot) (*results.Run, error) {
+		run, err := f.run(ctx, s)
+		run.Proof = &results.Proof{Verdict: results.Proved}
+		if s.Round == 2 && s.Side == versus.Candidate {
+			run.Proof = &results.Proof{Verdict: results.Violated, Found: 3, Violations: []results.Violation{{Check: "last-write", Key: "k", Expected: "a", Found: "b"}}}
+		}
+		return run, err
+	}
+	out, err := versus.Run(t.Context(), o)
+	if err != nil || out.Verdict != results.Fail || !strings.Contains(out.Reason, "3 violations in the candidate's run of round 2") || out.Proofs[results.Proved] != 3 {
+		t.Errorf("%v: %s (%s), proofs %v", err, out.Verdict, out.Reason, out.Proofs)
+	}
+}
+
+// Another job has another order, a job that is resumed has the same, and of six rounds either
+// side is first in three.
+func TestOrderOfSides(t *testing.T) {
+	t.Parallel()
+	orders := map[string]bool{}
+	for range 5 {
+		o := options(t, &fake{allocs: steady(0)})
+		out, err := versus.Run(t.Context(), o)
+		if err != nil || len(out.Order) != 12 {
+			t.Fatalf("%v, order %v", err, out.Order)
+		}
+		for block := range 2 {
+			first := 0
+			for _, side := range out.Order[6*block : 6*block+6] {
+				if side == versus.Baseline {
+					first++
+				}
+			}
+			if first != 3 {
+				t.Errorf("the baseline is first in %d of six rounds: %v", first, out.Order)
+			}
+		}
+		again, err := versus.Run(t.Context(), o)
+		if err != nil || !slices.Equal(again.Order, out.Order) {
+			t.Errorf("%v: resumed with %v, not %v", err, again.Order, out.Order)
+		}
+		orders[fmt.Sprint(out.Order)] = true
+	}
+	if len(orders) < 2 {
+		t.Error("five jobs have one order")
 	}
 }
