@@ -108,7 +108,7 @@ func TestConformance(t *testing.T) {
 			}
 			t.Run(fmt.Sprintf("%s on %d", e.Name, members), func(t *testing.T) {
 				prefix := fmt.Sprintf("/conformance/%s/%d/", e.Name, members)
-				target := workloads.Target{Conns: conns, Members: workloadstest.Dial(t, members, eps...), Prefix: prefix, Seed: 7, Verify: true}
+				target := workloads.Target{Conns: conns, Members: workloadstest.Dial(t, members, eps...), Prefix: prefix, Seed: 7, Verify: true, Exclusive: true}
 				w := newWorkload(t, e.Name, target, conf.with(hasKeySpace(e.Name)))
 				if err := w.Setup(t.Context(), nil); err != nil {
 					t.Fatal(err)
@@ -191,9 +191,7 @@ var arriving = map[string]bool{
 func checkLeft(t *testing.T, conn grpc.ClientConnInterface, prefix string) {
 	t.Helper()
 	ctx := t.Context()
-	if err := workloads.DeletePrefix(ctx, conn, prefix); err != nil {
-		t.Error(err)
-	}
+	workloadstest.DeletePrefix(t, conn, prefix)
 	r, err := pb.NewKVClient(conn).Range(ctx, &pb.RangeRequest{Key: []byte{0}, RangeEnd: []byte{0}})
 	if err != nil {
 		t.Fatal(err)

@@ -40,6 +40,9 @@ func (d *deleteDefinition) Validate(prefix string) error {
 	return d.values.validate(d.keys.Size)
 }
 
+// removes implements [remover].
+func (d *deleteDefinition) removes() (Keys, bool) { return d.keys, true }
+
 func (d *deleteDefinition) New(t Target) (bench.Workload, error) {
 	return &deleteWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
 }
@@ -105,7 +108,7 @@ func (w *deleteWorker) Do(ctx context.Context, op *bench.Op) error {
 		w.stock.there <- number
 		return err
 	case err != nil:
-		w.space.Unknown(number)
+		w.failed(err, number)
 		w.stock.gone <- number
 		return err
 	}
@@ -113,7 +116,7 @@ func (w *deleteWorker) Do(ctx context.Context, op *bench.Op) error {
 	if r.Deleted != 1 {
 		return errMissing
 	}
-	w.acked(op, r.GetHeader().GetRevision())
+	w.acked(op, r.GetHeader().GetRevision(), number)
 	w.space.Deleted(number, r.GetHeader().GetRevision())
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,6 +161,11 @@ func Bind(list []results.PlanDisturbance, t Target) ([]bench.Disturbance, error)
 		bound = append(bound, bench.Disturbance{PlanDisturbance: d, Do: def.New(t)})
 	}
 	return bound, nil
+}
+
+// DisturbancesWrite reports whether any of the disturbances writes keys.
+func DisturbancesWrite(list []results.PlanDisturbance) bool {
+	return slices.ContainsFunc(list, func(d results.PlanDisturbance) bool { return d.Params["cas-key"] != "" })
 }
 
 // compaction compacts to the present revision, or as Kubernetes does: to the one

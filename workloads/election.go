@@ -3,11 +3,13 @@ package workloads
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
+	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/etcdbench/etcdbench/bench"
@@ -21,7 +23,8 @@ func electionEntry() Entry {
 		Summary: "campaign, proclaim, observe, resign",
 		Measures: "An operation (campaign) is one clientv3/concurrency Election.Campaign, from the call to the victory. Counted " +
 			"besides: each Proclaim, the Resign after --hold, and observe, from the sending of a proclamation to its arrival at an " +
-			"observer; clientv3's Observe shows the latest one only, so not all arrive.",
+			"observer; clientv3's Observe shows the latest one only, so not all arrive. " +
+			"An Observe that ends by itself is a failed observe, and another one begins.",
 		Define: func() Definition { return new(electionDefinition) },
 	}
 }
@@ -61,7 +64,7 @@ func (d *electionDefinition) Validate(string) error {
 
 func (d *electionDefinition) New(t Target) (bench.Workload, error) {
 	return &electionWorkload{
-		definition: *d, target: t, sessions: newSessions(t, d.ttl), run: ledger.RunTag(t.Prefix, t.Seed),
+		definition: *d, target: t, sessions: newSessions(t, d.ttl), tag: ledger.RunTag(t.Prefix, t.Seed),
 		leaders: newHolders("elections", d.elections),
 	}, nil
 }
@@ -70,7 +73,7 @@ type electionWorkload struct {
 	definition electionDefinition
 	target     Target
 	sessions   *sessions
-	run        uint32 // marks the run's proclamations
+	tag        uint32 // marks the run's proclamations
 	sink       *bench.Sink
 	leaders    *holders
 
@@ -121,19 +124,70 @@ func (w *electionWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 			return err
 		}
 		election := w.election(session, uint64(i%d.elections))
-		w.observers.Go(func() {
-			for r := range election.Observe(run) {
-				at := w.sink.Now()
-				if len(r.Kvs) == 0 {
-					continue
-				}
-				if st, ok := ledger.ReadStamp(r.Kvs[0].Value, w.run); ok {
-					w.sink.Record(st.Phase, i, bench.Sample{Kind: electionObserve, Intended: st.Intended, Sent: st.Sent, Done: at})
-				}
-			}
-		})
+		o := &observation{electionWorkload: w, number: i, election: election, phase: -1}
+		w.observers.Go(func() { o.run(run) })
 	}
 	return nil
+}
+
+var errObserver = errors.New("clientv3's Observe ended: a get or a watch of its own failed")
+
+// observation is what one observer has seen.
+type observation struct {
+	*electionWorkload
+	number   int
+	election *concurrency.Election
+	// revision is the last one seen: an observation that follows another begins with it.
+	revision int64
+	// phase is the last one known; failures have not been recorded, for want of one.
+	phase    int
+	failures []bench.Sample
+}
+
+// run records the proclamations that arrive until ctx ends. An observation that ends by
+// itself is a failure, after which another one begins.
+func (o *observation) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		began := o.sink.Now()
+		for r := range o.election.Observe(ctx) {
+			o.arrived(r, o.sink.Now())
+		}
+		if ctx.Err() == nil {
+			o.failures = append(o.failures, bench.Sample{
+				Kind: electionObserve, Outcome: bench.Failed, Intended: began, Sent: began, Done: o.sink.Now(),
+			})
+			sleep(ctx, reconnectPause)
+		}
+		o.recordFailures()
+	}
+}
+
+// arrived records one proclamation, unless it has been seen.
+func (o *observation) arrived(r *clientv3.GetResponse, at time.Duration) {
+	if len(r.Kvs) == 0 || r.Kvs[0].ModRevision <= o.revision {
+		return
+	}
+	o.revision = r.Kvs[0].ModRevision
+	if st, ok := ledger.ReadStamp(r.Kvs[0].Value, o.tag); ok {
+		o.phase = st.Phase
+		o.sink.Record(st.Phase, o.number, bench.Sample{Kind: electionObserve, Intended: st.Intended, Sent: st.Sent, Done: at})
+		o.recordFailures()
+	}
+}
+
+// recordFailures records the failures that there have been, once there is a phase.
+func (o *observation) recordFailures() {
+	if ph := o.sink.Phase(); ph >= 0 {
+		o.phase = ph
+	}
+	if o.phase < 0 {
+		return
+	}
+	for _, s := range o.failures {
+		o.sink.Fail(o.phase, electionObserve, errObserver)
+		o.sink.Record(o.phase, o.number, s)
+	}
+	o.failures = nil
 }
 
 // Detach implements [bench.Receiver].
@@ -176,29 +230,30 @@ func (w *electionWorker) Do(ctx context.Context, op *bench.Op) error {
 	ours, _ := w.leaders.acquire(int(office), w.client, w.session, election.Key())
 	w.rng.seed = w.target.Seed
 	w.rng.reset(op.Phase, op.N)
-	w.lead(ctx, op, election, func() { w.leaders.release(int(office), ours) })
+	w.lead(op, election, func() { w.leaders.release(int(office), ours) })
 	return nil
 }
 
 // lead is what a leader does until it resigns or crashes; leave comes right before.
-func (w *electionWorker) lead(ctx context.Context, op *bench.Op, election *concurrency.Election, leave func()) {
-	stepCtx, cancel := context.WithTimeout(w.session.Ctx(), releaseTime+w.definition.hold)
-	defer cancel()
-	for range w.definition.proclaims {
-		sent := w.sink.Now()
-		ledger.Stamp{Phase: op.Phase, Intended: sent, Sent: sent}.Put(w.value, w.run)
-		err := election.Proclaim(stepCtx, string(w.value))
-		recordStep(stepCtx, w.sink, op.Phase, w.client, electionProclaim, sent, err)
+func (w *electionWorker) lead(op *bench.Op, election *concurrency.Election, leave func()) {
+	step := func(kind int, do func(ctx context.Context) error) {
+		doStep(w.session, w.sink, op.Phase, w.client, kind, do)
 	}
-	sleep(ctx, w.definition.hold)
+	for range w.definition.proclaims {
+		step(electionProclaim, func(ctx context.Context) error {
+			sent := w.sink.Now()
+			ledger.Stamp{Phase: op.Phase, Intended: sent, Sent: sent}.Put(w.value, w.tag)
+			return election.Proclaim(ctx, string(w.value))
+		})
+	}
+	op.Hold(w.definition.hold)
 	leave()
 	if w.rng.Float64() < w.definition.crashShare {
 		op.Count(0, 1)
 		w.session.Orphan() // its lease ends by itself
 		return
 	}
-	sent := w.sink.Now()
-	recordStep(stepCtx, w.sink, op.Phase, w.client, electionResign, sent, election.Resign(stepCtx))
+	step(electionResign, election.Resign)
 }
 
 // verify implements verifier.

@@ -41,12 +41,14 @@ func readVersions(ctx context.Context, t Target, maker *keyMaker, revision, ever
 	if v.revision == 0 {
 		v.revision = present
 	}
-	err = eachKey(ctx, t, v.revision, true, func(kv *keyValue, _ int64) {
+	st := t.begin(ctx, func() string { return "reading versions of keys" })
+	err = eachKey(st.ctx, t, v.revision, true, func(kv *keyValue, _ int64) {
+		st.progress()
 		if n, ok := maker.number(kv.Key); ok && n%every == 0 {
 			v.of[n/every] = uint32(kv.Version)
 		}
 	})
-	return v, err
+	return v, st.end(err)
 }
 
 // eventObserver judges the events of one watcher. Its methods are called from
@@ -141,7 +143,7 @@ func (o *eventObserver) place(key []byte) (int, bool) {
 }
 
 // events takes what one response brought.
-func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration) {
+func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration, late bool) {
 	o.matchNow(at)
 	others := uint64(0)
 	for i, e := range events {
@@ -153,6 +155,9 @@ func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration) {
 		o.revision = max(o.revision, e.Kv.ModRevision)
 	}
 	o.count(eventsCoalesced, others)
+	if late {
+		o.count(eventsReadLate, uint64(len(events)))
+	}
 	o.matchNow(at)
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
 // duplex is a gRPC stream of requests and responses.
@@ -23,8 +25,21 @@ type exchange[Q, R any] struct {
 	cancel context.CancelFunc
 }
 
-// ask sends a request and reads until a response is the answer.
+// ask sends a request and reads until a response is the answer. A stream keeps the token
+// that it was opened with: where that is no longer good, the request has not taken
+// effect and goes once more through a new stream.
 func (x *exchange[Q, R]) ask(ctx context.Context, request *Q, answer func(*R) bool) (*R, error) {
+	r, err := x.try(ctx, request, answer)
+	if err != nil {
+		switch rpctypes.Error(err) {
+		case rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision:
+			return x.try(ctx, request, answer)
+		}
+	}
+	return r, err
+}
+
+func (x *exchange[Q, R]) try(ctx context.Context, request *Q, answer func(*R) bool) (*R, error) {
 	if x.stream == nil {
 		var streamCtx context.Context
 		streamCtx, x.cancel = context.WithCancel(context.Background())

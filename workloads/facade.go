@@ -64,7 +64,9 @@ func (b boundedConn) Invoke(ctx context.Context, method string, args, reply any,
 
 // newSession makes a session with a lease of the book; closing it revokes the lease.
 func (f *facade) newSession(ctx context.Context, book *leaseBook, ttl time.Duration) (*concurrency.Session, error) {
-	lease, err := book.grant(ctx, f.conn, ttl)
+	grant, cancel := Target{}.patient(ctx)
+	defer cancel()
+	lease, err := book.grant(grant, f.conn, ttl)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +82,8 @@ type sessions struct {
 }
 
 func newSessions(t Target, ttl time.Duration) *sessions {
-	return &sessions{book: newLeaseBook(t.Prefix), ttl: ttl}
+	t.shared.ledger.Beside("locks and elections write")
+	return &sessions{book: newLeaseBook(), ttl: ttl}
 }
 
 // open makes the connections' clients; it may be repeated.

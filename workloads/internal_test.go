@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"context"
 	"math"
 	"slices"
 	"strings"
@@ -49,6 +50,54 @@ func TestTurnsKeepToTheWeights(t *testing.T) {
 	})
 }
 
+// counted takes operations without doing anything.
+type counted struct {
+	numbers *[]uint64
+}
+
+func (c counted) Do(_ context.Context, op *bench.Op) error {
+	at := op.N
+	for _, n := range op.Earlier {
+		at += n
+	}
+	*c.numbers = append(*c.numbers, at)
+	return nil
+}
+
+// Each part's operations are numbered over the whole run without gaps, whatever the
+// phases.
+func TestPartsAreNumberedOverTheRun(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		weights := rapid.SliceOfN(rapid.Float64Range(0.1, 100), 2, 5).Draw(t, "weights")
+		m := &mix{turns: newTurns(weights)}
+		numbers := make([][]uint64, len(weights))
+		var workers []*mixWorker
+		for range 2 {
+			w := &mixWorker{mix: m}
+			for i := range weights {
+				w.workers = append(w.workers, counted{&numbers[i]})
+			}
+			workers = append(workers, w)
+		}
+		var earlier []uint64
+		for phase, operations := range rapid.SliceOfN(rapid.Uint64Range(0, 700), 1, 4).Draw(t, "operations") {
+			for n := range operations {
+				if err := workers[n%2].Do(t.Context(), &bench.Op{Phase: phase, N: n, Earlier: earlier}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			earlier = append(slices.Clone(earlier), operations)
+		}
+		for i, list := range numbers {
+			for n, number := range list {
+				if number != uint64(n) {
+					t.Fatalf("part %d: operation %d has number %d", i, n, number)
+				}
+			}
+		}
+	})
+}
+
 func TestNearest(t *testing.T) {
 	names := []string{"put", "range", "watch-create", "lease-keepalive"}
 	for name, want := range map[string]string{"putt": "put", "ragne": "range", "watch": "watch-create", "leasekeepalive": "lease-keepalive", "zzzzzz": "", "": ""} {
@@ -68,7 +117,7 @@ func TestSeveralKeys(t *testing.T) {
 		k := Keys{Size: 20, Space: space, Distribution: rapid.SampledFrom(keyDistributions[:]).Draw(t, "keys"), Theta: 0.9, HotKeys: 0.2, HotOps: 0.8}
 		m := newKeyMaker(k, Target{Prefix: "/p/", Seed: 3})
 		n := rapid.Uint64().Draw(t, "n")
-		choose := func() []int64 { return m.others([]int64{m.pick(1, n)}, 1, n, count) }
+		choose := func() []int64 { return m.several(nil, &bench.Op{Phase: 1, N: n}, count) }
 		first, again := choose(), choose()
 		seen := map[int64]bool{}
 		for i, number := range first {
@@ -130,7 +179,7 @@ func BenchmarkEvent(b *testing.B) {
 	for n := int64(1); b.Loop(); n++ {
 		events[0].Kv.ModRevision, events[0].Kv.Version = n, n
 		w.target.shared.acks.Add(n, ledger.Ack{Acked: 1})
-		o.events(events, 2)
+		o.events(events, 2, false)
 	}
 }
 
@@ -139,7 +188,7 @@ func BenchmarkEvent(b *testing.B) {
 func TestBrokenFragments(t *testing.T) {
 	s := newWatchStream(nil, nil)
 	var seen []int64
-	s.add(&watcher{create: &pb.WatchCreateRequest{StartRevision: 5}, events: func(events []*mvccpb.Event, _ time.Duration) {
+	s.add(&watcher{create: &pb.WatchCreateRequest{StartRevision: 5}, events: func(events []*mvccpb.Event, _ time.Duration, _ bool) {
 		for _, e := range events {
 			seen = append(seen, e.Kv.ModRevision)
 		}
@@ -149,15 +198,15 @@ func TestBrokenFragments(t *testing.T) {
 		for _, rev := range revisions {
 			r.Events = append(r.Events, &mvccpb.Event{Kv: &mvccpb.KeyValue{ModRevision: rev}})
 		}
-		if err := s.handle(r, 0); err != nil {
+		if err := s.handle(received{response: r}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	created := &pb.WatchResponse{WatchId: 1, Created: true}
 	for _, step := range []func(){
-		func() { _ = s.handle(created, 0) },
+		func() { _ = s.handle(received{response: created}) },
 		func() { part(true, 5, 6) }, // and the connection breaks
-		func() { _ = s.handle(created, 0) },
+		func() { _ = s.handle(received{response: created}) },
 		func() { part(true, 5, 6) },
 		func() { part(false, 6, 7) },
 	} {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
@@ -85,7 +86,8 @@ func (k Keys) names(prefix string) ledger.Keys {
 func digits(n int64) int { return len(strconv.FormatInt(n-1, 10)) }
 
 // keyMaker makes the keys of one worker. Its choices depend on the operation's
-// phase and number alone.
+// phase and number alone, and those of sequential and latest on how many operations
+// came in earlier phases, too.
 type keyMaker struct {
 	Keys
 	names ledger.Keys
@@ -102,7 +104,21 @@ func newKeyMaker(k Keys, t Target) *keyMaker {
 }
 
 // pick chooses the key number of an operation. It reseeds m.rng.
-func (m *keyMaker) pick(phase int, n uint64) int64 {
+func (m *keyMaker) pick(op *bench.Op) int64 { return m.pickAt(op.Phase, op.N, m.position(op)) }
+
+// position is the operation's place in the sequence of all of the run, which goes
+// on from phase to phase.
+func (m *keyMaker) position(op *bench.Op) uint64 {
+	at := op.N
+	for _, n := range op.Earlier {
+		at += n
+	}
+	return at
+}
+
+// pickAt chooses a key number by chance, which depends on phase and n, and by a
+// position in the sequence of keys. It reseeds m.rng.
+func (m *keyMaker) pickAt(phase int, n, position uint64) int64 {
 	m.rng.reset(phase, n)
 	switch m.Distribution {
 	case "uniform":
@@ -111,7 +127,7 @@ func (m *keyMaker) pick(phase int, n uint64) int64 {
 		// Ranks are scattered, so that popular keys are not neighbours.
 		return int64(scramble(uint64(m.zipf.rank(m.rng.Float64()))) % uint64(m.Space))
 	case "latest":
-		newest := int64(n % uint64(m.Space))
+		newest := int64(position % uint64(m.Space))
 		return (newest - m.zipf.rank(m.rng.Float64()) + m.Space) % m.Space
 	case "hotspot":
 		hot := max(1, int64(float64(m.Space)*m.HotKeys))
@@ -120,14 +136,16 @@ func (m *keyMaker) pick(phase int, n uint64) int64 {
 		}
 		return hot + m.rng.Int64N(m.Space-hot)
 	}
-	return int64(n % uint64(m.Space))
+	return int64(position % uint64(m.Space))
 }
 
-// others chooses the further keys of an operation on several: different ones, in
-// the order in which it touches them. numbers starts with the first.
-func (m *keyMaker) others(numbers []int64, phase int, n uint64, count int) []int64 {
+// several chooses the keys of an operation on several: different ones, in the order
+// in which it touches them, appended to numbers, which is empty.
+func (m *keyMaker) several(numbers []int64, op *bench.Op, count int) []int64 {
+	position := m.position(op) * uint64(count)
+	numbers = append(numbers, m.pickAt(op.Phase, op.N*uint64(count), position))
 	for i := uint64(1); len(numbers) < count; i++ {
-		next := m.pick(phase, scramble(n)+i)
+		next := m.pickAt(op.Phase, scramble(op.N)+i, position)
 		if m.Distribution == "sequential" {
 			next = numbers[len(numbers)-1] + 1
 		}

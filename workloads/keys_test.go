@@ -104,7 +104,7 @@ func TestDistributions(t *testing.T) {
 		m := newKeyMaker(Keys{Size: 20, Space: space, Distribution: name, Theta: 0.99, HotKeys: 0.1, HotOps: 0.9}, Target{Prefix: "/p/", Seed: 3})
 		c := make([]int, space)
 		for n := range uint64(draws) {
-			c[m.pick(0, n)]++
+			c[m.pick(&bench.Op{N: n})]++
 		}
 		return c
 	}
@@ -137,12 +137,54 @@ func TestDistributions(t *testing.T) {
 	m := newKeyMaker(Keys{Size: 20, Space: space, Distribution: "latest", Theta: 0.99}, Target{Prefix: "/p/", Seed: 3})
 	near := 0
 	for n := range uint64(draws) {
-		if (int64(n%space)-m.pick(0, n)+space)%space < 10 {
+		if (int64(n%space)-m.pick(&bench.Op{N: n})+space)%space < 10 {
 			near++
 		}
 	}
 	if share := float64(near) / draws; share < 0.3 {
 		t.Errorf("latest: only %.3f of the draws were among the ten newest keys", share)
+	}
+}
+
+// Sequential keys go on from phase to phase, one after the other, also with several
+// to an operation.
+func TestSequentialKeysGoOn(t *testing.T) {
+	const space = 1000
+	for _, each := range []int{1, 3} {
+		m := newKeyMaker(Keys{Size: 20, Space: space, Distribution: "sequential"}, Target{Prefix: "/p/"})
+		next, earlier := int64(0), []uint64(nil)
+		for phase, operations := range []uint64{7, 300, 40} {
+			for n := range operations {
+				for _, number := range m.several(nil, &bench.Op{Phase: phase, N: n, Earlier: earlier}, each) {
+					if number != next%space {
+						t.Fatalf("%d keys an operation: operation %d of phase %d has key %d, want %d", each, n, phase, number, next%space)
+					}
+					next++
+				}
+			}
+			earlier = append(earlier, operations)
+		}
+	}
+}
+
+// All keys of a transaction follow latest: near the newest, in later phases, too.
+func TestLatestOfSeveralKeys(t *testing.T) {
+	const space, each, operations = 10_000, 5, 20_000
+	m := newKeyMaker(Keys{Size: 20, Space: space, Distribution: "latest", Theta: 0.99}, Target{Prefix: "/p/", Seed: 3})
+	var near [each]int
+	for n := range uint64(operations) {
+		op := &bench.Op{Phase: 1, N: n, Earlier: []uint64{123}}
+		newest := int64((123 + n) * each % space)
+		for i, number := range m.several(nil, op, each) {
+			if (newest-number+space)%space < 100 {
+				near[i]++
+			}
+		}
+	}
+	for i, n := range near { // the first draws are repeated less often than the newest key is taken
+		if share := float64(n) / operations; share < 0.4 {
+			t.Errorf("key %d of a transaction: %.3f of the draws were among the 100 newest, want as many as of the first (%v)", i, share, near)
+		}
 	}
 }
 
@@ -213,9 +255,11 @@ func BenchmarkPutRequest(b *testing.B) {
 			m := newKeyMaker(k, Target{Prefix: "/p/", Seed: 1})
 			pool := newValuePool(Values{low: 256, high: 256}, 1)
 			var key []byte
+			var op bench.Op
 			b.ReportAllocs()
 			for n := uint64(0); b.Loop(); n++ {
-				key = m.appendKey(key, m.pick(0, n))
+				op.N = n
+				key = m.appendKey(key, m.pick(&op))
 				pool.value(&m.rng)
 			}
 		})

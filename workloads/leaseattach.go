@@ -52,8 +52,11 @@ func (d *leaseAttachDefinition) Validate(prefix string) error {
 	return d.values.validate(d.keys.Size)
 }
 
+// removes implements [remover]: keys go with their leases.
+func (d *leaseAttachDefinition) removes() (Keys, bool) { return d.keys, true }
+
 func (d *leaseAttachDefinition) New(t Target) (bench.Workload, error) {
-	book := newLeaseBook(t.Prefix)
+	book := newLeaseBook()
 	return &leaseAttachWorkload{
 		definition: *d, target: t, pool: newValuePool(d.values, t.Seed), book: book,
 		leases: &sharedLeases{book: book, ttl: d.ttl, keys: d.each, reuse: d.reuse},
@@ -97,7 +100,7 @@ type leaseAttachWorker struct {
 
 // Do implements [bench.Worker].
 func (w *leaseAttachWorker) Do(ctx context.Context, op *bench.Op) error {
-	number := w.keys.pick(op.Phase, op.N)
+	number := w.keys.pick(op)
 	w.req.Key, w.req.Value = w.keys.appendKey(w.req.Key, number), w.value(0)
 	w.send(op, w.req.Value)
 	id, granted, err := w.leases.take(ctx, w.conn)
@@ -108,12 +111,13 @@ func (w *leaseAttachWorker) Do(ctx context.Context, op *bench.Op) error {
 		op.Count(0, 1)
 	}
 	w.req.Lease = id
+	w.account.Send() // once more: others were acknowledged meanwhile
 	r, err := w.kv.Put(ctx, &w.req)
 	if err != nil {
-		w.space.Failed(number, err)
+		w.failed(err, number)
 		return err
 	}
-	w.acked(op, r.GetHeader().GetRevision())
+	w.acked(op, r.GetHeader().GetRevision(), number)
 	w.space.Wrote(number, r.GetHeader().GetRevision(), w.req.Value)
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 func leaseExpireEntry() Entry {
@@ -62,9 +63,13 @@ func (d *leaseExpireDefinition) Validate(prefix string) error {
 	return d.values.validate(d.keys.Size)
 }
 
+// removes implements [remover]: keys go with their leases.
+func (d *leaseExpireDefinition) removes() (Keys, bool) { return d.keys, true }
+
 func (d *leaseExpireDefinition) New(t Target) (bench.Workload, error) {
+	t.shared.ledger.Beside("leases end")
 	return &leaseExpireWorkload{
-		definition: *d, target: t, pool: newValuePool(d.values, t.Seed), book: newLeaseBook(t.Prefix),
+		definition: *d, target: t, pool: newValuePool(d.values, t.Seed), book: newLeaseBook(),
 		waiting: map[string]*expiry{},
 	}, nil
 }
@@ -86,6 +91,7 @@ type leaseExpireWorkload struct {
 // expiry is a lease whose end is waited for.
 type expiry struct {
 	phase, client int
+	lease         int64
 	// The lease ends between earliest and latest.
 	earliest, latest time.Duration
 	ended            chan<- struct{}
@@ -99,7 +105,7 @@ const (
 
 func (*leaseExpireWorkload) Name() string { return "lease-expire" }
 func (*leaseExpireWorkload) Kinds() []bench.Kind {
-	return []bench.Kind{{Name: "lifetime"}, {Name: "expire", Arrives: true}}
+	return []bench.Kind{{Name: "lifetime"}, {Name: "expire", Arrives: true, Counts: []bench.CountName{{Name: results.CountReadLate}}}}
 }
 
 // Attach implements [bench.Receiver]: it watches the keys go.
@@ -120,7 +126,7 @@ func (w *leaseExpireWorkload) Teardown(ctx context.Context) error {
 	return w.book.tearDown(ctx, w.target)
 }
 
-func (w *leaseExpireWorkload) gone(events []*mvccpb.Event, at time.Duration) {
+func (w *leaseExpireWorkload) gone(events []*mvccpb.Event, at time.Duration, late bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range events {
@@ -129,7 +135,11 @@ func (w *leaseExpireWorkload) gone(events []*mvccpb.Event, at time.Duration) {
 			continue // its operation has given up
 		}
 		delete(w.waiting, string(e.Kv.Key))
+		w.book.ended(x.lease)
 		w.sink.Record(x.phase, x.client, bench.Sample{Kind: expireExpire, Intended: x.earliest, Sent: max(x.latest, x.earliest), Done: at})
+		if late {
+			w.sink.Count(x.phase, expireExpire, 0, 1)
+		}
 		x.ended <- struct{}{}
 	}
 }
@@ -190,13 +200,15 @@ func (w *leaseExpireWorker) grant(ctx context.Context, op *bench.Op, ended chan<
 		return "", err
 	}
 	ttl := time.Duration(r.TTL) * time.Second
-	x := &expiry{phase: op.Phase, client: w.client, earliest: sent + ttl, latest: w.sink.Now() + ttl, ended: ended}
+	x := &expiry{
+		phase: op.Phase, client: w.client, lease: r.ID, earliest: sent + ttl, latest: w.sink.Now() + ttl, ended: ended,
+	}
 	w.mu.Lock()
 	w.waiting[string(key)] = x
 	w.mu.Unlock()
 	_, err = w.kv.Put(ctx, &pb.PutRequest{Key: key, Value: w.pool.value(&w.keys.rng), Lease: r.ID})
-	if errors.Is(err, context.DeadlineExceeded) || err == nil {
-		return string(key), err
+	if err == nil || timedOut(err) {
+		return string(key), err // which may be there
 	}
 	w.mu.Lock()
 	delete(w.waiting, string(key))
@@ -204,11 +216,12 @@ func (w *leaseExpireWorker) grant(ctx context.Context, op *bench.Op, ended chan<
 	return "", err
 }
 
-// giveUp records the keys that have not gone by the end of their operation.
+// giveUp records the keys that have not gone by the end of their operation. They have
+// timed out if it has.
 func (w *leaseExpireWorker) giveUp(ctx context.Context, keys []string) {
-	outcome := bench.TimedOut
-	if errors.Is(ctx.Err(), context.Canceled) {
-		outcome = bench.Abandoned
+	outcome := bench.Abandoned
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		outcome = bench.TimedOut
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -28,7 +28,7 @@ func (d *leaseGrantDefinition) AddFlags(fs *pflag.FlagSet) {
 func (d *leaseGrantDefinition) Validate(string) error { return validateTTL(d.ttl) }
 
 func (d *leaseGrantDefinition) New(t Target) (bench.Workload, error) {
-	return &leaseGrantWorkload{definition: *d, target: t, book: newLeaseBook(t.Prefix)}, nil
+	return &leaseGrantWorkload{definition: *d, target: t, book: newLeaseBook()}, nil
 }
 
 type leaseGrantWorkload struct {
@@ -63,5 +63,8 @@ func (w *leaseGrantWorker) Do(ctx context.Context, op *bench.Op) error {
 	w.req.ID = w.book.id()
 	op.Send()
 	_, err := w.lease.LeaseGrant(ctx, &w.req)
+	if err != nil {
+		w.book.failed(w.req.ID, err)
+	}
 	return err
 }

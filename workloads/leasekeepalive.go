@@ -55,7 +55,7 @@ func validateLeases(n int) error {
 }
 
 func (d *leaseKeepaliveDefinition) New(t Target) (bench.Workload, error) {
-	return &leaseKeepaliveWorkload{definition: *d, target: t, book: newLeaseBook(t.Prefix)}, nil
+	return &leaseKeepaliveWorkload{definition: *d, target: t, book: newLeaseBook()}, nil
 }
 
 type leaseKeepaliveWorkload struct {
@@ -84,24 +84,28 @@ func (b *leaseBook) grantMany(
 ) ([]int64, error) {
 	ids := make([]int64, count)
 	var done atomic.Int64
-	g, gctx := errgroup.WithContext(ctx)
+	st := t.begin(ctx, func() string { return fmt.Sprintf("%d of %d leases granted", done.Load(), count) })
+	g, gctx := errgroup.WithContext(st.ctx)
 	g.SetLimit(leaseWorkers)
 	for i := range ids {
 		g.Go(func() error {
 			r, err := b.grant(gctx, t.conn(i), ttl)
 			if err != nil {
-				return fmt.Errorf("grant leases: %w", err)
+				return err
 			}
 			ids[i] = r.ID
 			done.Add(1)
+			st.progress()
 			return nil
 		})
 		if progress != nil {
 			progress(int(done.Load()), count)
 		}
 	}
-	err := g.Wait()
-	return ids, err
+	if err := st.end(g.Wait()); err != nil {
+		return nil, fmt.Errorf("grant leases: %w", err)
+	}
+	return ids, nil
 }
 
 // Teardown implements [bench.Workload].

@@ -71,9 +71,12 @@ func (d *leaseRevokeDefinition) Validate(prefix string) error {
 	return checkStock(spareLeases * int64(d.leases))
 }
 
+// removes implements [remover]: keys go with their leases.
+func (d *leaseRevokeDefinition) removes() (Keys, bool) { return d.keys, true }
+
 func (d *leaseRevokeDefinition) New(t Target) (bench.Workload, error) {
 	return &leaseRevokeWorkload{
-		definition: *d, target: t, pool: newValuePool(d.values, t.Seed), book: newLeaseBook(t.Prefix),
+		definition: *d, target: t, pool: newValuePool(d.values, t.Seed), book: newLeaseBook(),
 		ids: make([]atomic.Int64, spareLeases*d.leases),
 	}, nil
 }
@@ -109,15 +112,17 @@ func (w *leaseRevokeWorkload) Setup(ctx context.Context, progress func(done, tot
 	leases := int64(w.definition.leases)
 	w.stock = newStock(spareLeases*leases, func(n int64) bool { return n < leases })
 	var next, done atomic.Int64
-	g, gctx := errgroup.WithContext(ctx)
+	st := w.target.begin(ctx, func() string { return fmt.Sprintf("%d of %d leases granted", done.Load(), leases) })
+	g, gctx := errgroup.WithContext(st.ctx)
 	for i := range leaseWorkers {
 		g.Go(func() error {
 			worker := w.newWorker(i)
 			for n := next.Add(1) - 1; n < leases; n = next.Add(1) - 1 {
 				worker.keys.rng.reset(-1, uint64(n))
 				if err := worker.attach(gctx, &bench.Op{}, n); err != nil {
-					return fmt.Errorf("grant leases and attach keys: %w", err)
+					return err
 				}
+				st.progress()
 				if n := done.Add(1); i == 0 && progress != nil {
 					progress(int(n), int(leases))
 				}
@@ -125,7 +130,10 @@ func (w *leaseRevokeWorkload) Setup(ctx context.Context, progress func(done, tot
 			return nil
 		})
 	}
-	return g.Wait()
+	if err := st.end(g.Wait()); err != nil {
+		return fmt.Errorf("grant leases and attach keys: %w", err)
+	}
+	return nil
 }
 
 // Teardown implements [bench.Workload].
@@ -171,8 +179,12 @@ func (w *leaseRevokeWorker) Do(ctx context.Context, op *bench.Op) error {
 	if err != nil {
 		return err
 	}
+	id := w.ids[number].Load()
 	w.send(op)
-	r, err := pb.NewLeaseClient(w.conn).LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: w.ids[number].Load()})
+	r, err := pb.NewLeaseClient(w.conn).LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: id})
+	if err == nil {
+		w.book.ended(id)
+	}
 	w.stock.gone <- number
 	for i := range int64(w.definition.each) {
 		if key := number*int64(w.definition.each) + i; err != nil {

@@ -3,7 +3,7 @@ package workloads
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,65 +12,82 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// leaseBook hands out lease IDs by which a workload's leases can be told from
-// all others, so that they can be found and revoked without keeping a list: the
-// upper half comes from the prefix.
+// leaseBook hands out the IDs of a workload's leases and remembers which of them may
+// exist, so that exactly these can be revoked. The upper half of the IDs is drawn at
+// random: no other client knows it, nor an earlier run.
 type leaseBook struct {
 	tag  int64
 	next atomic.Int64
+	// open has the lower halves of the IDs that were asked for and have not ended.
+	open bits
 }
 
-func newLeaseBook(prefix string) *leaseBook {
-	h := fnv.New32a()
-	h.Write([]byte(prefix))
-	return &leaseBook{tag: int64(h.Sum32()|1) & 0x7fffffff << 32}
+func newLeaseBook() *leaseBook {
+	return &leaseBook{tag: int64(rand.Uint32()&0x7fffffff|1) << 32}
 }
 
-func (b *leaseBook) id() int64 { return b.tag | (b.next.Add(1) & 0xffffffff) }
+// id is the next one to ask for.
+func (b *leaseBook) id() int64 {
+	n := uint32(b.next.Add(1))
+	b.open.add(n)
+	return b.tag | int64(n)
+}
 
-func (b *leaseBook) owns(id int64) bool { return id&^0xffffffff == b.tag }
+// ended notes that a lease of the book is there no more.
+func (b *leaseBook) ended(id int64) { b.open.remove(uint32(id)) }
+
+// failed notes that a grant has failed. A lease that was refused is not the book's, in
+// particular not one with an ID that somebody else has taken.
+func (b *leaseBook) failed(id int64, err error) {
+	if ledger.Refused(err) {
+		b.ended(id)
+	}
+}
 
 // grant makes a lease with an ID of the book.
 func (b *leaseBook) grant(ctx context.Context, conn grpc.ClientConnInterface, ttl time.Duration) (*pb.LeaseGrantResponse, error) {
-	return pb.NewLeaseClient(conn).LeaseGrant(ctx, &pb.LeaseGrantRequest{ID: b.id(), TTL: int64(ttl / time.Second)})
+	id := b.id()
+	r, err := pb.NewLeaseClient(conn).LeaseGrant(ctx, &pb.LeaseGrantRequest{ID: id, TTL: int64(ttl / time.Second)})
+	if err != nil {
+		b.failed(id, err)
+	}
+	return r, err
 }
 
 // leaseWorkers is how many leases are granted or revoked at once beside the load.
 const leaseWorkers = 64
 
-// revokeAll revokes every lease of the book, with its keys.
+// revokeAll revokes the leases of the book that may exist, with their keys.
 func (b *leaseBook) revokeAll(ctx context.Context, t Target) error {
-	for {
-		r, err := pb.NewLeaseClient(t.conn(0)).LeaseLeases(ctx, &pb.LeaseLeasesRequest{})
-		if err != nil {
-			return fmt.Errorf("list leases: %w", err)
-		}
-		var ours []int64
-		for _, l := range r.Leases {
-			if b.owns(l.ID) {
-				ours = append(ours, l.ID)
+	st := t.begin(ctx, func() string { return "revoking leases" })
+	g, gctx := errgroup.WithContext(st.ctx)
+	g.SetLimit(leaseWorkers)
+	i := 0
+	b.open.each(func(n uint32) bool {
+		conn := t.conn(i)
+		i++
+		g.Go(func() error {
+			id := b.tag | int64(n)
+			_, err := pb.NewLeaseClient(conn).LeaseRevoke(gctx, &pb.LeaseRevokeRequest{ID: id})
+			if err != nil && rpctypes.Error(err) != rpctypes.ErrLeaseNotFound {
+				return err
 			}
-		}
-		if len(ours) == 0 {
+			b.ended(id)
+			st.progress()
 			return nil
-		}
-		g, gctx := errgroup.WithContext(ctx)
-		g.SetLimit(leaseWorkers)
-		for i, id := range ours {
-			g.Go(func() error {
-				_, err := pb.NewLeaseClient(t.conn(i)).LeaseRevoke(gctx, &pb.LeaseRevokeRequest{ID: id})
-				if err != nil && rpctypes.Error(err) != rpctypes.ErrLeaseNotFound {
-					return fmt.Errorf("revoke leases (%d are left, and end with their TTL): %w", len(ours)-i, err)
-				}
-				return nil
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
+		})
+		return gctx.Err() == nil
+	})
+	if err := st.end(g.Wait()); err != nil {
+		left := 0
+		b.open.each(func(uint32) bool { left++; return true })
+		return fmt.Errorf("revoke leases (%d are left, and end with their TTL): %w", left, err)
 	}
+	return ctx.Err()
 }
 
 // tearDown is revokeAll for the end of a run.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.etcd.io/etcd/client/v3/concurrency"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
@@ -120,7 +122,7 @@ func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
 	if !alone {
 		op.Count(lockOverlaps, 1)
 	}
-	sleep(ctx, w.definition.hold)
+	op.Hold(w.definition.hold)
 	w.holders.release(int(lock), ours)
 	w.release(op, mutex)
 	return nil
@@ -134,33 +136,47 @@ func (w *lockWorker) renew(ctx context.Context) error {
 	return err
 }
 
-// releaseTime bounds a release: the operation itself is over, and its context
-// may be.
+// releaseTime bounds a release, and each other step that comes after an operation: it is
+// over, and its context may be.
 const releaseTime = 5 * time.Second
 
 // release counts by itself.
 func (w *lockWorker) release(op *bench.Op, mutex *concurrency.Mutex) {
-	ctx, cancel := context.WithTimeout(w.session.Ctx(), releaseTime)
-	defer cancel()
-	phase, sent := op.Phase, w.sink.Now()
-	recordStep(ctx, w.sink, phase, w.client, lockRelease, sent, mutex.Unlock(ctx))
+	doStep(w.session, w.sink, op.Phase, w.client, lockRelease, mutex.Unlock)
 }
 
-// recordStep records a step of a recipe that began at a time and is over now.
-func recordStep(ctx context.Context, sink *bench.Sink, phase, client, kind int, sent time.Duration, err error) {
+// doStep does one step of a recipe after its operation is over, and records it.
+func doStep(
+	session *concurrency.Session, sink *bench.Sink, phase, client, kind int, step func(ctx context.Context) error,
+) {
+	ctx, cancel := context.WithTimeout(session.Ctx(), releaseTime)
+	defer cancel()
+	sent := sink.Now()
+	err := step(ctx)
 	s := bench.Sample{Kind: kind, Intended: sent, Sent: sent, Done: sink.Now()}
-	switch {
-	case err == nil:
-	case errors.Is(err, context.DeadlineExceeded):
-		s.Outcome = bench.TimedOut
-		sink.Fail(phase, kind, err)
-	case ctx.Err() != nil:
-		s.Outcome = bench.Abandoned
-	default:
-		s.Outcome = bench.Failed
+	if s.Outcome, err = stepOutcome(ctx, err); err != nil {
 		sink.Fail(phase, kind, err)
 	}
 	sink.Record(phase, client, s)
+}
+
+// stepOutcome tells a failure from a step whose outcome is unknown. ctx is that of a
+// session with a timeout: where it was cancelled, the session has ended.
+func stepOutcome(ctx context.Context, err error) (bench.Outcome, error) {
+	switch {
+	case err == nil:
+		return bench.Completed, nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return bench.Failed, errSession
+	case timedOut(err):
+		return bench.TimedOut, err
+	}
+	return bench.Failed, err
+}
+
+// timedOut reports whether an error is a timeout: ours, or one that the server answers.
+func timedOut(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded
 }
 
 // verify implements verifier.

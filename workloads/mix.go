@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -38,6 +40,9 @@ func Compose(c Composition, t Target) (bench.Workload, error) {
 	t.shared = &shared{}
 	if t.Verify {
 		t.shared.ledger = ledger.New(scramble(t.Seed))
+		if !t.Exclusive {
+			t.shared.ledger.Beside("other clients may write")
+		}
 	}
 	for _, p := range parts {
 		if _, ok := p.Definition.(*watchDefinition); ok {
@@ -80,6 +85,7 @@ type mix struct {
 	parts      []*mixPart
 	kinds      []bench.Kind
 	turns      *turns
+	earlier    sync.Map // number of earlier phases → *earlierParts
 }
 
 type mixPart struct {
@@ -112,6 +118,7 @@ func (m *mix) Kinds() []bench.Kind { return m.kinds }
 
 // Setup implements [bench.Workload].
 func (m *mix) Setup(ctx context.Context, progress func(done, total int)) error {
+	m.begin(ctx)
 	for _, p := range m.population {
 		own := m.target
 		own.Prefix = p.Prefix
@@ -131,6 +138,23 @@ func (m *mix) Setup(ctx context.Context, progress func(done, total int)) error {
 	}
 	return nil
 }
+
+// begin tells the ledger the store's revision before the first write. Where that
+// cannot be read, the proof says so.
+func (m *mix) begin(ctx context.Context) {
+	l := m.target.shared.ledger
+	if l == nil || l.Begun() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, beginTime)
+	defer cancel()
+	if revision, err := presentRevision(ctx, m.target.reachable(ctx)); err == nil {
+		l.Begin(revision)
+	}
+}
+
+// beginTime bounds the reading of the revision before the first write.
+const beginTime = 5 * time.Second
 
 // explain names the part that failed, when there are several.
 func (m *mix) explain(p *mixPart, err error) error {
@@ -166,7 +190,7 @@ func (m *mix) NewWorker(ctx context.Context, client int) (bench.Worker, error) {
 	if len(m.parts) == 1 {
 		return m.parts[0].NewWorker(ctx, client)
 	}
-	w := &mixWorker{turns: m.turns}
+	w := &mixWorker{mix: m}
 	for i, p := range m.parts {
 		var worker bench.Worker
 		if m.turns.shares[i] > 0 {
@@ -181,23 +205,58 @@ func (m *mix) NewWorker(ctx context.Context, client int) (bench.Worker, error) {
 }
 
 type mixWorker struct {
-	turns   *turns
+	mix     *mix
 	workers []bench.Worker
+	// earlier is what was last used of the mix's, by phase.
+	earlier []*earlierParts
 }
 
 // Do implements [bench.Worker]. Each part numbers its operations by itself.
 func (w *mixWorker) Do(ctx context.Context, op *bench.Op) error {
-	n := op.N
-	i, own := w.turns.at(n)
+	n, earlier := op.N, op.Earlier
+	i, own := w.mix.turns.at(n)
 	op.N = own
+	if len(earlier) > 0 {
+		op.Earlier = w.earlierOf(earlier)[i]
+	}
 	err := w.workers[i].Do(ctx, op)
-	op.N = n
+	op.N, op.Earlier = n, earlier
 	return err
+}
+
+// earlierParts is [bench.Op.Earlier] divided among the parts.
+type earlierParts struct {
+	of    *uint64 // the first element of what was divided, which is the same for a whole phase
+	parts [][]uint64
+}
+
+// earlierOf divides the operations of earlier phases among the parts. The first
+// worker in a phase does it for all.
+func (w *mixWorker) earlierOf(earlier []uint64) [][]uint64 {
+	for len(w.earlier) <= len(earlier) {
+		w.earlier = append(w.earlier, nil)
+	}
+	if e := w.earlier[len(earlier)]; e != nil && e.of == &earlier[0] {
+		return e.parts
+	}
+	shared, ok := w.mix.earlier.Load(len(earlier))
+	if !ok || shared.(*earlierParts).of != &earlier[0] {
+		e := &earlierParts{of: &earlier[0], parts: make([][]uint64, len(w.workers))}
+		for i := range e.parts {
+			for _, n := range earlier {
+				e.parts[i] = append(e.parts[i], w.mix.turns.before(i, n))
+			}
+		}
+		w.mix.earlier.Store(len(earlier), e)
+		shared = e
+	}
+	w.earlier[len(earlier)] = shared.(*earlierParts)
+	return w.earlier[len(earlier)].parts
 }
 
 // Background implements [bench.Backgrounder].
 func (m *mix) Background(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	var g errgroup.Group // in which one that fails does not end the others
 	for _, p := range m.parts {
 		if b, ok := p.Workload.(bench.Backgrounder); ok {
 			g.Go(func() error { return b.Background(ctx) })
@@ -323,4 +382,19 @@ func (t *turns) at(n uint64) (part int, own uint64) {
 	block, place := n/uint64(len(t.part)), n%uint64(len(t.part))
 	i := t.part[place]
 	return int(i), block*t.shares[i] + uint64(t.rank[place])
+}
+
+// before returns how many of the operations before operation n belong to a part.
+func (t *turns) before(part int, n uint64) uint64 {
+	if len(t.shares) == 1 {
+		return n
+	}
+	length := uint64(len(t.part))
+	whole := n / length * t.shares[part]
+	for place := n % length; place < length; place++ { // the part's next one knows its rank
+		if int(t.part[place]) == part {
+			return whole + uint64(t.rank[place])
+		}
+	}
+	return whole + t.shares[part]
 }

@@ -1,9 +1,12 @@
 package workloads
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -27,36 +30,51 @@ func CheckPrefix(prefix string) error {
 	return nil
 }
 
-// CountPrefix returns how many keys there are under a prefix.
-func CountPrefix(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (int64, error) {
+// CountPrefix returns how many keys there are under a prefix, and the revision of the
+// store, both read linearizably.
+func CountPrefix(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (keys, revision int64, err error) {
 	r, err := pb.NewKVClient(conn).Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), CountOnly: true})
 	if err != nil {
-		return 0, fmt.Errorf("count keys under %q: %w", prefix, err)
+		return 0, 0, fmt.Errorf("count keys under %q: %w", prefix, err)
 	}
-	return r.Count, nil
+	return r.Count, r.GetHeader().GetRevision(), nil
 }
 
-// deleteBatch is how many keys one request deletes: a single request for all
-// would stop a cluster that others use.
-const deleteBatch = 1000
+// remover is implemented by definitions of workloads that remove keys, by requests or
+// by leases that end.
+type remover interface {
+	// removes returns the keys that may be removed, and false where none are.
+	removes() (Keys, bool)
+}
 
-// DeletePrefix deletes every key under a prefix, some at a time.
-func DeletePrefix(ctx context.Context, conn grpc.ClientConnInterface, prefix string) error {
-	kv := pb.NewKVClient(conn)
-	end := prefixEnd(prefix)
-	for {
-		r, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: end, KeysOnly: true, Limit: deleteBatch})
-		if err != nil {
-			return fmt.Errorf("list keys under %q: %w", prefix, err)
-		}
-		if len(r.Kvs) == 0 {
-			return nil
-		}
-		last := append(r.Kvs[len(r.Kvs)-1].Key, 0)
-		if _, err := kv.DeleteRange(ctx, &pb.DeleteRangeRequest{Key: []byte(prefix), RangeEnd: last}); err != nil {
-			return fmt.Errorf("delete keys under %q: %w", prefix, err)
+// CheckExisting returns an error when one of the workloads would remove a key that
+// exists. It reads the names of the keys under the prefix where a workload removes any.
+func CheckExisting(ctx context.Context, conn grpc.ClientConnInterface, prefix string, entries []results.PlanEntry) error {
+	parts, err := Parts(entries)
+	if err != nil {
+		return err
+	}
+	removed := map[string]ledger.Keys{} // by the part's name
+	for _, p := range parts {
+		if r, ok := p.Definition.(remover); ok {
+			if keys, ok := r.removes(); ok {
+				removed[p.Name] = keys.names(p.Prefix)
+			}
 		}
 	}
+	if len(removed) == 0 {
+		return nil
+	}
+	t := Target{Conns: []grpc.ClientConnInterface{conn}, Prefix: prefix}
+	names := slices.Sorted(maps.Keys(removed))
+	readErr := eachKey(ctx, t, 0, true, func(kv *keyValue, _ int64) {
+		for _, name := range names {
+			if _, ok := removed[name].Number(kv.Key); ok && err == nil {
+				err = fmt.Errorf("%s removes keys, and key %q is there already: choose another --prefix", name, clip(string(kv.Key)))
+			}
+		}
+	})
+	return cmp.Or(err, readErr)
 }
 
 // keyPage is how many keys are read at a time.
@@ -67,12 +85,20 @@ type keyValue = mvccpb.KeyValue
 // eachKey calls fn with every key under the target's prefix and the revision it
 // was read at, which is the same for all: the given one, or the present one for 0.
 func eachKey(ctx context.Context, t Target, revision int64, keysOnly bool, fn func(kv *keyValue, revision int64)) error {
+	_, err := eachKeyAt(ctx, t, revision, keysOnly, fn)
+	return err
+}
+
+// eachKeyAt is eachKey, and returns the revision.
+func eachKeyAt(
+	ctx context.Context, t Target, revision int64, keysOnly bool, fn func(kv *keyValue, revision int64),
+) (at int64, err error) {
 	kv := pb.NewKVClient(t.conn(0))
 	req := &pb.RangeRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix), Limit: keyPage, KeysOnly: keysOnly, Revision: revision}
 	for {
 		r, err := kv.Range(ctx, req)
 		if err != nil {
-			return fmt.Errorf("read keys under %q: %w", t.Prefix, err)
+			return 0, fmt.Errorf("read keys under %q: %w", t.Prefix, err)
 		}
 		if req.Revision == 0 {
 			req.Revision = r.GetHeader().GetRevision()
@@ -81,7 +107,7 @@ func eachKey(ctx context.Context, t Target, revision int64, keysOnly bool, fn fu
 			fn(k, req.Revision)
 		}
 		if !r.More || len(r.Kvs) == 0 {
-			return nil
+			return req.Revision, nil
 		}
 		req.Key = append(r.Kvs[len(r.Kvs)-1].Key, 0)
 	}
@@ -117,7 +143,10 @@ func CheckPopulation(p results.PlanPopulation) error {
 
 // populate writes every key of the key space once.
 func populate(ctx context.Context, t Target, keys Keys, pool *valuePool, progress func(done, total int)) error {
-	return populateFirst(ctx, t, keys, keys.Space, populateOps, pool, progress)
+	if err := populateFirst(ctx, t, keys, keys.Space, populateOps, pool, progress); err != nil {
+		return err
+	}
+	return settle(ctx, t)
 }
 
 // populateFirst writes the first keys of the key space, so many with one
@@ -125,42 +154,90 @@ func populate(ctx context.Context, t Target, keys Keys, pool *valuePool, progres
 func populateFirst(ctx context.Context, t Target, keys Keys, count, batch int64, pool *valuePool, progress func(done, total int)) error {
 	batch = max(1, min(batch, int64(populateBytes/(keys.Size+pool.high+requestOverhead))))
 	var done atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
+	st := t.begin(ctx, func() string { return fmt.Sprintf("%d of %d keys written", done.Load(), count) })
+	g, ctx := errgroup.WithContext(st.ctx)
 	workers := t.Populators
 	if workers <= 0 {
 		workers = populators
 	}
 	g.SetLimit(workers)
 	space := t.shared.ledger.Space(keys.names(t.Prefix), ledger.Removal{})
+	accounts := t.shared.populatorAccounts(workers)
 	worker := 0
 	for first := int64(0); first < count && ctx.Err() == nil; first += batch {
 		kv := pb.NewKVClient(t.conn(worker))
 		worker++
 		g.Go(func() error {
 			last := min(first+batch, count)
-			txn := populateTxn(t, keys, pool, first, last)
-			r, err := kv.Txn(ctx, txn)
-			if err != nil {
-				return fmt.Errorf("populate: %w", err)
-			}
-			for i, op := range txn.Success {
-				space.Wrote(first+int64(i), r.GetHeader().GetRevision(), op.GetRequestPut().Value)
+			account := <-accounts
+			defer func() { accounts <- account }()
+			if err := commitPopulation(ctx, kv, populateTxn(t, keys, pool, first, last), account, space, first); err != nil {
+				return err
 			}
 			done.Add(last - first)
+			st.progress()
 			return nil
 		})
 		if progress != nil {
 			progress(int(done.Load()), int(count))
 		}
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	err := g.Wait()
+	if err == nil && done.Load() < count {
+		err = ctx.Err()
 	}
-	if err := ctx.Err(); err != nil && done.Load() < count {
-		return err
+	if err := st.end(err); err != nil {
+		return fmt.Errorf("populate: %w", err)
 	}
 	if progress != nil {
 		progress(int(count), int(count))
+	}
+	return nil
+}
+
+// commitPopulation writes some keys, from the first on, and takes note of them.
+func commitPopulation(
+	ctx context.Context, kv pb.KVClient, txn *pb.TxnRequest, account *ledger.Account, space *ledger.Space, first int64,
+) error {
+	account.Send()
+	r, err := kv.Txn(ctx, txn)
+	if err != nil {
+		account.Failed(err)
+	} else {
+		account.Acknowledge(r.GetHeader().GetRevision(), space, first)
+	}
+	for i, op := range txn.Success {
+		if number := first + int64(i); err != nil {
+			space.Failed(number, err)
+		} else {
+			space.Wrote(number, r.GetHeader().GetRevision(), op.GetRequestPut().Value)
+		}
+	}
+	return err
+}
+
+// settle waits until every member that the load reaches has what was written up to
+// now: one that lags would answer a serializable read without it. A linearizable read
+// is answered by a member that has caught up.
+func settle(ctx context.Context, t Target) error {
+	var done atomic.Int64
+	st := t.begin(ctx, func() string {
+		return fmt.Sprintf("%d of %d connections lead to members that have all keys", done.Load(), len(t.Conns))
+	})
+	g, ctx := errgroup.WithContext(st.ctx)
+	g.SetLimit(populators)
+	for _, conn := range t.Conns {
+		g.Go(func() error {
+			_, err := pb.NewKVClient(conn).Range(ctx, &pb.RangeRequest{Key: []byte(t.Prefix), CountOnly: true})
+			if err == nil {
+				done.Add(1)
+				st.progress()
+			}
+			return err
+		})
+	}
+	if err := st.end(g.Wait()); err != nil {
+		return fmt.Errorf("populate: wait for members that lag: %w", err)
 	}
 	return nil
 }
@@ -178,6 +255,8 @@ func populateTxn(t Target, keys Keys, pool *valuePool, first, last int64) *pb.Tx
 
 // presentRevision is the store's revision, read linearizably.
 func presentRevision(ctx context.Context, t Target) (int64, error) {
+	ctx, cancel := t.patient(ctx)
+	defer cancel()
 	r, err := pb.NewKVClient(t.conn(0)).Range(ctx, &pb.RangeRequest{Key: []byte(t.Prefix), CountOnly: true})
 	if err != nil {
 		return 0, fmt.Errorf("ask for the present revision: %w", err)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -31,7 +33,8 @@ type putDefinition struct {
 func (d *putDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "uniform", defaultSpace)
 	d.values.addFlags(fs)
-	fs.DurationVar(&d.compact, "compact-interval", 0, "compact the whole key space to the present revision at this interval (0: never)")
+	fs.DurationVar(&d.compact, "compact-interval", 0,
+		"compact the whole key space to the present revision at this interval (0: never); running clusters need --allow-disturbances")
 }
 
 func (d *putDefinition) Validate(prefix string) error {
@@ -42,6 +45,14 @@ func (d *putDefinition) Validate(prefix string) error {
 		return err
 	}
 	return d.values.validate(d.keys.Size)
+}
+
+// wide implements [wider].
+func (d *putDefinition) wide() string {
+	if d.compact > 0 {
+		return "--compact-interval"
+	}
+	return ""
 }
 
 func (d *putDefinition) New(t Target) (bench.Workload, error) {
@@ -70,27 +81,60 @@ func (w *putWorkload) Background(ctx context.Context) error {
 	if w.definition.compact == 0 {
 		return nil
 	}
-	return compactEvery(ctx, pb.NewKVClient(w.target.conn(0)), w.definition.compact)
+	return compactEvery(ctx, w.target, w.definition.compact)
 }
 
-// compactEvery compacts to the present revision at each interval until ctx ends.
-func compactEvery(ctx context.Context, kv pb.KVClient, interval time.Duration) error {
-	t := time.NewTicker(interval)
-	defer t.Stop()
+// compactTime bounds one attempt to compact.
+const compactTime = 10 * time.Second
+
+// compactEvery compacts to the present revision at each interval until ctx ends. An
+// attempt that fails does not end it, unless the user may not compact. The error says
+// how many attempts failed, and why the last one did.
+func compactEvery(ctx context.Context, t Target, interval time.Duration) error {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	attempts, failures := 0, 0
+	var last error
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-t.C:
+			if failures == 0 {
+				return nil
+			}
+			return fmt.Errorf("compact: %d of %d attempts failed: %w", failures, attempts, last)
+		case <-ticker.C:
 		}
-		r, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte("x"), CountOnly: true, Serializable: true})
+		// The next attempt asks another member.
+		err := compactNow(ctx, t, t.conn(attempts))
 		if err == nil {
-			_, err = kv.Compact(ctx, &pb.CompactionRequest{Revision: r.GetHeader().GetRevision()})
+			attempts++
+			continue
 		}
-		if err != nil && ctx.Err() == nil {
-			return fmt.Errorf("compact: %w", err)
+		if ctx.Err() != nil {
+			continue
+		}
+		attempts, failures, last = attempts+1, failures+1, rpctypes.Error(err)
+		if errors.Is(rpctypes.Error(err), rpctypes.ErrPermissionDenied) {
+			ticker.Stop()
 		}
 	}
+}
+
+// compactNow compacts to the present revision. That another client has compacted
+// further is no failure.
+func compactNow(ctx context.Context, t Target, conn grpc.ClientConnInterface) error {
+	ctx, cancel := context.WithTimeout(ctx, compactTime)
+	defer cancel()
+	t.Conns = []grpc.ClientConnInterface{conn}
+	revision, err := presentRevision(ctx, t)
+	if err != nil {
+		return err
+	}
+	_, err = pb.NewKVClient(conn).Compact(ctx, &pb.CompactionRequest{Revision: revision})
+	if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
+		return nil
+	}
+	return err
 }
 
 type putWorker struct {
@@ -101,7 +145,7 @@ type putWorker struct {
 
 // Do implements [bench.Worker].
 func (w *putWorker) Do(ctx context.Context, op *bench.Op) error {
-	return w.put(ctx, op, w.kv, &w.req, w.keys.pick(op.Phase, op.N))
+	return w.put(ctx, op, w.kv, &w.req, w.keys.pick(op))
 }
 
 // put writes one key. Whatever else the request needs is in req.
@@ -110,10 +154,10 @@ func (w *writer) put(ctx context.Context, op *bench.Op, kv pb.KVClient, req *pb.
 	w.send(op, req.Value)
 	r, err := kv.Put(ctx, req)
 	if err != nil {
-		w.space.Failed(number, err)
+		w.failed(err, number)
 		return err
 	}
-	w.acked(op, r.GetHeader().GetRevision())
+	w.acked(op, r.GetHeader().GetRevision(), number)
 	w.space.Wrote(number, r.GetHeader().GetRevision(), req.Value)
 	return nil
 }

@@ -114,9 +114,13 @@ func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int
 	if err != nil {
 		return err
 	}
+	worker.(*rangeWorker).req.Serializable = false // the member may lag
 	const proofs = 100
 	for n := range uint64(proofs) {
-		if err := worker.Do(ctx, &bench.Op{N: n}); err != nil {
+		proof, cancel := w.target.patient(ctx)
+		err := worker.Do(proof, &bench.Op{N: n})
+		cancel()
+		if err != nil {
 			return fmt.Errorf("prove that reads find their keys: read %d of %d: %w", n+1, proofs, err)
 		}
 	}
@@ -129,6 +133,8 @@ func (w *rangeWorkload) chooseStream(ctx context.Context) error {
 	if w.definition.stream != "auto" {
 		return nil
 	}
+	ctx, cancel := w.target.patient(ctx)
+	defer cancel()
 	stream, err := pb.NewKVClient(w.target.conn(0)).RangeStream(ctx, &pb.RangeRequest{Key: []byte(w.target.Prefix), Limit: 1})
 	for err == nil {
 		_, err = stream.Recv()
@@ -170,7 +176,7 @@ var errMissing = errors.New("the read found fewer keys than were written")
 
 // Do implements [bench.Worker].
 func (w *rangeWorker) Do(ctx context.Context, op *bench.Op) error {
-	number := w.keys.pick(op.Phase, op.N)
+	number := w.keys.pick(op)
 	want := w.definition.width
 	switch want {
 	case 0:

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/spf13/pflag"
 	"google.golang.org/grpc"
@@ -35,9 +36,14 @@ type Target struct {
 	Members []grpc.ClientConnInterface
 	// Verify keeps account of acknowledged writes, for the proof after the run.
 	Verify bool
+	// Exclusive says that nothing but the workload writes to the cluster, so that the
+	// store's revision grows by its writes alone.
+	Exclusive bool
 	// Disposable says that the cluster is removed after the run: what is in it
 	// need not be cleaned up.
 	Disposable bool
+	// Patience is how long the preparation waits for the next answer; 0 means 15 s.
+	Patience time.Duration
 	// Populators is how many keys are written at once while populating; 0 means 64.
 	Populators int
 
@@ -48,6 +54,22 @@ type Target struct {
 type shared struct {
 	ledger *ledger.Ledger // nil: nothing is verified
 	acks   *ledger.Acks   // nil: nobody watches
+	// populators are the accounts of those who write populations, one after the other.
+	populators chan *ledger.Account
+}
+
+// populatorAccounts returns accounts for so many at once. Populations are written one
+// after the other.
+func (s *shared) populatorAccounts(count int) chan *ledger.Account {
+	if s.populators == nil {
+		s.populators = make(chan *ledger.Account, count)
+		for range count {
+			account := &ledger.Account{}
+			s.ledger.Register(account)
+			s.populators <- account
+		}
+	}
+	return s.populators
 }
 
 func (t Target) conn(client int) grpc.ClientConnInterface { return t.Conns[client%len(t.Conns)] }
@@ -154,6 +176,29 @@ func Parts(entries []results.PlanEntry) ([]Part, error) {
 		parts = append(parts, p)
 	}
 	return parts, nil
+}
+
+// wider is implemented by definitions that may touch more of a cluster than the run's
+// own keys.
+type wider interface {
+	// wide names the parameter that does so, and is empty where none does.
+	wide() string
+}
+
+// Wide names the parameter by which a workload of the plan touches more of a cluster
+// than the run's own keys, such as --compact-interval; it is empty where none does. The
+// error is that of the entries.
+func Wide(entries []results.PlanEntry) (string, error) {
+	parts, err := Parts(entries)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range parts {
+		if w, ok := p.Definition.(wider); ok && w.wide() != "" {
+			return w.wide(), nil
+		}
+	}
+	return "", nil
 }
 
 // A ParamError is a wrong name or a wrong value of one parameter.

@@ -127,8 +127,7 @@ type stmWorker struct {
 
 // Do implements [bench.Worker].
 func (w *stmWorker) Do(ctx context.Context, op *bench.Op) error {
-	w.numbers = append(w.numbers[:0], w.keys.pick(op.Phase, op.N*uint64(w.definition.each)))
-	w.numbers = w.keys.others(w.numbers, op.Phase, op.N, w.definition.each)
+	w.numbers = w.keys.several(w.numbers[:0], op, w.definition.each)
 	w.names, w.values = w.names[:0], w.values[:0]
 	for i, n := range w.numbers {
 		w.names = append(w.names, string(w.keys.appendKey(nil, n)))
@@ -157,15 +156,13 @@ func (w *stmWorker) Do(ctx context.Context, op *bench.Op) error {
 		op.Count(stmConflicts, attempts-1)
 	}
 	if err != nil {
-		if !errors.Is(err, errMissing) {
-			for _, n := range w.numbers[:w.writes] {
-				w.space.Failed(n, err)
-			}
+		if w.writes > 0 && !errors.Is(err, errMissing) {
+			w.failed(err, w.numbers[:w.writes]...)
 		}
 		return err
 	}
 	if w.writes > 0 {
-		w.acked(op, r.Header.Revision)
+		w.acked(op, r.Header.Revision, w.numbers[0])
 	}
 	for i, v := range w.values {
 		w.space.Wrote(w.numbers[i], r.Header.Revision, v)

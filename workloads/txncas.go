@@ -101,10 +101,15 @@ func (d *txnCASDefinition) there() int64 {
 	return d.keys.Space
 }
 
+// removes implements [remover].
+func (d *txnCASDefinition) removes() (Keys, bool) {
+	return d.keys, d.keysPerLease > 0 || slices.Contains(d.verbs, verbDelete)
+}
+
 func (d *txnCASDefinition) New(t Target) (bench.Workload, error) {
 	w := &txnCASWorkload{
 		definition: *d, target: t, pool: newValuePool(d.values, t.Seed),
-		revisions: make([]atomic.Int64, d.keys.Space), leases: newLeaseBook(t.Prefix),
+		revisions: make([]atomic.Int64, d.keys.Space), leases: newLeaseBook(),
 	}
 	for _, v := range d.verbs {
 		kind := slices.IndexFunc(w.kinds, func(k bench.Kind) bool { return k.Name == v })
@@ -160,13 +165,15 @@ func (w *txnCASWorkload) Setup(ctx context.Context, progress func(done, total in
 		return err
 	}
 	maker := newKeyMaker(d.keys, w.target)
-	err := eachKey(ctx, w.target, 0, true, func(kv *keyValue, _ int64) {
+	st := w.target.begin(ctx, func() string { return "reading keys back" })
+	err := eachKey(st.ctx, w.target, 0, true, func(kv *keyValue, _ int64) {
+		st.progress()
 		if n, ok := maker.number(kv.Key); ok {
 			w.revisions[n].Store(kv.ModRevision)
 		}
 	})
 	w.stock = newStock(d.keys.Space, func(n int64) bool { return w.revisions[n].Load() > 0 })
-	return err
+	return st.end(err)
 }
 
 // Teardown implements [bench.Workload].
@@ -218,7 +225,7 @@ var (
 // Do implements [bench.Worker].
 func (w *txnCASWorker) Do(ctx context.Context, op *bench.Op) error {
 	verb := w.definition.verbs[op.N%uint64(len(w.definition.verbs))]
-	number := w.keys.pick(op.Phase, op.N)
+	number := w.keys.pick(op)
 	if !w.definition.churns() {
 		return w.change(ctx, op, verb, number)
 	}
@@ -269,10 +276,14 @@ func (w *txnCASWorker) change(ctx context.Context, op *bench.Op, verb string, nu
 			w.revision.ModRevision = 0
 		}
 		op.Count(casAttempts, 1)
+		w.account.Send()
 		r, err := w.kv.Txn(ctx, &w.req)
 		if err != nil {
-			w.space.Failed(number, err)
+			w.failed(err, number)
 			return err
+		}
+		if r.Succeeded && verb == verbDelete && w.revision.ModRevision == 0 {
+			return errGone // it compared well with a key that is not there, and deleted nothing
 		}
 		if r.Succeeded {
 			w.succeeded(op, verb, number, r.GetHeader().GetRevision(), value)
@@ -299,7 +310,7 @@ func (w *txnCASWorker) takeLease(ctx context.Context, op *bench.Op, verb string)
 }
 
 func (w *txnCASWorker) succeeded(op *bench.Op, verb string, number, revision int64, value []byte) {
-	w.acked(op, revision)
+	w.acked(op, revision, number)
 	if verb == verbDelete {
 		w.space.Deleted(number, revision)
 		w.revisions[number].Store(0)

@@ -126,8 +126,7 @@ func (w *txnMixedWorker) Do(ctx context.Context, op *bench.Op) error {
 		op.Count(0, uint64(len(w.gets)))
 		return nil
 	}
-	w.numbers = append(w.numbers[:0], w.keys.pick(op.Phase, op.N*uint64(len(w.gets))))
-	w.numbers = w.keys.others(w.numbers, op.Phase, op.N, len(w.gets))
+	w.numbers = w.keys.several(w.numbers[:0], op, len(w.gets))
 	for i, get := range w.gets {
 		get.Key = w.keys.appendKey(get.Key, w.numbers[i])
 	}

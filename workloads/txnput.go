@@ -114,8 +114,7 @@ func newPutTxn(ops int) *putTxn {
 }
 
 func (t *putTxn) do(ctx context.Context, op *bench.Op, w *writer, kv pb.KVClient) error {
-	t.numbers = append(t.numbers[:0], w.keys.pick(op.Phase, op.N*uint64(len(t.puts))))
-	t.numbers = w.keys.others(t.numbers, op.Phase, op.N, len(t.puts))
+	t.numbers = w.keys.several(t.numbers[:0], op, len(t.puts))
 	for i, put := range t.puts {
 		put.Key, put.Value = w.keys.appendKey(put.Key, t.numbers[i]), w.value(i)
 		t.values[i] = put.Value
@@ -128,12 +127,10 @@ func (t *putTxn) do(ctx context.Context, op *bench.Op, w *writer, kv pb.KVClient
 func (t *putTxn) commit(ctx context.Context, op *bench.Op, w *writer, kv pb.KVClient) error {
 	r, err := kv.Txn(ctx, &t.req)
 	if err != nil {
-		for _, n := range t.numbers {
-			w.space.Failed(n, err)
-		}
+		w.failed(err, t.numbers...)
 		return err
 	}
-	w.acked(op, r.GetHeader().GetRevision())
+	w.acked(op, r.GetHeader().GetRevision(), t.numbers[0])
 	for i, n := range t.numbers {
 		w.space.Wrote(n, r.GetHeader().GetRevision(), t.values[i])
 	}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
 // verifier is implemented by workloads that have a promise of their own to check.
@@ -30,7 +31,11 @@ func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 		return proof, errors.New("no account was kept of the writes")
 	}
 	t := m.target.reachable(ctx)
-	l.Verify(ctx, t.readKeys, proof)
+	present, err := presentRevision(ctx, t)
+	if err != nil {
+		present = 0
+	}
+	l.Verify(ctx, present, t.readKeys, proof)
 	verifyLeases(ctx, t, proof)
 	verifyMembers(ctx, t, proof)
 	for _, p := range m.parts {
@@ -42,9 +47,15 @@ func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 }
 
 // readKeys is a [ledger.Reader].
-func (t Target) readKeys(ctx context.Context, prefix string, visit func(key []byte, revision int64, value []byte)) error {
+func (t Target) readKeys(ctx context.Context, prefix string, revision int64, visit func(ledger.Found)) (at int64, err error) {
 	t.Prefix = prefix
-	return eachKey(ctx, t, 0, false, func(kv *keyValue, _ int64) { visit(kv.Key, kv.ModRevision, kv.Value) })
+	at, err = eachKeyAt(ctx, t, revision, revision > 0, func(kv *keyValue, _ int64) {
+		visit(ledger.Found{Key: kv.Key, Value: kv.Value, Modified: kv.ModRevision, Created: kv.CreateRevision, Version: kv.Version})
+	})
+	if err != nil {
+		return 0, err
+	}
+	return at, nil
 }
 
 // A key may outlive its lease for as long as the leader takes to notice, which

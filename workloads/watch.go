@@ -22,7 +22,7 @@ func watchEntry() Entry {
 		Summary: "put under the eyes of watchers",
 		Measures: "An operation is one Put; besides, each event that a watcher is delivered counts as one. An event's response " +
 			"time counts from the put's intended time, its service time from the moment the put was sent, both to the moment the " +
-			"event was read from the stream. event-since-ack counts from the put's acknowledgement and is negative where the event " +
+			"event arrived here. event-since-ack counts from the put's acknowledgement and is negative where the event " +
 			"overtook it.",
 		Active: true,
 		Define: func() Definition { return new(watchDefinition) },
@@ -79,7 +79,8 @@ func (d *watchDefinition) AddFlags(fs *pflag.FlagSet) {
 		"what a watcher watches: key, prefix, or a number of neighbouring keys; the watchers share the keys in turn")
 	d.watchOptions.addFlags(fs)
 	fs.BoolVar(&d.requireLeader, "require-leader", false, "end watches while there is no leader")
-	fs.DurationVar(&d.delay, "watcher-delay", 0, "pause of a stream's reader after each response: slow watchers")
+	fs.DurationVar(&d.delay, "watcher-delay", 0,
+		"pause of a stream's reader after each response: slow watchers, whose events' times include it")
 }
 
 func (d *watchDefinition) Validate(prefix string) error {
@@ -138,6 +139,7 @@ const (
 	eventsDisordered
 	eventsUnmatched
 	eventsCompacted
+	eventsReadLate
 )
 
 func (*watchWorkload) Name() string { return "watch" }
@@ -146,6 +148,7 @@ func (*watchWorkload) Kinds() []bench.Kind {
 		{Name: "put", Write: true},
 		{Name: "event", Arrives: true, Counts: []bench.CountName{
 			{Name: "coalesced"}, {Name: "missed"}, {Name: "duplicated"}, {Name: "out-of-order"}, {Name: "unmatched"}, {Name: "compacted"},
+			{Name: results.CountReadLate},
 		}},
 		{Name: "event-before-ack", Arrives: true, Of: "event-since-ack", Sign: -1},
 		{Name: "event-after-ack", Arrives: true, Of: "event-since-ack", Sign: 1},

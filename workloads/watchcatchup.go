@@ -99,6 +99,9 @@ func (w *watchCatchupWorkload) Setup(ctx context.Context, progress func(done, to
 			progress(int(d.history-max(0, left-d.keys.Space)), int(d.history))
 		}
 	}
+	if err := settle(ctx, w.target); err != nil {
+		return err
+	}
 	w.to, err = presentRevision(ctx, w.target)
 	return err
 }

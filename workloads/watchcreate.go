@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 
 	"github.com/etcdbench/etcdbench/bench"
 )
@@ -72,10 +73,16 @@ type watchCreateWorker struct {
 
 // Do implements [bench.Worker].
 func (w *watchCreateWorker) Do(ctx context.Context, op *bench.Op) error {
-	w.key = w.keys.appendKey(w.key, w.keys.pick(op.Phase, op.N))
+	w.key = w.keys.appendKey(w.key, w.keys.pick(op))
 	create := &pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: w.definition.request(w.key, nil)}}
 	op.Send()
-	r, err := w.watch.ask(ctx, create, func(r *pb.WatchResponse) bool { return r.Created })
+	created := func(r *pb.WatchResponse) bool { return r.Created }
+	r, err := w.watch.ask(ctx, create, created)
+	if err == nil && r.Canceled && tokenEnded(r.CancelReason) {
+		// The stream keeps the token that it was opened with.
+		w.watch.close()
+		r, err = w.watch.ask(ctx, create, created)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -88,4 +95,10 @@ func (w *watchCreateWorker) Do(ctx context.Context, op *bench.Op) error {
 	// Should this fail, the stream is closed, and the watcher with it.
 	_, _ = w.watch.ask(ctx, cancel, func(r *pb.WatchResponse) bool { return r.Canceled && r.WatchId == id })
 	return nil
+}
+
+// tokenEnded reports whether a watcher was refused because the token of its stream is
+// no longer good.
+func tokenEnded(reason string) bool {
+	return reason == rpctypes.ErrGRPCInvalidAuthToken.Error() || reason == rpctypes.ErrGRPCAuthOldRevision.Error()
 }

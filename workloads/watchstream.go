@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,10 @@ import (
 // watcher is one watch on a stream.
 type watcher struct {
 	create *pb.WatchCreateRequest
-	// events takes what a response brought, fragments put together, and the
-	// moment at which the last of it was read from the stream.
-	events func(events []*mvccpb.Event, at time.Duration)
+	// events takes what a response brought, fragments put together, the moment at
+	// which the last of it arrived, and whether it may have waited for the stream's
+	// reader before.
+	events func(events []*mvccpb.Event, at time.Duration, late bool)
 	// lost is called when the server has compacted what the watcher had not seen;
 	// it goes on from the given revision.
 	lost func(revision int64)
@@ -38,6 +40,8 @@ type watchStream struct {
 	now           func() time.Duration
 	// delay is how long the stream's reader pauses after each response.
 	delay time.Duration
+	// held counts the bytes that were read and not processed, of all streams together.
+	held *atomic.Int64
 
 	// ready is closed when every watcher has been created for the first time.
 	ready   chan struct{}
@@ -53,7 +57,7 @@ type watchStream struct {
 }
 
 func newWatchStream(conn grpc.ClientConnInterface, now func() time.Duration) *watchStream {
-	return &watchStream{client: pb.NewWatchClient(conn), now: now, ready: make(chan struct{})}
+	return &watchStream{client: pb.NewWatchClient(conn), now: now, held: new(atomic.Int64), ready: make(chan struct{})}
 }
 
 func (s *watchStream) add(w *watcher) {
@@ -94,33 +98,41 @@ type refusedError struct{ reason string }
 
 func (e *refusedError) Error() string { return "watch refused: " + e.reason }
 
-// once opens the stream, creates its watchers and reads until it breaks.
+// once opens the stream, creates its watchers and reads until it breaks. What was read
+// is processed beside the reading, all of it by the time once returns.
 func (s *watchStream) once(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := s.client.Watch(ctx)
+	read := newArrivals(s.now)
+	stream, err := s.client.Watch(ctx, grpc.ForceCodecV2(read))
 	if err != nil {
 		return err
 	}
+	read.begin()
 	s.setOpen(stream)
 	defer s.setOpen(nil)
 	sent := make(chan error, 1)
 	requests := s.createRequests()
 	go func() { sent <- s.sendAll(stream, requests) }()
 	defer func() { cancel(); <-sent }()
+	box, processed := newInbox(s.held), make(chan error, 1)
+	go func() { processed <- box.each(s.handle, cancel) }()
+	err = s.readInto(ctx, box, stream, read)
+	box.close()
+	return cmp.Or(<-processed, err)
+}
+
+// readInto reads until the stream breaks.
+func (s *watchStream) readInto(ctx context.Context, box *inbox, stream pb.Watch_WatchClient, read *arrivals) error {
 	for {
+		read.ask()
 		r, err := stream.Recv()
 		if err != nil {
 			return err
 		}
-		if err := s.handle(r, s.now()); err != nil {
-			return err
-		}
+		box.put(ctx, read.read(r))
 		if s.delay > 0 {
-			select {
-			case <-ctx.Done():
-			case <-time.After(s.delay):
-			}
+			sleep(ctx, s.delay)
 		}
 	}
 }
@@ -172,7 +184,9 @@ func (s *watchStream) askProgress() {
 // progressID is the watch ID in the answer to a progress request.
 const progressID = -1
 
-func (s *watchStream) handle(r *pb.WatchResponse, at time.Duration) error {
+// handle processes one response.
+func (s *watchStream) handle(m received) error {
+	r := m.response
 	if r.WatchId == progressID && !r.Created && !r.Canceled {
 		s.progress.Store(max(s.progress.Load(), r.Header.GetRevision()))
 		return nil
@@ -213,7 +227,7 @@ func (s *watchStream) handle(r *pb.WatchResponse, at time.Duration) error {
 	}
 	if len(events) > 0 {
 		w.next = events[len(events)-1].Kv.ModRevision + 1
-		w.events(events, at)
+		w.events(events, m.at, m.late)
 	}
 	return nil
 }
@@ -235,7 +249,9 @@ func startStreams(ctx context.Context, streams []*watchStream, conns int) (*watc
 	all := &watchStreams{streams: streams, failed: make(chan error, len(streams))}
 	var run context.Context
 	run, all.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	var held atomic.Int64
 	for _, s := range streams {
+		s.held = &held
 		all.wg.Go(func() {
 			if err := s.run(run); err != nil {
 				all.failed <- err

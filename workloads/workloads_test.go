@@ -121,9 +121,7 @@ func TestRangeFindsItsKeys(t *testing.T) {
 				t.Errorf("completed %d of 50: %v", op.Completed, op.Errors)
 			}
 			// Without the keys, every read must fail: misses are no results.
-			if err := workloads.DeletePrefix(t.Context(), conns[0], prefix); err != nil {
-				t.Fatal(err)
-			}
+			workloadstest.DeletePrefix(t, conns[0], prefix)
 			worker, err := w.NewWorker(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)

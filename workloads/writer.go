@@ -45,6 +45,7 @@ func (w *writer) value(i int) []byte {
 
 // send marks the moment of sending, also in the values that watchers will see.
 func (w *writer) send(op *bench.Op, values ...[]byte) {
+	w.account.Send()
 	w.sent = op.Send()
 	if w.acks == nil {
 		return
@@ -56,12 +57,20 @@ func (w *writer) send(op *bench.Op, values ...[]byte) {
 	}
 }
 
-// acked takes note of an acknowledged request; the writes in it are noted one by
-// one, in the ledger's space.
-func (w *writer) acked(op *bench.Op, revision int64) {
+// acked takes note of an acknowledged request, of which number is one key; the
+// writes in it are noted one by one, in the ledger's space.
+func (w *writer) acked(op *bench.Op, revision, number int64) {
 	if w.acks != nil {
 		stamp := ledger.Stamp{Phase: op.Phase, Intended: op.Intended, Sent: w.sent}
 		w.acks.Add(revision, ledger.Ack{Stamp: stamp, Acked: op.Done()})
 	}
-	w.account.Acknowledge(revision)
+	w.account.Acknowledge(revision, w.space, number)
+}
+
+// failed takes note of a request that was answered with an error.
+func (w *writer) failed(err error, numbers ...int64) {
+	w.account.Failed(err)
+	for _, n := range numbers {
+		w.space.Failed(n, err)
+	}
 }

@@ -2,10 +2,12 @@
 // that the cluster still holds them.
 //
 // A Ledger has one Space for the keys of each prefix. Clients note the outcome
-// of each write in the Space: acknowledged, refused or unknown. After the load,
-// Verify compares what is read back with what was noted. Memory is set by the
-// number of keys, not of writes. Noting a write allocates nothing and takes no
-// lock.
+// of each write in the Space: acknowledged, refused or unknown. Each client has an
+// Account, which counts its requests and sees that their revisions are possible.
+// After the load, Verify compares what is read back with what was noted: the last
+// write of each key, how often each key was written, and by how much the store's
+// revision grew. Memory is set by the number of keys and clients, not of writes.
+// Noting a write allocates nothing and takes no lock.
 //
 // The package sends no requests. Whoever verifies a ledger hands it the keys.
 package ledger
@@ -13,26 +15,78 @@ package ledger
 import (
 	"hash/maphash"
 	"sync"
+	"sync/atomic"
 )
 
-// maxFollowed is how many keys of a space are followed exactly, at 8 bytes each.
+// maxFollowed is how many keys of a space are followed exactly, at 16 bytes each.
 // Of more keys, a sample is followed.
 const maxFollowed = 4 << 20
 
-// A Ledger records the acknowledged writes of one run. Space and
-// Register may be called on a nil *Ledger, which records nothing.
+// A Ledger records the acknowledged writes of one run. Space, Register and Begin
+// may be called on a nil *Ledger, which records nothing.
 type Ledger struct {
 	seed   maphash.Seed
 	sample uint64
 
+	// highest is the highest revision at which a write was acknowledged, or the one
+	// of the store before the first.
+	highest atomic.Int64
+	// recent has the latest acknowledged revisions, each in the place of its remainder.
+	recent [recentRevisions]atomic.Int64
+
 	mu       sync.Mutex
 	spaces   []*Space
 	accounts []*Account
+	// begin is the store's revision before the first write; 0 where none is known.
+	begin int64
+	// beside is why the store's revision may grow by more than the ledger's writes.
+	beside string
 }
+
+// recentRevisions is how many revisions back a second acknowledgement at the same
+// revision is recognized. Older ones are below one that came long before.
+const recentRevisions = 1 << 16
 
 // New returns an empty ledger. The sample number selects which keys are followed
 // in spaces that have too many to follow all.
 func New(sample uint64) *Ledger { return &Ledger{seed: maphash.MakeSeed(), sample: sample} }
+
+// Begin sets the store's revision before the first write of the run. The first call
+// decides.
+func (l *Ledger) Begin(revision int64) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.begin == 0 {
+		l.begin = revision
+		raise(&l.highest, revision)
+	}
+}
+
+// Begun reports whether Begin was called.
+func (l *Ledger) Begun() bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.begin > 0
+}
+
+// Beside states why the store's revision may grow by more than the writes that
+// clients note: the growth is a lower bound then. The first reason is kept.
+func (l *Ledger) Beside(reason string) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.beside == "" {
+		l.beside = reason
+	}
+}
 
 // Space returns the ledger's space for the given keys. Workloads that write the
 // same keys share it; how keys may be removed adds up over the calls. The space
@@ -40,6 +94,9 @@ func New(sample uint64) *Ledger { return &Ledger{seed: maphash.MakeSeed(), sampl
 func (l *Ledger) Space(k Keys, r Removal) *Space {
 	if l == nil {
 		return nil
+	}
+	if r.Expiry {
+		l.Beside("leases end")
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,41 +112,22 @@ func (l *Ledger) Space(k Keys, r Removal) *Space {
 	return s
 }
 
-// Register adds an account to the ledger's totals.
+// Register adds an account to the ledger.
 func (l *Ledger) Register(a *Account) {
 	if l == nil {
 		return
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	a.ledger = l
 	l.accounts = append(l.accounts, a)
 }
 
-// totals adds up the accounts. The clients must be at rest.
-func (l *Ledger) totals() (acknowledged, decreased uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, a := range l.accounts {
-		acknowledged += a.acknowledged
-		decreased += a.decreased
+// raise sets an atomic to a value unless it is above that.
+func raise(to *atomic.Int64, value int64) {
+	for old := to.Load(); old < value; old = to.Load() {
+		if to.CompareAndSwap(old, value) {
+			return
+		}
 	}
-	return acknowledged, decreased
-}
-
-// An Account counts the requests of one client that were acknowledged, and
-// checks that their revisions grow. Only that client may use it.
-type Account struct {
-	revision     int64 // highest seen
-	acknowledged uint64
-	// decreased counts requests whose revision was not above all earlier ones.
-	decreased uint64
-}
-
-// Acknowledge counts a request that was acknowledged at a revision.
-func (a *Account) Acknowledge(revision int64) {
-	a.acknowledged++
-	if revision <= a.revision {
-		a.decreased++
-	}
-	a.revision = max(a.revision, revision)
 }

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"hash/maphash"
-	"slices"
 	"sync/atomic"
 
 	"google.golang.org/grpc/codes"
@@ -10,20 +9,25 @@ import (
 )
 
 // A Space is the part of a ledger for the keys of one prefix. It remembers, for
-// each key, the last write that was acknowledged. Clients share a Space without
-// a lock. Its methods may be called on a nil *Space, which records nothing.
+// each key, the last write that was acknowledged, and how many puts were. Clients
+// share a Space without a lock. Its methods may be called on a nil *Space, which
+// records nothing.
 type Space struct {
 	keys    Keys
 	removal Removal
 	seed    maphash.Seed
 	// Key numbers that leave residue when divided by every are followed.
 	every, residue int64
-	// last is revision<<hashBits | hash of the value, by number/every. A revision
-	// is never 0 once a write was acknowledged; the hash of a deletion is 0.
-	last []atomic.Uint64
-	// unsure has a bit for each key with a write whose outcome is unknown: such a
-	// write may still take effect after others that came later.
-	unsure []atomic.Uint32
+	entries        []entry // by number/every
+}
+
+// entry is what is known of one key.
+type entry struct {
+	// last is revision<<hashBits | hash of the value of the last acknowledged write.
+	// A revision is never 0 once a write was acknowledged; the hash of a deletion is 0.
+	last atomic.Uint64
+	// puts is a [tally].
+	puts atomic.Uint64
 }
 
 // A Removal states how a run may remove keys, apart from acknowledged deletions.
@@ -44,9 +48,7 @@ const (
 func newSpace(k Keys, r Removal, seed maphash.Seed, sample uint64) *Space {
 	s := &Space{keys: k, removal: r, seed: seed, every: 1 + (k.Count-1)/maxFollowed}
 	s.residue = int64(sample % uint64(s.every))
-	followed := (k.Count-1-s.residue)/s.every + 1
-	s.last = make([]atomic.Uint64, followed)
-	s.unsure = make([]atomic.Uint32, (followed+31)/32)
+	s.entries = make([]entry, (k.Count-1-s.residue)/s.every+1)
 	return s
 }
 
@@ -55,33 +57,44 @@ func (s *Space) place(number int64) (int, bool) {
 	return int(number / s.every), number%s.every == s.residue
 }
 
+// key returns the name of a key number.
+func (s *Space) key(number int64) string { return string(s.keys.Append(nil, number)) }
+
 func (s *Space) hash(value []byte) uint64 {
 	return max(1, maphash.Bytes(s.seed, value)&hashMask)
 }
 
-// Wrote notes a write that was acknowledged at a revision.
+// Wrote notes a put that was acknowledged at a revision.
 func (s *Space) Wrote(number, revision int64, value []byte) {
-	if s != nil {
-		if i, ok := s.place(number); ok {
-			s.note(i, revision, s.hash(value))
-		}
+	if s == nil {
+		return
+	}
+	if i, ok := s.place(number); ok {
+		e := &s.entries[i]
+		// The order of the two matters: see entry.deleted.
+		e.note(revision, s.hash(value))
+		e.wrote(revision)
 	}
 }
 
 // Deleted notes a deletion that was acknowledged at a revision.
 func (s *Space) Deleted(number, revision int64) {
-	if s != nil {
-		if i, ok := s.place(number); ok {
-			s.note(i, revision, 0)
-		}
+	if s == nil {
+		return
+	}
+	if i, ok := s.place(number); ok {
+		e := &s.entries[i]
+		e.note(revision, 0)
+		e.deleted(revision)
 	}
 }
 
-func (s *Space) note(i int, revision int64, hash uint64) {
-	entry := uint64(min(revision, maxRevision))<<hashBits | hash
+// note keeps the write if it is the last one.
+func (e *entry) note(revision int64, hash uint64) {
+	entry := uint64(min(max(revision, 0), maxRevision))<<hashBits | hash
 	for {
-		old := s.last[i].Load()
-		if old >= entry || s.last[i].CompareAndSwap(old, entry) {
+		old := e.last.Load()
+		if old >= entry || e.last.CompareAndSwap(old, entry) {
 			return
 		}
 	}
@@ -91,7 +104,7 @@ func (s *Space) note(i int, revision int64, hash uint64) {
 func (s *Space) Unknown(number int64) {
 	if s != nil {
 		if i, ok := s.place(number); ok {
-			s.unsure[i/32].Or(1 << (i % 32))
+			s.entries[i].unknown()
 		}
 	}
 }
@@ -104,11 +117,19 @@ func (s *Space) Failed(number int64, err error) {
 	}
 }
 
-// Refused reports whether etcd gives the error before it proposes anything, so
-// that the request has certainly not taken effect.
+// tooManyRequests is what etcd answers where it has too many proposals under way.
+const tooManyRequests = "etcdserver: too many requests"
+
+// Refused reports whether etcd gives the error only where it changes nothing, so
+// that the request has certainly not taken effect. A put that exceeds the quota is
+// none: the member that answers may have applied it.
 func Refused(err error) bool {
-	return slices.Contains([]codes.Code{
-		codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.Unauthenticated,
-		codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented, codes.ResourceExhausted,
-	}, status.Code(err))
+	switch status.Code(err) {
+	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied, codes.Unauthenticated,
+		codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented:
+		return true
+	case codes.ResourceExhausted:
+		return status.Convert(err).Message() == tooManyRequests
+	}
+	return false
 }

@@ -7,63 +7,112 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// A Reader calls visit with every key under a prefix, the revision of the key's
-// last modification and its value, all as of one revision of the store.
-type Reader func(ctx context.Context, prefix string, visit func(key []byte, revision int64, value []byte)) error
+// Found is a key as it was read back. Its slices are good during the call alone.
+type Found struct {
+	Key, Value []byte
+	// Modified and Created are the revisions of the key's last put and of its first
+	// one since it was last removed.
+	Modified, Created int64
+	// Version counts the puts from the first of these to the last.
+	Version int64
+}
 
-// Verify reads every key back and adds two checks to the proof: that each key
-// holds its last acknowledged write, and that the revisions of each client's
-// acknowledgements grew. The clients must be at rest. A space that cannot be read
-// is a skipped check, not an error.
-func (l *Ledger) Verify(ctx context.Context, read Reader, proof *results.Proof) {
+// A Reader calls visit with every key under a prefix, all as of one revision of the
+// store, and returns that. For a revision of 0 it is the present one; for any other,
+// values may be left out.
+type Reader func(ctx context.Context, prefix string, revision int64, visit func(Found)) (int64, error)
+
+// Verify reads every key back and adds its checks to the proof: that each key holds
+// its last acknowledged write and was written as often as was acknowledged, that
+// revisions were acknowledged in order and once each, and that the store's revision
+// grew by as much. The clients must be at rest. What cannot be read is a skipped
+// check, not an error. The present revision is that of a linearizable read.
+func (l *Ledger) Verify(ctx context.Context, present int64, read Reader, proof *results.Proof) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for _, s := range l.spaces {
-		if err := s.verify(ctx, read, proof); err != nil {
-			proof.Checks = append(proof.Checks, results.Check{Name: "keys", Skipped: err.Error()})
-		}
+		s.verify(ctx, l.begin, read, proof)
 	}
-	acknowledged, decreased := l.totals()
-	if acknowledged > 0 {
-		proof.Checks = append(proof.Checks, results.Check{
-			Name: "revisions", Checked: acknowledged, Of: acknowledged, Note: "each client's acknowledgements at growing revisions",
-		})
+	var acknowledged, unknown uint64
+	for _, a := range l.accounts {
+		acknowledged += a.acknowledged
+		unknown += a.unknown
 	}
-	if decreased > 0 {
-		proof.Violate(results.Violation{
-			Check: "revisions", Expected: "revisions that grow",
-			Found: fmt.Sprintf("%d acknowledgements at a revision not above the client's last", decreased),
-		})
+	if acknowledged == 0 {
+		return
+	}
+	proof.Checks = append(proof.Checks, results.Check{
+		Name: "revisions", Checked: acknowledged, Of: acknowledged,
+		Note: "each acknowledged at one of its own, above those acknowledged before it was sent",
+	})
+	for _, a := range l.accounts {
+		a.report(proof)
+	}
+	l.verifyGrowth(acknowledged, unknown, present, proof)
+}
+
+// verifyGrowth compares the growth of the store's revision with the acknowledged
+// writes: each took a revision of its own.
+func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof *results.Proof) {
+	check := results.Check{Name: "growth", Of: acknowledged}
+	defer func() { proof.Checks = append(proof.Checks, check) }()
+	switch {
+	case l.begin == 0:
+		check.Skipped = "the store's revision before the first write is not known"
+		return
+	case present == 0:
+		check.Skipped = "the store's present revision is not known"
+		return
+	}
+	grown, exact := present-l.begin, l.beside == ""
+	check.Checked = acknowledged
+	check.Note = fmt.Sprintf("the store's revision grew by %d", grown)
+	expected := fmt.Sprintf("the store's revision to grow by %d, a write acknowledged each", acknowledged)
+	if unknown > 0 {
+		check.Note += fmt.Sprintf(", with %d writes of unknown outcome", unknown)
+		expected += fmt.Sprintf(", and at most %d of unknown outcome", unknown)
+	}
+	if !exact {
+		check.Note += fmt.Sprintf("; a lower bound, as %s", l.beside)
+	}
+	lost := int64(acknowledged) - grown
+	switch {
+	case lost > 0:
+		proof.Violate(results.Violation{Check: "growth", Expected: expected,
+			Found: fmt.Sprintf("by %d; acknowledged writes lost: %d", grown, lost)})
+	case exact && -lost > int64(unknown):
+		proof.Violate(results.Violation{Check: "growth", Expected: expected,
+			Found: fmt.Sprintf("by %d; changes that no client of this run made: %d", grown, -lost-int64(unknown))})
+	}
+	if highest := l.highest.Load(); highest > present {
+		proof.Violate(results.Violation{Check: "growth",
+			Expected: fmt.Sprintf("the store at revision %d or above, which was acknowledged", highest), Found: fmt.Sprintf("revision %d", present)})
 	}
 }
 
-// verify reads every key of the space back.
-func (s *Space) verify(ctx context.Context, read Reader, proof *results.Proof) error {
-	seen := make([]bool, len(s.last))
-	judge := func(i int, f found) {
-		if expected, got, ok := s.judge(i, f); !ok {
-			key := s.keys.Append(nil, int64(i)*s.every+s.residue)
-			proof.Violate(results.Violation{Check: "keys", Key: string(key), Expected: expected, Found: got})
-		}
+// verify reads every key of the space back. begin is the store's revision before
+// the run.
+func (s *Space) verify(ctx context.Context, begin int64, read Reader, proof *results.Proof) {
+	r := &reading{space: s, begin: begin, proof: proof, seen: make([]bool, len(s.entries))}
+	at, err := read(ctx, s.keys.Prefix, 0, r.present)
+	if err == nil && r.older != nil {
+		err = r.compareWithBegin(ctx, read)
 	}
-	err := read(ctx, s.keys.Prefix, func(key []byte, revision int64, value []byte) {
-		n, ok := s.keys.Number(key)
-		if !ok {
-			return
-		}
-		if i, ok := s.place(n); ok {
-			seen[i] = true
-			judge(i, found{revision, value})
-		}
-	})
-	if err != nil {
-		return err
+	check := results.Check{Name: "keys", Note: "each holds its last acknowledged write and was written as often as acknowledged"}
+	switch {
+	case at == 0 && err != nil:
+		check.Skipped = err.Error()
+	case err != nil:
+		proof.Checks = append(proof.Checks, results.Check{Name: "puts of older keys", Skipped: err.Error()})
 	}
-	check := results.Check{Name: "keys", Note: "each holds its last acknowledged write"}
-	for i := range s.last {
-		if !seen[i] {
-			judge(i, found{})
-		}
-		if s.last[i].Load() != 0 {
-			check.Checked++
+	if at > 0 {
+		for i := range s.entries {
+			if !r.seen[i] {
+				r.judge(i, Found{})
+			}
+			if s.entries[i].last.Load() != 0 {
+				check.Checked++
+			}
 		}
 	}
 	check.Of = check.Checked
@@ -72,34 +121,121 @@ func (s *Space) verify(ctx context.Context, read Reader, proof *results.Proof) e
 		check.Note += fmt.Sprintf(", one key in %d followed", s.every)
 	}
 	proof.Checks = append(proof.Checks, check)
+}
+
+// reading is a space that is being read back.
+type reading struct {
+	space *Space
+	begin int64
+	proof *results.Proof
+	seen  []bool
+	// older has the versions of keys that are older than the run, plus one: their
+	// growth shows when the versions at its begin are read. It is nil without any.
+	older []int64
+}
+
+// present takes a key as it is now.
+func (r *reading) present(f Found) {
+	i, ok := r.place(f.Key)
+	if !ok {
+		return
+	}
+	r.seen[i] = true
+	switch {
+	case !r.judge(i, f):
+	case f.Created > r.begin || r.begin == 0:
+		r.judgePuts(i, f.Version)
+	default:
+		if r.older == nil {
+			r.older = make([]int64, len(r.seen))
+		}
+		r.older[i] = f.Version + 1
+	}
+}
+
+// place returns where the key is kept, if it is followed.
+func (r *reading) place(key []byte) (int, bool) {
+	n, ok := r.space.keys.Number(key)
+	if !ok {
+		return 0, false
+	}
+	return r.space.place(n)
+}
+
+// compareWithBegin reads the keys as they were before the run.
+func (r *reading) compareWithBegin(ctx context.Context, read Reader) error {
+	_, err := read(ctx, r.space.keys.Prefix, r.begin, func(f Found) {
+		if i, ok := r.place(f.Key); ok && r.older[i] > 0 {
+			r.judgePuts(i, r.older[i]-1-f.Version)
+			r.older[i] = 0
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("read the keys as they were before the run: %w", err)
+	}
 	return nil
 }
 
-// found is a key as it was read back.
-type found struct {
-	revision int64 // 0: there is none
-	value    []byte
+// judge compares a key with its last acknowledged write, and reports false where
+// that is violated.
+func (r *reading) judge(i int, f Found) bool {
+	expected, got, ok := r.space.judge(i, f)
+	if !ok {
+		r.violate(i, expected, got)
+	}
+	return ok
 }
 
-// judge compares a key that was read back with its last acknowledged write. When
+// judgePuts compares the growth of a key's version with its acknowledged puts.
+func (r *reading) judgePuts(i int, grown int64) {
+	if expected, got, ok := r.space.judgePuts(i, grown); !ok {
+		r.violate(i, expected, got)
+	}
+}
+
+func (r *reading) violate(i int, expected, got string) {
+	key := r.space.key(int64(i)*r.space.every + r.space.residue)
+	r.proof.Violate(results.Violation{Check: "keys", Key: key, Expected: expected, Found: got})
+}
+
+// judgePuts compares the growth of a key's version with its acknowledged puts. When
 // they do not match, it returns what was expected, what was found, and false.
-func (s *Space) judge(i int, f found) (expected, got string, ok bool) {
-	entry := s.last[i].Load()
-	if entry == 0 {
+func (s *Space) judgePuts(i int, grown int64) (expected, got string, ok bool) {
+	t := tally(s.entries[i].puts.Load())
+	if s.entries[i].last.Load() == 0 {
 		return "", "", true
 	}
-	revision, hash := int64(entry>>hashBits), entry&hashMask
-	unsure := s.unsure[i/32].Load()&(1<<(i%32)) != 0
+	return t.judge(grown, !s.removal.Expiry && (!s.removal.Deletion || t.unknown() == 0))
+}
+
+// judge compares a key that was read back with its last acknowledged write; the zero
+// value is no key. When they do not match, it returns what was expected, what was
+// found, and false.
+func (s *Space) judge(i int, f Found) (expected, got string, ok bool) {
+	last, puts := s.entries[i].last.Load(), tally(s.entries[i].puts.Load())
+	if last == 0 {
+		return "", "", true
+	}
+	revision, hash := int64(last>>hashBits), last&hashMask
+	unsure := puts.unknown() > 0
 	switch {
-	case unsure && hash == 0, unsure && f.revision >= revision:
+	case f.Modified > 0 && f.Created < puts.boundary():
+		return fmt.Sprintf("no key older than its deletion at revision %d", puts.boundary()),
+			fmt.Sprintf("one created at revision %d", f.Created), false
+	case unsure && hash == 0, unsure && f.Modified >= revision:
 		return "", "", true // either
-	case hash == 0 && f.revision == 0:
+	case hash == 0 && f.Modified == 0:
 		return "", "", true
-	case f.revision == 0 && (s.removal.Expiry || unsure && s.removal.Deletion):
+	case f.Modified == 0 && (s.removal.Expiry || unsure && s.removal.Deletion):
 		return "", "", true
-	case f.revision == revision && hash != 0 && s.hash(f.value) == hash:
+	case f.Modified == revision && hash != 0 && s.hash(f.Value) == hash:
 		return "", "", true
 	}
+	return s.wording(revision, hash, unsure, f)
+}
+
+// wording says what was expected of a key and what was found.
+func (s *Space) wording(revision int64, hash uint64, unsure bool, f Found) (expected, got string, ok bool) {
 	expected = fmt.Sprintf("the value written at revision %d", revision)
 	if hash == 0 {
 		expected = fmt.Sprintf("no key: it was deleted at revision %d", revision)
@@ -108,13 +244,13 @@ func (s *Space) judge(i int, f found) (expected, got string, ok bool) {
 		expected += " or a later one"
 	}
 	switch {
-	case f.revision == 0:
+	case f.Modified == 0:
 		got = "no key"
-	case f.revision == revision:
-		got = fmt.Sprintf("another value of %d bytes at that revision", len(f.value))
+	case f.Modified == revision:
+		got = fmt.Sprintf("another value of %d bytes at that revision", len(f.Value))
 	default:
-		got = fmt.Sprintf("a value written at revision %d", f.revision)
-		if f.revision > revision {
+		got = fmt.Sprintf("a value written at revision %d", f.Modified)
+		if f.Modified > revision {
 			got += ", which no client of this run was told of"
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
@@ -48,6 +49,16 @@ func Dial(t *testing.T, conns int, endpoints ...string) []grpc.ClientConnInterfa
 	}
 	t.Cleanup(pool.Close)
 	return pool.Conns()
+}
+
+// DeletePrefix deletes every key under a prefix.
+func DeletePrefix(t *testing.T, conn grpc.ClientConnInterface, prefix string) {
+	t.Helper()
+	end := []byte(prefix)
+	end[len(end)-1]++
+	if _, err := pb.NewKVClient(conn).DeleteRange(t.Context(), &pb.DeleteRangeRequest{Key: []byte(prefix), RangeEnd: end}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Plan returns a plan of one measured phase.

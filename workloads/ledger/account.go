@@ -1,0 +1,97 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// An Account counts the requests of one client that write, and checks the revisions
+// at which they were acknowledged: each has one of its own, above those that were
+// acknowledged before the request was sent. Only that client may use it. An account
+// that no ledger has registered records nothing.
+type Account struct {
+	ledger *Ledger
+	// floor is the highest acknowledged revision when the request was sent.
+	floor                 int64
+	acknowledged, unknown uint64
+	// disordered counts acknowledgements that were not above their floor, repeated
+	// those at the revision of another.
+	disordered, repeated oddities
+}
+
+// oddities are acknowledgements that cannot be, of which the first is kept.
+type oddities struct {
+	count           uint64
+	space           *Space
+	number          int64
+	revision, floor int64
+}
+
+func (o *oddities) add(s *Space, number, revision, floor int64) {
+	if o.count == 0 {
+		o.space, o.number, o.revision, o.floor = s, number, revision, floor
+	}
+	o.count++
+}
+
+// Send comes before a request is sent, and may come once more for the same request.
+func (a *Account) Send() {
+	if a.ledger != nil {
+		a.floor = a.ledger.highest.Load()
+	}
+}
+
+// Acknowledge counts a request that was acknowledged at a revision and has changed
+// a key; a request that changes several, in one transaction, is one. The number is
+// that of one of its keys in the space, to be named where the revision is wrong.
+func (a *Account) Acknowledge(revision int64, s *Space, number int64) {
+	l := a.ledger
+	if l == nil {
+		return
+	}
+	a.acknowledged++
+	if revision <= a.floor {
+		a.disordered.add(s, number, revision, a.floor)
+		return
+	}
+	if l.recent[revision%recentRevisions].Swap(revision) == revision {
+		a.repeated.add(s, number, revision, a.floor)
+	}
+	raise(&l.highest, revision)
+}
+
+// Failed counts a request that was answered with an error. Its outcome is unknown
+// unless the error says that etcd refused it.
+func (a *Account) Failed(err error) {
+	if a.ledger != nil && !Refused(err) {
+		a.unknown++
+	}
+}
+
+// report adds the account's oddities to the proof.
+func (a *Account) report(proof *results.Proof) {
+	a.disordered.report(proof, func(o oddities) (expected, found string) {
+		return fmt.Sprintf("a revision above %d, at which the store was before this write was sent", o.floor),
+			fmt.Sprintf("acknowledged at revision %d", o.revision)
+	})
+	a.repeated.report(proof, func(o oddities) (expected, found string) {
+		return fmt.Sprintf("one write at revision %d", o.revision), "two writes acknowledged at that revision"
+	})
+}
+
+func (o oddities) report(proof *results.Proof, words func(oddities) (expected, found string)) {
+	if o.count == 0 {
+		return
+	}
+	v := results.Violation{Check: "revisions"}
+	v.Expected, v.Found = words(o)
+	if o.count > 1 {
+		v.Found += fmt.Sprintf(", and %d more of this client", o.count-1)
+	}
+	if o.space != nil {
+		v.Key = o.space.key(o.number)
+	}
+	proof.Violate(v)
+	proof.Found += o.count - 1
+}

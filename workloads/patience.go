@@ -1,0 +1,54 @@
+package workloads
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+)
+
+// defaultPatience is for targets that do not say theirs.
+const defaultPatience = 15 * time.Second
+
+// patient bounds a single request of the preparation.
+func (t Target) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, cmp.Or(t.Patience, defaultPatience))
+}
+
+// stage is a part of the preparation that takes many requests: it may take its time,
+// but not stand still.
+type stage struct {
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	patience time.Duration
+	timer    *time.Timer
+}
+
+// begin starts a stage, whose context ends when no progress was reported for the
+// target's patience. done says how far it has come. The caller must call end.
+func (t Target) begin(ctx context.Context, done func() string) *stage {
+	s := &stage{patience: cmp.Or(t.Patience, defaultPatience)}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.timer = time.AfterFunc(s.patience, func() {
+		s.cancel(&stalledError{fmt.Errorf("no answer for %v (%s): check that the cluster has a leader and is not overloaded",
+			s.patience, done())})
+	})
+	return s
+}
+
+// stalledError says that a stage stood still.
+type stalledError struct{ error }
+
+// progress reports that something was answered.
+func (s *stage) progress() { s.timer.Reset(s.patience) }
+
+// end ends the stage with the error of its requests, for which it returns the reason
+// where the stage stood still.
+func (s *stage) end(err error) error {
+	s.timer.Stop()
+	defer s.cancel(nil)
+	if stalled, ok := context.Cause(s.ctx).(*stalledError); ok && err != nil {
+		return stalled.error
+	}
+	return err
+}

@@ -1,0 +1,289 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"sync"
+	"sync/atomic"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/workloads/ledger"
+)
+
+// Writes records what one run has written to a cluster that others use, whichever
+// workload wrote it, so that the run can delete its own keys and no others. It sees
+// the requests on the connections of [Writes.Conns].
+//
+// A write that was acknowledged is known by its revision, which the store gives to no
+// other write. A write of unknown outcome is known by its key and value. Keys that are
+// as old as the run, or older, are never the run's.
+type Writes struct {
+	start int64 // the store's revision before the first write
+	// revisions holds those of acknowledged writes, less start.
+	revisions bits
+	written   atomic.Bool
+	// largest is the size of the largest value that was written.
+	largest atomic.Int64
+
+	seed   maphash.Seed
+	mu     sync.Mutex
+	unsure map[uint64]struct{} // hashes of keys, and of keys with values
+}
+
+// NewWrites returns an empty record for a run that has not written yet. start is the
+// revision of the store, read linearizably.
+func NewWrites(start int64) *Writes {
+	return &Writes{start: start, seed: maphash.MakeSeed(), unsure: map[uint64]struct{}{}}
+}
+
+// maxUnsure bounds the writes of unknown outcome that are remembered. Keys of further
+// ones are left in the cluster.
+const maxUnsure = 1 << 20
+
+// Conns returns the connections, whose writes are recorded from now on.
+func (w *Writes) Conns(conns []grpc.ClientConnInterface) []grpc.ClientConnInterface {
+	recorded := make([]grpc.ClientConnInterface, len(conns))
+	for i, c := range conns {
+		recorded[i] = writesConn{c, w}
+	}
+	return recorded
+}
+
+type writesConn struct {
+	grpc.ClientConnInterface
+	writes *Writes
+}
+
+// Invoke implements [grpc.ClientConnInterface].
+func (c writesConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	err := c.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
+	switch request := args.(type) {
+	case *pb.PutRequest:
+		if r, ok := reply.(*pb.PutResponse); ok && err == nil {
+			c.writes.acknowledged(r.GetHeader().GetRevision())
+		}
+		c.writes.put(request, err)
+	case *pb.TxnRequest:
+		if r, ok := reply.(*pb.TxnResponse); ok && err == nil && hasPut(r.Responses) {
+			c.writes.acknowledged(r.GetHeader().GetRevision())
+		}
+		c.writes.puts(request.Success, err)
+		c.writes.puts(request.Failure, err)
+	}
+	return err
+}
+
+// hasPut reports whether a transaction wrote a key: the revision of one that only read
+// or deleted says nothing about keys.
+func hasPut(responses []*pb.ResponseOp) bool {
+	for _, r := range responses {
+		if r.GetResponsePut() != nil || hasPut(r.GetResponseTxn().GetResponses()) {
+			return true
+		}
+	}
+	return false
+}
+
+// acknowledged notes the revision of a write.
+func (w *Writes) acknowledged(revision int64) {
+	if !w.written.Load() {
+		w.written.Store(true)
+	}
+	if n := revision - w.start; n > 0 && n <= math.MaxUint32 {
+		w.revisions.add(uint32(n))
+	}
+}
+
+// has reports whether the run has an acknowledged write at a revision.
+func (w *Writes) has(revision int64) bool {
+	n := revision - w.start
+	return n > 0 && n <= math.MaxUint32 && w.revisions.has(uint32(n))
+}
+
+func (w *Writes) puts(ops []*pb.RequestOp, err error) {
+	for _, op := range ops {
+		if put := op.GetRequestPut(); put != nil {
+			w.put(put, err)
+		} else if txn := op.GetRequestTxn(); txn != nil {
+			w.puts(txn.Success, err)
+			w.puts(txn.Failure, err)
+		}
+	}
+}
+
+// put notes the size of a value and, where the outcome of the request is unknown, key
+// and value.
+func (w *Writes) put(p *pb.PutRequest, err error) {
+	size := int64(len(p.Value))
+	for old := w.largest.Load(); size > old && !w.largest.CompareAndSwap(old, size); {
+		old = w.largest.Load()
+	}
+	if err == nil || ledger.Refused(err) {
+		return
+	}
+	w.written.Store(true)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.unsure) < 2*maxUnsure {
+		w.unsure[maphash.Bytes(w.seed, p.Key)] = struct{}{}
+		w.unsure[w.hash(p.Key, p.Value)] = struct{}{}
+	}
+}
+
+// hash is that of a key with its value.
+func (w *Writes) hash(key, value []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	_, _ = h.Write(key)
+	_ = h.WriteByte(0)
+	_, _ = h.Write(value)
+	return h.Sum64()
+}
+
+// isUnsure reports whether a hash is that of a write of unknown outcome.
+func (w *Writes) isUnsure(hash uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.unsure[hash]
+	return ok
+}
+
+// Delete deletes the keys under a prefix that the run has created and that nobody else
+// has written since. Each deletion is a transaction that compares revisions, so that a
+// key that another client writes meanwhile stays. foreign counts the keys younger than
+// the run's start that stay because they are not known to be the run's.
+//
+// A run that has written nothing sends no request. Errors are those of requests; keys
+// may be left then.
+func (w *Writes) Delete(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (foreign int, err error) {
+	if !w.written.Load() {
+		return 0, nil
+	}
+	d := deletion{Writes: w, kv: pb.NewKVClient(conn)}
+	request := &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), KeysOnly: true, Limit: w.batch()}
+	for again := 0; ; {
+		page, err := d.kv.Range(ctx, request)
+		if err != nil {
+			return foreign, fmt.Errorf("list keys under %q: %w", prefix, err)
+		}
+		kept, changed, err := d.page(ctx, page)
+		if err != nil {
+			return foreign, fmt.Errorf("delete keys under %q: %w", prefix, err)
+		}
+		if changed && again < maxAgain {
+			again++ // and look at the page once more
+			continue
+		}
+		foreign, again = foreign+kept, 0
+		if !page.More || len(page.Kvs) == 0 {
+			return foreign, nil
+		}
+		request.Key = append(page.Kvs[len(page.Kvs)-1].Key, 0)
+	}
+}
+
+// maxAgain is how often a page is read once more because somebody wrote in it; after
+// that, what was not deleted stays.
+const maxAgain = 20
+
+// deleteBatch is how many keys one request deletes, and deleteBytes how many bytes
+// they may have: a single request for all would stop a cluster that others use, and
+// a comparison of revisions reads the values.
+const (
+	deleteBatch = 1000
+	deleteBytes = 8 << 20
+)
+
+func (w *Writes) batch() int64 {
+	return min(deleteBatch, max(1, deleteBytes/max(1, w.largest.Load())))
+}
+
+// deletion is the removal of a run's keys.
+type deletion struct {
+	*Writes
+	kv pb.KVClient
+}
+
+// page deletes the run's keys on a page, neighbours together. It returns how many
+// young keys are not the run's, and whether somebody wrote one meanwhile.
+func (d deletion) page(ctx context.Context, page *pb.RangeResponse) (foreign int, changed bool, err error) {
+	first := -1 // of neighbours that are the run's
+	for i := 0; i <= len(page.Kvs); i++ {
+		own := false
+		if i < len(page.Kvs) {
+			if own, err = d.own(ctx, page.Kvs[i]); err != nil {
+				return foreign, changed, err
+			}
+			if !own && page.Kvs[i].CreateRevision > d.start {
+				foreign++
+			}
+		}
+		switch {
+		case own && first < 0:
+			first = i
+		case !own && first >= 0:
+			done, err := d.remove(ctx, page.Kvs[first].Key, page.Kvs[i-1].Key, page.GetHeader().GetRevision())
+			if err != nil {
+				return foreign, changed, err
+			}
+			changed, first = changed || !done, -1
+		}
+	}
+	return foreign, changed, nil
+}
+
+// own reports whether the run has created a key and written its present value.
+func (d deletion) own(ctx context.Context, kv *keyValue) (bool, error) {
+	if kv.CreateRevision <= d.start {
+		return false, nil
+	}
+	created, written := d.has(kv.CreateRevision), d.has(kv.ModRevision)
+	if created && written || !d.isUnsure(maphash.Bytes(d.seed, kv.Key)) {
+		return created && written, nil
+	}
+	// A write of unknown outcome may have created the key, or have been its last one.
+	if !written {
+		r, err := d.kv.Range(ctx, &pb.RangeRequest{Key: kv.Key})
+		if err != nil || !d.wrote(r, kv.ModRevision) {
+			return false, err
+		}
+	}
+	if created || kv.CreateRevision == kv.ModRevision {
+		return true, nil
+	}
+	r, err := d.kv.Range(ctx, &pb.RangeRequest{Key: kv.Key, Revision: kv.CreateRevision})
+	if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
+		return false, nil // nobody can tell any more
+	}
+	return err == nil && d.wrote(r, kv.CreateRevision), err
+}
+
+// wrote reports whether what was read of a key is a write of unknown outcome of the
+// run, made at a revision.
+func (d deletion) wrote(r *pb.RangeResponse, revision int64) bool {
+	return len(r.Kvs) > 0 && r.Kvs[0].ModRevision == revision && d.isUnsure(d.hash(r.Kvs[0].Key, r.Kvs[0].Value))
+}
+
+// remove deletes the keys from first to last unless one was written after a revision.
+func (d deletion) remove(ctx context.Context, first, last []byte, revision int64) (done bool, err error) {
+	var end []byte
+	if string(first) != string(last) {
+		end = append(append(end, last...), 0)
+	}
+	r, err := d.kv.Txn(ctx, &pb.TxnRequest{
+		Compare: []*pb.Compare{{
+			Key: first, RangeEnd: end, Result: pb.Compare_LESS, Target: pb.Compare_MOD,
+			TargetUnion: &pb.Compare_ModRevision{ModRevision: revision + 1},
+		}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestDeleteRange{
+			RequestDeleteRange: &pb.DeleteRangeRequest{Key: first, RangeEnd: end},
+		}}},
+	})
+	return r.GetSucceeded(), err
+}
