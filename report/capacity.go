@@ -71,7 +71,7 @@ func writeCapacityMarkdown(w io.Writer, c *results.Capacity) error {
 		markdownTable(&b, "l", head, rows)
 	}
 	head, rows := content.CapacityTable(c)
-	markdownTable(&b, "llrrrrrrrl", head, rows)
+	markdownTable(&b, "llrrrrrrrrl", head, rows)
 	markdownEnd(&b, c.Warnings, content.DescribeCluster(c.Cluster, c.Environment.Disk), content.DescribeMachine(c.Environment))
 	return writeCut(w, b.String())
 }

@@ -48,6 +48,9 @@ func markdown(d Document) string {
 			md(content.OperationName(d.Run, o)), words.Rate(o.Throughput), strings.Join(content.ResponseCells(o), " | "),
 			content.ErrorRate(o), words.Count(o.Failed), words.Count(o.Dropped), words.Count(o.Unfinished))
 	}
+	for _, line := range content.BacklogLines(d.Run) {
+		fmt.Fprintf(&b, "\n%s\n", md(line))
+	}
 	fmt.Fprintf(&b, "\nValidity: **%s**", md(d.Validity.Verdict))
 	for _, r := range d.Validity.Reasons {
 		fmt.Fprintf(&b, "\n- %s: %s", md(r.Code), md(r.Message))
@@ -75,7 +78,7 @@ func markdownCost(r *results.Run) string {
 	b.WriteString("\n| cost of an operation |")
 	figures := results.CostFigures()
 	for _, f := range figures {
-		fmt.Fprintf(&b, " %s |", strings.TrimSpace(f.Name+" "+f.Unit))
+		fmt.Fprintf(&b, " %s |", content.CostHead(f))
 	}
 	b.WriteString("\n|---|" + strings.Repeat("--:|", len(figures)) + "\n")
 	for _, c := range r.Server.Cost {

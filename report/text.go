@@ -208,6 +208,9 @@ func (t text) accounting(r *results.Run) {
 	if len(ops) > 1 {
 		t.table(rows)
 	}
+	for _, line := range content.BacklogLines(r) {
+		t.line("  %s", line)
+	}
 	errors := 0
 	for _, o := range ops {
 		prefix := ""

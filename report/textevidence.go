@@ -130,11 +130,12 @@ func (t text) cost(c results.Cost, members int) {
 	add("cpu", "CPU %s", func(v float64) string { return words.Duration(int64(v)) })
 	add("alloc_bytes", "%s allocated", bytes)
 	add("allocs", "%s objects", number)
-	add("fsyncs", "%s fsyncs", number)
+	add("fsyncs", "%s WAL fsyncs", number)
+	add("backend_commits", "%s backend commits", number)
 	add("wal_bytes", "WAL %s", bytes)
 	add("disk_written", "disk %s", bytes)
-	add("peer_bytes", "peers %s", bytes)
-	add("client_bytes", "clients %s", bytes)
+	add("peer_bytes", "peer payload %s", bytes)
+	add("client_bytes", "client gRPC payload %s", bytes)
 	if len(parts) > 0 {
 		t.line("  cost of an operation in %s, %s together: %s",
 			words.Clean(c.Phase), words.Plural(members, "member", "members"), strings.Join(parts, ", "))

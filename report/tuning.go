@@ -84,7 +84,7 @@ func writeTuningMarkdown(w io.Writer, t *results.Tuning) error {
 func writeTuningJUnit(w io.Writer, t *results.Tuning) error {
 	s := newJUnitSuite("etcdbench tune "+words.Clean(t.Workload)+" "+words.Clean(t.ID), t.Started, t.Ended)
 	verdict := results.Pass
-	if t.Recommended == "" {
+	if t.Recommended == "" || t.Confirmation == results.Unconfirmed {
 		verdict = results.Inconclusive
 	}
 	text := content.TuningAnswer(t)

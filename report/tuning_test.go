@@ -12,7 +12,7 @@ import (
 // A tuning in every format.
 func TestGoldenTuning(t *testing.T) {
 	tuning := reporttest.PairTuning(t)
-	if tuning.Recommended != "50ms/500ms" || !strings.Contains(tuning.Compared.Text, "failover better (-46 %)") {
+	if tuning.Recommended != "50ms/500ms" || !strings.Contains(tuning.Compared.Text, "failover better (-46 %, between -60 % and -30 %)") {
 		t.Errorf("recommended %s: %q; %s", tuning.Recommended, tuning.Reasons, tuning.Compared.Text)
 	}
 	for _, f := range Tunings() {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/etcdbench/etcdbench/report/content"
@@ -24,8 +25,9 @@ func writeVerdictText(w io.Writer, v *results.Verdict) error {
 			lines = append(lines, strings.Join(row[:len(row)-1], "\t"))
 		}
 		t.figuresAndWords("", lines, head[len(head)-1], rows)
-		t.line("  worse by: more is worse, whatever the metric; at least and at most: the bounds of that;")
-		t.line("  detectable: what this job would have failed nine times in ten; in brackets: not in the verdict")
+		for _, line := range content.MetricLegend() {
+			t.line("  %s", line)
+		}
 	}
 	for _, row := range content.CheckRows(v) {
 		line := row[0] + ": " + row[1]
@@ -39,6 +41,9 @@ func writeVerdictText(w io.Writer, v *results.Verdict) error {
 	}
 	for _, n := range content.NoiseLines(v) {
 		t.line("  %s", n)
+	}
+	for _, line := range content.ProofLines(v) {
+		t.line("  %s", line)
 	}
 	for _, d := range v.Dropped {
 		t.line("  round %d was dropped: %s", d.Round, words.Clean(d.Reason))
@@ -73,15 +78,14 @@ func writeVerdictMarkdown(w io.Writer, v *results.Verdict) error {
 	icon := map[string]string{results.Pass: "✅", results.Fail: "❌"}[v.Verdict]
 	fmt.Fprintf(&b, "## %s %s: %s\n\n%s\n\n", icon, md(v.Verdict), md(v.Reason), md(content.VerdictSubject(v)))
 	if v.Rules != nil {
-		fmt.Fprintf(&b, "%s. Worse by: more is worse. Detectable: what this job would have failed nine times in ten.\n",
-			md(content.RoundsLine(v)))
+		fmt.Fprintf(&b, "%s. %s\n", md(content.RoundsLine(v)), strings.Join(content.MetricLegend(), " "))
 		head, rows := content.MetricTable(v)
 		markdownTable(&b, "lrrrrrrrl", head, rows)
 	}
 	if rows := content.CheckRows(v); len(rows) > 0 {
 		markdownTable(&b, "lrll", []string{"threshold", "measured", "windows", "verdict"}, rows)
 	}
-	for _, line := range append(content.ChangeLines(v), content.NoiseLines(v)...) {
+	for _, line := range slices.Concat(content.ChangeLines(v), content.NoiseLines(v), content.ProofLines(v)) {
 		fmt.Fprintf(&b, "- %s\n", md(line))
 	}
 	for _, d := range v.Dropped {
@@ -99,9 +103,12 @@ func writeVerdictJUnit(w io.Writer, v *results.Verdict) error {
 	s.judge(class, "verdict", v.Verdict, words.Clean(v.Verdict)+": "+words.Clean(v.Reason))
 	for _, m := range v.Metrics {
 		if m.Primary {
-			message := fmt.Sprintf("%s: worse by %s, at least %s, at most %s, margin %.3g %%; detectable %.3g %%",
-				words.Clean(m.Verdict), words.SignedPercent(&m.Estimate, ""), words.SignedPercent(m.Lower, "−∞"),
-				words.SignedPercent(m.Upper, "+∞"), 100*m.Margin, 100*m.Detectable)
+			message := words.Clean(m.Verdict)
+			if m.Verdict != results.NotMeasured {
+				change, low, high := content.MetricChange(m)
+				margin, detectable := content.MetricMargin(m)
+				message += fmt.Sprintf(": %s, from %s to %s, margin %s, detectable %s", change, low, high, margin, detectable)
+			}
 			s.judge(class, words.Clean(m.Name), m.Verdict, message)
 		}
 	}

@@ -3,9 +3,11 @@ package content
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // CapacityUnit returns a function that prints a rate, or a value of the parameter
@@ -23,7 +25,7 @@ func CapacityAnswer(c *results.Capacity) string {
 	switch {
 	case c.Low == 0 && (c.Stopped != "" || len(c.Probes) == 0):
 		return "nothing is known of it"
-	case c.Low == 0 && c.Probes[len(c.Probes)-1].Verdict != results.Overloaded:
+	case c.Low == 0 && !judge.Hopeless(c):
 		return "it cannot be told whether any load meets it"
 	case c.Low == 0:
 		return "no load meets it"
@@ -44,7 +46,7 @@ func CapacityVerdict(c *results.Capacity) string {
 	switch {
 	case c.Low > 0:
 		return results.Pass
-	case c.Stopped != "" || len(c.Probes) == 0 || c.Probes[len(c.Probes)-1].Verdict != results.Overloaded:
+	case c.Stopped != "" || !judge.Hopeless(c):
 		return results.Inconclusive
 	}
 	return results.Fail
@@ -63,22 +65,51 @@ func CapacityTarget(c *results.Capacity) string {
 }
 
 // CapacityTable returns the heading and the cells of a table with a row for each
-// probe. The last column is the verdict with its reason.
+// probe. The last column is the verdict with its reason, and what speaks against the
+// generator or contradicts the verdict.
 func CapacityTable(c *results.Capacity) (head []string, rows [][]string) {
 	unit := CapacityUnit(c)
-	head = []string{"probe", "stage", "load", "length", "achieved", "error rate", "p50", "p99", "p99.9", "verdict"}
+	head = []string{"probe", "stage", "load", "length", "achieved", "error rate", "p50", "p99", "p99.9", "send lag p99", "verdict"}
 	for _, p := range c.Probes {
-		verdict := words.Clean(p.Verdict)
-		if p.Reason != "" {
-			verdict += ": " + words.Clean(p.Reason)
-		}
 		rows = append(rows, []string{
 			words.Count(p.Number), words.Clean(p.Stage), unit(p.Rate), p.Length.String(),
 			words.Rate(p.Achieved) + "/s", words.Percent(p.ErrorRate), ProbeCell(p, "p50", p.P50), ProbeCell(p, "p99", p.P99),
-			ProbeCell(p, "p99.9", p.P999), verdict,
+			ProbeCell(p, "p99.9", p.P999), probeLag(p), probeVerdict(c, p),
 		})
 	}
 	return head, rows
+}
+
+// probeLag prints how late the generator sent, with its share of the response time's p99.
+func probeLag(p results.CapacityProbe) string {
+	text := words.DurationOrUnknown(p.SendLag)
+	if p.SendLag > 0 && p.P99 > 0 {
+		text += " (" + words.Percent(float64(p.SendLag)/float64(p.P99)) + ")"
+	}
+	return text
+}
+
+// probeVerdict prints a verdict with its reason, and what speaks against it.
+func probeVerdict(c *results.Capacity, p results.CapacityProbe) string {
+	text := words.Clean(p.Verdict)
+	if p.Reason != "" {
+		text += ": " + words.Clean(p.Reason)
+	}
+	if p.Contradicted > 0 {
+		text += fmt.Sprintf("; contradicted by probe %d", p.Contradicted)
+		other := slices.IndexFunc(c.Probes, func(o results.CapacityProbe) bool { return o.Number == p.Contradicted })
+		if other >= 0 && len(c.Repeats) == 0 {
+			text += ", which sustained " + CapacityUnit(c)(c.Probes[other].Rate)
+		}
+	}
+	if len(p.Reasons) > 0 {
+		var codes []string
+		for _, r := range p.Reasons {
+			codes = append(codes, words.Clean(r.Code))
+		}
+		text += "; " + words.Clean(p.Validity) + ": " + strings.Join(codes, ", ")
+	}
+	return text
 }
 
 // ProbeCell prints a percentile of a probe.

@@ -2,6 +2,7 @@ package content
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
@@ -30,14 +31,14 @@ func (c Compared) Table() (head []string, rows [][]string, one bool) {
 	head = []string{"operation", "metric", "base", "candidate", "change", "95 % interval", "verdict"}
 	for _, r := range c.Rows {
 		one = one || r.Descriptive
-		m := results.MetricVerdict{Unit: r.Unit}
+		m := results.MetricVerdict{Unit: r.Unit, Absolute: r.Unit == "share"}
 		interval := "–"
 		if r.Lower != nil {
-			interval = words.SignedPercent(r.Lower, "") + " to " + words.SignedPercent(r.Upper, "")
+			interval = changeOf(m, r.Lower, "") + " to " + changeOf(m, r.Upper, "")
 		}
 		word := words.Clean(r.Word)
 		if r.Word == results.Same {
-			word = fmt.Sprintf("same within ±%.1f %%", 100*r.Within)
+			word = "same within ±" + strings.TrimPrefix(changeOf(m, &r.Within, ""), "+")
 		}
 		op := words.Clean(r.Operation)
 		if op == "" {
@@ -46,7 +47,7 @@ func (c Compared) Table() (head []string, rows [][]string, one bool) {
 		rows = append(rows, []string{
 			op, words.Clean(r.Metric), AtLeast(MetricValue(m, r.Base), r.BaseAtLeast),
 			AtLeast(MetricValue(m, r.Candidate), r.CandidateAtLeast),
-			words.SignedPercent(&r.Change, ""), interval, word,
+			changeOf(m, &r.Change, ""), interval, word,
 		})
 	}
 	return head, rows, one

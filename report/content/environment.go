@@ -27,7 +27,10 @@ func DescribeCluster(c results.Cluster, disk *results.Disk) string {
 		parts = append(parts, words.Plural(n, "remote member", "remote members"))
 	}
 	parts = append(parts, "etcd "+words.Clean(c.Version))
-	if c.TLS {
+	switch {
+	case c.Unverified:
+		parts = append(parts, "TLS without verification of certificates")
+	case c.TLS:
 		parts = append(parts, "TLS")
 	}
 	if c.Settings["unsafe-no-fsync"] == "true" {
@@ -45,7 +48,7 @@ func DescribeCluster(c results.Cluster, disk *results.Disk) string {
 			fs += " (in memory: fsync costs nothing)"
 		}
 		parts = append(parts, fmt.Sprintf("data on %s with fdatasync p50 %s and p99 %s",
-			fs, words.Duration(int64(disk.SyncP50)), words.Duration(int64(disk.SyncP99))))
+			fs, words.DurationOrUnknown(int64(disk.SyncP50)), words.DurationOrUnknown(int64(disk.SyncP99))))
 	}
 	return strings.Join(parts, ", ")
 }

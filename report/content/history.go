@@ -106,7 +106,7 @@ func HistoryFigures() []HistoryFigure {
 		}
 		return r.Target.Achieved
 	}
-	time := func(v float64) string { return words.Duration(int64(v)) }
+	time := func(v float64) string { return words.DurationOrUnknown(int64(v)) }
 	return []HistoryFigure{
 		{
 			"", "Writes per second", "Completed writes per second of the measured phases. The dashed line is the target.",

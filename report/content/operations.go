@@ -56,7 +56,7 @@ func Operations(r *results.Run) []results.Operation {
 			continue
 		}
 		all = append(all, o)
-		if o.Offered > 0 {
+		if o.Offered+o.Inherited > 0 {
 			happened = append(happened, o)
 		}
 	}
@@ -200,10 +200,67 @@ func Counts(o results.Operation) string {
 }
 
 // Slowness says how slow a stretch was, and how slow the run usually was. A p99 of too few
-// samples is no percentile: it is described.
+// samples is no percentile: it is described. A p99 of 0 is one that nothing gives.
 func Slowness(s results.Slow) string {
-	if s.FewSamples {
-		return fmt.Sprintf("1 operation in 100 took %s or more, usually %s", words.Duration(s.P99), words.Duration(s.Usual))
+	text := "p99 " + words.DurationOrUnknown(s.P99)
+	switch {
+	case s.P99 == 0:
+		text = "no response times"
+	case s.FewSamples:
+		text = fmt.Sprintf("1 operation in 100 took %s or more", words.Duration(s.P99))
 	}
-	return fmt.Sprintf("p99 %s, usually %s", words.Duration(s.P99), words.Duration(s.Usual))
+	switch {
+	case s.Usual == 0:
+		return text
+	case s.P99 == 0:
+		return text + ", p99 usually " + words.Duration(s.Usual)
+	}
+	return text + ", usually " + words.Duration(s.Usual)
+}
+
+// CostHead is the heading of a column with a figure of costs: what it is, and its unit.
+func CostHead(f results.CostFigure) string {
+	if f.Unit == "" || f.Unit == "objects" {
+		return f.Label
+	}
+	return f.Label + " (" + f.Unit + ")"
+}
+
+// BacklogLines says, for each measured phase of an open loop that did not keep up with
+// its arrivals, what was offered, what was acknowledged and what waited.
+func BacklogLines(r *results.Run) (lines []string) {
+	waiting := map[string]int64{} // at the end of a phase
+	for i, ph := range r.Phases {
+		if i > 0 {
+			waiting[r.Phases[i-1].Name] = ph.Backlog
+		}
+	}
+	for _, planned := range r.Plan.Phases {
+		if planned.Warmup || !planned.Load.Open() {
+			continue
+		}
+		only := func(phase string) bool { return phase == planned.Name }
+		sum, err := r.Sum(only, func(o *results.Operation) bool { return !o.Arrived })
+		seconds := r.Length(only).Seconds()
+		if err != nil || seconds <= 0 || !keepsBehind(sum) {
+			continue
+		}
+		begin := int64(0)
+		for _, ph := range r.Phases {
+			if ph.Name == planned.Name {
+				begin = ph.Backlog
+			}
+		}
+		lines = append(lines, fmt.Sprintf(
+			"offered load in %s: %s/s, acknowledged %s/s, within the timeout %s/s; backlog %s at the beginning, %s at the end",
+			words.Clean(planned.Name), words.Rate(float64(sum.Offered)/seconds), words.Rate(sum.Throughput), words.Rate(sum.Goodput()),
+			words.Count(max(0, begin)), words.Count(max(0, waiting[planned.Name]))))
+	}
+	return lines
+}
+
+// keepsBehind reports whether less was acknowledged than arrived, or some too late.
+func keepsBehind(o results.Operation) bool {
+	const keptUp = 0.99
+	return float64(o.Acknowledged()) < keptUp*float64(o.Offered) || o.Overdue > 0
 }

@@ -31,6 +31,12 @@ func TuningAnswer(t *results.Tuning) string {
 	if t.Recommended == "" {
 		return "nothing to recommend"
 	}
+	switch t.Confirmation {
+	case results.Unconfirmed:
+		return "recommended, not confirmed: " + words.Clean(t.Recommended)
+	case results.Withdrawn:
+		return "recommended: " + words.Clean(t.Recommended) + ", after another recommendation was withdrawn"
+	}
 	return "recommended: " + words.Clean(t.Recommended)
 }
 
@@ -94,10 +100,19 @@ func TriedCell(x results.Tried, name string, ns float64) string {
 // longest.
 func FailoverText(x results.Tried) string {
 	text := words.DurationOrUnknown(int64(x.Failover))
+	if x.Failover == 0 && x.FailoverBelow > 0 {
+		text = NotDetectable(time.Duration(x.FailoverBelow))
+	}
 	if x.FailoverP99 > x.Failover {
 		text += "–" + words.Duration(int64(x.FailoverP99))
 	}
 	return text
+}
+
+// NotDetectable says of an outage that it was too short to be detected: shorter than
+// what counts as late.
+func NotDetectable(below time.Duration) string {
+	return "not detectable (< " + words.Duration(int64(below)) + ")"
 }
 
 func triedName(x results.Tried) string {
@@ -140,7 +155,10 @@ func faultCell(x results.Tried, fault string) string {
 			continue
 		}
 		text := words.DurationOrUnknown(int64(f.P50))
-		if f.P50 == 0 {
+		switch {
+		case f.P50 == 0 && f.Below > 0:
+			text = NotDetectable(f.Below)
+		case f.P50 == 0:
 			text = "none"
 		}
 		if f.P99 > f.P50 {

@@ -2,19 +2,18 @@ package content
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
-	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// MetricValue prints a value of a metric with the metric's unit.
+// MetricValue prints a value of a metric with the metric's unit. A time of 0 is one that
+// was not measured.
 func MetricValue(m results.MetricVerdict, v float64) string {
 	switch m.Unit {
 	case "ns":
-		return words.Duration(int64(v))
+		return words.DurationOrUnknown(int64(v))
 	case "bytes":
 		return words.Bytes(v)
 	case "share":
@@ -35,14 +34,14 @@ func ChangeLines(v *results.Verdict) []string {
 			series[c.Series] = len(series)
 		}
 		m := results.MetricVerdict{Unit: c.Unit}
-		word := "better"
-		if c.Change > 0 {
-			word = "worse"
-		}
-		line := fmt.Sprintf("series %s, %s: %s → %s (%s by %.1f %%, p = %.1g) from %s on (%s, %s)",
+		line := fmt.Sprintf("series %s, %s: %s → %s (%s, p = %.1g) from %s on (%s, %s)",
 			words.Letter(series[c.Series]), words.Clean(c.Metric), MetricValue(m, c.Before), MetricValue(m, c.After),
-			word, 100*math.Abs(c.Change), c.P,
+			levelChange(c, c.Before, c.After, c.Change), c.P,
 			words.Clean(c.Run), c.Started.UTC().Format("2006-01-02 15:04"), words.Clean(c.Label))
+		if c.Alert && (c.Best != c.Before || c.Now != c.After) {
+			line += fmt.Sprintf("; now %s, %s than the best level, %s",
+				MetricValue(m, c.Now), levelChange(c, c.Best, c.Now, c.Worse), MetricValue(m, c.Best))
+		}
 		if c.Alert {
 			line = "ALERT: " + line
 		}
@@ -51,38 +50,111 @@ func ChangeLines(v *results.Verdict) []string {
 	return lines
 }
 
+// levelChange says by how much one level of a series differs from another, with the
+// natural sign of the figure; worse, positive for the worse, says whether that is better.
+func levelChange(c results.SeriesChange, from, to, worse float64) string {
+	word := results.Better
+	if worse > 0 {
+		word = results.Worse
+	}
+	if c.Unit == "share" {
+		change := to - from
+		return words.SignedPoints(&change, "") + " " + word
+	}
+	change := to/from - 1
+	return words.SignedPercent(&change, "") + " " + word
+}
+
+// MetricChange prints the change of a metric's figure from baseline to candidate with
+// its natural sign and the word better or worse, and the ends of its interval.
+func MetricChange(m results.MetricVerdict) (change, low, high string) {
+	estimate, lower, upper := m.Change()
+	word := " " + m.Direction()
+	if m.Direction() == results.Same {
+		word = ""
+	}
+	return changeOf(m, &estimate, "") + word, changeOf(m, lower, "−∞"), changeOf(m, upper, "+∞")
+}
+
+// MetricMargin prints the margin of a metric and what the job could have detected, as
+// changes of its figure for the worse.
+func MetricMargin(m results.MetricVerdict) (margin, detectable string) {
+	worst, found := m.Margin, m.LeastFound()
+	if m.Higher {
+		worst = -worst
+	}
+	if detectable = "–"; m.Detectable > 0 {
+		detectable = changeOf(m, &found, "")
+	}
+	return changeOf(m, &worst, ""), detectable
+}
+
+// changeOf prints a change of a metric's figure: relative, or in percentage points (pp)
+// where the figure is a share.
+func changeOf(m results.MetricVerdict, v *float64, open string) string {
+	if m.Absolute {
+		return words.SignedPoints(v, open)
+	}
+	return words.SignedPercent(v, open)
+}
+
+// MetricLegend explains the columns of a table of metrics, line by line.
+func MetricLegend() []string {
+	return []string{
+		"Change: of the figure, from baseline to candidate, with its interval; pp: percentage points; in brackets: not in the verdict.",
+		"Detectable: the smallest change for the worse that this job would have failed nine times in ten.",
+	}
+}
+
 // MetricTable returns the heading and the cells of a table with a row for each metric
 // that was measured or that the verdict rests on: name, medians, change, bounds, margin,
 // what could have been detected, and the verdict with its note.
 func MetricTable(v *results.Verdict) (head []string, rows [][]string) {
-	head = []string{"metric", "baseline", "candidate", "worse by", "at least", "at most", "margin", "detectable", "verdict"}
+	head = []string{"metric", "baseline", "candidate", "change", "from", "to", "margin", "detectable", "verdict"}
 	for _, m := range v.Metrics {
 		name := words.Clean(m.Name)
 		if !m.Primary {
 			name = "(" + name + ")"
 		}
-		if m.Verdict == results.NotMeasured {
-			if m.Primary {
-				rows = append(rows, []string{name, "–", "–", "–", "–", "–", "–", "–", m.Verdict})
-			}
-			continue
-		}
-		detectable := "–"
-		if m.Detectable > 0 {
-			detectable = fmt.Sprintf("%.1f %%", 100*m.Detectable)
-		}
 		verdict := words.Clean(m.Verdict)
 		if m.Note != "" {
 			verdict += ": " + words.Clean(m.Note)
 		}
+		if m.Verdict == results.NotMeasured {
+			if m.Primary || m.Note != "" {
+				rows = append(rows, []string{name, "–", "–", "–", "–", "–", "–", "–", verdict})
+			}
+			continue
+		}
+		change, low, high := MetricChange(m)
+		margin, detectable := MetricMargin(m)
 		rows = append(rows, []string{
 			name, AtLeast(MetricValue(m, m.Baseline), m.BaselineAtLeast), AtLeast(MetricValue(m, m.Candidate), m.CandidateAtLeast),
-			words.SignedPercent(&m.Estimate, ""), words.SignedPercent(m.Lower, "−∞"),
-			words.SignedPercent(m.Upper, "+∞"),
-			fmt.Sprintf("%.3g %%", 100*m.Margin), detectable, verdict,
+			change, low, high, margin, detectable, verdict,
 		})
 	}
 	return head, rows
+}
+
+// ProofLines say how many of a job's runs were proved, and what the others' proofs found.
+func ProofLines(v *results.Verdict) []string {
+	runs := 0
+	for _, n := range v.Proofs {
+		runs += n
+	}
+	if runs == 0 || v.Proofs["none"] == runs {
+		return nil
+	}
+	line := fmt.Sprintf("proof of writes: %d of %s proved", v.Proofs[results.Proved], words.Plural(runs, "run", "runs"))
+	if n := v.Proofs[results.Incomplete]; n > 0 {
+		line += fmt.Sprintf(", %d incomplete", n)
+	}
+	lines := []string{line}
+	for _, x := range v.Violations {
+		lines = append(lines, fmt.Sprintf("proof violated in round %d, %s: %s: %s", x.Round, words.Clean(x.Side),
+			words.Plural(x.Found, "violation", "violations"), words.Clean(x.First)))
+	}
+	return lines
 }
 
 // CheckRows returns a row for each threshold: its text, what was measured, how many
@@ -92,7 +164,7 @@ func CheckRows(v *results.Verdict) [][]string {
 	for _, c := range v.Checks {
 		measured := words.Rate(c.Value)
 		if c.IsTime {
-			measured = words.Duration(int64(c.Value))
+			measured = words.DurationOrUnknown(int64(c.Value))
 		}
 		measured = AtLeast(measured, c.AtLeast)
 		windows := ""
@@ -133,21 +205,29 @@ func RoundsLine(v *results.Verdict) string {
 // NoiseLines say of a comparison of one thing with itself how noisy the machine is, and
 // how many rounds it takes to find a change on it.
 func NoiseLines(v *results.Verdict) []string {
-	if v.Gate != "aa" || v.Rules == nil {
+	if v.Gate != "aa" {
 		return nil
 	}
 	var lines []string
 	for _, m := range v.Metrics {
-		if !m.Primary || m.Verdict == results.NotMeasured {
+		if !m.Primary || len(m.Needed) == 0 {
 			continue
 		}
-		line := fmt.Sprintf("%s: two runs differ by %.2g %% (standard deviation); rounds needed to find", words.Clean(m.Name), 100*m.Noise)
-		for _, effect := range []float64{m.Margin, 2 * m.Margin, 0.20} {
+		noise := words.Percent(m.Noise)
+		if m.Absolute {
+			noise = strings.TrimPrefix(words.SignedPoints(&m.Noise, ""), "+")
+		}
+		line := fmt.Sprintf("%s: two runs differ by %s (standard deviation); rounds needed to find", words.Clean(m.Name), noise)
+		for _, x := range m.Needed {
 			needed := "more than 500"
-			if n := judge.Rules(*v.Rules).RoundsNeeded(m.Noise, effect); n > 0 {
-				needed = words.Count(n)
+			if x.Rounds > 0 {
+				needed = words.Count(x.Rounds)
 			}
-			line += fmt.Sprintf(" %.3g %%: %s,", 100*effect, needed)
+			effect := x.Effect
+			if m.Higher {
+				effect = -effect
+			}
+			line += fmt.Sprintf(" %s: %s,", changeOf(m, &effect, ""), needed)
 		}
 		lines = append(lines, strings.TrimSuffix(line, ","))
 	}

@@ -120,7 +120,8 @@ func fitFigure(c *results.Capacity) (figure, bool) {
 	}
 	const steps = 60
 	for i := range steps + 1 {
-		n := u.Reach * float64(i) / steps
+		// The law begins at a concurrency of 1.
+		n := min(1, u.Reach) + (u.Reach-min(1, u.Reach))*float64(i)/steps
 		law.at, law.value = append(law.at, n), append(law.value, u.Throughput(n))
 	}
 	lines := []line{measured, law}

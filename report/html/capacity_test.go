@@ -17,7 +17,7 @@ func TestGoldenCapacityPage(t *testing.T) {
 	reporttest.Golden(t, "capacity.html", []byte(reporttest.WithoutScripts(b.String())))
 	page := browsertest.Open(t, b.String())
 	chart := shownCharts(t, page)[0]
-	if len(chart.Rows) != 4 || chart.Rows[2][0] != "9,240/s" || chart.Rows[1][2] != "41.0 ms" {
+	if len(chart.Rows) != 5 || chart.Rows[2][0] != "9,240/s" || chart.Rows[1][2] != "41.0 ms" {
 		t.Errorf("rows %q", chart.Rows)
 	}
 	page.Screenshot("capacity")

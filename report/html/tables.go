@@ -40,10 +40,19 @@ func operationTable(r *results.Run) table {
 // detailTables are what the charts do not show.
 func detailTables(d content.Document, happened table) []table {
 	tables := []table{
-		costTable(d.Run), errorsTable(d.Run), validityTable(d.Validity), proofTable(d.Proof), eventsTable(d.Events), happened,
-		warningsTable(d.Warnings), planTable(d.Plan), whereTable(d),
+		backlogTable(d.Run), costTable(d.Run), errorsTable(d.Run), validityTable(d.Validity), proofTable(d.Proof), eventsTable(d.Events),
+		happened, warningsTable(d.Warnings), planTable(d.Plan), whereTable(d),
 	}
 	return slices.DeleteFunc(tables, func(t table) bool { return len(t.Rows) == 0 })
+}
+
+// backlogTable is of phases that did not keep up with their arrivals.
+func backlogTable(r *results.Run) table {
+	t := table{Title: "Offered load and backlog", Words: true}
+	for _, line := range content.BacklogLines(r) {
+		t.Rows = append(t.Rows, []string{line})
+	}
+	return t
 }
 
 func costTable(r *results.Run) table {
@@ -52,11 +61,7 @@ func costTable(r *results.Run) table {
 		return t
 	}
 	for _, f := range results.CostFigures() {
-		name := strings.ReplaceAll(f.Name, "_", " ")
-		if !strings.HasSuffix(name, f.Unit) {
-			name += " " + f.Unit
-		}
-		t.Head = append(t.Head, name)
+		t.Head = append(t.Head, content.CostHead(f))
 	}
 	for _, c := range r.Server.Cost {
 		name := words.Clean(c.Phase) + ", " + words.Clean(c.Member)

@@ -1,6 +1,7 @@
 package html
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"html/template"
@@ -49,13 +50,18 @@ func WriteTuning(w io.Writer, t *results.Tuning) error {
 func comparedTable(c *results.TuningComparison) table {
 	t := table{
 		Title: fmt.Sprintf("Recommended against the defaults, in %s of two runs", words.Plural(c.Rounds, "round", "rounds")),
-		Head:  []string{"metric", "defaults", "recommended", "worse by"},
+		Head:  []string{"metric", "defaults", "recommended", "change", "from", "to", "conclusion"},
+	}
+	if c.Candidate != "" {
+		t.Title = fmt.Sprintf("%s against the defaults, in %s of two runs", words.Clean(c.Candidate), words.Plural(c.Rounds, "round", "rounds"))
+		t.Head[2] = words.Clean(c.Candidate)
 	}
 	for _, m := range c.Metrics {
 		if m.Verdict != results.NotMeasured {
+			change, low, high := content.MetricChange(m)
 			t.Rows = append(t.Rows, []string{
-				words.Clean(m.Name), content.MetricValue(m, m.Baseline), content.MetricValue(m, m.Candidate),
-				fmt.Sprintf("%+.1f %%", 100*m.Estimate),
+				words.Clean(m.Name), content.MetricValue(m, m.Baseline), content.MetricValue(m, m.Candidate), change, low, high,
+				cmp.Or(words.Clean(c.Words[m.Name]), "–"),
 			})
 		}
 	}

@@ -49,6 +49,7 @@ func WriteVerdict(w io.Writer, v *results.Verdict) error {
 		{Title: "Thresholds", Words: true, Head: []string{"threshold", "measured", "windows", "verdict"}, Rows: content.CheckRows(v)},
 		{Title: "Changes of level", Words: true, Rows: oneColumn(content.ChangeLines(v))},
 		{Title: "Noise", Words: true, Rows: oneColumn(content.NoiseLines(v))},
+		{Title: "Proof of writes", Words: true, Rows: oneColumn(content.ProofLines(v))},
 		droppedTable(v), rulesTable(v.Rules), verdictWhere(v),
 	}
 	return page{Title: "etcdbench gate " + content.VerdictSubject(v), Sections: []section{s}}.write(w, nil)
@@ -80,7 +81,11 @@ func rulesTable(r *results.GateRules) table {
 		primary = append(primary, words.Clean(name))
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Margins)) {
-		margins = append(margins, fmt.Sprintf("%s\u00a0%.3g\u00a0%%", words.Clean(name), 100*r.Margins[name]))
+		unit := "%"
+		if name == "error_rate" {
+			unit = "pp"
+		}
+		margins = append(margins, fmt.Sprintf("%s\u00a0%.3g\u00a0%s", words.Clean(name), 100*r.Margins[name], unit))
 	}
 	for _, n := range r.Looks {
 		looks = append(looks, words.Count(n))
@@ -170,12 +175,17 @@ func signedMargins(v float64) string {
 	return strings.Replace(fmt.Sprintf("%+.3g×", v), "-", "−", 1)
 }
 
-// intervalUnit is what a row is scaled by: the margin, or 5 % where there is none.
-func intervalUnit(m results.MetricVerdict) float64 {
-	if m.Margin > 0 && !math.IsInf(m.Margin, 0) {
-		return m.Margin
+// marginsOf is a place on the scale of a metric's estimate in margins; where there is no
+// margin, in steps of 5 %. A margin of a throughput of 5 % is an estimate of 1/0.95 - 1.
+func marginsOf(m results.MetricVerdict, v float64) float64 {
+	unit := m.Margin
+	if m.Higher && unit < 1 {
+		unit /= 1 - unit
 	}
-	return 0.05
+	if !(unit > 0) || math.IsInf(unit, 0) {
+		unit = 0.05
+	}
+	return v / unit
 }
 
 // intervalReach is how many margins the plot shows on either side: two at least, six at
@@ -185,7 +195,7 @@ func intervalReach(metrics []results.MetricVerdict) float64 {
 	for _, m := range metrics {
 		for _, v := range []*float64{&m.Estimate, m.Lower, m.Upper} {
 			if v != nil && !math.IsNaN(*v) {
-				reach = max(reach, 1.1*math.Abs(*v)/intervalUnit(m))
+				reach = max(reach, 1.1*math.Abs(marginsOf(m, *v)))
 			}
 		}
 	}
@@ -202,19 +212,18 @@ func drawInterval(b *strings.Builder, x axis, y int, m results.MetricVerdict) {
 	if r := []rune(name); len(r) > 16 {
 		name = string(r[:15]) + "…"
 	}
-	estimate := words.SignedPercent(&m.Estimate, "")
-	low, high := words.SignedPercent(m.Lower, "−∞"), words.SignedPercent(m.Upper, "+∞")
-	title := fmt.Sprintf("%s (%s): %s → %s, worse by %s, at least %s, at most %s, margin %.3g %%; %s",
+	estimate, low, high := content.MetricChange(m)
+	margin, _ := content.MetricMargin(m)
+	title := fmt.Sprintf("%s (%s): %s → %s, %s, from %s to %s, margin %s; %s",
 		words.Clean(m.Name), cmp.Or(words.Clean(m.Unit), "no unit"),
-		content.MetricValue(m, m.Baseline), content.MetricValue(m, m.Candidate), estimate, low, high,
-		100*m.Margin, words.Clean(m.Verdict))
+		content.MetricValue(m, m.Baseline), content.MetricValue(m, m.Candidate), estimate, low, high, margin, words.Clean(m.Verdict))
 	series := slices.IndexFunc(intervalClasses[:], func(k keyEntry) bool { return k.Class == class })
 	fmt.Fprintf(b, `<text class="tick" x="%d" y="%d" text-anchor="end">%s</text>`, intervalLeft-10, y+4, html.EscapeString(name))
 	fmt.Fprintf(b, `<text class="tick" x="%d" y="%d">%s [%s, %s]</text>`, intervalLeft+intervalWidth+14, y+4, estimate, low, high)
 	fmt.Fprintf(b, `<g class="%s" data-series="%d"><title>%s</title>`, class, series, html.EscapeString(title))
 	from, to := intervalEnd(x, m.Lower, m, -1), intervalEnd(x, m.Upper, m, 1)
 	fmt.Fprintf(b, `<path class="interval" d="M%.1f %dH%.1f%s%s"/>`, from.at, y, to.at, from.mark(y), to.mark(y))
-	if e := m.Estimate / intervalUnit(m); math.Abs(e) <= x.high {
+	if e := marginsOf(m, m.Estimate); math.Abs(e) <= x.high {
 		fmt.Fprintf(b, `<circle class="estimate" cx="%.1f" cy="%d" r="5"/>`, x.place(e), y)
 	}
 	b.WriteString("</g>")
@@ -232,7 +241,7 @@ func intervalEnd(x axis, bound *float64, m results.MetricVerdict, open int) end 
 	if bound == nil {
 		return end{x.place(x.high * float64(open)), open}
 	}
-	switch v := *bound / intervalUnit(m); {
+	switch v := marginsOf(m, *bound); {
 	case v > x.high:
 		return end{x.place(x.high), 1}
 	case v < x.low:

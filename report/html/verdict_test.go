@@ -45,19 +45,19 @@ func TestVerdictPageInABrowser(t *testing.T) {
 		}
 	}
 	chart := shownCharts(t, page)[0]
-	if len(chart.Rows) != 5 || chart.Rows[0][3] != "+36.0\u00a0%" || chart.Rows[2][4] != "−∞" {
+	if len(chart.Rows) != 7 || chart.Rows[0][3] != "+36.0\u00a0%\u00a0worse" || chart.Rows[3][3] != "-26.8\u00a0%\u00a0worse" || chart.Rows[2][4] != "−∞" {
 		t.Errorf("rows %q", chart.Rows)
 	}
 	boxes := browsertest.Eval[[][]float64](page, `[...document.querySelectorAll('svg.chart g[data-series]')].map((g) => { const i = g.querySelector('.interval').getBBox(), e = g.querySelector('.estimate')?.getBBox();
 		return [i.x, i.x + i.width, e ? e.x + e.width / 2 : -1]; })`)
 	dashed := browsertest.Eval[float64](page, `document.querySelector('svg.chart .target').getBBox().x`)
 	zero := browsertest.Eval[float64](page, `document.querySelector('svg.chart .zero').getBBox().x`)
-	if len(boxes) != 5 {
+	if len(boxes) != 7 {
 		t.Fatalf("%d rows are drawn", len(boxes))
 	}
 	at := func(margins float64) float64 { return zero + margins*(dashed-zero) }
 	near := func(a, b float64) bool { return math.Abs(a-b) < 1 }
-	cpu, allocs, p99, disk := boxes[0], boxes[1], boxes[2], boxes[4]
+	cpu, allocs, p99, disk := boxes[0], boxes[1], boxes[2], boxes[6]
 	if !near(cpu[0], at(0.17/0.05)) || !near(cpu[1], at(6)) || cpu[2] != -1 {
 		t.Errorf("cpu is drawn from %v to %v, its estimate at %v", cpu[0], cpu[1], cpu[2])
 	}
@@ -68,7 +68,7 @@ func TestVerdictPageInABrowser(t *testing.T) {
 		t.Errorf("p99 is drawn from %v to %v, disk_written from %v to %v", p99[0], p99[1], disk[0], disk[1])
 	}
 	page.Click(`button[data-toggle="0"]`)
-	if shown := browsertest.Eval[int](page, `[...document.querySelectorAll('g[data-series]')].filter((g) => getComputedStyle(g).display !== 'none').length`); shown != 3 {
+	if shown := browsertest.Eval[int](page, `[...document.querySelectorAll('g[data-series]')].filter((g) => getComputedStyle(g).display !== 'none').length`); shown != 5 {
 		t.Errorf("without what passed, %d rows are drawn", shown)
 	}
 	page.Click(`button[data-toggle="0"]`)

@@ -25,10 +25,17 @@ func CapacitySearch(t testing.TB) *results.Capacity {
 	for i := range c.Probes {
 		c.Probes[i].Concurrency = float64(i*i+1) * 4
 	}
+	c.Probes[0].SendLag, c.Probes[1].SendLag, c.Probes[2].SendLag = 90_000, 400_000, 12e6
+	c.Probes[0].Validity, c.Probes[2].Validity = results.Valid, results.Degraded
+	c.Probes[2].Reasons = []results.Reason{{Code: "send-lag", Severity: results.Degraded, Message: "requests left the generator late"}, {Code: "scheduler-delay", Severity: results.Degraded}}
+	c.Probes = append(c.Probes, results.CapacityProbe{
+		Number: 5, Stage: results.StageSweep, Rate: 9680, Length: 30 * time.Second, Verdict: results.Sustained, Dir: "probe-005", Achieved: 9680, P50: 8e6, P99: 49e6, SendLag: 100_000, Validity: results.Valid, Concurrency: 80,
+	})
 	c.Resources = []results.Resource{{Name: "CPU of the machine", Share: 0.9, Text: "90 % of its CPUs were busy"}, {Name: "fsync of the log", Member: "m1", Share: 0.6, Text: "60 % of the time in it"}}
 	c.MemberDown = &results.CapacityRange{Low: 6000, High: 7000}
-	c.Fit = &results.USL{Lambda: results.Estimate{Value: 600, Low: 500, High: 700}, Sigma: results.Estimate{Value: 0.05}, Kappa: results.Estimate{Value: 1e-4}, Reach: 48, Points: []results.USLPoint{{Concurrency: 12, Throughput: 6000}, {Concurrency: 40, Throughput: 8800}}}
+	c.Fit = &results.USL{Lambda: results.Estimate{Value: 600, Low: 500, High: 700}, Sigma: results.Estimate{Value: 0.05, Low: 0.01, High: 0.09}, Kappa: results.Estimate{Value: 1e-4, High: 2e-3}, Reach: 48, Points: []results.USLPoint{{Concurrency: 12, Throughput: 6000}, {Concurrency: 40, Throughput: 8800}}}
 	c.Warnings = []results.Warning{{Code: results.WarnOthers, Message: "others use the cluster"}}
+	judge.Contradictions(c, "/s")
 	c.Plan = judge.NewPlan(c, 4000, 0.7, 0.05)
 	c.Target = judge.CapacityTarget(c, 10_000, 1)
 	return c
@@ -56,7 +63,7 @@ func PastRuns(t testing.TB) []results.HistoryRun {
 
 // LevelChange returns a change of level in PastRuns.
 func LevelChange(runs []results.HistoryRun) results.SeriesChange {
-	return results.SeriesChange{Series: runs[0].Series(), Metric: "allocs", Unit: "objects", Run: "r4", Started: runs[3].Started, Label: "etcd 3.7.3", Before: 200, After: 220, Change: 0.1, P: 1e-9, Alert: true}
+	return results.SeriesChange{Series: runs[0].Series(), Metric: "allocs", Unit: "objects", Run: "r4", Started: runs[3].Started, Label: "etcd 3.7.3", Before: 200, After: 220, Change: 0.1, P: 1e-9, Alert: true, Best: 200, Now: 220, Worse: 0.1}
 }
 
 // tried is a pair as a tuning has it.
@@ -87,10 +94,13 @@ func PairTuning(t testing.TB) *results.Tuning {
 	}
 	tuning.Tried[2].Elections = 4
 	judge.Tuning(tuning)
-	tuning.Compared = &results.TuningComparison{Rounds: 6, Metrics: []results.MetricVerdict{
-		{Name: "p99", Unit: "ns", Primary: true, Verdict: results.Pass, Baseline: 110e6, Candidate: 108e6, Estimate: -0.02}, {Name: "failover", Unit: "ns", Primary: true, Verdict: results.Pass, Baseline: 1.3e9, Candidate: 7e8, Estimate: -0.46},
+	bound := func(v float64) *float64 { return &v }
+	tuning.Compared = &results.TuningComparison{Candidate: tuning.Recommended, Confidence: 0.95, Rounds: 6, Metrics: []results.MetricVerdict{
+		{Name: "p99", Unit: "ns", Primary: true, Verdict: results.Pass, Baseline: 110e6, Candidate: 108e6, Estimate: -0.02, Lower: bound(-0.1), Upper: bound(0.08)},
+		{Name: "failover", Unit: "ns", Primary: true, Verdict: results.Pass, Baseline: 1.3e9, Candidate: 7e8, Estimate: -0.46, Lower: bound(-0.6), Upper: bound(-0.3)},
 	}}
 	judge.TuningComparison(tuning.Compared, true)
+	judge.Confirm(tuning)
 	return tuning
 }
 
@@ -104,11 +114,16 @@ func GateVerdicts() map[string]*results.Verdict {
 			Schema: results.VerdictSchema, Gate: "ab", Verdict: results.Fail, Reason: "worse by more than the margin: cpu", Started: started, Ended: started.Add(4 * time.Minute),
 			Baseline: "the built-in etcd with its defaults", Candidate: "env:GOGC=20", Workload: "put", Machine: "2 CPUs", Planned: 12, Rounds: 12, Rules: (*results.GateRules)(&rules),
 			Dropped: []results.DroppedRound{{Round: 3, Reason: "the leader changed"}},
+			Order:   []string{"baseline", "candidate"}, Proofs: map[string]int{"proved": 25, "violated": 1},
+			Violations: []results.RunViolation{{Round: 2, Side: "candidate", Found: 3, First: "last-write: <script>alert(1)</script>: expected a, found b"}},
 			Metrics: []results.MetricVerdict{
 				{Name: "cpu", Unit: "ns", Primary: true, Verdict: results.Fail, Rounds: 12, Baseline: 144_000, Candidate: 195_000, Estimate: 0.36, Lower: bound(0.17), Upper: bound(0.47), Margin: 0.05, Detectable: 0.234},
 				{Name: "allocs", Unit: "objects", Primary: true, Verdict: results.Pass, Note: "worse, but by less than the margin", Rounds: 12, Baseline: 350, Candidate: 352, Estimate: 0.006, Lower: bound(0.001), Upper: bound(0.011), Margin: 0.02, Detectable: 0.021},
 				{Name: "p99", Unit: "ns", Primary: true, Verdict: results.Inconclusive, Rounds: 12, Baseline: 3e7, Candidate: 3.1e7, Estimate: 0.03, Upper: bound(0.2), Margin: 0.10},
+				{Name: "throughput", Unit: "/s", Higher: true, Primary: true, Verdict: results.Fail, Rounds: 12, Baseline: 9000, Candidate: 6583, Estimate: 0.367, Lower: bound(0.25), Upper: bound(0.5), Margin: 0.05, Detectable: 0.08},
+				{Name: "error_rate", Unit: "share", Absolute: true, Primary: true, Verdict: results.Fail, Rounds: 12, Operations: 60_000, Candidate: 0.04, Estimate: 0.04, Lower: bound(0.035), Upper: bound(0.045), Margin: 0.001, Detectable: 0.0012},
 				{Name: "fsyncs", Primary: true, Verdict: results.NotMeasured},
+				{Name: "network_bytes", Verdict: results.NotMeasured, Note: "left out: no run of either side has it"},
 				{Name: "wal_bytes", Unit: "bytes", Verdict: results.Pass, Rounds: 12, Baseline: 1100, Candidate: 1100, Lower: bound(-0.01), Upper: bound(0.01), Margin: 0.02, Detectable: 0.02},
 			},
 			Warnings: []results.Warning{{Code: "same-sides", Message: "<script>alert(1)</script>"}},
@@ -116,7 +131,7 @@ func GateVerdicts() map[string]*results.Verdict {
 		"aa": {
 			Schema: results.VerdictSchema, Gate: "aa", Verdict: results.Pass, Reason: "no primary metric is worse by its margin or more", Started: started, Ended: started,
 			Baseline: "etcd=v3.6.14", Workload: "put", Planned: 12, Rounds: 12, Rules: (*results.GateRules)(&rules),
-			Metrics: []results.MetricVerdict{{Name: "allocs", Unit: "objects", Primary: true, Verdict: results.Pass, Rounds: 12, Baseline: 350, Candidate: 350, Lower: bound(-0.01), Upper: bound(0.01), Margin: 0.02, Detectable: 0.02, Noise: 0.004}},
+			Metrics: []results.MetricVerdict{{Name: "allocs", Unit: "objects", Primary: true, Verdict: results.Pass, Rounds: 12, Baseline: 350, Candidate: 350, Lower: bound(-0.01), Upper: bound(0.01), Margin: 0.02, Detectable: 0.02, Noise: 0.004, Needed: []results.NeededRounds{{Effect: 0.03, Rounds: 14}, {Effect: 0.2, Rounds: 12}, {Effect: 0.001}}}},
 		},
 		"thresholds": {
 			Schema: results.VerdictSchema, Gate: "thresholds", Verdict: results.Fail, Reason: "not kept: put.response_time.p99 < 20ms", Candidate: "20261120-101500-a1b2c3", Workload: "target-10k", Started: started, Ended: started,
@@ -130,7 +145,8 @@ func GateVerdicts() map[string]*results.Verdict {
 			Schema: results.VerdictSchema, Gate: "history", Verdict: results.Fail, Reason: "worse by the margin or more: allocs since r18", Workload: "results", Started: started, Ended: started,
 			Changes: []results.SeriesChange{
 				{Series: "a", Metric: "throughput", Unit: "/s", Run: "r9", Started: started, Label: "rev9", Before: 9000, After: 9900, Change: -0.09, P: 1e-5},
-				{Series: "b", Metric: "allocs", Unit: "objects", Run: "r18", Started: started, Label: "rev18", Before: 200, After: 210, Change: 0.05, P: 1e-12, Alert: true},
+				{Series: "b", Metric: "error_rate", Unit: "share", Run: "r20", Started: started, Label: "rev20", Before: 0, After: 0.04, Change: 0.04, P: 1e-5, Alert: true, Now: 0.04, Worse: 0.04},
+				{Series: "b", Metric: "allocs", Unit: "objects", Run: "r18", Started: started, Label: "rev18", Before: 200, After: 210, Change: 0.05, P: 1e-6, Alert: true, Best: 195, Now: 210, Worse: 0.077},
 			},
 		},
 	}

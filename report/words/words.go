@@ -138,6 +138,15 @@ func SignedPercent(share *float64, open string) string {
 	return fmt.Sprintf("%+.1f %%", 100**share)
 }
 
+// SignedPoints prints the difference of two shares in percentage points with its sign, and
+// nil as open, the word for a bound that is not there.
+func SignedPoints(difference *float64, open string) string {
+	if difference == nil {
+		return open
+	}
+	return fmt.Sprintf("%+.3g pp", 100**difference)
+}
+
 // Letter names the run or series of index i: A, B, … Z, A1, B1, …
 func Letter(i int) string {
 	if i < 26 {
