@@ -30,10 +30,10 @@ func newCapacityCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "capacity [WORKLOAD | SCENARIO | FILE.yaml]",
 		Short: "find the highest load that a cluster carries under an SLO",
-		Long: `Searches for the highest rate at which a cluster keeps to the SLO: upwards from a low
-rate until it does not, by bisection, with a longer run at the maximum, and a look
-beyond. The answer is an interval: its lower end was carried, its upper end was
-not. Every probe has a fresh cluster (or, with --endpoints, the one that is there)
+		Long: `Searches for the highest rate at which a cluster keeps to the SLO: upwards from the
+first rate until it does not, or downwards until it does, by bisection, with a longer
+run at the maximum, and a look beyond. The answer is an interval: its lower end was
+carried, its upper end was not. Every probe has a fresh cluster (or, with --endpoints, the one that is there)
 and an open loop. Exit codes: 0 found, 3 no load meets the SLO or the --target is
 missed, 4 undecided, 5 the generator was the limit.`,
 		Example: `  etcdbench capacity --slo 'put.response_time.p99 < 50ms'
@@ -57,7 +57,7 @@ func (o *capacityOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 			"`bound` that the load must keep, such as 'put.response_time.p99 < 50ms'; may be repeated "+
 				"(default: that for a put, or the scenario's thresholds)")
 		floatFlag(fs, &c.Start, "start", 0,
-			"first rate, which any cluster should carry (default: 200; with --over a tenth of the parameter's value)")
+			"first rate; where it is too much, lower ones follow (default: 200; with --over a tenth of the parameter's value)")
 		fs.StringVar(&c.Over, "over", "", "search over this `parameter` of the scenario instead of the rate, such as nodes")
 		floatFlag(fs, &c.Precision, "precision", 0, "how near the ends of the bisection must come, as a share (default: 0.05; with --quick 0.1)")
 		durationFlag(fs, &c.Probe, "probe-duration", 0, "length of a probe's measured part (default: 30s; with --quick 5s, with --thorough 1m)")

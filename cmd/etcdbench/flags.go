@@ -98,15 +98,16 @@ func (f *specFlags) addRemote(fs *pflag.FlagSet) {
 func (f *specFlags) addSafety(fs *pflag.FlagSet) {
 	s := &f.spec
 	fs.StringVar(&s.Prefix, "prefix", "", "`prefix` of every key (default: below /etcdbench/)")
-	fs.BoolVar(&s.KeepData, "keep-data", false, "leave the keys in a remote cluster")
-	fs.BoolVar(&s.AllowExisting, "allow-existing", false, "use a --prefix that has keys already, and delete them afterwards")
+	fs.BoolVar(&s.KeepData, "keep-data", false, "leave the run's keys in a remote cluster")
+	fs.BoolVar(&s.AllowExisting, "allow-existing", false, "use a --prefix that has keys already; the run may overwrite them, and removes none")
 	fs.BoolVar(&s.AllowDisturbances, "allow-disturbances", false, "let disturbances touch more of a remote cluster than the run's own keys")
 }
 
 func (f *specFlags) addMeasurement(fs *pflag.FlagSet) {
 	s := &f.spec
 	boolFlag(fs, &s.Verify, "verify", true,
-		"after the load, prove that what was acknowledged is there (default: on for clusters to start, off with --endpoints and in experiments)")
+		"after the load, prove that what was acknowledged is there (default: on in gates and for clusters to start, "+
+			"off with --endpoints and in other experiments)")
 	boolFlag(fs, &s.ServerMetrics, "server-metrics", true, "read the members' metrics each second")
 	fs.StringSliceVar(&s.Profile.Kinds, "profile", nil, "profile members and generator: `kinds` of cpu, heap, mutex, goroutine, block, trace")
 	durationFlag(fs, &s.Profile.OnAnomaly, "profile-on-anomaly", 0,

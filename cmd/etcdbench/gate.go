@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +20,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/bench/versus"
 	"github.com/etcdbench/etcdbench/report"
+	"github.com/etcdbench/etcdbench/report/content"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
 )
@@ -32,6 +37,7 @@ type gateOptions struct {
 	margins             []string
 	thresholds          []string
 	history             string
+	accepted            string
 
 	writer report.FormatOf[*results.Verdict]
 }
@@ -85,9 +91,12 @@ func (o *gateOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		fs.BoolVar(&o.quick, "quick", false, "12 rounds of short runs and one look, instead of looks after 12 and 24")
 		roundsFlag(fs, &o.rounds, "(default: 12,24)")
 		fs.DurationVar(&o.slotDuration, "slot-duration", 0, "length of the measured part of a run (default: 20s; with --quick 6s)")
-		fs.StringSliceVar(&o.metrics, "metric", nil, "`names` of what the verdict rests on (default: throughput, p50, p99 and the costs)")
+		fs.StringSliceVar(&o.metrics, "metric", nil,
+			"`names` of what the verdict rests on (default: throughput, error_rate, p50, p99 and the costs; of a history all metrics)")
 		fs.StringArrayVar(&o.margins, "margin", nil, "smallest change that matters, as `metric=5%`; may be repeated")
 		fs.StringVar(&o.history, "history", "", "look for changes in the saved results of this `directory`")
+		fs.StringVar(&o.accepted, "accept", "",
+			"accept the level of the `run` with this label or ID: better ones before it no longer count; for --history")
 	})
 }
 
@@ -116,6 +125,8 @@ func (o *gateOptions) validate(fs *pflag.FlagSet, args []string) (err error) {
 		return errors.New("--threshold is for a RESULT: name one")
 	case !ab && o.dryRun:
 		return errors.New("--dry-run is for gates that measure: give a --candidate, or --aa")
+	case o.history == "" && fs.Changed("accept"):
+		return errors.New("--accept is for a --history: name one")
 	case o.history != "" || len(args) == 1 && !ab:
 		return nil
 	case !ab:
@@ -138,18 +149,29 @@ func (o *gateOptions) rules() (judge.Rules, error) {
 		rules.Looks = rules.Looks[:1]
 	}
 	if len(o.metrics) > 0 {
-		rules.Primary = o.metrics
+		rules.Primary, rules.Optional = o.metrics, nil // who names a metric wants it
 	}
+	margins, err := o.parseMargins()
+	if err != nil {
+		return rules, err
+	}
+	maps.Copy(rules.Margins, margins)
+	return rules, rules.Validate()
+}
+
+// parseMargins are the margins of the flags, as shares by metric.
+func (o *gateOptions) parseMargins() (map[string]float64, error) {
+	margins := map[string]float64{}
 	for _, text := range o.margins {
 		name, value, ok := strings.Cut(text, "=")
 		percent, isPercent := strings.CutSuffix(value, "%")
 		share, err := strconv.ParseFloat(percent, 64)
 		if !ok || !isPercent || err != nil {
-			return rules, fmt.Errorf("--margin %q is not metric=PERCENT%%, such as p99=10%%", text)
+			return nil, fmt.Errorf("--margin %q is not metric=PERCENT%%, such as p99=10%% or error_rate=0.5%%", text)
 		}
-		rules.Margins[name] = share / 100
+		margins[name] = share / 100
 	}
-	return rules, rules.Validate()
+	return margins, nil
 }
 
 // config is what the flags ask of a comparison, with both sides made from the
@@ -231,6 +253,11 @@ func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usage(err)
 	}
+	if finished, err := o.finished(); err != nil {
+		return usage(err)
+	} else if finished != nil {
+		return o.finish(finished, cmd.OutOrStdout())
+	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		plan := e.Plan()
 		r.say(plan.Length(), "%s against %s, %s: up to %d rounds of two runs of %v, about %v",
@@ -238,6 +265,26 @@ func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
 		v, err := e.Run(ctx, options, func(p versus.Progress) { r.say(p.Left, "%s", progressLine(p)) })
 		return func() error { return o.saveVerdict(v, err, cmd.OutOrStdout()) }
 	})
+}
+
+// finished returns the verdict of a comparison that is resumed and has one already, and nil
+// otherwise. It is printed as it is, and nothing in the directory changes.
+func (o *gateOptions) finished() (*results.Verdict, error) {
+	if o.resume == "" || o.dryRun {
+		return nil, nil
+	}
+	data, err := os.ReadFile(filepath.Join(o.resume, results.VerdictFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--resume: %w", err)
+	}
+	v, err := results.DecodeVerdict(data)
+	if err != nil {
+		return nil, fmt.Errorf("--resume: %s: %w", results.VerdictFile, err)
+	}
+	return v, nil
 }
 
 // saveVerdict keeps what a comparison found, and prints it.
@@ -285,9 +332,10 @@ func progressLine(p versus.Progress) string {
 	line += fmt.Sprintf("; %d of %d", p.Counted, p.Planned)
 	for _, m := range p.Metrics {
 		if m.Primary && p.Counted > 0 && m.Verdict != results.NotMeasured {
-			line += fmt.Sprintf(" · %s %+.1f%%", m.Name, 100*m.Estimate)
+			change, low, high := content.MetricChange(m)
+			line += fmt.Sprintf(" · %s %s", m.Name, change)
 			if m.Lower != nil || m.Upper != nil {
-				line += " [" + boundText(m.Lower, "−∞") + ", " + boundText(m.Upper, "+∞") + "]"
+				line += " [" + low + ", " + high + "]"
 			}
 		}
 	}
@@ -295,14 +343,6 @@ func progressLine(p versus.Progress) string {
 		return line + " · " + p.Verdict
 	}
 	return line + fmt.Sprintf(" · %v to the next look", p.Left.Round(time.Second))
-}
-
-// boundText is a bound in percent, if there are rounds enough for one.
-func boundText(share *float64, open string) string {
-	if share == nil {
-		return open
-	}
-	return fmt.Sprintf("%+.1f", 100**share)
 }
 
 // checkThresholds compares a saved result with thresholds.
@@ -330,9 +370,14 @@ func (o *gateOptions) checkHistory(stdout io.Writer) error {
 	if err != nil {
 		return usage(err)
 	}
-	rules, err := o.rules()
+	margins, err := o.parseMargins()
 	if err != nil {
 		return usage(err)
 	}
-	return o.finish(judge.HistoryVerdict(o.history, runs, skipped, rules.Margins), stdout)
+	rules := &judge.HistoryRules{Metrics: o.metrics, Margins: margins, Accepted: o.accepted}
+	v, err := judge.HistoryVerdict(o.history, runs, skipped, rules)
+	if err != nil {
+		return usage(err)
+	}
+	return o.finish(v, stdout)
 }

@@ -11,6 +11,7 @@ import (
 
 // The program of docs/library.md does what the document says.
 func TestLibraryProgram(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds a program and starts two clusters")
 	}

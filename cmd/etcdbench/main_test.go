@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -280,6 +281,9 @@ func cmdCerts(ts *testscript.TestScript, neg bool, args []string) {
 // The exit codes and the errors of results do not need a cluster.
 func TestVerdict(t *testing.T) {
 	op := results.Operation{Phase: "measure", Op: "put", Offered: 1, Completed: 1}
+	warm, failed := op, results.Operation{Phase: "measure", Op: "put", Offered: 1, Failed: 1}
+	warm.Phase = "warmup"
+	event := results.Operation{Phase: "measure", Op: "event", Arrived: true, Offered: 1, Completed: 1}
 	for name, c := range map[string]struct {
 		run  results.Run
 		want int
@@ -291,7 +295,13 @@ func TestVerdict(t *testing.T) {
 		"undecided":   {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Target: results.Target{Verdict: results.TargetUndecided}}, exitInconclusive},
 		"violated":    {results.Run{Outcome: results.Completed, Operations: []results.Operation{op}, Proof: &results.Proof{Verdict: results.Violated}}, exitFail},
 		"nothing":     {results.Run{Outcome: results.Completed}, exitFailed},
+		"only the warm-up": {
+			results.Run{Outcome: results.Completed, Operations: []results.Operation{warm, failed}, Proof: &results.Proof{Verdict: results.Proved}}, exitFailed,
+		},
+		"only events of before": {results.Run{Outcome: results.Completed, Operations: []results.Operation{failed, event}}, exitFailed},
+		"nothing but events":    {results.Run{Outcome: results.Completed, Operations: []results.Operation{event}}, 0},
 	} {
+		c.run.Plan.Phases = []results.PlanPhase{{Name: "warmup", Warmup: true}, {Name: "measure"}}
 		if got := exitCode(context.Background(), runVerdict(&c.run, true)); got != c.want {
 			t.Errorf("%s: exit code %d, want %d", name, got, c.want)
 		}

@@ -14,6 +14,7 @@ import (
 // What the README says to type must work. Runs are made short, addresses and
 // files that only a reader has are replaced; everything else is as it stands.
 func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("starts a cluster for each command")
 	}

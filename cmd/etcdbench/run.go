@@ -182,21 +182,14 @@ func (o *runOptions) run(ctx context.Context, password string, stdout, stderr io
 // runVerdict turns a result into an exit code. wantTarget says that missing the target
 // is a failure.
 func runVerdict(run *results.Run, wantTarget bool) error {
-	var completed uint64
-	example := ""
-	for _, op := range run.Operations {
-		completed += op.Completed
-		if len(op.Errors) > 0 {
-			example = ": " + op.Errors[0].Example
-		}
-	}
+	completed, example := completedOf(run)
 	switch {
 	case run.Outcome == results.Interrupted:
 		return exitError{exitInterrupted, errors.New("interrupted: the result holds what was measured until then")}
 	case run.Proof != nil && run.Proof.Verdict == results.Violated:
 		return exitError{exitFail, fmt.Errorf("what etcd acknowledged is not what it holds: see proof above, violations: %d", run.Proof.Found)}
 	case completed == 0:
-		return fmt.Errorf("no operation succeeded%s", example)
+		return fmt.Errorf("no operation succeeded in the measured phases%s", example)
 	case run.Validity.Verdict == results.Invalid:
 		return exitError{exitInvalid, errors.New("the measurement is invalid: the generator, not etcd, was the limit (see validity above)")}
 	case wantTarget && run.Target.Verdict == results.TargetMissed:
@@ -205,6 +198,30 @@ func runVerdict(run *results.Run, wantTarget bool) error {
 		return exitError{exitInconclusive, fmt.Errorf("target undecided: %s", run.Target.Reason)}
 	}
 	return nil
+}
+
+// completedOf returns how many operations were completed in the measured phases: of those
+// that were asked for, or, where none was, of all. An error, where there was one, is an
+// example of what went wrong.
+func completedOf(run *results.Run) (completed uint64, example string) {
+	var asked, arrived, offered uint64
+	for _, o := range run.Operations {
+		if !run.Measures(o.Phase) {
+			continue
+		}
+		if len(o.Errors) > 0 {
+			example = ": " + o.Errors[0].Example
+		}
+		if o.Arrived {
+			arrived += o.Completed
+			continue
+		}
+		asked, offered = asked+o.Completed, offered+o.Offered
+	}
+	if offered == 0 {
+		return arrived, example
+	}
+	return asked, example
 }
 
 // judgeRun compares the run with its thresholds and keeps the verdict beside it.

@@ -39,7 +39,7 @@ killed. It recommends the pair that keeps steady and fails over fastest, and mea
 it again in turns with the defaults. With --endpoints it makes no fault and changes
 nothing: it measures round trips and fsync, and recommends by etcd's rules. With
 --dimension it tries another setting. Exit codes: 0 recommended, 4 nothing to
-recommend.`,
+recommend, or not confirmed when it was measured again.`,
 		Example: `  etcdbench tune --quick --rtt 50ms
   etcdbench tune --zones a,b,c --zone-rtt a-b=20ms --zone-rtt a-c=80ms --zone-rtt b-c=70ms
   etcdbench tune --heartbeat 50ms,100ms --election 500ms,1s,2s --rtt 40ms --jitter 5ms
@@ -134,11 +134,18 @@ func trialLine(p tune.Progress, e *tune.Experiment) string {
 		}
 		return ""
 	}
-	line := fmt.Sprintf("%s: p99 %v", what, time.Duration(p.Done.Figures()["p99"]).Round(time.Millisecond))
+	line := what + ": p99 not resolved"
+	if p99, ok := p.Done.Figures()["p99"]; ok {
+		line = fmt.Sprintf("%s: p99 %v", what, time.Duration(p99).Round(time.Millisecond))
+	}
 	if r := p.Done.Resilience; r != nil {
 		line += fmt.Sprintf(", %.0f elections in %v", r.Elections, r.Steady.Round(time.Second))
 		for _, u := range r.Outages {
-			line += fmt.Sprintf(", %s %v", u.Fault, u.Length.Round(time.Millisecond))
+			length := u.Length.Round(time.Millisecond).String()
+			if u.Length == 0 {
+				length = fmt.Sprintf("not detectable (< %v)", r.Late.Round(time.Millisecond))
+			}
+			line += fmt.Sprintf(", %s %s", u.Fault, length)
 		}
 		if r.Finding != "" {
 			line += "; " + r.Finding
@@ -169,6 +176,9 @@ func (o *tuneOptions) finish(t *results.Tuning, tuneErr error, stdout io.Writer)
 	}
 	if t.Recommended == "" {
 		return exitError{exitInconclusive, errors.New("nothing to recommend: " + strings.Join(t.Reasons, "; "))}
+	}
+	if t.Confirmation == results.Unconfirmed {
+		return exitError{exitInconclusive, errors.New("the recommendation was not confirmed: give more --rounds, or a quieter machine")}
 	}
 	return nil
 }
