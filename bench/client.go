@@ -72,7 +72,7 @@ func (c *client) serve(ph *phase) {
 		}
 		if wait := c.engine.clock.now() - a.intended; a.free {
 			a.phase.recorder.RecordLag(c.number, wait)
-		} else if a.stalled > 0 {
+		} else if wait <= 2*a.stalled {
 			a.phase.recorder.RecordLag(c.number, min(wait, a.stalled))
 		}
 		if !a.free { // otherwise the dispatcher has counted this client as busy already

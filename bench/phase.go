@@ -53,37 +53,30 @@ type arrival struct {
 	// the generator's own.
 	free bool
 	// stalled is how long the generator had stood still before those that it waits
-	// behind, or before itself: so much of its wait at most is the generator's.
+	// behind, or before itself: so much of its wait at most is the generator's. Where that
+	// is less than half of it, the arrival waits for the server.
 	stalled time.Duration
 }
 
-// A stall is a stop of the generator: arrivals leave late, all at once, and others wait
-// behind them, none for longer than the stops took together since nobody had to wait.
-type stall struct {
-	end, until, sum time.Duration
-}
+// stalls are the stops of the generator: arrivals leave late, all at once, and others
+// wait behind them, none for longer than the stops took together since nobody had to wait.
+type stalls struct{ end, sum time.Duration }
 
-const (
-	// leastStall is how late an arrival leaves when that is taken for a stall.
-	leastStall = 5 * time.Millisecond
-	// stallEcho is for how many times its length a stall is blamed for those that wait.
-	stallEcho = 20
-)
+// leastStall is how late an arrival leaves when that is taken for a stop.
+const leastStall = 5 * time.Millisecond
 
-// behind returns for how long the generator stood still before an arrival that leaves
+// before returns for how long the generator stood still before an arrival that leaves
 // now: for itself, or for those that wait before it.
-func (s *stall) behind(intended, now time.Duration, waiting int) time.Duration {
-	if waiting == 0 || now >= s.until {
+func (s *stalls) before(intended, now time.Duration, waiting int) time.Duration {
+	if waiting == 0 {
 		s.sum = 0
 	}
-	late := now - intended
-	if late > leastStall {
+	if late := now - intended; late > leastStall {
 		if intended >= s.end { // no other one of the same stop
 			s.sum += late
 			s.end = now
 		}
 		s.sum = max(s.sum, late)
-		s.until = max(s.until, now+stallEcho*late)
 	}
 	return s.sum
 }
@@ -217,7 +210,7 @@ func (ph *phase) stop(now time.Duration) {
 func (ph *phase) emit(ctx context.Context, s sleeper) {
 	pacer := newPacer(ph.PlanPhase, ph.engine.plan.Seed+uint64(ph.index))
 	planned := time.Duration(ph.end.Load()) - ph.start
-	var stopped stall
+	var stopped stalls
 	for n := uint64(0); ph.Total == 0 || n < ph.Total; n++ {
 		offset := pacer.At(n)
 		if offset >= planned {
@@ -227,7 +220,7 @@ func (ph *phase) emit(ctx context.Context, s sleeper) {
 			return
 		}
 		a := arrival{phase: ph, n: n, intended: ph.start + offset}
-		a.stalled = stopped.behind(a.intended, ph.engine.clock.now(), len(ph.queue))
+		a.stalled = stopped.before(a.intended, ph.engine.clock.now(), len(ph.queue))
 		ph.offer(a)
 		ph.emitted = n + 1
 	}

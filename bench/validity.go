@@ -133,10 +133,20 @@ func (f *findings) judge() results.Validity {
 	return v
 }
 
+// lateness is the 99th percentile of the send lag over all arrivals: those that only
+// waited for the server have none. A single stop in a load that is not kept up with is
+// late for the few arrivals that noticed it, and not for one in a hundred.
+func (f *findings) lateness() time.Duration {
+	if late := 1 - f.Waited; late > 0.01 {
+		return f.SendLag.Percentile(100 - 1/late).Time
+	}
+	return 0
+}
+
 // judgeLag: send lag is part of the response time, so it matters when it is a
 // visible part of it.
 func (f *findings) judgeLag(add func(results.Reason)) {
-	lag := f.SendLag.Percentile(99).Time
+	lag := f.lateness()
 	share := ratio(lag, f.serviceP99)
 	severity, limit := "", time.Duration(0)
 	switch {

@@ -199,3 +199,20 @@ func TestStallIsBlamedForItsLength(t *testing.T) {
 		}
 	})
 }
+
+// A stop of 50 ms in a load of three times what the server carries is not what its
+// arrivals wait for.
+func TestOverloadIsNotBlamedOnAStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, w, plan := overload(6000, 2000, 128, time.Second, 8*time.Second)
+		o := virtual()
+		o.sleeper = func() sleeper {
+			return &stopping{sleeper: newTimerSleeper(), start: time.Now(), every: time.Hour, stop: 50 * time.Millisecond, next: time.Second}
+		}
+		run := mustRun(t, t.Context(), plan, w, o)
+		blamed := slices.ContainsFunc(run.Validity.Reasons, func(r results.Reason) bool { return r.Code == "send-lag" })
+		if blamed || run.Validity.Verdict == results.Invalid {
+			t.Errorf("validity %+v", run.Validity)
+		}
+	})
+}
