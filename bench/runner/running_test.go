@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -320,5 +322,40 @@ func TestUnverifiedServersAreRecorded(t *testing.T) {
 	data, err := json.Marshal(run.Cluster)
 	if err != nil || !strings.Contains(string(data), `"insecure_skip_tls_verify":true`) {
 		t.Errorf("%s, %v", data, err)
+	}
+}
+
+// Whichever member of a running cluster is named first, the same members have the
+// connections that do not divide evenly.
+func TestOrderOfEndpoints(t *testing.T) {
+	settings := cluster.DefaultSettings()
+	settings.Members, settings.UnsafeNoFsync = 3, true
+	settings.DataDir, settings.LogDir = t.TempDir(), t.TempDir()
+	c, err := cluster.StartInProcess(t.Context(), settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Stop() })
+	endpoints := cluster.Endpoints(c)
+	conns := func(order []string) map[string]int {
+		s := runner.Spec{Prefix: "/order/", ServerMetrics: new(false)}
+		s.Load.Warmup, s.Load.Total, s.Load.Clients, s.Load.Conns = new(time.Duration(0)), new(uint64(20)), new(4), new(4)
+		s.Cluster.Endpoints = order
+		run, err := runner.Run(t.Context(), s, runner.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		byMember := map[string]int{}
+		for _, m := range run.Cluster.Members {
+			byMember[m.ID] = m.Conns
+		}
+		return byMember
+	}
+	want := conns(endpoints)
+	for range 2 {
+		endpoints = append(endpoints[1:], endpoints[0])
+		if got := conns(slices.Clone(endpoints)); len(got) != 3 || !maps.Equal(got, want) {
+			t.Errorf("connections %v, in another order %v", want, got)
+		}
 	}
 }

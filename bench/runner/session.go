@@ -1,11 +1,13 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -145,7 +147,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	if s.info, err = cluster.Inspect(dialCtx, s, s.admin.Conns()); err != nil {
 		return err
 	}
-	options.Conns = r.Plan.Conns
+	options.Conns, options.Endpoints = r.Plan.Conns, s.ordered(endpoints)
 	if r.Spec.Cluster.TargetLeader {
 		options.Endpoints = nil
 		for _, m := range s.info.Members {
@@ -160,6 +162,20 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	s.load, err = transport.Dial(ctx, options)
 	s.countConns(options)
 	return err
+}
+
+// ordered returns endpoints in an order that does not depend on the one in which those
+// of a running cluster were given: by the IDs of the members. Where there are more
+// connections for some members than for others, they are always the same members.
+func (s *session) ordered(endpoints []string) []string {
+	if s.info.Kind != results.ClusterRemote {
+		return endpoints
+	}
+	ids := map[string]string{}
+	for _, m := range s.info.Members {
+		ids[m.Endpoint] = m.ID
+	}
+	return slices.SortedFunc(slices.Values(endpoints), func(a, b string) int { return cmp.Or(cmp.Compare(ids[a], ids[b]), cmp.Compare(a, b)) })
 }
 
 // countConns notes how many of the load's connections each member has.

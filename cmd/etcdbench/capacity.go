@@ -85,15 +85,7 @@ func (o *capacityOptions) ask(
 	if o.config.Effort, err = o.effort(); err != nil {
 		return asked, nil, err
 	}
-	scenario, err := o.scenario(args)
-	if err != nil {
-		return asked, nil, err
-	}
-	if asked, err = question(&o.experimentFlags, fs, capacity.Kind, scenario, o.config); err != nil {
-		return asked, nil, err
-	}
-	e, err = capacity.New(asked.Spec, asked.Options)
-	return asked, e, err
+	return answerable(&o.experimentFlags, fs, args, capacity.Kind, o.config, capacity.New)
 }
 
 func (o *capacityOptions) run(cmd *cobra.Command, args []string) error {

@@ -64,6 +64,22 @@ func question[C any](
 	return asked, experiment.Authorize(&asked.Spec, given, "")
 }
 
+// answerable is what the experiment is asked, by the flags or by the one that is resumed,
+// and the experiment, checked.
+func answerable[C, E any](
+	e *experimentFlags, fs *pflag.FlagSet, args []string, kind string, config C, check func(runner.Spec, C) (E, error),
+) (asked experiment.Document[C], checked E, err error) {
+	scenario, err := e.scenario(args)
+	if err != nil {
+		return asked, checked, err
+	}
+	if asked, err = question(e, fs, kind, scenario, config); err != nil {
+		return asked, checked, err
+	}
+	checked, err = check(asked.Spec, asked.Options)
+	return asked, checked, err
+}
+
 // scenario is the experiment's argument, which a resumed one does not have.
 func (e *experimentFlags) scenario(args []string) (string, error) {
 	if _, err := e.style(os.Stderr); err != nil {

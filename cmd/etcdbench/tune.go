@@ -81,15 +81,7 @@ func (o *tuneOptions) ask(fs *pflag.FlagSet, args []string) (asked experiment.Do
 	if o.config.Effort, err = o.effort(); err != nil {
 		return asked, nil, err
 	}
-	scenario, err := o.scenario(args)
-	if err != nil {
-		return asked, nil, err
-	}
-	if asked, err = question(&o.experimentFlags, fs, tune.Kind, scenario, o.config); err != nil {
-		return asked, nil, err
-	}
-	e, err = tune.New(asked.Spec, asked.Options)
-	return asked, e, err
+	return answerable(&o.experimentFlags, fs, args, tune.Kind, o.config, tune.New)
 }
 
 func (o *tuneOptions) run(cmd *cobra.Command, args []string) error {
