@@ -14,7 +14,14 @@ type client struct {
 	number int
 	engine *engine
 	worker Worker
-	op     Op
+	// starter is the worker where it starts operations. Others do them, each on a goroutine
+	// that waits for arrivals at wake.
+	starter Starter
+	wake    chan arrival
+	op      Op
+	// arrival and kind are those of the operation that was started.
+	arrival arrival
+	kind    int
 	// requests is the parent of this client's requests, so that no two clients
 	// meet at one parent's lock.
 	requests context.Context
@@ -28,7 +35,7 @@ func (c *client) work() {
 	c.requests, cancel = context.WithCancel(c.engine.requests)
 	defer cancel()
 	for ph := c.engine.current.Load(); ph != nil; ph = c.engine.current.Load() {
-		if ph.queue != nil {
+		if ph.lane != nil {
 			c.serve(ph)
 		} else {
 			c.loop(ph)
@@ -64,35 +71,54 @@ func (c *client) loop(ph *phase) {
 // serve is the open loop: the next arrival, as long as there are any.
 func (c *client) serve(ph *phase) {
 	for {
-		c.engine.idle.Add(1)
-		a, ok := <-ph.queue
-		if !ok {
-			c.engine.idle.Add(-1)
+		a, ok, open := ph.lane.take(c)
+		if !open {
 			return
 		}
-		if wait := c.engine.clock.now() - a.intended; a.free {
-			a.phase.recorder.RecordLag(c.number, wait)
-		} else if wait <= 2*a.stalled {
-			a.phase.recorder.RecordLag(c.number, min(wait, a.stalled))
+		if !ok {
+			if a = <-c.wake; a.phase == nil {
+				return
+			}
 		}
-		if !a.free { // otherwise the dispatcher has counted this client as busy already
-			c.engine.idle.Add(-1)
-		}
+		a.recordLag(c.number, c.engine.clock.now())
 		c.do(a, c.engine.kindOf(a.phase.index, a.n))
 	}
+}
+
+// give hands an arrival to a client that waited in a lane.
+func (c *client) give(a arrival) {
+	if c.starter != nil {
+		c.start(a, c.engine.kindOf(a.phase.index, a.n))
+	} else {
+		c.wake <- a
+	}
+}
+
+// release has a client leave a lane in which there will be no more arrivals.
+func (c *client) release() {
+	if c.starter != nil {
+		c.goOn()
+	} else {
+		c.wake <- arrival{}
+	}
+}
+
+// newOp is the operation of an arrival that begins now.
+func (c *client) newOp(a arrival, kind int, now time.Duration) Op {
+	op := Op{
+		Phase: a.phase.index, N: a.n, Earlier: a.phase.earlier, Intended: a.intended, Open: a.phase.Load.Open(),
+		began: now, sent: now, clock: c.engine.clock, client: c, counts: a.phase.counts[kind],
+	}
+	if !op.Open {
+		op.Intended = now
+	}
+	return op
 }
 
 // do does one operation and records it.
 func (c *client) do(a arrival, kind int) {
 	e := c.engine
-	now := e.clock.now()
-	c.op = Op{
-		Phase: a.phase.index, N: a.n, Earlier: a.phase.earlier, Intended: a.intended, Open: a.phase.Load.Open(),
-		sent: now, clock: e.clock, requests: c.requests, counts: a.phase.counts[kind],
-	}
-	if !c.op.Open {
-		c.op.Intended = now
-	}
+	c.op = c.newOp(a, kind, e.clock.now())
 	ctx, cancel := context.WithTimeout(c.requests, e.plan.Timeout)
 	err := c.worker.Do(ctx, &c.op)
 	done := e.clock.now()
@@ -107,6 +133,11 @@ func (c *client) do(a arrival, kind int) {
 		done = c.op.done
 	}
 	a.phase.record(c.number, Sample{Kind: kind, Outcome: outcome, Intended: c.op.Intended, Sent: c.op.sent, Done: done})
+	c.count(outcome)
+}
+
+// count counts the failures in a row.
+func (c *client) count(outcome Outcome) {
 	if outcome == Failed {
 		c.failures++
 	} else {
@@ -125,14 +156,17 @@ func outcomeOf(ctx context.Context, err error) Outcome {
 	return Failed
 }
 
-// A closed loop whose operations fail at once would only measure how fast it
-// can fail, with a CPU it takes from the cluster: it pauses, from 1 ms doubling
-// to 128 ms, as long as it meets nothing but failures.
+// backOffTime is for how long a client pauses after failures in a row: a closed loop
+// whose operations fail at once would only measure how fast it can fail, with a CPU it
+// takes from the cluster.
+func backOffTime(failures int) time.Duration { return time.Millisecond << min(failures-1, 7) }
+
+// backOff pauses after failures.
 func (c *client) backOff(ph *phase) {
 	if c.failures == 0 {
 		return
 	}
-	t := time.NewTimer(time.Millisecond << min(c.failures-1, 7))
+	t := time.NewTimer(backOffTime(c.failures))
 	defer t.Stop()
 	select {
 	case <-t.C:

@@ -226,8 +226,8 @@ func (c *collector) flush(at time.Duration) {
 	}
 	clear(c.live[len(live):])
 	c.live = live
-	if ph := c.engine.current.Load(); ph != nil && ph.queue != nil {
-		i.Queued = len(ph.queue)
+	if ph := c.engine.current.Load(); ph != nil && ph.lane != nil {
+		i.Queued = ph.lane.waiting()
 		i.InFlight = max(0, i.InFlight-i.Queued)
 	}
 	i.Generator = c.pulse()

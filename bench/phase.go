@@ -37,8 +37,11 @@ type phase struct {
 	// and has none active gets no more samples.
 	active atomic.Int64
 
-	queue chan arrival // nil in a closed loop
-	over  chan struct{}
+	lane   *lane // nil in a closed loop
+	parked parking
+	over   chan struct{}
+	// started are clients that were handed an arrival and have not sent it yet.
+	started []*client
 	// finished is closed when all of Total operations are settled.
 	finished   chan struct{}
 	finishOnce sync.Once
@@ -81,8 +84,17 @@ func (s *stalls) before(intended, now time.Duration, waiting int) time.Duration 
 	return s.sum
 }
 
+// recordLag records how late an arrival is sent that the generator alone delayed.
+func (a *arrival) recordLag(caller int, sent time.Duration) {
+	if wait := sent - a.intended; a.free {
+		a.phase.recorder.RecordLag(caller, wait)
+	} else if wait <= 2*a.stalled {
+		a.phase.recorder.RecordLag(caller, min(wait, a.stalled))
+	}
+}
+
 // newPhase begins where the last phase ended. Consecutive open phases share a
-// queue, so that what one leaves waiting burdens the next.
+// lane, so that what one leaves waiting burdens the next.
 func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	ph := &phase{
 		PlanPhase: pp, engine: e, index: index,
@@ -107,10 +119,10 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	ph.recorder = e.takeRecorder(end)
 	ph.recorder.timeout = e.plan.Timeout
 	if pp.Load.Open() {
-		if last != nil && last.queue != nil {
-			ph.queue = last.queue
+		if last != nil && last.lane != nil {
+			ph.lane = last.lane
 		} else {
-			ph.queue = make(chan arrival, queueLimit(e.plan))
+			ph.lane = &lane{limit: queueLimit(e.plan)}
 		}
 	}
 	e.phases[index].Store(ph)
@@ -185,6 +197,7 @@ func (ph *phase) drive(ctx context.Context) {
 	defer s.close()
 	if ph.Load.Open() {
 		ph.emit(ctx, s)
+		ph.flush()
 	}
 	if ph.Total > 0 {
 		select {
@@ -220,7 +233,7 @@ func (ph *phase) emit(ctx context.Context, s sleeper) {
 			return
 		}
 		a := arrival{phase: ph, n: n, intended: ph.start + offset}
-		a.stalled = stopped.before(a.intended, ph.engine.clock.now(), len(ph.queue))
+		a.stalled = stopped.before(a.intended, ph.engine.clock.now(), ph.lane.waiting())
 		ph.offer(a)
 		ph.emitted = n + 1
 	}
@@ -242,11 +255,16 @@ func (ph *phase) endNumbers() uint64 {
 	return n
 }
 
-// sleepUntil reports false when ctx ended first.
+// sleepUntil reports false when ctx ended first. Before it sleeps, it sends what was
+// started.
 func (ph *phase) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bool {
 	for wait := at - ph.engine.clock.now(); wait > 0; wait = at - ph.engine.clock.now() {
 		if ctx.Err() != nil {
 			return false
+		}
+		if len(ph.started) > 0 {
+			ph.flush()
+			continue
 		}
 		s.sleep(ctx, wait)
 	}
@@ -258,34 +276,49 @@ func (ph *phase) offer(a arrival) {
 	kind := ph.engine.kindOf(ph.index, a.n)
 	ph.active.Add(1)
 	ph.offered[kind].Add(1)
-	if idle := &ph.engine.idle; idle.Load() > int64(len(ph.queue)) {
-		idle.Add(-1)
-		a.free = true
-	}
-	select {
-	case ph.queue <- a:
-	default:
+	c, dropped := ph.lane.offer(a)
+	switch {
+	case dropped:
 		ph.dropped[kind].Add(1)
 		ph.engine.moments.record(a.intended, false, 0)
 		ph.settle()
+	case c != nil:
+		a.free = true
+		c.give(a)
+		if c.starter == nil {
+			return
+		}
+		if ph.started = append(ph.started, c); len(ph.started) == flushEvery {
+			ph.flush()
+		}
 	}
 }
 
-// closeQueue gives up on what still waits, and sends the clients on their way.
-func (ph *phase) closeQueue() {
-	now := ph.engine.clock.now()
-	for {
-		select {
-		case a := <-ph.queue:
+// flush sends what was started.
+func (ph *phase) flush() {
+	flush(ph.started)
+	ph.started = ph.started[:0]
+}
+
+// release sends the clients on their way and, where the next phase has another lane, gives up
+// the arrivals that still wait.
+func (ph *phase) release(next *phase) {
+	close(ph.over)
+	if ph.lane != nil && (next == nil || next.lane != ph.lane) {
+		now := ph.engine.clock.now()
+		arrivals, clients := ph.lane.close()
+		for _, a := range arrivals {
 			a.phase.record(0, Sample{
 				Kind: ph.engine.kindOf(a.phase.index, a.n), Outcome: Abandoned,
 				Intended: a.intended, Sent: now, Done: now,
 			})
-			continue
-		default:
 		}
-		close(ph.queue)
-		return
+		for _, c := range clients {
+			c.release()
+		}
+	}
+	for _, c := range ph.parked.end() {
+		c.goOn()
 	}
 }
 

@@ -126,9 +126,8 @@ type engine struct {
 	phases  []atomic.Pointer[phase] // by place in the plan, once begun
 	// recorders are those that no phase uses.
 	recorders chan *Recorder
-	// idle is how many clients wait for an arrival, less the arrivals that are
-	// on their way to one.
-	idle atomic.Int64
+	// working are the clients that have not left.
+	working sync.WaitGroup
 	// requests is the parent of every request's context; cancel ends what the
 	// drain could not wait for.
 	requests context.Context
@@ -264,7 +263,14 @@ func (e *engine) newClients(ctx context.Context) ([]*client, error) {
 			if err != nil {
 				return fmt.Errorf("client %d of %s: %w", i, e.workload.Name(), err)
 			}
-			clients[i] = &client{number: i, engine: e, worker: worker}
+			c := &client{number: i, engine: e, worker: worker}
+			if w, ok := worker.(StarterWorker); ok {
+				c.starter = w.AsStarter()
+			}
+			if c.starter == nil {
+				c.wake = make(chan arrival, 1)
+			}
+			clients[i] = c
 			return nil
 		})
 	}
@@ -292,17 +298,22 @@ func (e *engine) background() (stop func()) {
 // load runs the plan's phases and then drains. It returns when every client has.
 func (e *engine) load(ctx context.Context, clients []*client, cancelRequests func()) {
 	var (
-		wg   sync.WaitGroup
 		last *phase
 		calm func()
 	)
+	cancelStarted := context.AfterFunc(e.requests, func() {
+		for _, c := range clients {
+			if c.starter != nil {
+				c.starter.Cancel()
+			}
+		}
+	})
+	defer cancelStarted()
 	for i, pp := range e.plan.Phases {
 		ph := e.newPhase(i, pp, last)
 		e.enter(ph, last)
 		if i == 0 {
-			for _, c := range clients {
-				wg.Go(c.work)
-			}
+			e.begin(clients)
 		}
 		if calm == nil && !pp.Warmup {
 			calm = e.disturb()
@@ -320,7 +331,7 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 	}
 
 	drained := time.AfterFunc(e.plan.Drain, cancelRequests)
-	wg.Wait()
+	e.working.Wait()
 	drained.Stop()
 }
 
@@ -334,8 +345,5 @@ func (e *engine) enter(ph, last *phase) {
 	if last == nil {
 		return
 	}
-	close(last.over)
-	if last.queue != nil && (ph == nil || ph.queue != last.queue) {
-		last.closeQueue()
-	}
+	last.release(ph)
 }

@@ -113,12 +113,11 @@ type Op struct {
 	// Open says that it arrived on a schedule.
 	Open bool
 
-	sent, done time.Duration
-	clock      clock
-	// requests is the client's context, which ends when the run gives up what is in
-	// flight; nil never ends.
-	requests context.Context
-	counts   []atomic.Uint64
+	began, sent, done time.Duration
+	timed             bool // by SetTimes
+	clock             clock
+	client            *client
+	counts            []atomic.Uint64
 }
 
 // Send marks the moment at which the request, built by now, is handed to the
@@ -136,7 +135,9 @@ func (o *Op) Send() time.Duration {
 // Done marks the moment at which the operation was completed and returns it.
 // Without it, that is when Do returns; with it, Do must return nil.
 func (o *Op) Done() time.Duration {
-	o.done = o.clock.now()
+	if o.done == 0 {
+		o.done = o.clock.now()
+	}
 	return o.done
 }
 
@@ -148,8 +149,8 @@ func (o *Op) Hold(d time.Duration) {
 		return
 	}
 	var stopped <-chan struct{}
-	if o.requests != nil {
-		stopped = o.requests.Done()
+	if o.client != nil {
+		stopped = o.client.engine.requests.Done()
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -77,64 +77,82 @@ func (w *deleteWorkload) Setup(ctx context.Context, progress func(done, total in
 }
 
 func (w *deleteWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	return &deleteWorker{
-		kv: pb.NewKVClient(w.target.conn(client)), stock: w.stock,
-		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Deletion: true}),
-	}, nil
+	d := &deleteScript{stock: w.stock, writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Deletion: true})}
+	d.put.init()
+	d.request = request{pb.KV_DeleteRange_FullMethodName, &d.message, &d.reply}
+	return newScripted(w.target.conn(client), d), nil
 }
 
-type deleteWorker struct {
+// deleteScript is an operation of one DeleteRange, or of the Put of a key that is gone.
+type deleteScript struct {
 	*writer
-	kv     pb.KVClient
-	stock  *stock
-	again  pb.PutRequest
-	delete pb.DeleteRangeRequest
+	stock *stock
+	put   putRequest
+
+	request
+	message pb.DeleteRangeRequest
+	reply   pb.DeleteRangeResponse
+	number  int64
 }
 
-// Do implements [bench.Worker].
-func (w *deleteWorker) Do(ctx context.Context, op *bench.Op) error {
+func (d *deleteScript) first(op *bench.Op) (*request, error) {
 	if op.N%2 == deletePut {
-		return w.putBack(ctx, op)
+		return d.putBack(op)
 	}
-	number, err := take(w.stock.there)
+	number, err := take(d.stock.there)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w.delete.Key = w.keys.appendKey(w.delete.Key, number)
-	w.send(op)
-	r, err := w.kv.DeleteRange(ctx, &w.delete)
+	d.number, d.message.Key = number, d.keys.appendKey(d.message.Key, number)
+	d.send(op)
+	return &d.request, nil
+}
+
+func (d *deleteScript) next(op *bench.Op, err error) (*request, error) {
+	if op.N%2 == deletePut {
+		return nil, d.broughtBack(op, err)
+	}
+	return nil, d.deleted(op, err)
+}
+
+func (d *deleteScript) deleted(op *bench.Op, err error) error {
 	switch {
 	case err != nil && ledger.Refused(err):
-		w.stock.there <- number
+		d.stock.there <- d.number
 		return err
 	case err != nil:
-		w.failed(err, number)
-		w.stock.gone <- number
+		d.failed(err, d.number)
+		d.stock.gone <- d.number
 		return err
 	}
-	w.stock.gone <- number
-	if r.Deleted != 1 {
+	d.stock.gone <- d.number
+	if d.reply.Deleted != 1 {
 		return errMissing
 	}
-	w.acked(op, r.GetHeader().GetRevision(), number)
-	w.space.Deleted(number, r.GetHeader().GetRevision())
+	revision := d.reply.GetHeader().GetRevision()
+	d.acked(op, revision, d.number)
+	d.space.Deleted(d.number, revision)
 	return nil
 }
 
-func (w *deleteWorker) putBack(ctx context.Context, op *bench.Op) error {
-	number, err := take(w.stock.gone)
+func (d *deleteScript) putBack(op *bench.Op) (*request, error) {
+	number, err := take(d.stock.gone)
 	if err != nil {
 		// The deletes before this one have not been answered yet: a key that exists
 		// is as good.
-		if number, err = take(w.stock.there); err != nil {
-			return err
+		if number, err = take(d.stock.there); err != nil {
+			return nil, err
 		}
 	}
-	w.keys.rng.reset(op.Phase, op.N)
-	if err := w.put(ctx, op, w.kv, &w.again, number); err != nil {
-		w.stock.gone <- number
+	d.keys.rng.reset(op.Phase, op.N)
+	return d.put.send(op, d.writer, number), nil
+}
+
+func (d *deleteScript) broughtBack(op *bench.Op, err error) error {
+	if err = d.put.answered(op, d.writer, err); err != nil {
+		d.stock.gone <- d.put.number
 		return err
 	}
-	w.stock.there <- number
+	d.stock.there <- d.put.number
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/machine"
@@ -136,64 +137,121 @@ func residentBytes() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// BenchmarkCPUPerPut makes b.N puts with 128 clients on 8 connections, once with
-// nothing but clientv3, with the engine, and with the engine and a ledger for
-// the proof, in turns, and prints the CPU
-// time that the process spent on each put.
+// BenchmarkCPUPerPut prints the CPU time that the process spends on a put, with nothing
+// but clientv3, with the engine over each transport, and with lean and a ledger for the
+// proof, in turns: b.N puts in closed loops, and 3 s (0.3 s with -short) in open ones.
 func BenchmarkCPUPerPut(b *testing.B) {
-	const clients, conns, turns = 128, 8, 5
-	likeMain(b, clients)
 	address := startNoop(b)
-	var bare []*clientv3.Client
+	for _, load := range []struct{ clients, conns, rate int }{
+		{1, 1, 0}, {16, 8, 0}, {256, 8, 0}, {1000, 16, 0}, {256, 8, 1000}, {256, 8, 5000}, {256, 8, 10_000},
+	} {
+		b.Run(fmt.Sprintf("clients=%d/conns=%d/rate=%d", load.clients, load.conns, load.rate), func(b *testing.B) {
+			likeMain(b, load.clients)
+			const turns = 5
+			n, length := max(1, b.N/turns), 3*time.Second/turns
+			if testing.Short() {
+				length /= 10
+			}
+			phase := bench.PlanPhase{Total: uint64(n)}
+			if load.rate > 0 {
+				n = int(length.Seconds() * float64(load.rate))
+				phase = bench.PlanPhase{Duration: length, Load: bench.Load{Rate: float64(load.rate)}}
+			}
+			bare := dialBare(b, address, load.conns)
+			grpc, lean := dial(b, address, load.conns, transport.GRPC), dial(b, address, load.conns, transport.Lean)
+			ways := []struct {
+				name string
+				run  func()
+			}{
+				{"bare", func() { bareLoop(b, bare, load.clients, n, load.rate) }},
+				{"grpc", func() { engineLoop(b, grpc, load.clients, phase, false) }},
+				{"lean-goroutines", func() { engineLoop(b, blocking(lean), load.clients, phase, false) }},
+				{"lean", func() { engineLoop(b, lean, load.clients, phase, false) }},
+				{"lean-ledger", func() { engineLoop(b, lean, load.clients, phase, true) }},
+			}
+			spent := make([][]time.Duration, len(ways))
+			for range turns {
+				for i, way := range ways {
+					before := cpuTime()
+					way.run()
+					spent[i] = append(spent[i], (cpuTime()-before)/time.Duration(n))
+				}
+			}
+			for i, way := range ways {
+				b.ReportMetric(float64(median(spent[i]))/1e3, way.name+"-µs/put")
+				if i > 0 {
+					b.ReportMetric(float64(median(spent[i]))/float64(median(spent[0])), way.name+"-ratio")
+				}
+			}
+		})
+	}
+}
+
+func dial(b *testing.B, address string, conns int, kind string) []grpc.ClientConnInterface {
+	b.Helper()
+	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: []string{address}, Conns: conns, Timeout: 5 * time.Second, Kind: kind})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(pool.Close)
+	return pool.Conns()
+}
+
+func dialBare(b *testing.B, address string, conns int) (clients []*clientv3.Client) {
+	b.Helper()
 	for range conns {
 		c, err := clientv3.New(clientv3.Config{Endpoints: []string{address}, Logger: zap.NewNop()})
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer c.Close()
-		bare = append(bare, c)
+		b.Cleanup(func() { _ = c.Close() })
+		clients = append(clients, c)
 	}
-	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: []string{address}, Conns: conns, Timeout: 5 * time.Second})
+	return clients
+}
+
+// blocking hides that connections can start calls.
+func blocking(conns []grpc.ClientConnInterface) (hidden []grpc.ClientConnInterface) {
+	for _, c := range conns {
+		hidden = append(hidden, struct{ grpc.ClientConnInterface }{c})
+	}
+	return hidden
+}
+
+// engineLoop runs one phase of puts.
+func engineLoop(b *testing.B, conns []grpc.ClientConnInterface, clients int, phase bench.PlanPhase, verify bool) {
+	b.Helper()
+	w, err := workloads.New("put", workloads.Target{Conns: conns, Prefix: "/etcdbench/bench/", Seed: 1, Verify: verify}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer pool.Close()
-	n := max(1, b.N/turns)
-	engine := func(verify bool) {
-		w, err := workloads.New("put", workloads.Target{Conns: pool.Conns(), Prefix: "/etcdbench/bench/", Seed: 1, Verify: verify}, nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := bench.Run(context.Background(), workloadstest.Plan(clients, bench.PlanPhase{Total: uint64(n)}), w, bench.Options{}); err != nil {
-			b.Fatal(err)
-		}
+	run, err := bench.Run(context.Background(), workloadstest.Plan(clients, phase), w, bench.Options{})
+	if err != nil {
+		b.Fatal(err)
 	}
-	cpuOf := func(f func()) time.Duration {
-		before := cpuTime()
-		f()
-		return (cpuTime() - before) / time.Duration(n)
+	if op := run.Operations[0]; op.Failed+op.TimedOut+op.Dropped > 0 {
+		b.Fatalf("%d puts failed, %d timed out, %d were dropped", op.Failed, op.TimedOut, op.Dropped)
 	}
-	var bareCPU, ourCPU, ledgerCPU []time.Duration
-	for range turns {
-		bareCPU = append(bareCPU, cpuOf(func() { bareLoop(b, bare, clients, n) }))
-		ourCPU = append(ourCPU, cpuOf(func() { engine(false) }))
-		ledgerCPU = append(ledgerCPU, cpuOf(func() { engine(true) }))
-	}
-	b.ReportMetric(float64(median(bareCPU)), "bare-cpu-ns/put")
-	b.ReportMetric(float64(median(ourCPU)), "our-cpu-ns/put")
-	b.ReportMetric(float64(median(ourCPU))/float64(median(bareCPU)), "ratio")
-	b.ReportMetric(float64(median(ledgerCPU))/float64(median(bareCPU)), "ratio-with-ledger")
 }
 
-// bareLoop is the least that a Go program can do to put n keys.
-func bareLoop(b *testing.B, conns []*clientv3.Client, clients, n int) {
+// bareLoop is the least that a Go program can do to put n keys, at a rate where it is
+// not 0.
+func bareLoop(b *testing.B, conns []*clientv3.Client, clients, n, rate int) {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	value := strings.Repeat("v", 256)
+	begin := time.Now()
 	for i := range clients {
 		wg.Go(func() {
-			for next.Add(1) <= int64(n) {
-				key := fmt.Sprintf("/etcdbench/bench/%031d", next.Load()%100_000)
+			for {
+				at := next.Add(1)
+				if at > int64(n) {
+					return
+				}
+				if rate > 0 {
+					time.Sleep(time.Until(begin.Add(time.Duration(at) * time.Second / time.Duration(rate))))
+				}
+				key := fmt.Sprintf("/etcdbench/bench/%031d", at%100_000)
 				if _, err := conns[i%len(conns)].Put(context.Background(), key, value); err != nil {
 					b.Error(err)
 					return

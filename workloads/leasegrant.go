@@ -47,24 +47,29 @@ func (w *leaseGrantWorkload) Teardown(ctx context.Context) error {
 }
 
 func (w *leaseGrantWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	c := &leaseGrantWorker{book: w.book, lease: pb.NewLeaseClient(w.target.conn(client))}
-	c.req.TTL = int64(w.definition.ttl / time.Second)
-	return c, nil
+	g := &leaseGrantScript{book: w.book}
+	g.request = request{pb.Lease_LeaseGrant_FullMethodName, &g.message, &g.reply}
+	g.message.TTL = int64(w.definition.ttl / time.Second)
+	return newScripted(w.target.conn(client), g), nil
 }
 
-type leaseGrantWorker struct {
-	book  *leaseBook
-	lease pb.LeaseClient
-	req   pb.LeaseGrantRequest
+// leaseGrantScript is an operation of one LeaseGrant.
+type leaseGrantScript struct {
+	request
+	message pb.LeaseGrantRequest
+	reply   pb.LeaseGrantResponse
+	book    *leaseBook
 }
 
-// Do implements [bench.Worker].
-func (w *leaseGrantWorker) Do(ctx context.Context, op *bench.Op) error {
-	w.req.ID = w.book.id()
+func (g *leaseGrantScript) first(op *bench.Op) (*request, error) {
+	g.message.ID = g.book.id()
 	op.Send()
-	_, err := w.lease.LeaseGrant(ctx, &w.req)
+	return &g.request, nil
+}
+
+func (g *leaseGrantScript) next(_ *bench.Op, err error) (*request, error) {
 	if err != nil {
-		w.book.failed(w.req.ID, err)
+		g.book.failed(g.message.ID, err)
 	}
-	return err
+	return nil, err
 }

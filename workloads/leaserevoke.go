@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
-	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -117,9 +116,11 @@ func (w *leaseRevokeWorkload) Setup(ctx context.Context, progress func(done, tot
 	for i := range leaseWorkers {
 		g.Go(func() error {
 			worker := w.newWorker(i)
+			script := worker.script.(*leaseRevokeScript)
 			for n := next.Add(1) - 1; n < leases; n = next.Add(1) - 1 {
-				worker.keys.rng.reset(-1, uint64(n))
-				if err := worker.attach(gctx, &bench.Op{}, n); err != nil {
+				script.keys.rng.reset(-1, uint64(n))
+				worker.script = initial{script, n}
+				if err := worker.Do(gctx, &bench.Op{}); err != nil {
 					return err
 				}
 				st.progress()
@@ -145,74 +146,121 @@ func (w *leaseRevokeWorkload) NewWorker(_ context.Context, client int) (bench.Wo
 	return w.newWorker(client), nil
 }
 
-func (w *leaseRevokeWorkload) newWorker(client int) *leaseRevokeWorker {
-	conn := w.target.conn(client)
-	return &leaseRevokeWorker{
+func (w *leaseRevokeWorkload) newWorker(client int) *scripted {
+	s := &leaseRevokeScript{
 		writer:              newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Expiry: true, Deletion: true}),
-		leaseRevokeWorkload: w, conn: conn, txn: newPutTxn(w.definition.each),
+		leaseRevokeWorkload: w, txn: newPutTxn(w.definition.each),
 	}
+	s.revoke = request{pb.Lease_LeaseRevoke_FullMethodName, &s.revokeMessage, &s.revokeReply}
+	s.grant = request{pb.Lease_LeaseGrant_FullMethodName, &s.grantMessage, &s.grantReply}
+	s.grantMessage.TTL = int64(w.definition.ttl / time.Second)
+	return newScripted(w.target.conn(client), s)
 }
 
-type leaseRevokeWorker struct {
+// leaseRevokeScript is an operation that revokes a lease, or that grants one and writes
+// its keys.
+type leaseRevokeScript struct {
 	*writer
 	*leaseRevokeWorkload
-	conn grpc.ClientConnInterface
-	txn  *putTxn
+	txn           *putTxn
+	revoke, grant request
+	revokeMessage pb.LeaseRevokeRequest
+	revokeReply   pb.LeaseRevokeResponse
+	grantMessage  pb.LeaseGrantRequest
+	grantReply    pb.LeaseGrantResponse
+	number        int64 // of the lease
+	granted       bool
 }
 
-// Do implements [bench.Worker].
-func (w *leaseRevokeWorker) Do(ctx context.Context, op *bench.Op) error {
+func (s *leaseRevokeScript) first(op *bench.Op) (*request, error) {
 	if op.N%2 == revokeAttach {
-		number, err := take(w.stock.gone)
-		if err != nil {
-			return err
-		}
-		w.keys.rng.reset(op.Phase, op.N)
-		if err := w.attach(ctx, op, number); err != nil {
-			w.stock.gone <- number
-			return err
-		}
-		w.stock.there <- number
-		return nil
+		return s.attach(op)
 	}
-	number, err := take(w.stock.there)
+	number, err := take(s.stock.there)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	id := w.ids[number].Load()
-	w.send(op)
-	r, err := pb.NewLeaseClient(w.conn).LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: id})
-	if err == nil {
-		w.book.ended(id)
-	}
-	w.stock.gone <- number
-	for i := range int64(w.definition.each) {
-		if key := number*int64(w.definition.each) + i; err != nil {
-			w.space.Failed(key, err)
-		} else {
-			w.space.Deleted(key, r.GetHeader().GetRevision())
-		}
-	}
-	return err
+	s.number, s.revokeMessage.ID = number, s.ids[number].Load()
+	s.send(op)
+	return &s.revoke, nil
 }
 
-// attach grants a lease and writes its keys.
-func (w *leaseRevokeWorker) attach(ctx context.Context, op *bench.Op, number int64) error {
-	w.txn.numbers = w.txn.numbers[:0]
-	for i, put := range w.txn.puts {
-		key := number*int64(len(w.txn.puts)) + int64(i)
-		w.txn.numbers = append(w.txn.numbers, key)
-		put.Key, put.Value = w.keys.appendKey(put.Key, key), w.value(i)
-		w.txn.values[i] = put.Value
+func (s *leaseRevokeScript) next(op *bench.Op, err error) (*request, error) {
+	if op.N%2 == revokeAttach {
+		return s.attached(op, err)
 	}
-	w.send(op, w.txn.values...)
-	lease, err := w.book.grant(ctx, w.conn, w.definition.ttl)
+	if err == nil {
+		s.book.ended(s.revokeMessage.ID)
+	}
+	s.stock.gone <- s.number
+	for i := range int64(s.definition.each) {
+		if key := s.number*int64(s.definition.each) + i; err != nil {
+			s.space.Failed(key, err)
+		} else {
+			s.space.Deleted(key, s.revokeReply.GetHeader().GetRevision())
+		}
+	}
+	return nil, err
+}
+
+// attach grants a lease, whose keys follow.
+func (s *leaseRevokeScript) attach(op *bench.Op) (*request, error) {
+	number, err := take(s.stock.gone)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	w.ids[number].Store(lease.ID)
-	for _, put := range w.txn.puts {
-		put.Lease = lease.ID
+	s.keys.rng.reset(op.Phase, op.N)
+	return s.grantTo(op, number), nil
+}
+
+func (s *leaseRevokeScript) grantTo(op *bench.Op, number int64) *request {
+	s.number, s.granted, s.txn.numbers = number, false, s.txn.numbers[:0]
+	for i, put := range s.txn.puts {
+		key := number*int64(len(s.txn.puts)) + int64(i)
+		s.txn.numbers = append(s.txn.numbers, key)
+		put.Key, put.Value = s.keys.appendKey(put.Key, key), s.value(i)
+		s.txn.values[i] = put.Value
 	}
-	return w.txn.commit(ctx, op, w.writer, pb.NewKVClient(w.conn))
+	s.send(op, s.txn.values...)
+	s.grantMessage.ID = s.book.id()
+	return &s.grant
+}
+
+// attached takes the outcome of the grant, and then of the writes.
+func (s *leaseRevokeScript) attached(op *bench.Op, err error) (*request, error) {
+	if !s.granted {
+		if err != nil {
+			s.book.failed(s.grantMessage.ID, err)
+			s.stock.gone <- s.number
+			return nil, err
+		}
+		s.granted = true
+		s.ids[s.number].Store(s.grantReply.ID)
+		for _, put := range s.txn.puts {
+			put.Lease = s.grantReply.ID
+		}
+		return &s.txn.request, nil
+	}
+	if err = s.txn.answered(op, s.writer, err); err != nil {
+		s.stock.gone <- s.number
+		return nil, err
+	}
+	s.stock.there <- s.number
+	return nil, nil
+}
+
+// initial is the script of the leases that exist at first, whose numbers are not taken
+// from the stock.
+type initial struct {
+	*leaseRevokeScript
+	number int64
+}
+
+func (i initial) first(op *bench.Op) (*request, error) { return i.grantTo(op, i.number), nil }
+
+func (i initial) next(op *bench.Op, err error) (*request, error) {
+	if i.granted {
+		return nil, i.txn.answered(op, i.writer, err)
+	}
+	return i.attached(op, err)
 }

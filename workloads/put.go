@@ -70,10 +70,7 @@ func (*putWorkload) Name() string        { return "put" }
 func (*putWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "put", Write: true}} }
 
 func (w *putWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	return &putWorker{
-		kv:     pb.NewKVClient(w.target.conn(client)),
-		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
-	}, nil
+	return newPutWorker(w.target, client, w.definition.keys, w.pool), nil
 }
 
 // Background implements [bench.Backgrounder].
@@ -137,27 +134,52 @@ func compactNow(ctx context.Context, t Target, conn grpc.ClientConnInterface) er
 	return err
 }
 
-type putWorker struct {
+// putScript is an operation of one Put.
+type putScript struct {
 	*writer
-	kv  pb.KVClient
-	req pb.PutRequest
+	put putRequest
 }
 
-// Do implements [bench.Worker].
-func (w *putWorker) Do(ctx context.Context, op *bench.Op) error {
-	return w.put(ctx, op, w.kv, &w.req, w.keys.pick(op))
+func newPutWorker(t Target, client int, k Keys, pool *valuePool) *scripted {
+	p := &putScript{writer: newWriter(t, k, pool, ledger.Removal{})}
+	p.put.init()
+	return newScripted(t.conn(client), p)
 }
 
-// put writes one key. Whatever else the request needs is in req.
-func (w *writer) put(ctx context.Context, op *bench.Op, kv pb.KVClient, req *pb.PutRequest, number int64) error {
-	req.Key, req.Value = w.keys.appendKey(req.Key, number), w.value(0)
-	w.send(op, req.Value)
-	r, err := kv.Put(ctx, req)
+func (p *putScript) first(op *bench.Op) (*request, error) {
+	return p.put.send(op, p.writer, p.keys.pick(op)), nil
+}
+
+func (p *putScript) next(op *bench.Op, err error) (*request, error) {
+	return nil, p.put.answered(op, p.writer, err)
+}
+
+// putRequest writes one key. It is used again and again.
+type putRequest struct {
+	request
+	message pb.PutRequest
+	reply   pb.PutResponse
+	number  int64
+}
+
+func (p *putRequest) init() { p.request = request{pb.KV_Put_FullMethodName, &p.message, &p.reply} }
+
+// send fills in the request for a key and marks it as sent.
+func (p *putRequest) send(op *bench.Op, w *writer, number int64) *request {
+	p.number = number
+	p.message.Key, p.message.Value = w.keys.appendKey(p.message.Key, number), w.value(0)
+	w.send(op, p.message.Value)
+	return &p.request
+}
+
+// answered notes the outcome, and returns err.
+func (p *putRequest) answered(op *bench.Op, w *writer, err error) error {
 	if err != nil {
-		w.failed(err, number)
+		w.failed(err, p.number)
 		return err
 	}
-	w.acked(op, r.GetHeader().GetRevision(), number)
-	w.space.Wrote(number, r.GetHeader().GetRevision(), req.Value)
+	revision := p.reply.GetHeader().GetRevision()
+	w.acked(op, revision, p.number)
+	w.space.Wrote(p.number, revision, p.message.Value)
 	return nil
 }

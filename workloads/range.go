@@ -110,11 +110,9 @@ func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int
 	if err := populate(ctx, w.target, d.keys, newValuePool(d.values, w.target.Seed), progress); err != nil {
 		return err
 	}
-	worker, err := w.NewWorker(ctx, 0)
-	if err != nil {
-		return err
-	}
-	worker.(*rangeWorker).req.Serializable = false // the member may lag
+	script := w.newScript()
+	script.message.Serializable = false // the member may lag
+	worker := w.newWorker(script, 0)
 	const proofs = 100
 	for n := range uint64(proofs) {
 		proof, cancel := w.target.patient(ctx)
@@ -149,93 +147,118 @@ func (w *rangeWorkload) chooseStream(ctx context.Context) error {
 }
 
 func (w *rangeWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	d := w.definition
-	worker := &rangeWorker{
-		definition: d, streams: w.streams, kv: pb.NewKVClient(w.target.conn(client)), keys: newKeyMaker(d.keys, w.target),
-	}
-	worker.req.KeysOnly, worker.req.CountOnly = d.keysOnly, d.countOnly
-	worker.req.Serializable = d.consistency == "s"
-	worker.req.Limit = d.limit
-	if d.pageSize > 0 {
-		worker.req.Limit = d.pageSize
-	}
-	return worker, nil
+	return w.newWorker(w.newScript(), client), nil
 }
 
-type rangeWorker struct {
+func (w *rangeWorkload) newWorker(r *rangeScript, client int) bench.Worker {
+	conn := w.target.conn(client)
+	if w.streams {
+		return &rangeStreamWorker{r, pb.NewKVClient(conn)}
+	}
+	return newScripted(conn, r)
+}
+
+func (w *rangeWorkload) newScript() *rangeScript {
+	d := w.definition
+	r := &rangeScript{definition: d, keys: newKeyMaker(d.keys, w.target)}
+	r.request = request{pb.KV_Range_FullMethodName, &r.message, &r.reply}
+	r.message.KeysOnly, r.message.CountOnly = d.keysOnly, d.countOnly
+	r.message.Serializable = d.consistency == "s"
+	r.message.Limit = d.limit
+	if d.pageSize > 0 {
+		r.message.Limit = d.pageSize
+	}
+	return r
+}
+
+// rangeScript is an operation that reads by one Range, or page by page.
+type rangeScript struct {
+	request
+	message    pb.RangeRequest
+	reply      pb.RangeResponse
 	definition rangeDefinition
-	streams    bool
-	kv         pb.KVClient
 	keys       *keyMaker
-	req        pb.RangeRequest
+	want       int64 // keys
+	found      int64
 }
 
 // errMissing makes a read that found less than was written a failure: a
 // benchmark of misses would look splendid.
 var errMissing = errors.New("the read found fewer keys than were written")
 
-// Do implements [bench.Worker].
-func (w *rangeWorker) Do(ctx context.Context, op *bench.Op) error {
-	number := w.keys.pick(op)
-	want := w.definition.width
-	switch want {
+func (r *rangeScript) first(op *bench.Op) (*request, error) {
+	number := r.keys.pick(op)
+	r.want, r.found = r.definition.width, 0
+	req := &r.message
+	switch r.want {
 	case 0:
-		w.req.Key = append(w.req.Key[:0], w.keys.names.Prefix...)
-		w.req.RangeEnd = append(w.req.RangeEnd[:0], prefixEnd(w.keys.names.Prefix)...)
-		want = w.keys.Space
+		req.Key = append(req.Key[:0], r.keys.names.Prefix...)
+		req.RangeEnd = append(req.RangeEnd[:0], prefixEnd(r.keys.names.Prefix)...)
+		r.want = r.keys.Space
 	case 1:
-		w.req.Key = w.keys.appendKey(w.req.Key, number)
+		req.Key = r.keys.appendKey(req.Key, number)
 	default:
-		number = min(number, w.keys.Space-want)
-		w.req.Key = w.keys.appendKey(w.req.Key, number)
-		w.req.RangeEnd = w.keys.appendKey(w.req.RangeEnd, number+want)
-		if number+want == w.keys.Space {
-			w.req.RangeEnd = append(w.req.RangeEnd[:0], prefixEnd(w.keys.names.Prefix)...)
+		number = min(number, r.keys.Space-r.want)
+		req.Key = r.keys.appendKey(req.Key, number)
+		req.RangeEnd = r.keys.appendKey(req.RangeEnd, number+r.want)
+		if number+r.want == r.keys.Space {
+			req.RangeEnd = append(req.RangeEnd[:0], prefixEnd(r.keys.names.Prefix)...)
 		}
 	}
-	w.req.Revision = 0
+	if r.definition.existing {
+		r.want = 1
+	}
+	req.Revision = 0
 	op.Send()
-	var found int64
-	var err error
-	switch {
-	case w.streams:
-		found, err = w.readStream(ctx)
-	case w.definition.pageSize > 0:
-		found, err = w.readPages(ctx)
-	default:
-		var r *pb.RangeResponse
-		if r, err = w.kv.Range(ctx, &w.req); err == nil {
-			found = r.Count
-		}
-	}
-	if w.definition.existing {
-		want = 1
-	}
-	if err == nil && found < want {
-		err = errMissing
-	}
-	return err
+	return &r.request, nil
 }
 
-func (w *rangeWorker) readPages(ctx context.Context) (found int64, err error) {
-	for {
-		r, err := w.kv.Range(ctx, &w.req)
-		if err != nil {
-			return found, err
-		}
-		found += int64(len(r.Kvs))
-		if !r.More || len(r.Kvs) == 0 {
-			return found, nil
-		}
-		if w.req.Revision == 0 {
-			w.req.Revision = r.GetHeader().GetRevision()
-		}
-		w.req.Key = append(append(w.req.Key[:0], r.Kvs[len(r.Kvs)-1].Key...), 0)
+func (r *rangeScript) next(_ *bench.Op, err error) (*request, error) {
+	if err != nil {
+		return nil, err
 	}
+	if r.definition.pageSize == 0 {
+		return nil, r.check(r.reply.Count)
+	}
+	r.found += int64(len(r.reply.Kvs))
+	if !r.reply.More || len(r.reply.Kvs) == 0 {
+		return nil, r.check(r.found)
+	}
+	if r.message.Revision == 0 {
+		r.message.Revision = r.reply.GetHeader().GetRevision()
+	}
+	r.message.Key = append(append(r.message.Key[:0], r.reply.Kvs[len(r.reply.Kvs)-1].Key...), 0)
+	return &r.request, nil
 }
 
-func (w *rangeWorker) readStream(ctx context.Context) (found int64, err error) {
-	s, err := w.kv.RangeStream(ctx, &w.req)
+// check returns an error where the operation found less than was written.
+func (r *rangeScript) check(found int64) error {
+	if found < r.want {
+		return errMissing
+	}
+	return nil
+}
+
+// rangeStreamWorker reads by RangeStream.
+type rangeStreamWorker struct {
+	*rangeScript
+	kv pb.KVClient
+}
+
+// Do implements [bench.Worker].
+func (w *rangeStreamWorker) Do(ctx context.Context, op *bench.Op) error {
+	if _, err := w.first(op); err != nil {
+		return err
+	}
+	found, err := w.readStream(ctx)
+	if err != nil {
+		return err
+	}
+	return w.check(found)
+}
+
+func (w *rangeStreamWorker) readStream(ctx context.Context) (found int64, err error) {
+	s, err := w.kv.RangeStream(ctx, &w.message)
 	if err != nil {
 		return 0, err
 	}

@@ -185,27 +185,30 @@ func (w *txnCASWorkload) Teardown(ctx context.Context) error {
 }
 
 func (w *txnCASWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	conn := w.target.conn(client)
 	r := ledger.Removal{Deletion: w.definition.churns(), Expiry: w.shared != nil}
-	c := &txnCASWorker{
-		writer: newWriter(w.target, w.definition.keys, w.pool, r), txnCASWorkload: w, conn: conn, kv: pb.NewKVClient(conn),
+	s := &txnCASScript{writer: newWriter(w.target, w.definition.keys, w.pool, r), txnCASWorkload: w}
+	s.request = request{pb.KV_Txn_FullMethodName, &s.message, &s.reply}
+	s.compare = pb.Compare{Result: pb.Compare_EQUAL, Target: pb.Compare_MOD, TargetUnion: &s.revision}
+	s.message.Compare = []*pb.Compare{&s.compare}
+	s.putOp.Request = &pb.RequestOp_RequestPut{RequestPut: &s.putReq}
+	s.deleteOp.Request = &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &s.deleteReq}
+	s.getOp.Request = &pb.RequestOp_RequestRange{RequestRange: &s.getReq}
+	s.message.Success, s.message.Failure = []*pb.RequestOp{nil}, []*pb.RequestOp{&s.getOp}
+	conn := w.target.conn(client)
+	if w.shared != nil {
+		return &leasedCASWorker{s, conn}, nil
 	}
-	c.compare = pb.Compare{Result: pb.Compare_EQUAL, Target: pb.Compare_MOD, TargetUnion: &c.revision}
-	c.req.Compare = []*pb.Compare{&c.compare}
-	c.putOp.Request = &pb.RequestOp_RequestPut{RequestPut: &c.putReq}
-	c.deleteOp.Request = &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &c.deleteReq}
-	c.getOp.Request = &pb.RequestOp_RequestRange{RequestRange: &c.getReq}
-	c.req.Success, c.req.Failure = []*pb.RequestOp{nil}, []*pb.RequestOp{&c.getOp}
-	return c, nil
+	return newScripted(conn, s), nil
 }
 
-type txnCASWorker struct {
+// txnCASScript is an operation that attempts a Txn until it succeeds.
+type txnCASScript struct {
 	*writer
 	*txnCASWorkload
-	conn grpc.ClientConnInterface
-	kv   pb.KVClient
 
-	req       pb.TxnRequest
+	request
+	message   pb.TxnRequest
+	reply     pb.TxnResponse
 	compare   pb.Compare
 	revision  pb.Compare_ModRevision
 	putOp     pb.RequestOp
@@ -214,6 +217,10 @@ type txnCASWorker struct {
 	deleteReq pb.DeleteRangeRequest
 	getOp     pb.RequestOp
 	getReq    pb.RangeRequest
+
+	verb     string
+	number   int64 // of the object
+	attempts int
 }
 
 var (
@@ -222,103 +229,116 @@ var (
 	errGone      = errors.New("the object to change does not exist")
 )
 
-// Do implements [bench.Worker].
-func (w *txnCASWorker) Do(ctx context.Context, op *bench.Op) error {
-	verb := w.definition.verbs[op.N%uint64(len(w.definition.verbs))]
-	number := w.keys.pick(op)
-	if !w.definition.churns() {
-		return w.change(ctx, op, verb, number)
+func (s *txnCASScript) first(op *bench.Op) (*request, error) {
+	if err := s.choose(op); err != nil {
+		return nil, err
 	}
-	from := w.stock.there
-	if verb == verbCreate {
-		from = w.stock.gone
+	return s.attempt(op), nil
+}
+
+// choose chooses an object, and fills in the request to change it.
+func (s *txnCASScript) choose(op *bench.Op) (err error) {
+	s.verb, s.attempts = s.definition.verbs[op.N%uint64(len(s.definition.verbs))], 0
+	if s.number = s.keys.pick(op); s.definition.churns() {
+		if s.number, err = s.takeObject(); err != nil {
+			return err
+		}
 	}
-	number, err := take(from)
-	if err != nil && verb == verbCreate && w.shared != nil {
+	s.putReq.Value = nil
+	if s.verb != verbDelete {
+		s.putReq.Value = s.value(0)
+	}
+	key := s.keys.appendKey(s.putReq.Key, s.number)
+	s.putReq.Key, s.deleteReq.Key, s.getReq.Key, s.compare.Key = key, key, key, key
+	s.message.Success[0] = &s.putOp
+	if s.verb == verbDelete {
+		s.message.Success[0] = &s.deleteOp
+	}
+	s.send(op, s.putReq.Value)
+	return nil
+}
+
+// takeObject takes an object that no other client changes.
+func (s *txnCASScript) takeObject() (int64, error) {
+	if s.verb != verbCreate {
+		return take(s.stock.there)
+	}
+	number, err := take(s.stock.gone)
+	if err != nil && s.shared != nil {
 		// Every name has been used: the oldest object should have gone with its lease.
-		if number, err = take(w.stock.there); err == nil {
-			w.revisions[number].Store(0)
+		if number, err = take(s.stock.there); err == nil {
+			s.revisions[number].Store(0)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	err = w.change(ctx, op, verb, number)
-	// Of an object whose change was not answered, the next taker finds out.
-	if w.revisions[number].Load() > 0 {
-		w.stock.there <- number
-	} else {
-		w.stock.gone <- number
-	}
-	return err
+	return number, err
 }
 
-// change attempts to create, update or delete one object.
-func (w *txnCASWorker) change(ctx context.Context, op *bench.Op, verb string, number int64) error {
-	var value []byte
-	if verb != verbDelete {
-		value = w.value(0)
+// putBack returns the object. Of one whose change was not answered, the next taker finds
+// out.
+func (s *txnCASScript) putBack() {
+	switch {
+	case !s.definition.churns():
+	case s.revisions[s.number].Load() > 0:
+		s.stock.there <- s.number
+	default:
+		s.stock.gone <- s.number
 	}
-	key := w.keys.appendKey(w.putReq.Key, number)
-	w.putReq.Key, w.putReq.Value = key, value
-	w.deleteReq.Key, w.getReq.Key, w.compare.Key = key, key, key
-	w.req.Success[0] = &w.putOp
-	if verb == verbDelete {
-		w.req.Success[0] = &w.deleteOp
-	}
-	w.send(op, value)
-	if err := w.takeLease(ctx, op, verb); err != nil {
-		return err
-	}
-	for range w.definition.attempts {
-		w.revision.ModRevision = w.revisions[number].Load()
-		if verb == verbCreate {
-			w.revision.ModRevision = 0
-		}
-		op.Count(casAttempts, 1)
-		w.account.Send()
-		r, err := w.kv.Txn(ctx, &w.req)
-		if err != nil {
-			w.failed(err, number)
-			return err
-		}
-		if r.Succeeded && verb == verbDelete && w.revision.ModRevision == 0 {
-			return errGone // it compared well with a key that is not there, and deleted nothing
-		}
-		if r.Succeeded {
-			w.succeeded(op, verb, number, r.GetHeader().GetRevision(), value)
-			return nil
-		}
-		op.Count(casConflicts, 1)
-		if err := w.learn(verb, number, r); err != nil {
-			return err
-		}
-	}
-	return errConflicts
 }
 
-func (w *txnCASWorker) takeLease(ctx context.Context, op *bench.Op, verb string) error {
-	if w.shared == nil || verb == verbDelete {
-		return nil
+// attempt fills in the revision to compare with.
+func (s *txnCASScript) attempt(op *bench.Op) *request {
+	s.attempts++
+	s.revision.ModRevision = s.revisions[s.number].Load()
+	if s.verb == verbCreate {
+		s.revision.ModRevision = 0
 	}
-	id, granted, err := w.shared.take(ctx, w.conn)
-	if granted {
-		op.Count(casLeases, 1)
-	}
-	w.putReq.Lease = id
-	return err
+	op.Count(casAttempts, 1)
+	s.account.Send()
+	return &s.request
 }
 
-func (w *txnCASWorker) succeeded(op *bench.Op, verb string, number, revision int64, value []byte) {
-	w.acked(op, revision, number)
-	if verb == verbDelete {
-		w.space.Deleted(number, revision)
-		w.revisions[number].Store(0)
+func (s *txnCASScript) next(op *bench.Op, err error) (*request, error) {
+	again, err := s.answered(op, err)
+	if again {
+		return s.attempt(op), nil
+	}
+	s.putBack()
+	return nil, err
+}
+
+// answered takes the outcome of an attempt, and reports whether another one is to be
+// made.
+func (s *txnCASScript) answered(op *bench.Op, err error) (again bool, _ error) {
+	switch {
+	case err != nil:
+		s.failed(err, s.number)
+		return false, err
+	case s.reply.Succeeded && s.verb == verbDelete && s.revision.ModRevision == 0:
+		return false, errGone // it compared well with a key that is not there, and deleted nothing
+	case s.reply.Succeeded:
+		s.succeeded(op, s.reply.GetHeader().GetRevision())
+		return false, nil
+	}
+	op.Count(casConflicts, 1)
+	if err := s.learn(); err != nil {
+		return false, err
+	}
+	if s.attempts == s.definition.attempts {
+		return false, errConflicts
+	}
+	return true, nil
+}
+
+func (s *txnCASScript) succeeded(op *bench.Op, revision int64) {
+	s.acked(op, revision, s.number)
+	if s.verb == verbDelete {
+		s.space.Deleted(s.number, revision)
+		s.revisions[s.number].Store(0)
 		return
 	}
-	w.space.Wrote(number, revision, value)
+	s.space.Wrote(s.number, revision, s.putReq.Value)
 	// The highest wins: another client's answer may have come first.
-	for r := &w.revisions[number]; ; {
+	for r := &s.revisions[s.number]; ; {
 		old := r.Load()
 		if old >= revision || r.CompareAndSwap(old, revision) {
 			return
@@ -328,18 +348,46 @@ func (w *txnCASWorker) succeeded(op *bench.Op, verb string, number, revision int
 
 // learn takes the object's revision from a conflict. An error says that another
 // attempt would be no use.
-func (w *txnCASWorker) learn(verb string, number int64, r *pb.TxnResponse) error {
-	kvs := r.Responses[0].GetResponseRange().GetKvs()
+func (s *txnCASScript) learn() error {
+	kvs := s.reply.Responses[0].GetResponseRange().GetKvs()
 	if len(kvs) == 0 {
-		w.revisions[number].Store(0)
-		if w.definition.churns() && verb != verbCreate {
+		s.revisions[s.number].Store(0)
+		if s.definition.churns() && s.verb != verbCreate {
 			return errGone
 		}
 		return nil
 	}
-	w.revisions[number].Store(kvs[0].ModRevision)
-	if verb == verbCreate {
+	s.revisions[s.number].Store(kvs[0].ModRevision)
+	if s.verb == verbCreate {
 		return errExists
 	}
 	return nil
+}
+
+// leasedCASWorker writes objects under shared leases, for which it may have to wait.
+type leasedCASWorker struct {
+	*txnCASScript
+	conn grpc.ClientConnInterface
+}
+
+// Do implements [bench.Worker].
+func (w *leasedCASWorker) Do(ctx context.Context, op *bench.Op) error {
+	if err := w.choose(op); err != nil {
+		return err
+	}
+	if w.verb != verbDelete {
+		id, granted, err := w.shared.take(ctx, w.conn)
+		if granted {
+			op.Count(casLeases, 1)
+		}
+		if w.putReq.Lease = id; err != nil {
+			w.putBack()
+			return err
+		}
+	}
+	for r, err := w.attempt(op), error(nil); ; {
+		if r, err = w.next(op, w.conn.Invoke(ctx, r.method, r.message, r.reply)); r == nil {
+			return err
+		}
+	}
 }

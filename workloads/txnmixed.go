@@ -95,51 +95,62 @@ func (w *txnMixedWorkload) Setup(ctx context.Context, progress func(done, total 
 }
 
 func (w *txnMixedWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	worker := &txnMixedWorker{
-		workload: w, kv: pb.NewKVClient(w.target.conn(client)), write: newPutTxn(w.definition.ops),
+	m := &txnMixedScript{
+		workload: w, write: newPutTxn(w.definition.ops),
 		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}
+	m.request = request{pb.KV_Txn_FullMethodName, &m.read, &m.reply}
 	for range w.definition.ops {
 		get := &pb.RangeRequest{Serializable: w.definition.consistency == "s"}
-		worker.gets = append(worker.gets, get)
-		worker.read.Success = append(worker.read.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: get}})
+		m.gets = append(m.gets, get)
+		m.read.Success = append(m.read.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: get}})
 	}
-	return worker, nil
+	return newScripted(w.target.conn(client), m), nil
 }
 
-type txnMixedWorker struct {
+// txnMixedScript is an operation of one Txn that reads, or of one that writes.
+type txnMixedScript struct {
 	*writer
 	workload *txnMixedWorkload
-	kv       pb.KVClient
 	write    *putTxn
-	read     pb.TxnRequest
-	gets     []*pb.RangeRequest
-	numbers  []int64
+
+	request // that reads
+	read    pb.TxnRequest
+	reply   pb.TxnResponse
+	gets    []*pb.RangeRequest
+	numbers []int64
 }
 
-// Do implements [bench.Worker].
-func (w *txnMixedWorker) Do(ctx context.Context, op *bench.Op) error {
-	if w.workload.KindOf(op.Phase, op.N) == mixedWrite {
-		if err := w.write.do(ctx, op, w.writer, w.kv); err != nil {
-			return err
-		}
-		op.Count(0, uint64(len(w.gets)))
-		return nil
+func (m *txnMixedScript) first(op *bench.Op) (*request, error) {
+	if m.workload.KindOf(op.Phase, op.N) == mixedWrite {
+		return m.write.send(op, m.writer), nil
 	}
-	w.numbers = w.keys.several(w.numbers[:0], op, len(w.gets))
-	for i, get := range w.gets {
-		get.Key = w.keys.appendKey(get.Key, w.numbers[i])
+	m.numbers = m.keys.several(m.numbers[:0], op, len(m.gets))
+	for i, get := range m.gets {
+		get.Key = m.keys.appendKey(get.Key, m.numbers[i])
 	}
 	op.Send()
-	r, err := w.kv.Txn(ctx, &w.read)
-	if err != nil {
-		return err
+	return &m.request, nil
+}
+
+func (m *txnMixedScript) next(op *bench.Op, err error) (*request, error) {
+	if m.workload.KindOf(op.Phase, op.N) == mixedWrite {
+		err = m.write.answered(op, m.writer, err)
+	} else if err == nil {
+		err = m.check()
 	}
-	for _, one := range r.Responses {
+	if err == nil {
+		op.Count(0, uint64(len(m.gets)))
+	}
+	return nil, err
+}
+
+// check returns an error where a read found nothing.
+func (m *txnMixedScript) check() error {
+	for _, one := range m.reply.Responses {
 		if len(one.GetResponseRange().GetKvs()) != 1 {
 			return errMissing
 		}
 	}
-	op.Count(0, uint64(len(w.gets)))
 	return nil
 }

@@ -74,30 +74,32 @@ func (*txnPutWorkload) Kinds() []bench.Kind {
 }
 
 func (w *txnPutWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	return &txnPutWorker{
-		kv: pb.NewKVClient(w.target.conn(client)), txn: newPutTxn(w.definition.ops),
-		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
-	}, nil
+	p := &txnPutScript{
+		txn: newPutTxn(w.definition.ops), writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
+	}
+	return newScripted(w.target.conn(client), p), nil
 }
 
-type txnPutWorker struct {
+// txnPutScript is an operation of one Txn that writes.
+type txnPutScript struct {
 	*writer
-	kv  pb.KVClient
 	txn *putTxn
 }
 
-// Do implements [bench.Worker].
-func (w *txnPutWorker) Do(ctx context.Context, op *bench.Op) error {
-	if err := w.txn.do(ctx, op, w.writer, w.kv); err != nil {
-		return err
+func (p *txnPutScript) first(op *bench.Op) (*request, error) { return p.txn.send(op, p.writer), nil }
+
+func (p *txnPutScript) next(op *bench.Op, err error) (*request, error) {
+	if err = p.txn.answered(op, p.writer, err); err == nil {
+		op.Count(0, uint64(len(p.txn.puts)))
 	}
-	op.Count(0, uint64(len(w.txn.puts)))
-	return nil
+	return nil, err
 }
 
 // putTxn is a transaction of puts that is used again and again.
 type putTxn struct {
+	request
 	req     pb.TxnRequest
+	reply   pb.TxnResponse
 	puts    []*pb.PutRequest
 	numbers []int64
 	values  [][]byte
@@ -105,6 +107,7 @@ type putTxn struct {
 
 func newPutTxn(ops int) *putTxn {
 	t := &putTxn{values: make([][]byte, ops)}
+	t.request = request{pb.KV_Txn_FullMethodName, &t.req, &t.reply}
 	for range ops {
 		put := &pb.PutRequest{}
 		t.puts = append(t.puts, put)
@@ -113,26 +116,27 @@ func newPutTxn(ops int) *putTxn {
 	return t
 }
 
-func (t *putTxn) do(ctx context.Context, op *bench.Op, w *writer, kv pb.KVClient) error {
+// send fills in the puts of keys that it chooses.
+func (t *putTxn) send(op *bench.Op, w *writer) *request {
 	t.numbers = w.keys.several(t.numbers[:0], op, len(t.puts))
 	for i, put := range t.puts {
 		put.Key, put.Value = w.keys.appendKey(put.Key, t.numbers[i]), w.value(i)
 		t.values[i] = put.Value
 	}
 	w.send(op, t.values...)
-	return t.commit(ctx, op, w, kv)
+	return &t.request
 }
 
-// commit sends the transaction and takes note of what became of it.
-func (t *putTxn) commit(ctx context.Context, op *bench.Op, w *writer, kv pb.KVClient) error {
-	r, err := kv.Txn(ctx, &t.req)
+// answered notes the outcome of the writes, and returns err.
+func (t *putTxn) answered(op *bench.Op, w *writer, err error) error {
 	if err != nil {
 		w.failed(err, t.numbers...)
 		return err
 	}
-	w.acked(op, r.GetHeader().GetRevision(), t.numbers[0])
+	revision := t.reply.GetHeader().GetRevision()
+	w.acked(op, revision, t.numbers[0])
 	for i, n := range t.numbers {
-		w.space.Wrote(n, r.GetHeader().GetRevision(), t.values[i])
+		w.space.Wrote(n, revision, t.values[i])
 	}
 	return nil
 }

@@ -174,10 +174,7 @@ type watchWorkload struct {
 }
 
 func (w *watchWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	return &putWorker{
-		kv:     pb.NewKVClient(w.target.conn(client)),
-		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
-	}, nil
+	return newPutWorker(w.target, client, w.definition.keys, w.pool), nil
 }
 
 // Attach implements [bench.Receiver]: it opens the streams.

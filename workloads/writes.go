@@ -12,7 +12,9 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/etcdbench/etcdbench/bench/transport/lean"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
@@ -63,20 +65,83 @@ type writesConn struct {
 // Invoke implements [grpc.ClientConnInterface].
 func (c writesConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	err := c.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
+	c.writes.answered(args, reply, err)
+	return err
+}
+
+// answered notes the outcome of a request, if it writes.
+func (w *Writes) answered(args, reply any, err error) {
 	switch request := args.(type) {
 	case *pb.PutRequest:
 		if r, ok := reply.(*pb.PutResponse); ok && err == nil {
-			c.writes.acknowledged(r.GetHeader().GetRevision())
+			w.acknowledged(r.GetHeader().GetRevision())
 		}
-		c.writes.put(request, err)
+		w.put(request, err)
 	case *pb.TxnRequest:
 		if r, ok := reply.(*pb.TxnResponse); ok && err == nil && hasPut(r.Responses) {
-			c.writes.acknowledged(r.GetHeader().GetRevision())
+			w.acknowledged(r.GetHeader().GetRevision())
 		}
-		c.writes.puts(request.Success, err)
-		c.writes.puts(request.Failure, err)
+		w.puts(request.Success, err)
+		w.puts(request.Failure, err)
 	}
-	return err
+}
+
+// AsStarter implements what [lean.StarterOf] asks for.
+func (c writesConn) AsStarter() lean.Starter {
+	starter := lean.StarterOf(c.ClientConnInterface)
+	if starter == nil {
+		return nil
+	}
+	return &writesStarter{Starter: starter, writes: c.writes}
+}
+
+// writesStarter notes the outcome of the calls that it starts.
+type writesStarter struct {
+	lean.Starter
+	writes *Writes
+	noted  sync.Pool
+}
+
+// noted is a call under way whose outcome is to be noted.
+type noted struct {
+	starter *writesStarter
+	done    func(*lean.Call) // the call's own
+	note    func(*lean.Call)
+	put     pb.PutResponse
+	txn     pb.TxnResponse
+}
+
+// Start implements [lean.Starter].
+func (s *writesStarter) Start(call *lean.Call) {
+	n, _ := s.noted.Get().(*noted)
+	if n == nil {
+		n = &noted{starter: s}
+		n.note = n.answered
+	}
+	n.done, call.Done = call.Done, n.note
+	s.Starter.Start(call)
+}
+
+// writes notes the outcome of a call that writes.
+func (n *noted) writes(call *lean.Call, reply proto.Message) {
+	err := call.Err
+	if err == nil {
+		err = decodeReply(call.Reply, reply)
+	}
+	n.starter.writes.answered(call.Request, reply, err)
+}
+
+func (n *noted) answered(call *lean.Call) {
+	switch call.Request.(type) {
+	case *pb.PutRequest:
+		n.writes(call, &n.put)
+	case *pb.TxnRequest:
+		n.writes(call, &n.txn)
+	}
+	call.Done = n.done
+	n.done = nil
+	n.starter.noted.Put(n)
+	call.Done(call)
 }
 
 // hasPut reports whether a transaction wrote a key: the revision of one that only read

@@ -128,7 +128,7 @@ func (r *Resolved) startCluster(ctx context.Context, dataDir, runDir string) (c 
 func (s *session) connect(ctx context.Context, r *Resolved, password string) error {
 	endpoints := cluster.Endpoints(s)
 	timeout := pick(r.Spec.Cluster.DialTimeout, 0, DefaultDialTimeout)
-	options := transport.Options{Endpoints: endpoints, Conns: len(endpoints), TLS: s.TLS(), Timeout: timeout}
+	options := transport.Options{Endpoints: endpoints, Conns: len(endpoints), TLS: s.TLS(), Timeout: timeout, Kind: transport.GRPC}
 	dialCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	// Without credentials first: a failed login would not say that nobody is there.
@@ -159,6 +159,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 			return errors.New("--target-leader: none of the endpoints is the leader")
 		}
 	}
+	options.Kind, options.Yield = transport.Lean, !slices.ContainsFunc(r.Plan.Phases, func(p results.PlanPhase) bool { return p.Load.Open() })
 	s.load, err = transport.Dial(ctx, options)
 	s.countConns(options)
 	return err

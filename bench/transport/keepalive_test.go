@@ -80,7 +80,7 @@ func TestDeadPeerIsNoticed(t *testing.T) {
 		go func() { _ = server.Serve(listener) }()
 		var dials atomic.Int64
 		pool, err := Dial(t.Context(), Options{
-			Endpoints: []string{"10.0.0.1:2379"}, Conns: 1, Timeout: time.Second,
+			Endpoints: []string{"10.0.0.1:2379"}, Conns: 1, Timeout: time.Second, Kind: GRPC,
 			dialer: func(context.Context, string) (net.Conn, error) {
 				dials.Add(1)
 				client, peer := net.Pipe()

@@ -15,6 +15,8 @@ import (
 	"go.etcd.io/etcd/api/v3/version"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/etcdbench/etcdbench/bench/transport/lean"
 )
 
 // login keeps the token of a user, which all connections of a pool share. A token that
@@ -25,6 +27,7 @@ import (
 type login struct {
 	user, password string
 	current        atomic.Pointer[token]
+	bare           *lean.Header  // without a token
 	busy           chan struct{} // held by who renews
 
 	cancel context.CancelFunc
@@ -32,7 +35,7 @@ type login struct {
 }
 
 func newLogin(o Options) *login {
-	l := &login{user: o.User, password: o.Password, busy: make(chan struct{}, 1), cancel: func() {}}
+	l := &login{user: o.User, password: o.Password, busy: make(chan struct{}, 1), cancel: func() {}, bare: versionHeader()}
 	l.current.Store(newToken(""))
 	return l
 }
@@ -41,6 +44,7 @@ func newLogin(o Options) *login {
 type token struct {
 	text    string
 	header  metadata.MD
+	lean    *lean.Header // the same
 	got     time.Time
 	expires time.Time // zero where the token does not say
 	// good is when it was last known to be good, in nanoseconds of Unix time; 0 after a
@@ -54,6 +58,7 @@ func newToken(text string) *token {
 	if text != "" {
 		t.header.Set(rpctypes.TokenFieldNameGRPC, text)
 	}
+	t.lean = lean.NewHeader(t.header)
 	t.good.Store(t.got.UnixNano())
 	return t
 }
@@ -104,6 +109,33 @@ func refused(err error) bool {
 		return true
 	}
 	return false
+}
+
+// Header implements [lean.Credentials].
+func (l *login) Header(method string) *lean.Header {
+	if method == authenticate {
+		return l.bare
+	}
+	return l.current.Load().lean
+}
+
+// Accepted implements [lean.Credentials].
+func (l *login) Accepted(h *lean.Header) {
+	if t := l.current.Load(); t.lean == h {
+		t.see(time.Now())
+	}
+}
+
+// Refused implements [lean.Credentials].
+func (*login) Refused(err error) bool { return refused(err) }
+
+// Renew implements [lean.Credentials].
+func (l *login) Renew(ctx context.Context, cc grpc.ClientConnInterface, old *lean.Header) error {
+	t := l.current.Load()
+	if t.lean != old {
+		return nil
+	}
+	return l.renew(ctx, cc, t)
 }
 
 // unary is a [grpc.UnaryClientInterceptor].

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench/transport/lean"
 )
 
 // Steer keeps requests away from one endpoint at a time, as a load balancer does
@@ -33,10 +35,10 @@ func (p *Pool) Steered(s *Steer) []grpc.ClientConnInterface {
 
 // after is a connection to the next endpoint, if there is another one.
 func (p *Pool) after(i int) int {
-	if i+1 < len(p.clients) {
+	if i+1 < len(p.conns) {
 		return i + 1
 	}
-	return (i + 1) % min(p.endpoints, len(p.clients))
+	return (i + 1) % min(p.endpoints, len(p.conns))
 }
 
 type steeredConn struct {
@@ -65,3 +67,29 @@ func (c *steeredConn) NewStream(
 ) (grpc.ClientStream, error) {
 	return c.to().NewStream(ctx, desc, method, opts...)
 }
+
+// AsStarter implements what [lean.StarterOf] asks for.
+func (c *steeredConn) AsStarter() lean.Starter {
+	home, next := lean.StarterOf(c.ClientConnInterface), lean.StarterOf(c.next)
+	if home == nil || next == nil {
+		return nil
+	}
+	return steeredStarter{c, home, next}
+}
+
+type steeredStarter struct {
+	*steeredConn
+	own, other lean.Starter
+}
+
+// Start implements [lean.Starter].
+func (s steeredStarter) Start(call *lean.Call) {
+	if s.steer.avoided.Load() == s.home {
+		s.other.Start(call)
+	} else {
+		s.own.Start(call)
+	}
+}
+
+// Flush implements [lean.Starter].
+func (s steeredStarter) Flush() { s.own.Flush(); s.other.Flush() }

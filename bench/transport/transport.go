@@ -15,18 +15,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/url"
 	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
-	"go.etcd.io/etcd/api/v3/version"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 )
 
 // Options say how to connect.
@@ -39,16 +34,37 @@ type Options struct {
 	Password  string
 	// Timeout bounds the authentication.
 	Timeout time.Duration
+	// Kind is how unary calls travel: [Lean] or [GRPC]; empty means Lean.
+	Kind string
+	// Yield is that of [lean.Options].
+	Yield bool
 
 	// dialer makes connections in place of gRPC's own, in tests.
 	dialer func(ctx context.Context, address string) (net.Conn, error)
 }
 
+// The kinds of connection.
+const (
+	// Lean is package lean for unary calls, and gRPC for streams.
+	Lean = "lean"
+	// GRPC is grpc-go, as etcd's Go client uses it.
+	GRPC = "grpc"
+)
+
 // Pool is a fixed number of connections.
 type Pool struct {
-	clients   []*clientv3.Client
+	conns     []conn
 	endpoints int
 	login     *login // nil without a user
+}
+
+// conn is one connection of a pool.
+type conn interface {
+	// calls is what requests are sent with.
+	calls() grpc.ClientConnInterface
+	// ready waits until there is a connection, or ctx ends.
+	ready(ctx context.Context)
+	close()
 }
 
 // Dial makes the connections. They connect in the background: use a request to
@@ -62,14 +78,14 @@ func Dial(ctx context.Context, o Options) (*Pool, error) {
 		p.login = newLogin(o)
 	}
 	for i := range o.Conns {
-		c, err := newClient(ctx, o, p.login, o.Endpoints[i%len(o.Endpoints)])
+		c, err := newConn(ctx, o, p.login, o.Endpoints[i%len(o.Endpoints)])
 		if err != nil {
 			p.Close()
 			return nil, err
 		}
-		p.clients = append(p.clients, c)
+		p.conns = append(p.conns, c)
 	}
-	if p.login == nil || len(p.clients) == 0 {
+	if p.login == nil || len(p.conns) == 0 {
 		return p, nil
 	}
 	loginCtx, cancel := context.WithTimeout(ctx, o.Timeout)
@@ -92,38 +108,15 @@ const (
 	keepaliveTimeout = 10 * time.Second
 )
 
-func newClient(ctx context.Context, o Options, l *login, endpoint string) (*clientv3.Client, error) {
-	dial := []grpc.DialOption{grpc.WithDefaultCallOptions(
-		grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32))}
-	if l == nil {
-		dial = append(dial, grpc.WithUnaryInterceptor(tellVersion()))
-	} else {
-		dial = append(dial, grpc.WithUnaryInterceptor(l.unary), grpc.WithStreamInterceptor(l.stream))
+func newConn(ctx context.Context, o Options, l *login, endpoint string) (conn, error) {
+	if o.Kind != GRPC {
+		return newLeanConn(ctx, o, l, endpoint)
 	}
-	if o.dialer != nil {
-		dial = append(dial, grpc.WithContextDialer(o.dialer))
+	c, err := newClient(ctx, o, l, endpoint)
+	if err != nil { // a nil pointer would make an interface that is not nil
+		return nil, err
 	}
-	c, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{endpoint}, Context: ctx, DialTimeout: o.Timeout,
-		TLS: o.TLS, Logger: zap.NewNop(), MaxUnaryRetries: 1,
-		DialKeepAliveTime: keepaliveTime, DialKeepAliveTimeout: keepaliveTimeout,
-		DialOptions: dial,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", endpoint, err)
-	}
-	return c, nil
-}
-
-// tellVersion stands in for clientv3's interceptor, which retries and renews
-// tokens: it sends the same header and costs a tenth of a put's CPU less.
-func tellVersion() grpc.UnaryClientInterceptor {
-	md := metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, version.APIVersion)
-	return func(
-		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
-	) error {
-		return invoker(metadata.NewOutgoingContext(ctx, md), method, req, reply, cc, opts...)
-	}
+	return grpcConn{c}, nil
 }
 
 // Close closes every connection.
@@ -131,16 +124,16 @@ func (p *Pool) Close() {
 	if p.login != nil {
 		p.login.close()
 	}
-	for _, c := range p.clients {
-		_ = c.Close() // nothing is in flight that anybody waits for
+	for _, c := range p.conns {
+		c.close()
 	}
 }
 
 // Conns returns the connections, in the order of the endpoints.
 func (p *Pool) Conns() []grpc.ClientConnInterface {
-	conns := make([]grpc.ClientConnInterface, len(p.clients))
-	for i, c := range p.clients {
-		conns[i] = c.ActiveConnection()
+	conns := make([]grpc.ClientConnInterface, len(p.conns))
+	for i, c := range p.conns {
+		conns[i] = c.calls()
 	}
 	return conns
 }

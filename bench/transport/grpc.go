@@ -1,0 +1,68 @@
+package transport
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/api/v3/version"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/metadata"
+)
+
+// grpcConn is a connection of grpc-go's.
+type grpcConn struct{ client *clientv3.Client }
+
+func (c grpcConn) calls() grpc.ClientConnInterface { return c.client.ActiveConnection() }
+
+// close implements conn: nothing is in flight that anybody waits for.
+func (c grpcConn) close() { _ = c.client.Close() }
+
+func (c grpcConn) ready(ctx context.Context) {
+	conn := c.client.ActiveConnection()
+	for state := conn.GetState(); state != connectivity.Ready && state != connectivity.Shutdown; state = conn.GetState() {
+		conn.ResetConnectBackoff()
+		conn.Connect()
+		if !conn.WaitForStateChange(ctx, state) {
+			return
+		}
+	}
+}
+
+func newClient(ctx context.Context, o Options, l *login, endpoint string) (*clientv3.Client, error) {
+	dial := []grpc.DialOption{grpc.WithDefaultCallOptions(
+		grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(math.MaxInt32), grpc.MaxCallSendMsgSize(math.MaxInt32))}
+	if l == nil {
+		dial = append(dial, grpc.WithUnaryInterceptor(tellVersion()))
+	} else {
+		dial = append(dial, grpc.WithUnaryInterceptor(l.unary), grpc.WithStreamInterceptor(l.stream))
+	}
+	if o.dialer != nil {
+		dial = append(dial, grpc.WithContextDialer(o.dialer))
+	}
+	c, err := clientv3.New(clientv3.Config{
+		Endpoints: []string{endpoint}, Context: ctx, DialTimeout: o.Timeout,
+		TLS: o.TLS, Logger: zap.NewNop(), MaxUnaryRetries: 1,
+		DialKeepAliveTime: keepaliveTime, DialKeepAliveTimeout: keepaliveTimeout,
+		DialOptions: dial,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", endpoint, err)
+	}
+	return c, nil
+}
+
+// tellVersion stands in for clientv3's interceptor, which retries and renews
+// tokens: it sends the same header and costs a tenth of a put's CPU less.
+func tellVersion() grpc.UnaryClientInterceptor {
+	md := metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, version.APIVersion)
+	return func(
+		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
+	) error {
+		return invoker(metadata.NewOutgoingContext(ctx, md), method, req, reply, cc, opts...)
+	}
+}

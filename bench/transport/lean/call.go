@@ -1,0 +1,149 @@
+package lean
+
+import (
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// A Call is one unary call. It may be used again when it is done. Request must not be
+// changed from Start until then.
+type Call struct {
+	// Method is the full name, "/package.Service/Method".
+	Method  string
+	Request proto.Message
+	// Timeout is counted from Start and must be positive.
+	Timeout time.Duration
+	// Done is called once when the call has ended, by a goroutine of the connection and
+	// never from within Start. It must be short and must not wait: other replies wait for
+	// it. It may start calls, also this one.
+	Done func(*Call)
+
+	// Err is nil, or a gRPC status error. Reply is the encoded reply; it is valid until
+	// Done returns.
+	Err   error
+	Reply []byte
+
+	conn     atomic.Pointer[Conn]
+	header   *Header
+	deadline time.Duration // on the connection's clock
+	sent     time.Duration
+	answered time.Duration
+
+	session    *session // nil while the call waits for a stream
+	id         uint32
+	started    bool // and not yet ended
+	left       bool // the whole request was handed to the operating system
+	restarted  bool // after the server refused it, which it may do once
+	headed     bool // the response's headers have come
+	hasMessage bool // the reply is complete
+	prefixLen  uint8
+	prefix     [prefixSize]byte
+	want       int // the reply's length
+
+	window int64  // how much of the request the server allows
+	rest   []byte // of the request, not sent yet
+	unread int    // received, and not yet given back to the stream's window
+
+	earlier, later *Call // in the order of deadlines
+	next           *Call // in a queue
+}
+
+// prefixSize is the length of what precedes a message: a flag and the length.
+const prefixSize = 5
+
+// Sent is when the request was handed to the operating system or, where it had to wait
+// for a connection or a stream, when it began to wait. It is set when Done is called.
+func (c *Call) Sent() time.Time { return c.conn.Load().timeOf(c.sent) }
+
+// Answered is when the last byte of the answer was read, or when the call ended without
+// one. It is set when Done is called.
+func (c *Call) Answered() time.Time { return c.conn.Load().timeOf(c.answered) }
+
+// reset prepares the call for a stream.
+func (c *Call) reset() {
+	c.session, c.id, c.left = nil, 0, false
+	c.headed, c.hasMessage, c.prefixLen, c.want = false, false, 0, 0
+	c.window, c.rest, c.unread, c.Reply, c.Err = 0, nil, 0, nil, nil
+}
+
+// queue is a list of calls, first in, first out.
+type queue struct{ head, tail *Call }
+
+func (q *queue) push(c *Call) {
+	c.next = nil
+	if q.tail == nil {
+		q.head = c
+	} else {
+		q.tail.next = c
+	}
+	q.tail = c
+}
+
+func (q *queue) pop() *Call {
+	c := q.head
+	if c != nil {
+		if q.head = c.next; q.head == nil {
+			q.tail = nil
+		}
+		c.next = nil
+	}
+	return c
+}
+
+// remove takes a call out, wherever it is.
+func (q *queue) remove(c *Call) {
+	var before *Call
+	for at := q.head; at != nil; before, at = at, at.next {
+		if at != c {
+			continue
+		}
+		if before == nil {
+			q.head = c.next
+		} else {
+			before.next = c.next
+		}
+		if q.tail == c {
+			q.tail = before
+		}
+		c.next = nil
+		return
+	}
+}
+
+// deadlines has all calls under way, the earliest deadline first. Calls mostly have the
+// same timeout, so that a new one belongs at the end.
+type deadlines struct{ first, last *Call }
+
+func (d *deadlines) add(c *Call) {
+	at := d.last
+	for at != nil && at.deadline > c.deadline {
+		at = at.earlier
+	}
+	c.earlier = at
+	if at == nil {
+		c.later, d.first = d.first, c
+	} else {
+		c.later, at.later = at.later, c
+	}
+	if c.later == nil {
+		d.last = c
+	} else {
+		c.later.earlier = c
+	}
+}
+
+func (d *deadlines) remove(c *Call) {
+	if c.earlier == nil {
+		d.first = c.later
+	} else {
+		c.earlier.later = c.later
+	}
+	if c.later == nil {
+		d.last = c.earlier
+	} else {
+		c.later.earlier = c.earlier
+	}
+	c.earlier, c.later = nil, nil
+}

@@ -1,0 +1,415 @@
+package lean
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// Options say how to connect.
+type Options struct {
+	// Network is "tcp" or "unix"; empty means "tcp". Address is host:port, or a path.
+	Network, Address string
+	// Authority is the server's name for the ":authority" field; empty means Address.
+	Authority string
+	// TLS asks for TLS; nil means none.
+	TLS *tls.Config
+	// Credentials supply the headers of calls; nil means none.
+	Credentials Credentials
+	// Streams returns the connection that opens streams. It is called once, when the first
+	// is opened; nil means that streams are refused.
+	Streams func() (grpc.ClientConnInterface, error)
+	// Yield lets other goroutines run before Invoke writes, so that requests that are
+	// made at the same time share a write. It lengthens the tail where calls are paced.
+	Yield bool
+	// Keepalive is after how long without a word from the peer, with calls under way, it
+	// is pinged, and how long it then has to answer; zero means 10 s each.
+	Keepalive time.Duration
+	// Dial makes a connection; nil means that of package net.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Credentials are what authorizes calls. All connections may share them.
+type Credentials interface {
+	// Header returns the header for a call of a method; nil is none.
+	Header(method string) *Header
+	// Accepted is called now and then with a header that a call had that was answered.
+	Accepted(h *Header)
+	// Refused reports whether the error of a call says that its header is no longer good
+	// and that the call had no effect.
+	Refused(err error) bool
+	// Renew replaces a header that was refused, through the connection, unless somebody has
+	// done so meanwhile. An error says that there is no new one.
+	Renew(ctx context.Context, c grpc.ClientConnInterface, refused *Header) error
+}
+
+// Conn is a connection. It connects by itself, again when the connection breaks, and
+// calls wait for it until their deadlines. It may be used by several goroutines.
+type Conn struct {
+	options Options
+	epoch   time.Time // of the times in calls
+
+	mu       sync.Mutex
+	session  *session // that takes new calls; nil while there is none
+	sessions map[*session]struct{}
+	waiting  queue // calls without a stream
+	due      deadlines
+	sweeper  *time.Timer
+	armed    time.Duration // when the sweeper looks next; never when it does not
+	dialing  bool
+	dialErr  error
+	closed   bool
+	changed  chan struct{} // closed when there is a session, or the end
+
+	hurry  chan struct{} // ends a pause between attempts
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+
+	streams     sync.Once
+	streamConn  grpc.ClientConnInterface
+	streamError error
+	invocations sync.Pool
+}
+
+const never = time.Duration(1<<63 - 1)
+
+// defaultKeepalive is for both: gRPC pings no sooner, and etcd refuses pings every 5 s
+// and more often (--grpc-keepalive-min-time).
+const defaultKeepalive = 10 * time.Second
+
+// New returns a connection, which connects in the background. It ends with Close.
+func New(o Options) *Conn {
+	if o.Network == "" {
+		o.Network = "tcp"
+	}
+	if o.Authority == "" {
+		o.Authority = o.Address
+		if o.Network == "unix" {
+			o.Authority = "localhost"
+		}
+	}
+	if o.Keepalive == 0 {
+		o.Keepalive = defaultKeepalive
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	c := &Conn{
+		options: o, epoch: time.Now(), sessions: map[*session]struct{}{}, armed: never,
+		changed: make(chan struct{}), hurry: make(chan struct{}, 1),
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.sweeper = time.AfterFunc(time.Hour, c.sweep)
+	c.sweeper.Stop()
+	c.mu.Lock()
+	c.connect()
+	c.mu.Unlock()
+	return c
+}
+
+func (c *Conn) now() time.Duration { return time.Since(c.epoch) }
+
+func (c *Conn) timeOf(d time.Duration) time.Time {
+	if d == 0 {
+		return time.Time{}
+	}
+	return c.epoch.Add(d)
+}
+
+// Close closes the connection. Calls under way end with the code Canceled.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	c.cancel()
+	c.sweeper.Stop()
+	var ended []*Call
+	for call := c.due.first; call != nil; call = c.due.first {
+		ended = c.abandon(ended, call, errClosed())
+	}
+	for call := c.waiting.pop(); call != nil; call = c.waiting.pop() {
+		ended = c.abandon(ended, call, errClosed()) // without a deadline
+	}
+	for s := range c.sessions {
+		for _, call := range s.streams {
+			ended = c.abandon(ended, call, errClosed()) // without a deadline
+		}
+		s.close()
+	}
+	if c.session == nil {
+		close(c.changed)
+	}
+	c.session = nil
+	c.mu.Unlock()
+	c.deliver(ended)
+	c.work.Wait()
+	return nil
+}
+
+func errClosed() error { return status.Error(codes.Canceled, "the connection is closing") }
+
+// Start starts a call, which ends with its Done. The request leaves with the next Flush,
+// at the latest when the next reply is read.
+func (c *Conn) Start(call *Call) {
+	c.mu.Lock()
+	if call.conn.Load() != c {
+		call.conn.Store(c)
+	}
+	call.started, call.restarted = true, false
+	call.reset()
+	call.sent = 0
+	if o := c.options.Credentials; o != nil {
+		call.header = o.Header(call.Method)
+	}
+	call.deadline = never
+	if call.Timeout > 0 {
+		call.deadline = c.now() + call.Timeout
+	}
+	if c.closed {
+		ended := c.abandon(nil, call, errClosed())
+		c.mu.Unlock()
+		go c.deliver(ended)
+		return
+	}
+	c.watch(call)
+	if s := c.session; s != nil && c.waiting.head == nil && s.free() {
+		s.open(call)
+	} else {
+		call.sent = c.now()
+		c.waiting.push(call)
+	}
+	c.mu.Unlock()
+}
+
+// Flush writes what calls have left to send. While ended calls are being reported, it
+// leaves that to the goroutine that does so, so that the calls they start share a write.
+func (c *Conn) Flush() {
+	c.mu.Lock()
+	s := c.session
+	if s == nil || s.delivering {
+		c.mu.Unlock()
+		return
+	}
+	s.flush() // which unlocks
+}
+
+// Cancel ends the call with the code Canceled, if it is still under way. Its Done is
+// called by Cancel then.
+func (call *Call) Cancel() {
+	c := call.conn.Load()
+	if c == nil {
+		return // never started
+	}
+	c.mu.Lock()
+	if !call.started {
+		c.mu.Unlock()
+		return
+	}
+	ended := c.abandon(nil, call, status.Error(codes.Canceled, context.Canceled.Error()))
+	if s := c.session; s != nil {
+		s.flush()
+	} else {
+		c.mu.Unlock()
+	}
+	c.deliver(ended)
+}
+
+// watch adds a call to those with a deadline. The lock is held.
+func (c *Conn) watch(call *Call) {
+	if call.deadline == never {
+		return
+	}
+	c.due.add(call)
+	if call.deadline < c.armed {
+		c.armed = call.deadline
+		c.sweeper.Reset(max(0, call.deadline-c.now()))
+	}
+}
+
+// sweep ends the calls whose deadline has passed. It looks again when the next one is
+// due, but not before a hundredth of that one's timeout.
+func (c *Conn) sweep() {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return
+	}
+	now := c.now()
+	var ended []*Call
+	for call := c.due.first; call != nil && call.deadline <= now; call = c.due.first {
+		ended = c.abandon(ended, call, c.expired(call))
+	}
+	c.armed = never
+	if next := c.due.first; next != nil {
+		c.armed = max(next.deadline, now+next.Timeout/100)
+		c.sweeper.Reset(c.armed - now)
+	}
+	c.admit()
+	if s := c.session; s != nil {
+		s.flush()
+	} else {
+		c.mu.Unlock()
+	}
+	c.deliver(ended)
+}
+
+// expired is the error of a call whose deadline has passed.
+func (c *Conn) expired(call *Call) error {
+	switch {
+	case call.session != nil:
+	case c.session == nil && c.dialErr != nil:
+		return status.Errorf(codes.DeadlineExceeded, "context deadline exceeded while waiting for a connection to %s: last error: %v",
+			c.options.Address, c.dialErr)
+	case c.session == nil:
+		return status.Errorf(codes.DeadlineExceeded, "context deadline exceeded while waiting for a connection to %s", c.options.Address)
+	default:
+		return status.Errorf(codes.DeadlineExceeded, "context deadline exceeded while waiting for a stream: %s allows %d at a time",
+			c.options.Address, c.session.maxStreams)
+	}
+	return errDeadline()
+}
+
+func errDeadline() error {
+	return status.Error(codes.DeadlineExceeded, context.DeadlineExceeded.Error())
+}
+
+// abandon ends a call, whether it has a stream or not, and resets the stream. It appends
+// the call to those that have ended. The lock is held.
+func (c *Conn) abandon(ended []*Call, call *Call, err error) []*Call {
+	if s := call.session; s != nil {
+		s.reset(call)
+	} else if call.started {
+		c.waiting.remove(call)
+	}
+	return c.end(ended, call, err, c.now())
+}
+
+// end notes the end of a call that has no stream any more. The lock is held.
+func (c *Conn) end(ended []*Call, call *Call, err error, now time.Duration) []*Call {
+	if call.deadline != never && (call.earlier != nil || call.later != nil || c.due.first == call) {
+		c.due.remove(call)
+	}
+	if err == nil && now > call.deadline {
+		err, call.Reply = errDeadline(), nil
+	}
+	call.started, call.session, call.rest, call.Err, call.answered = false, nil, nil, err, now
+	return append(ended, call)
+}
+
+// deliver tells the owners of calls that these have ended. The lock is not held.
+func (c *Conn) deliver(ended []*Call) {
+	cred := c.options.Credentials
+	for _, call := range ended {
+		if cred != nil && call.Err != nil && !call.restarted && cred.Refused(call.Err) {
+			c.renew(call)
+			continue
+		}
+		call.Done(call)
+	}
+}
+
+// renew sends a call once more with a new header, or ends it.
+func (c *Conn) renew(call *Call) {
+	go func() {
+		ctx, cancel := c.ctx, context.CancelFunc(func() {})
+		if call.deadline != never {
+			ctx, cancel = context.WithDeadline(c.ctx, c.timeOf(call.deadline))
+		}
+		err := c.options.Credentials.Renew(ctx, c, call.header)
+		cancel()
+		c.mu.Lock()
+		if err != nil || c.closed || c.now() >= call.deadline {
+			c.mu.Unlock()
+			call.Done(call)
+			return
+		}
+		call.reset()
+		call.started, call.restarted, call.header = true, true, c.options.Credentials.Header(call.Method)
+		c.watch(call)
+		c.waiting.push(call)
+		c.admit()
+		if s := c.session; s != nil {
+			s.flush()
+			return
+		}
+		c.mu.Unlock()
+	}()
+}
+
+// admit gives streams to calls that wait. The lock is held.
+func (c *Conn) admit() {
+	for s := c.session; s != nil && c.waiting.head != nil && s.free(); s = c.session {
+		s.open(c.waiting.pop())
+	}
+}
+
+// NewStream implements [grpc.ClientConnInterface].
+func (c *Conn) NewStream(
+	ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	c.streams.Do(func() {
+		if c.options.Streams == nil {
+			c.streamError = status.Error(codes.Unimplemented, "no streams on this connection")
+			return
+		}
+		if c.streamConn, c.streamError = c.options.Streams(); c.streamError != nil {
+			c.streamError = fmt.Errorf("connect to %s for streams: %w", c.options.Address, c.streamError)
+		}
+	})
+	if c.streamError != nil {
+		return nil, c.streamError
+	}
+	return c.streamConn.NewStream(ctx, desc, method, opts...)
+}
+
+// Ready waits until there is a connection, without waiting out the pause after an
+// attempt that failed. An error is that of ctx.
+func (c *Conn) Ready(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		done, changed := c.session != nil || c.closed, c.changed
+		c.mu.Unlock()
+		if done {
+			return nil
+		}
+		select {
+		case c.hurry <- struct{}{}:
+		default:
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// A Starter is a connection that can start calls: a [Conn], or what stands before one,
+// which may put another function in the place of a call's Done until the call has ended.
+type Starter interface {
+	Start(*Call)
+	Flush()
+}
+
+// StarterOf returns the connection as one that can start calls; nil where it cannot.
+// What stands before a connection says so by a method AsStarter.
+func StarterOf(c grpc.ClientConnInterface) Starter {
+	switch c := c.(type) {
+	case Starter:
+		return c
+	case interface{ AsStarter() Starter }:
+		return c.AsStarter()
+	}
+	return nil
+}

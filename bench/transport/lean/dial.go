@@ -1,0 +1,132 @@
+package lean
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"time"
+)
+
+// The pause between attempts to connect grows from the first to the last of these, and
+// varies by a fifth. An attempt may take connectTime.
+const (
+	firstPause  = 20 * time.Millisecond
+	lastPause   = time.Second
+	pauseGrowth = 1.6
+	connectTime = 20 * time.Second
+)
+
+// connect sees to it that there will be a session. The lock is held.
+func (c *Conn) connect() {
+	if c.dialing || c.closed || c.session != nil {
+		return
+	}
+	c.dialing = true
+	c.work.Go(func() {
+		pause := firstPause
+		for {
+			err := c.attempt()
+			if err == nil || c.ctx.Err() != nil {
+				return
+			}
+			c.mu.Lock()
+			c.dialErr = err
+			c.mu.Unlock()
+			timer := time.NewTimer(time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64())))
+			select {
+			case <-timer.C:
+			case <-c.hurry:
+				pause = firstPause
+			case <-c.ctx.Done():
+			}
+			timer.Stop()
+			pause = min(time.Duration(float64(pause)*pauseGrowth), lastPause)
+		}
+	})
+}
+
+// attempt makes one connection and waits until the server has greeted.
+func (c *Conn) attempt() error {
+	ctx, cancel := context.WithTimeout(c.ctx, connectTime)
+	defer cancel()
+	raw, err := c.options.Dial(ctx, c.options.Network, c.options.Address)
+	if err != nil {
+		return err
+	}
+	w := newWire(raw)
+	var conn net.Conn = w
+	if c.options.TLS != nil {
+		if conn, err = c.secure(ctx, w); err != nil {
+			return errors.Join(err, w.Close())
+		}
+	}
+	s := newSession(c, conn, w)
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		_ = w.Close()
+		return errClosed()
+	}
+	c.sessions[s] = struct{}{}
+	c.work.Go(s.read)
+	s.greet()
+	s.flush()
+	select {
+	case <-s.greeted:
+	case <-ctx.Done():
+		s.fail(fmt.Errorf("no greeting from the server: %w", ctx.Err()))
+	}
+	return c.use(s)
+}
+
+// use makes a session the one that takes calls.
+func (c *Conn) use(s *session) error {
+	c.mu.Lock()
+	if s.failure != nil || s.draining || c.closed {
+		err := s.failure
+		if err == nil {
+			err = errors.New("the server wants no calls")
+			s.close()
+		}
+		c.mu.Unlock()
+		return err
+	}
+	c.session, c.dialing, c.dialErr = s, false, nil
+	close(c.changed)
+	c.admit()
+	s.flush()
+	return nil
+}
+
+// retire has a session take no more calls. The lock is held.
+func (c *Conn) retire(s *session) {
+	if c.session != s {
+		return
+	}
+	c.session, c.changed = nil, make(chan struct{})
+	c.connect()
+}
+
+// secure puts TLS on a connection, and insists on HTTP/2.
+func (c *Conn) secure(ctx context.Context, w *wire) (net.Conn, error) {
+	config := c.options.TLS.Clone()
+	config.NextProtos = []string{"h2"}
+	if config.ServerName == "" && !config.InsecureSkipVerify {
+		host, _, err := net.SplitHostPort(c.options.Authority)
+		if err != nil {
+			host = c.options.Authority
+		}
+		config.ServerName = host
+	}
+	conn := tls.Client(w, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
+		return nil, fmt.Errorf("TLS handshake: the server does not speak HTTP/2 (ALPN %q)", got)
+	}
+	return conn, nil
+}

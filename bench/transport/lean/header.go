@@ -1,0 +1,163 @@
+package lean
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/metadata"
+)
+
+// A Header is what calls carry besides what gRPC demands, such as a token. It is told
+// from others by its address, so that one should serve many calls.
+type Header struct{ fields []hpack.HeaderField }
+
+// NewHeader returns a header with the metadata's values. Names are in lower case; those
+// that end in "-bin" are not supported.
+func NewHeader(md metadata.MD) *Header {
+	h := &Header{}
+	for name, values := range md {
+		for _, v := range values {
+			h.fields = append(h.fields, hpack.HeaderField{Name: strings.ToLower(name), Value: v})
+		}
+	}
+	return h
+}
+
+// blockKey is what a header block depends on.
+type blockKey struct {
+	method  string
+	header  *Header
+	timeout time.Duration
+}
+
+// block is an encoded header block that can be sent again as it is: it refers to the
+// peer's table only, and adds nothing to it.
+type block struct {
+	key   blockKey
+	table int // the state of the table
+	bytes []byte
+}
+
+// encoder encodes the headers of requests. A block that only refers to the table is
+// kept until the table changes.
+type encoder struct {
+	hpack             *hpack.Encoder
+	buf               bytes.Buffer
+	scheme, authority string
+
+	table    int // counts the changes of the table
+	last     *block
+	blocks   map[blockKey]*block
+	timeouts map[time.Duration]bool // those that the table may hold
+}
+
+// Bounds of what an encoder keeps.
+const (
+	maxBlocks   = 256
+	maxTimeouts = 8
+)
+
+func newEncoder(scheme, authority string) *encoder {
+	e := &encoder{scheme: scheme, authority: authority, blocks: map[blockKey]*block{}, timeouts: map[time.Duration]bool{}}
+	e.hpack = hpack.NewEncoder(&e.buf)
+	return e
+}
+
+// encode returns the header block of a request, which is good until the next call.
+func (e *encoder) encode(method string, header *Header, timeout time.Duration) []byte {
+	key := blockKey{method, header, roundUp(timeout)}
+	if b := e.last; b != nil && b.table == e.table && b.key == key {
+		return b.bytes
+	}
+	if b := e.blocks[key]; b != nil && b.table == e.table {
+		e.last = b
+		return b.bytes
+	}
+	e.buf.Reset()
+	e.write(key)
+	encoded := e.buf.Bytes()
+	if !refersOnly(encoded) {
+		e.table++
+		return encoded
+	}
+	if len(e.blocks) >= maxBlocks {
+		clear(e.blocks)
+	}
+	e.last = &block{key, e.table, bytes.Clone(encoded)}
+	e.blocks[key] = e.last
+	return encoded
+}
+
+func (e *encoder) write(key blockKey) {
+	field := func(name, value string) {
+		_ = e.hpack.WriteField(hpack.HeaderField{Name: name, Value: value}) // a buffer takes everything
+	}
+	field(":method", "POST")
+	field(":scheme", e.scheme)
+	field(":path", key.method)
+	field(":authority", e.authority)
+	field("content-type", "application/grpc")
+	field("user-agent", "etcdbench")
+	field("te", "trailers")
+	if key.timeout > 0 {
+		if len(e.timeouts) < maxTimeouts {
+			e.timeouts[key.timeout] = true
+		}
+		_ = e.hpack.WriteField(hpack.HeaderField{
+			Name: "grpc-timeout", Value: formatTimeout(key.timeout),
+			Sensitive: !e.timeouts[key.timeout], // kept out of the table, which it would fill
+		})
+	}
+	if key.header != nil {
+		for _, f := range key.header.fields {
+			_ = e.hpack.WriteField(f)
+		}
+	}
+}
+
+// refersOnly reports whether a block consists of one-byte references to the table (RFC
+// 7541, section 6.1). Longer references are not recognized.
+func refersOnly(block []byte) bool {
+	for _, b := range block {
+		if b < 0x80 || b == 0xff {
+			return false
+		}
+	}
+	return true
+}
+
+// roundUp rounds a timeout up to two significant digits, so that those of calls that
+// have the same timeout and began at different times are mostly equal.
+func roundUp(d time.Duration) time.Duration {
+	unit := time.Duration(1)
+	for d/unit >= 100 {
+		unit *= 10
+	}
+	return (d + unit - 1) / unit * unit
+}
+
+// formatTimeout writes a timeout as gRPC wants it: at most eight digits and a unit.
+func formatTimeout(d time.Duration) string {
+	const digits = 99_999_999
+	for _, u := range []struct {
+		length time.Duration
+		name   string
+	}{{time.Millisecond, "m"}, {time.Second, "S"}} {
+		if d >= u.length && d%u.length == 0 && d/u.length <= digits {
+			return strconv.FormatInt(int64(d/u.length), 10) + u.name
+		}
+	}
+	if d <= digits*time.Microsecond {
+		return strconv.FormatInt(int64((d+time.Microsecond-1)/time.Microsecond), 10) + "u"
+	}
+	return strconv.FormatInt(int64(min((d+time.Second-1)/time.Second, digits)), 10) + "S"
+}
+
+// resize follows the peer's limit of the table.
+func (e *encoder) resize(limit uint32) {
+	e.hpack.SetMaxDynamicTableSizeLimit(limit)
+	e.table++
+}

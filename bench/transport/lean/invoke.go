@@ -1,0 +1,97 @@
+package lean
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// Lazy is implemented by contexts whose Done channel is costly and that end by
+// themselves only at their deadline. A call watches the deadline by its own means, and
+// the parent for the rest.
+type Lazy interface {
+	context.Context
+	Parent() context.Context
+}
+
+// invocation is a call that a goroutine waits for.
+type invocation struct {
+	call  Call
+	reply []byte
+	done  chan struct{}
+}
+
+func newInvocation() *invocation {
+	i := &invocation{done: make(chan struct{}, 1)}
+	i.call.Done = func(c *Call) {
+		if c.Err == nil {
+			i.reply = append(i.reply[:0], c.Reply...)
+		}
+		i.done <- struct{}{}
+	}
+	return i
+}
+
+// maxKeptReply is the largest buffer for a reply that is kept for other calls.
+const maxKeptReply = 64 << 10
+
+// Invoke implements [grpc.ClientConnInterface]. It waits for a connection. The request
+// and the reply are protobuf messages. Call options are not looked at.
+func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
+	request, ok1 := args.(proto.Message)
+	into, ok2 := reply.(proto.Message)
+	if !ok1 || !ok2 {
+		return status.Errorf(codes.Internal, "%s: %T and %T are no protobuf messages", method, args, reply)
+	}
+	if ctx.Err() != nil {
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	timeout := time.Duration(0)
+	if deadline, ok := ctx.Deadline(); ok {
+		if timeout = time.Until(deadline); timeout <= 0 {
+			return errDeadline()
+		}
+	}
+	i, _ := c.invocations.Get().(*invocation)
+	if i == nil {
+		i = newInvocation()
+	}
+	i.call.Method, i.call.Request, i.call.Timeout = method, request, timeout
+	c.Start(&i.call)
+	if c.options.Yield {
+		runtime.Gosched()
+	}
+	c.Flush()
+	c.wait(ctx, i)
+	err := i.call.Err
+	if err == nil {
+		if uerr := proto.Unmarshal(i.reply, into); uerr != nil {
+			err = status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", uerr)
+		}
+	}
+	if cap(i.reply) > maxKeptReply {
+		i.reply = nil
+	}
+	i.call.Request = nil
+	c.invocations.Put(i)
+	return err
+}
+
+// wait waits for the end of the call, and ends it with ctx.
+func (c *Conn) wait(ctx context.Context, i *invocation) {
+	ended := ctx.Done
+	if lazy, ok := ctx.(Lazy); ok {
+		ended = lazy.Parent().Done
+	}
+	select {
+	case <-i.done:
+	case <-ended():
+		i.call.Cancel()
+		<-i.done
+	}
+}

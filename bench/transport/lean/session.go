@@ -1,0 +1,439 @@
+package lean
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// What we allow the peer to send before we have read it, and what a connection may hold
+// of replies that are not complete.
+const (
+	streamWindow = 4 << 20
+	connWindow   = 16 << 20
+	maxBuffered  = 1 << 30
+)
+
+// defaultWindow is what a peer allows at first (RFC 9113, section 6.9.2).
+const defaultWindow = 1<<16 - 1
+
+// maxControl bounds the answers to control frames that wait to be sent.
+const maxControl = 10_000
+
+// lazyTime is how long the answer to a ping may wait for something else to be sent:
+// servers ping after each piece of data to learn the bandwidth.
+const lazyTime = 250 * time.Millisecond
+
+// session is one TCP connection. What does not belong to the reader alone is guarded by
+// the connection's lock.
+type session struct {
+	conn *Conn
+	io   net.Conn // with TLS, if any
+	wire *wire
+
+	out, spare []byte  // frames to send
+	unsent     []*Call // whose requests are complete in out
+	flushing   bool
+	delivering bool // the reader is at it, and flushes afterwards
+	control    int  // answers to control frames in out
+	lazy       *time.Timer
+	lazyArmed  bool
+
+	encoder       *encoder
+	streams       map[uint32]*Call
+	next          uint32 // stream identifier
+	maxFrame      int
+	maxStreams    uint32
+	initialWindow int64
+	window        int64
+	blocked       queue // calls that wait for the window
+	draining      bool  // takes no more calls
+	failure       error
+	greeted       chan struct{}
+	isGreeted     bool
+
+	keepalive *time.Timer
+	lastRead  time.Duration
+	pinged    bool
+
+	// Of the reader.
+	buf       []byte
+	pos, fill int
+	decoder   *hpack.Decoder
+	head      responseHead
+	block     []byte // of header fragments
+	inBlock   uint32 // the stream whose block is incomplete
+	blockEnds bool   // the stream with it
+	unread    int    // received, and not yet given back to the connection's window
+	buffered  int
+	ended     []*Call
+	aliased   []*Call // whose replies lie in buf
+	accepted  *Header
+}
+
+// readBuffer holds several frames.
+const readBuffer = 64 << 10
+
+func newSession(c *Conn, conn net.Conn, w *wire) *session {
+	scheme := "http"
+	if c.options.TLS != nil {
+		scheme = "https"
+	}
+	s := &session{
+		conn: c, io: conn, wire: w, encoder: newEncoder(scheme, c.options.Authority), streams: map[uint32]*Call{}, next: 1,
+		maxFrame: maxFrame, maxStreams: maxUint31, initialWindow: defaultWindow, window: defaultWindow,
+		greeted: make(chan struct{}), lastRead: c.now(), buf: make([]byte, readBuffer),
+	}
+	s.decoder = hpack.NewDecoder(4096, func(f hpack.HeaderField) { s.head.take(f) })
+	s.decoder.SetMaxStringLength(maxBlock)
+	s.lazy = time.AfterFunc(time.Hour, s.flushLate)
+	s.lazy.Stop()
+	s.keepalive = time.AfterFunc(c.options.Keepalive, s.checkAlive)
+	return s
+}
+
+// greet begins the conversation. The lock is held.
+func (s *session) greet() {
+	s.out = append(s.out, http2.ClientPreface...)
+	settings := appendSetting(nil, http2.SettingEnablePush, 0)
+	settings = appendSetting(settings, http2.SettingInitialWindowSize, streamWindow)
+	settings = appendSetting(settings, http2.SettingMaxHeaderListSize, maxBlock)
+	s.out = append(appendFrameHeader(s.out, len(settings), http2.FrameSettings, 0, 0), settings...)
+	s.out = appendWindowUpdate(s.out, 0, connWindow-defaultWindow)
+}
+
+// free reports whether the peer allows another stream. The lock is held.
+func (s *session) free() bool { return uint32(len(s.streams)) < s.maxStreams }
+
+// open sends a request on a new stream. The lock is held.
+func (s *session) open(call *Call) {
+	call.session, call.id = s, s.next
+	s.streams[call.id] = call
+	if s.next += 2; s.next > maxUint31 {
+		s.draining = true
+		s.conn.retire(s)
+	}
+	s.out = appendHeaders(s.out, call.id, s.encoder.encode(call.Method, call.header, call.Timeout), s.maxFrame)
+	size := proto.Size(call.Request)
+	whole := prefixSize + size
+	call.window = s.initialWindow
+	if whole > s.maxFrame || int64(whole) > min(s.window, call.window) || s.blocked.head != nil {
+		s.openLarge(call, size)
+		return
+	}
+	s.out = appendPrefix(appendFrameHeader(s.out, whole, http2.FrameData, http2.FlagDataEndStream, call.id), size)
+	begin := len(s.out)
+	out, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(s.out, call.Request)
+	if err != nil || len(out) != begin+size {
+		s.out = s.out[:begin-prefixSize-frameHeaderSize]
+		s.refuse(call, err)
+		return
+	}
+	s.out = out
+	s.window -= int64(whole)
+	s.unsent = append(s.unsent, call)
+}
+
+// openLarge sends a request in pieces, as the windows allow.
+func (s *session) openLarge(call *Call, size int) {
+	rest, err := proto.MarshalOptions{}.MarshalAppend(appendPrefix(make([]byte, 0, prefixSize+size), size), call.Request)
+	if err != nil || len(rest) != prefixSize+size {
+		s.refuse(call, err)
+		return
+	}
+	call.rest = rest
+	s.blocked.push(call)
+	s.unblock()
+}
+
+// refuse ends a call whose request cannot be encoded, later: not within Start.
+func (s *session) refuse(call *Call, err error) {
+	ended := s.conn.abandon(nil, call, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err))
+	go s.conn.deliver(ended)
+}
+
+func appendPrefix(b []byte, size int) []byte {
+	return binary.BigEndian.AppendUint32(append(b, 0), uint32(size))
+}
+
+// unblock sends what the windows allow of large requests, in turns. The lock is held.
+func (s *session) unblock() {
+	var stuck queue
+	for call := s.blocked.pop(); call != nil; call = s.blocked.pop() {
+		if call.session != s || len(call.rest) == 0 {
+			continue
+		}
+		n := int(min(int64(len(call.rest)), int64(s.maxFrame), s.window, call.window))
+		if n <= 0 {
+			stuck.push(call)
+			continue
+		}
+		var flags http2.Flags
+		if n == len(call.rest) {
+			flags = http2.FlagDataEndStream
+		}
+		s.out = append(appendFrameHeader(s.out, n, http2.FrameData, flags, call.id), call.rest[:n]...)
+		s.window, call.window, call.rest = s.window-int64(n), call.window-int64(n), call.rest[n:]
+		if len(call.rest) > 0 {
+			s.blocked.push(call)
+		} else {
+			call.rest = nil
+			s.unsent = append(s.unsent, call)
+		}
+	}
+	s.blocked = stuck
+}
+
+// forget takes a call off its stream. The lock is held.
+func (s *session) forget(call *Call) {
+	delete(s.streams, call.id)
+	s.buffered -= len(call.Reply)
+	if call.rest != nil {
+		s.blocked.remove(call)
+	}
+	for i, c := range s.unsent {
+		if c == call {
+			s.unsent[i] = nil
+		}
+	}
+	call.session = nil
+	if s.draining && len(s.streams) == 0 {
+		s.close()
+	}
+}
+
+// reset takes a call off its stream and tells the peer. The lock is held.
+func (s *session) reset(call *Call) {
+	s.out = appendReset(s.out, call.id, http2.ErrCodeCancel)
+	s.forget(call)
+}
+
+// flush writes what is to be sent, unless another goroutine is doing so, which then
+// sends this as well. The lock is held, and released.
+func (s *session) flush() {
+	c := s.conn
+	for len(s.out) > 0 && !s.flushing && s.failure == nil {
+		out := s.out
+		s.out, s.spare, s.flushing, s.control = s.spare[:0], nil, true, 0
+		now := c.now()
+		for i, call := range s.unsent {
+			if call != nil {
+				call.left = true
+				if call.sent == 0 {
+					call.sent = now
+				}
+			}
+			s.unsent[i] = nil
+		}
+		s.unsent = s.unsent[:0]
+		c.mu.Unlock()
+		_, err := s.io.Write(out)
+		if err != nil {
+			_ = s.wire.Conn.Close() // the reader notices
+		}
+		c.mu.Lock()
+		s.flushing = false
+		if cap(out) <= maxSpare {
+			s.spare = out[:0]
+		}
+	}
+	c.mu.Unlock()
+}
+
+// maxSpare is the largest buffer that is kept for later requests.
+const maxSpare = 1 << 20
+
+// flushSoon has an answer to a control frame sent with whatever is sent next, at the
+// latest after lazyTime. The lock is held.
+func (s *session) flushSoon() {
+	if !s.lazyArmed {
+		s.lazyArmed = true
+		s.lazy.Reset(lazyTime)
+	}
+}
+
+func (s *session) flushLate() {
+	s.conn.mu.Lock()
+	s.lazyArmed = false
+	s.flush()
+}
+
+// checkAlive pings a peer that has said nothing for long while calls are under way, and
+// gives up one that does not answer.
+func (s *session) checkAlive() {
+	c := s.conn
+	c.mu.Lock()
+	if s.failure != nil {
+		c.mu.Unlock()
+		return
+	}
+	silent := c.now() - s.lastRead
+	switch {
+	case silent < c.options.Keepalive || len(s.streams) == 0:
+		s.pinged = false
+		s.keepalive.Reset(max(c.options.Keepalive-silent, c.options.Keepalive/10))
+	case s.pinged:
+		c.mu.Unlock()
+		s.fail(fmt.Errorf("the peer has not answered a ping for %v", c.options.Keepalive))
+		return
+	default:
+		s.pinged = true
+		s.out = appendPing(s.out, 0, []byte("etcdping"))
+		s.keepalive.Reset(c.options.Keepalive)
+	}
+	s.flush()
+}
+
+// close ends the session without an error. The lock is held; the reader does the rest.
+func (s *session) close() {
+	s.draining = true
+	_ = s.wire.Conn.Close()
+}
+
+// read is the reader: it handles frames until the connection ends.
+func (s *session) read() {
+	for {
+		n, err := s.io.Read(s.buf[s.fill:])
+		now := s.conn.now()
+		s.fill += n
+		if n > 0 {
+			if perr := s.handleAll(now); perr != nil {
+				s.sayGoodbye(perr)
+				s.fail(perr)
+				return
+			}
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the peer has closed the connection")
+			}
+			s.fail(err)
+			return
+		}
+	}
+}
+
+// handleAll handles the frames that are there, delivers what has ended with them, and
+// sends what is to be sent.
+func (s *session) handleAll(now time.Duration) error {
+	c := s.conn
+	c.mu.Lock()
+	s.lastRead, s.pinged = now, false
+	s.pos = 0
+	err := s.handleFrames(now)
+	s.detach()
+	ended, accepted := s.ended, s.accepted
+	s.accepted = nil
+	c.admit()
+	s.delivering = true
+	c.mu.Unlock()
+	if accepted != nil {
+		c.options.Credentials.Accepted(accepted)
+	}
+	c.deliver(ended)
+	for i := range ended {
+		ended[i] = nil
+	}
+	s.ended = ended[:0]
+	s.fill = copy(s.buf, s.buf[s.pos:s.fill])
+	c.mu.Lock()
+	s.delivering = false
+	if len(s.unsent) == 0 && len(s.out) > 0 && s.control > 0 && !s.urgent() {
+		s.flushSoon()
+		c.mu.Unlock()
+		return err
+	}
+	s.flush()
+	return err
+}
+
+// urgent reports whether there is more to send than answers to pings, each of which
+// takes 17 bytes. The lock is held.
+func (s *session) urgent() bool { return len(s.out) > s.control*(frameHeaderSize+8) }
+
+func (s *session) handleFrames(now time.Duration) error {
+	for {
+		f, size, err := nextFrame(s.buf[s.pos:s.fill])
+		if err != nil || size == 0 {
+			return err
+		}
+		s.pos += size
+		if err := s.handle(f, now); err != nil {
+			return err
+		}
+	}
+}
+
+// detach copies the replies that lie in the read buffer and whose calls go on.
+func (s *session) detach() {
+	for i, call := range s.aliased {
+		if call.session == s && call.started {
+			call.Reply = append(make([]byte, 0, len(call.Reply)), call.Reply...)
+		}
+		s.aliased[i] = nil
+	}
+	s.aliased = s.aliased[:0]
+}
+
+// sayGoodbye tells the peer why the connection ends.
+func (s *session) sayGoodbye(err error) {
+	code := http2.ErrCodeInternal
+	var violation connError
+	if errors.As(err, &violation) {
+		code = violation.code
+	}
+	s.conn.mu.Lock()
+	s.out = appendGoAway(s.out, code)
+	s.flush()
+}
+
+// fail ends the session: its calls end with the code Unavailable, but for those that
+// never left, which go once more. The lock is not held.
+func (s *session) fail(err error) {
+	c := s.conn
+	c.mu.Lock()
+	if s.failure != nil {
+		c.mu.Unlock()
+		return
+	}
+	s.failure, s.draining = err, true
+	s.keepalive.Stop()
+	s.lazy.Stop()
+	delete(c.sessions, s)
+	var ended []*Call
+	reason := status.Errorf(codes.Unavailable, "connection to %s: %v", c.options.Address, err)
+	for _, call := range s.streams {
+		s.forget(call)
+		if !call.left && !c.closed {
+			c.again(call)
+			continue
+		}
+		ended = c.end(ended, call, reason, c.now())
+	}
+	c.retire(s)
+	if c.session != nil {
+		c.admit()
+	}
+	if !s.isGreeted {
+		s.isGreeted = true
+		close(s.greeted)
+	}
+	c.mu.Unlock()
+	_ = s.wire.Close()
+	c.deliver(ended)
+}
+
+// again has a call wait for another stream. The lock is held.
+func (c *Conn) again(call *Call) {
+	call.reset()
+	c.waiting.push(call)
+}

@@ -1,0 +1,79 @@
+package transport
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"strings"
+
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"go.etcd.io/etcd/api/v3/version"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/etcdbench/etcdbench/bench/transport/lean"
+)
+
+// leanConn sends unary calls by itself, and opens a connection of grpc-go's when the
+// first stream is opened.
+type leanConn struct {
+	conn    *lean.Conn
+	streams *grpcConn
+}
+
+func newLeanConn(ctx context.Context, o Options, l *login, endpoint string) (*leanConn, error) {
+	c := &leanConn{}
+	lo := lean.Options{
+		Address: endpoint, TLS: o.TLS, Credentials: anonymous{versionHeader()}, Yield: o.Yield, Keepalive: keepaliveTime,
+		Streams: func() (grpc.ClientConnInterface, error) {
+			client, err := newClient(ctx, o, l, endpoint)
+			if err != nil {
+				return nil, err
+			}
+			c.streams = &grpcConn{client}
+			return c.streams.calls(), nil
+		},
+	}
+	if strings.Contains(endpoint, "://") {
+		u, err := url.Parse(endpoint)
+		if err != nil {
+			return nil, err
+		}
+		if lo.Address = u.Host; u.Scheme == "http" {
+			lo.TLS = nil
+		}
+	}
+	if l != nil {
+		lo.Credentials = l
+	}
+	if o.dialer != nil {
+		lo.Dial = func(ctx context.Context, _, address string) (net.Conn, error) { return o.dialer(ctx, address) }
+	}
+	c.conn = lean.New(lo)
+	return c, nil
+}
+
+func (c *leanConn) calls() grpc.ClientConnInterface { return c.conn }
+func (c *leanConn) ready(ctx context.Context)       { _ = c.conn.Ready(ctx) } // an error is that of ctx
+
+func (c *leanConn) close() {
+	_ = c.conn.Close() // nothing is in flight that anybody waits for
+	if c.streams != nil {
+		c.streams.close()
+	}
+}
+
+func versionHeader() *lean.Header {
+	return lean.NewHeader(metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, version.APIVersion))
+}
+
+// anonymous are the credentials without a user.
+type anonymous struct{ header *lean.Header }
+
+func (a anonymous) Header(string) *lean.Header { return a.header }
+func (anonymous) Accepted(*lean.Header)        {}
+func (anonymous) Refused(error) bool           { return false }
+
+func (anonymous) Renew(context.Context, grpc.ClientConnInterface, *lean.Header) error {
+	return rpctypes.ErrUserEmpty
+}
