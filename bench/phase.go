@@ -193,13 +193,13 @@ func (e *engine) returnRecorder(r *Recorder) {
 
 // drive keeps the phase going until its planned end or until ctx ends.
 func (ph *phase) drive(ctx context.Context) {
-	s := ph.engine.newSleeper()
-	defer s.close()
+	s := ph.sleeper()
 	if ph.Load.Open() {
 		ph.emit(ctx, s)
 		ph.flush()
 	}
 	if ph.Total > 0 {
+		s.close()
 		select {
 		case <-ph.finished:
 		case <-ctx.Done():
@@ -208,6 +208,16 @@ func (ph *phase) drive(ctx context.Context) {
 		return
 	}
 	ph.sleepUntil(ctx, s, time.Duration(ph.end.Load()))
+	s.close()
+}
+
+// sleeper waits for arrivals, and handles answers meanwhile where the engine has a
+// poller.
+func (ph *phase) sleeper() sleeper {
+	if p := ph.engine.poller; p != nil && ph.Load.Open() {
+		return newPollSleeper(p)
+	}
+	return ph.engine.newSleeper()
 }
 
 // stop ends the phase at the given time, unless it was to end sooner.

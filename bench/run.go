@@ -43,6 +43,9 @@ type Options struct {
 	Sampler Sampler
 	// Disturbances are done beside the load; their schedules go into the plan.
 	Disturbances []Disturbance
+	// Poller handles answers while the engine waits for the next arrival; nil means that
+	// answers are handled elsewhere.
+	Poller Poller
 	// Moments keeps what became of the arrivals of every ten milliseconds, for the
 	// measurement of outages: see NewUnavailability in results/judge.
 	Moments bool
@@ -79,7 +82,7 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 	e := &engine{
 		plan: plan, workload: w, kinds: w.Kinds(), run: run,
 		observers: newObservers(opts.Observers), sampler: opts.Sampler,
-		disturbances: opts.Disturbances, newSleeper: opts.sleeper,
+		disturbances: opts.Disturbances, newSleeper: opts.sleeper, poller: opts.Poller,
 	}
 	if opts.Moments {
 		e.moments = newMoments(plan)
@@ -112,6 +115,7 @@ type engine struct {
 	run        *results.Run
 	observers  *observers
 	newSleeper func() sleeper
+	poller     Poller
 
 	sampler      Sampler
 	disturbances []Disturbance

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A sleeper waits for the next arrival. It may return early; it never spins.
+// A sleeper waits for the next arrival. It may return early.
 type sleeper interface {
 	sleep(ctx context.Context, d time.Duration)
 	close()
@@ -34,3 +34,30 @@ func (s *timerSleeper) sleep(ctx context.Context, d time.Duration) {
 }
 
 func (s *timerSleeper) close() { s.timer.Stop() }
+
+// A Poller handles answers on the goroutine that calls it, between Take and Release.
+// Poll does so for at most d, and may return early.
+type Poller interface {
+	Take()
+	Poll(d time.Duration)
+	Release()
+}
+
+// pollSleeper handles answers while it waits: both waits cost one wake-up.
+type pollSleeper struct{ poller Poller }
+
+func newPollSleeper(p Poller) pollSleeper {
+	p.Take()
+	return pollSleeper{p}
+}
+
+// sleep waits until shortly before the time. Less than that, it polls without waiting:
+// going to sleep and being woken would take more.
+func (s pollSleeper) sleep(_ context.Context, d time.Duration) {
+	s.poller.Poll(min(max(d-wakeTime, 0), maxSleep))
+}
+
+// wakeTime is less than a wait takes on most machines, however short it is.
+const wakeTime = 15 * time.Microsecond
+
+func (s pollSleeper) close() { s.poller.Release() }

@@ -73,16 +73,16 @@ func likeMain(b *testing.B, clients int) {
 
 func benchRun(b *testing.B, conns int, p bench.Plan) *results.Run {
 	b.Helper()
-	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: []string{startNoop(b)}, Conns: conns, Timeout: 5 * time.Second})
-	if err != nil {
-		b.Fatal(err)
+	pool := dial(b, startNoop(b), conns, transport.Lean, p.Phases[0].Load.Open())
+	options := bench.Options{}
+	if poller := pool.Poller(); poller != nil {
+		options.Poller = poller
 	}
-	b.Cleanup(pool.Close)
 	w, err := workloads.New("put", workloads.Target{Conns: pool.Conns(), Prefix: "/etcdbench/bench/", Seed: 1}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	run, err := bench.Run(context.Background(), p, w, bench.Options{})
+	run, err := bench.Run(context.Background(), p, w, options)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -158,16 +158,21 @@ func BenchmarkCPUPerPut(b *testing.B) {
 				phase = bench.PlanPhase{Duration: length, Load: bench.Load{Rate: float64(load.rate)}}
 			}
 			bare := dialBare(b, address, load.conns)
-			grpc, lean := dial(b, address, load.conns, transport.GRPC), dial(b, address, load.conns, transport.Lean)
+			grpc := dial(b, address, load.conns, transport.GRPC, false).Conns()
+			pool := dial(b, address, load.conns, transport.Lean, load.rate > 0)
+			lean, options := pool.Conns(), bench.Options{}
+			if p := pool.Poller(); p != nil {
+				options.Poller = p
+			}
 			ways := []struct {
 				name string
 				run  func()
 			}{
 				{"bare", func() { bareLoop(b, bare, load.clients, n, load.rate) }},
-				{"grpc", func() { engineLoop(b, grpc, load.clients, phase, false) }},
-				{"lean-goroutines", func() { engineLoop(b, blocking(lean), load.clients, phase, false) }},
-				{"lean", func() { engineLoop(b, lean, load.clients, phase, false) }},
-				{"lean-ledger", func() { engineLoop(b, lean, load.clients, phase, true) }},
+				{"grpc", func() { engineLoop(b, grpc, load.clients, phase, false, bench.Options{}) }},
+				{"lean-goroutines", func() { engineLoop(b, blocking(lean), load.clients, phase, false, options) }},
+				{"lean", func() { engineLoop(b, lean, load.clients, phase, false, options) }},
+				{"lean-ledger", func() { engineLoop(b, lean, load.clients, phase, true, options) }},
 			}
 			spent := make([][]time.Duration, len(ways))
 			for range turns {
@@ -187,14 +192,16 @@ func BenchmarkCPUPerPut(b *testing.B) {
 	}
 }
 
-func dial(b *testing.B, address string, conns int, kind string) []grpc.ClientConnInterface {
+func dial(b *testing.B, address string, conns int, kind string, poll bool) *transport.Pool {
 	b.Helper()
-	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: []string{address}, Conns: conns, Timeout: 5 * time.Second, Kind: kind})
+	pool, err := transport.Dial(context.Background(), transport.Options{
+		Endpoints: []string{address}, Conns: conns, Timeout: 5 * time.Second, Kind: kind, Poll: poll,
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(pool.Close)
-	return pool.Conns()
+	return pool
 }
 
 func dialBare(b *testing.B, address string, conns int) (clients []*clientv3.Client) {
@@ -219,13 +226,13 @@ func blocking(conns []grpc.ClientConnInterface) (hidden []grpc.ClientConnInterfa
 }
 
 // engineLoop runs one phase of puts.
-func engineLoop(b *testing.B, conns []grpc.ClientConnInterface, clients int, phase bench.PlanPhase, verify bool) {
+func engineLoop(b *testing.B, conns []grpc.ClientConnInterface, clients int, phase bench.PlanPhase, verify bool, o bench.Options) {
 	b.Helper()
 	w, err := workloads.New("put", workloads.Target{Conns: conns, Prefix: "/etcdbench/bench/", Seed: 1, Verify: verify}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	run, err := bench.Run(context.Background(), workloadstest.Plan(clients, phase), w, bench.Options{})
+	run, err := bench.Run(context.Background(), workloadstest.Plan(clients, phase), w, o)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -209,6 +209,9 @@ func (r *Resolved) survey(ctx context.Context, s *session) (f findings, err erro
 // bind makes the plan's workload and disturbances for a cluster.
 func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 	options := bench.Options{ID: r.ID, Label: r.Spec.Label, Cluster: s.info, Sampler: r.sampler(s)}
+	if p := s.load.Poller(); p != nil {
+		options.Poller = p
+	}
 	parts, err := workloads.Parts(r.Plan.Entries())
 	if err != nil {
 		return nil, options, err

@@ -159,10 +159,26 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 			return errors.New("--target-leader: none of the endpoints is the leader")
 		}
 	}
-	options.Kind, options.Yield = transport.Lean, !slices.ContainsFunc(r.Plan.Phases, func(p results.PlanPhase) bool { return p.Load.Open() })
+	options.Kind = transport.Lean
+	options.Yield, options.Poll = readers(r.Plan)
 	s.load, err = transport.Dial(ctx, options)
 	s.countConns(options)
 	return err
+}
+
+// pollRate is the highest rate, in requests a second, whose replies one CPU reads beside
+// the arrivals with much to spare.
+const pollRate = 30_000
+
+// readers decides how connections are read. Where all phases are closed loops, requests
+// may wait a moment to share a write; where one is an open loop, replies are read where
+// arrivals are waited for.
+func readers(p results.Plan) (yield, poll bool) {
+	rate := 0.0
+	for _, ph := range p.Phases {
+		rate = max(rate, ph.Load.Rate, ph.Load.RateEnd)
+	}
+	return rate == 0, rate > 0 && rate <= pollRate
 }
 
 // ordered returns endpoints in an order that does not depend on the one in which those

@@ -21,12 +21,12 @@ type leanConn struct {
 	streams *grpcConn
 }
 
-func newLeanConn(ctx context.Context, o Options, l *login, endpoint string) (*leanConn, error) {
+func newLeanConn(ctx context.Context, o Options, p *Pool, endpoint string) (*leanConn, error) {
 	c := &leanConn{}
 	lo := lean.Options{
-		Address: endpoint, TLS: o.TLS, Credentials: anonymous{versionHeader()}, Yield: o.Yield, Keepalive: keepaliveTime,
+		Address: endpoint, TLS: o.TLS, Credentials: anonymous{versionHeader()}, Yield: o.Yield, Keepalive: keepaliveTime, Poller: p.poller,
 		Streams: func() (grpc.ClientConnInterface, error) {
-			client, err := newClient(ctx, o, l, endpoint)
+			client, err := newClient(ctx, o, p.login, endpoint)
 			if err != nil {
 				return nil, err
 			}
@@ -43,8 +43,8 @@ func newLeanConn(ctx context.Context, o Options, l *login, endpoint string) (*le
 			lo.TLS = nil
 		}
 	}
-	if l != nil {
-		lo.Credentials = l
+	if p.login != nil {
+		lo.Credentials = p.login
 	}
 	if o.dialer != nil {
 		lo.Dial = func(ctx context.Context, _, address string) (net.Conn, error) { return o.dialer(ctx, address) }

@@ -22,6 +22,8 @@ import (
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench/transport/lean"
 )
 
 // Options say how to connect.
@@ -38,6 +40,8 @@ type Options struct {
 	Kind string
 	// Yield is that of [lean.Options].
 	Yield bool
+	// Poll has one goroutine read all lean connections, where the system can.
+	Poll bool
 
 	// dialer makes connections in place of gRPC's own, in tests.
 	dialer func(ctx context.Context, address string) (net.Conn, error)
@@ -55,8 +59,12 @@ const (
 type Pool struct {
 	conns     []conn
 	endpoints int
-	login     *login // nil without a user
+	login     *login       // nil without a user
+	poller    *lean.Poller // nil where each connection is read by itself
 }
+
+// Poller is what reads the pool's connections; nil where each is read by itself.
+func (p *Pool) Poller() *lean.Poller { return p.poller }
 
 // conn is one connection of a pool.
 type conn interface {
@@ -77,8 +85,11 @@ func Dial(ctx context.Context, o Options) (*Pool, error) {
 	if o.User != "" && o.Password != "" {
 		p.login = newLogin(o)
 	}
+	if o.Poll && o.Kind != GRPC {
+		p.poller, _ = lean.NewPoller() // without it, connections are read by themselves
+	}
 	for i := range o.Conns {
-		c, err := newConn(ctx, o, p.login, o.Endpoints[i%len(o.Endpoints)])
+		c, err := p.newConn(ctx, o, o.Endpoints[i%len(o.Endpoints)])
 		if err != nil {
 			p.Close()
 			return nil, err
@@ -108,11 +119,11 @@ const (
 	keepaliveTimeout = 10 * time.Second
 )
 
-func newConn(ctx context.Context, o Options, l *login, endpoint string) (conn, error) {
+func (p *Pool) newConn(ctx context.Context, o Options, endpoint string) (conn, error) {
 	if o.Kind != GRPC {
-		return newLeanConn(ctx, o, l, endpoint)
+		return newLeanConn(ctx, o, p, endpoint)
 	}
-	c, err := newClient(ctx, o, l, endpoint)
+	c, err := newClient(ctx, o, p.login, endpoint)
 	if err != nil { // a nil pointer would make an interface that is not nil
 		return nil, err
 	}
@@ -126,6 +137,9 @@ func (p *Pool) Close() {
 	}
 	for _, c := range p.conns {
 		c.close()
+	}
+	if p.poller != nil {
+		p.poller.Close()
 	}
 }
 

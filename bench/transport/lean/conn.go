@@ -29,6 +29,8 @@ type Options struct {
 	// Yield lets other goroutines run before Invoke writes, so that requests that are
 	// made at the same time share a write. It lengthens the tail where calls are paced.
 	Yield bool
+	// Poller reads the connection; nil means a goroutine of its own.
+	Poller *Poller
 	// Keepalive is after how long without a word from the peer, with calls under way, it
 	// is pinged, and how long it then has to answer; zero means 10 s each.
 	Keepalive time.Duration
@@ -141,11 +143,12 @@ func (c *Conn) Close() error {
 	for call := c.waiting.pop(); call != nil; call = c.waiting.pop() {
 		ended = c.abandon(ended, call, errClosed()) // without a deadline
 	}
+	var open []*session
 	for s := range c.sessions {
 		for _, call := range s.streams {
 			ended = c.abandon(ended, call, errClosed()) // without a deadline
 		}
-		s.close()
+		open = append(open, s)
 	}
 	if c.session == nil {
 		close(c.changed)
@@ -153,6 +156,9 @@ func (c *Conn) Close() error {
 	c.session = nil
 	c.mu.Unlock()
 	c.deliver(ended)
+	for _, s := range open {
+		s.fail(errClosed())
+	}
 	c.work.Wait()
 	return nil
 }

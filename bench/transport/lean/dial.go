@@ -71,15 +71,32 @@ func (c *Conn) attempt() error {
 		return errClosed()
 	}
 	c.sessions[s] = struct{}{}
-	c.work.Go(s.read)
 	s.greet()
 	s.flush()
+	if err := s.beginReading(); err != nil {
+		s.fail(err)
+		return err
+	}
 	select {
 	case <-s.greeted:
 	case <-ctx.Done():
 		s.fail(fmt.Errorf("no greeting from the server: %w", ctx.Err()))
 	}
 	return c.use(s)
+}
+
+// beginReading has the poller read the session, or a goroutine of its own.
+func (s *session) beginReading() error {
+	p := s.conn.options.Poller
+	if p == nil {
+		s.conn.work.Go(s.read)
+		return nil
+	}
+	if err := s.wire.detach(); err != nil {
+		return err
+	}
+	p.add(s)
+	return nil
 }
 
 // use makes a session the one that takes calls.

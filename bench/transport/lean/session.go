@@ -61,6 +61,7 @@ type session struct {
 	greeted       chan struct{}
 	isGreeted     bool
 
+	number    uint64 // of the poller's
 	keepalive *time.Timer
 	lastRead  time.Duration
 	pinged    bool
@@ -302,24 +303,41 @@ func (s *session) close() {
 // read is the reader: it handles frames until the connection ends.
 func (s *session) read() {
 	for {
-		n, err := s.io.Read(s.buf[s.fill:])
-		now := s.conn.now()
-		s.fill += n
-		if n > 0 {
-			if perr := s.handleAll(now); perr != nil {
-				s.sayGoodbye(perr)
-				s.fail(perr)
-				return
-			}
-		}
-		if err != nil {
-			if errors.Is(err, io.EOF) {
-				err = errors.New("the peer has closed the connection")
-			}
+		if err := s.readOnce(); err != nil {
 			s.fail(err)
 			return
 		}
 	}
+}
+
+// readReady reads what is there, where a poller has seen something.
+func (s *session) readReady() {
+	for {
+		err := s.readOnce()
+		if err != nil && !errors.As(err, new(waitError)) {
+			s.fail(err)
+		}
+		if err != nil || s.io == net.Conn(s.wire) { // the poller tells if there is more; of TLS it cannot know
+			return
+		}
+	}
+}
+
+// readOnce reads, and handles what it has read.
+func (s *session) readOnce() error {
+	n, err := s.io.Read(s.buf[s.fill:])
+	now := s.conn.now()
+	s.fill += n
+	if n > 0 {
+		if perr := s.handleAll(now); perr != nil {
+			s.sayGoodbye(perr)
+			return perr
+		}
+	}
+	if errors.Is(err, io.EOF) {
+		return errors.New("the peer has closed the connection")
+	}
+	return err
 }
 
 // handleAll handles the frames that are there, delivers what has ended with them, and
@@ -428,6 +446,9 @@ func (s *session) fail(err error) {
 		close(s.greeted)
 	}
 	c.mu.Unlock()
+	if p := c.options.Poller; p != nil {
+		p.remove(s)
+	}
 	_ = s.wire.Close()
 	c.deliver(ended)
 }

@@ -49,7 +49,7 @@ func (w *wire) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	left := p
-	if w.socket != nil && !w.draining {
+	if !w.draining && w.canTry() {
 		n, err := w.try(p)
 		if err != nil {
 			w.err = err
@@ -72,8 +72,16 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (w *wire) canTry() bool {
+	_, ok := w.Conn.(*socket)
+	return ok || w.socket != nil
+}
+
 // try writes what the socket takes at once.
 func (w *wire) try(p []byte) (n int, err error) {
+	if s, ok := w.Conn.(*socket); ok {
+		return s.try(p)
+	}
 	w.data = p
 	err = w.socket.Write(w.attempt)
 	w.data = nil
@@ -111,7 +119,34 @@ func (w *wire) drain() {
 func (w *wire) Close() error {
 	err := w.Conn.Close()
 	w.drained.Wait()
+	if s, ok := w.Conn.(*socket); ok {
+		s.free()
+	}
 	return err
 }
+
+// detach takes the connection away from Go's network poller: its reads never wait from
+// now on. Nothing may be read or written meanwhile.
+func (w *wire) detach() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.draining {
+		return errNotReading
+	}
+	s, err := newSocket(w.Conn)
+	if err != nil {
+		return err
+	}
+	w.Conn, w.socket = s, nil
+	return nil
+}
+
+// waitError says that there is nothing to be read yet. For package crypto/tls, it is an
+// error that goes by.
+type waitError struct{}
+
+func (waitError) Error() string   { return "nothing to be read yet" }
+func (waitError) Timeout() bool   { return true }
+func (waitError) Temporary() bool { return true }
 
 var errNotReading = errors.New("the peer does not read what it is sent")

@@ -1,0 +1,188 @@
+package lean
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Poller reads many connections from one goroutine, without Go's network poller: a
+// reply then costs one wait and one read, and no other thread is woken. By default that
+// is a goroutine of its own. Whoever waits for a time, such as the next arrival of an
+// open loop, can take its place, so that both waits are one.
+//
+// It carries what one CPU can read, and needs Linux 5.11 or later.
+type Poller struct {
+	epoll, event int
+	events       []unix.EpollEvent
+
+	turn    sync.Mutex // held by the goroutine that polls
+	wanted  atomic.Int32
+	release chan struct{} // the goroutine of its own may go on
+	closing atomic.Bool
+	ended   sync.WaitGroup
+
+	mu       sync.Mutex
+	sessions map[uint64]*session
+	fresh    []*session // to be read for the first time
+	last     uint64     // the latest session's number
+}
+
+// NewPoller returns a poller that polls. An error says that the system has not what it
+// needs.
+func NewPoller() (*Poller, error) {
+	p := &Poller{events: make([]unix.EpollEvent, 128), sessions: map[uint64]*session{}, release: make(chan struct{}, 1)}
+	var err error
+	if p.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("make a poller: %w", err)
+	}
+	if p.event, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		return nil, errors.Join(fmt.Errorf("make a poller: %w", err), unix.Close(p.epoll))
+	}
+	err = p.watch(p.event, 0)
+	if err == nil {
+		_, err = p.wait(0) // tries the system call
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("make a poller: %w", err), unix.Close(p.event), unix.Close(p.epoll))
+	}
+	p.ended.Go(p.run)
+	return p, nil
+}
+
+// Close ends the poller, whose connections must be closed.
+func (p *Poller) Close() {
+	p.closing.Store(true)
+	p.wake()
+	p.ended.Wait()
+	_ = unix.Close(p.event)
+	_ = unix.Close(p.epoll)
+}
+
+// run polls, but for the times when another goroutine does.
+func (p *Poller) run() {
+	for !p.closing.Load() {
+		p.turn.Lock()
+		_ = p.poll(-1) // the next attempt shows an error again
+		p.turn.Unlock()
+		for p.wanted.Load() > 0 {
+			<-p.release
+		}
+	}
+}
+
+// Take has the calling goroutine poll from now on, until Release. It must call Poll
+// again and again. One goroutine at a time may do so.
+func (p *Poller) Take() {
+	p.wanted.Add(1)
+	p.wake()
+	p.turn.Lock()
+	// Timers of this thread are to be exact, not rounded to 50 µs.
+	runtime.LockOSThread()
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+}
+
+// Release ends Take.
+func (p *Poller) Release() {
+	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // the default
+	runtime.UnlockOSThread()
+	p.turn.Unlock()
+	if p.wanted.Add(-1) == 0 {
+		select {
+		case p.release <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Poll handles replies for at most d. It returns early after some.
+func (p *Poller) Poll(d time.Duration) { _ = p.poll(d) }
+
+func (p *Poller) wake() { _, _ = unix.Write(p.event, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
+
+// poll waits at most d, or for ever when it is negative, and handles what there is.
+func (p *Poller) poll(d time.Duration) error {
+	n, err := p.wait(d)
+	for _, e := range p.events[:max(n, 0)] {
+		if id := uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32; id == 0 {
+			var count [8]byte
+			_, _ = unix.Read(p.event, count[:])
+			p.begin()
+		} else if s := p.session(id); s != nil {
+			s.readReady()
+		}
+	}
+	return err
+}
+
+// wait is epoll_pwait2, whose timeout is exact.
+func (p *Poller) wait(d time.Duration) (int, error) {
+	var timeout *unix.Timespec
+	if d >= 0 {
+		t := unix.NsecToTimespec(int64(d))
+		timeout = &t
+	}
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events[0])),
+		uintptr(len(p.events)), uintptr(unsafe.Pointer(timeout)), 0, 0)
+	if errno != 0 && errno != syscall.EINTR {
+		return 0, errno
+	}
+	if errno != 0 {
+		n = 0
+	}
+	return int(n), nil
+}
+
+func (p *Poller) watch(fd int, id uint64) error {
+	return unix.EpollCtl(p.epoll, unix.EPOLL_CTL_ADD, fd,
+		&unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: int32(uint32(id)), Pad: int32(id >> 32)})
+}
+
+func (p *Poller) session(id uint64) *session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sessions[id]
+}
+
+// add has the poller read a session from now on.
+func (p *Poller) add(s *session) {
+	p.mu.Lock()
+	p.fresh = append(p.fresh, s)
+	p.mu.Unlock()
+	p.wake()
+}
+
+// begin reads new sessions for the first time: something may have been read already that
+// TLS has not handed out.
+func (p *Poller) begin() {
+	p.mu.Lock()
+	fresh := p.fresh
+	p.fresh = nil
+	for _, s := range fresh {
+		p.last++
+		s.number = p.last
+		p.sessions[s.number] = s
+	}
+	p.mu.Unlock()
+	for _, s := range fresh {
+		if err := s.wire.Conn.(*socket).watchedBy(p, s.number); err != nil {
+			s.fail(fmt.Errorf("poll: %w", err))
+			continue
+		}
+		s.readReady()
+	}
+}
+
+// remove has the poller forget a session.
+func (p *Poller) remove(s *session) {
+	p.mu.Lock()
+	delete(p.sessions, s.number)
+	p.mu.Unlock()
+}

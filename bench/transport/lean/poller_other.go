@@ -1,0 +1,30 @@
+//go:build !linux
+
+package lean
+
+import (
+	"errors"
+	"net"
+	"time"
+)
+
+// A Poller reads many connections from one goroutine. Here there is none.
+type Poller struct{}
+
+// NewPoller returns an error.
+func NewPoller() (*Poller, error) { return nil, errors.ErrUnsupported }
+
+// Close, Take, Release and Poll do nothing.
+func (*Poller) Close()             {}
+func (*Poller) Take()              {}
+func (*Poller) Release()           {}
+func (*Poller) Poll(time.Duration) {}
+
+func (*Poller) add(*session)    {}
+func (*Poller) remove(*session) {}
+
+type socket struct{ net.Conn }
+
+func newSocket(net.Conn) (*socket, error) { return nil, errors.ErrUnsupported }
+func (*socket) try([]byte) (int, error)   { return 0, errors.ErrUnsupported }
+func (*socket) free()                     {}

@@ -1,0 +1,130 @@
+package lean
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is a connection that Go's network poller does not know. Read never waits.
+type socket struct {
+	net.Addr // the peer's
+	mu       sync.Mutex
+	fd       int
+	closed   bool
+}
+
+// newSocket takes a connection away from Go's network poller.
+func newSocket(conn net.Conn) (*socket, error) {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil, fmt.Errorf("%T has no descriptor", conn)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{Addr: conn.RemoteAddr(), fd: -1}
+	var dupErr error
+	err = raw.Control(func(fd uintptr) {
+		s.fd, dupErr = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	if err == nil {
+		err = dupErr
+	}
+	if err != nil {
+		return nil, fmt.Errorf("take over a connection: %w", err)
+	}
+	return s, conn.Close() // of the other descriptor
+}
+
+// watchedBy has a poller watch the socket.
+func (s *socket) watchedBy(p *Poller, id uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return net.ErrClosed
+	}
+	return p.watch(s.fd, id)
+}
+
+// Read implements [net.Conn]. It returns a waitError where nothing is there.
+func (s *socket) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, net.ErrClosed
+	}
+	for {
+		n, err := unix.Read(s.fd, p)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return 0, waitError{}
+		case err != nil:
+			return 0, os.NewSyscallError("read", err)
+		case n == 0:
+			return 0, io.EOF
+		}
+		return n, nil
+	}
+}
+
+// try writes what the socket takes at once.
+func (s *socket) try(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return 0, net.ErrClosed
+	}
+	return tryWrite(uintptr(s.fd), p)
+}
+
+// Write implements [net.Conn], and waits.
+func (s *socket) Write(p []byte) (written int, err error) {
+	for {
+		n, err := s.try(p[written:])
+		if written += n; err != nil || written == len(p) {
+			return written, err
+		}
+		// The descriptor is closed only after the end of the goroutine that writes.
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}, 1000)
+		if err != nil && err != unix.EINTR {
+			return written, os.NewSyscallError("poll", err)
+		}
+	}
+}
+
+// Close implements [net.Conn]: it ends reads and writes. The descriptor stays until free.
+func (s *socket) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		_ = unix.Shutdown(s.fd, unix.SHUT_RDWR) // the peer may have been first
+	}
+	return nil
+}
+
+// free closes the descriptor.
+func (s *socket) free() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.closed = true
+		_ = unix.Close(s.fd)
+	}
+}
+
+// The rest of [net.Conn], which nothing depends on.
+func (s *socket) LocalAddr() net.Addr              { return s.Addr }
+func (s *socket) RemoteAddr() net.Addr             { return s.Addr }
+func (s *socket) SetDeadline(time.Time) error      { return nil }
+func (s *socket) SetReadDeadline(time.Time) error  { return nil }
+func (s *socket) SetWriteDeadline(time.Time) error { return nil }
