@@ -4,8 +4,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -28,9 +26,9 @@ type collector struct {
 	// usage is what was used up until the last interval, intervalLag the send lag
 	// in it.
 	usage       machine.Usage
-	intervalLag *hdrhistogram.Histogram
+	intervalLag series
 	ops         []results.Operation
-	lag         *hdrhistogram.Histogram // of the measured phases
+	lag         series // of the measured phases
 	err         error
 	number      int
 	ended       bool // no client is left
@@ -79,7 +77,7 @@ type errorKey struct{ code, etcd string }
 func newCollector(e *engine, late bool) *collector {
 	c := &collector{
 		engine: e, usage: machine.ReadUsage(),
-		intervalLag: results.NewHistogram(), lag: results.NewHistogram(), interval: newTotals(len(e.kinds)),
+		interval:   newTotals(len(e.kinds)),
 		boundaries: make(chan boundary, len(e.plan.Phases)+1),
 		stop:       make(chan struct{}), stopped: make(chan struct{}), late: late,
 	}
@@ -215,7 +213,7 @@ func (c *collector) flush(at time.Duration) {
 	for _, lp := range c.live {
 		// What arrived in an earlier phase may be completed in this one.
 		done := c.ended || !c.late && len(live) == 0 && isClosed(lp.over) && lp.active.Load() == 0
-		lp.recorder.collect(c.interval, c.intervalLag)
+		lp.recorder.collect(c.interval, &c.intervalLag)
 		i.Operations = append(i.Operations, c.intervalOps(lp, i.Length)...)
 		i.InFlight += int(lp.active.Load())
 		if done {
@@ -245,9 +243,9 @@ func (c *collector) pulse() results.Pulse {
 	u := now.Since(c.usage)
 	c.usage = now
 	p := results.Pulse{CPU: u.CPUShare(), Machine: u.MachineShare(), Steal: u.StealShare(), Throttled: u.Throttled, GCPause: u.GCPause}
-	if c.intervalLag.TotalCount() > 0 {
+	if c.intervalLag.total() > 0 {
 		p.SendLag = time.Duration(c.intervalLag.ValueAtPercentile(99))
-		c.intervalLag.Reset()
+		c.intervalLag.empty()
 	}
 	return p
 }
@@ -296,7 +294,7 @@ func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.O
 // of its recorder.
 func (c *collector) retire(lp *livePhase) {
 	if !lp.Warmup {
-		c.lag.Merge(lp.recorder.lag)
+		c.lag.merge(&lp.recorder.lag)
 	}
 	length := time.Duration(lp.end.Load()) - lp.start
 	for k, t := range lp.recorder.phase {
@@ -323,7 +321,7 @@ func (c *collector) operation(ph *phase, kind int, t *total, a arrivals, length 
 	var errs []error
 	for i, l := range []*results.Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime} {
 		var err error
-		*l, err = results.NewLatency(t.hists[i])
+		*l, err = t.hists[i].latency()
 		errs = append(errs, err)
 	}
 	return o, errors.Join(append(errs, o.Complete(length))...)

@@ -36,23 +36,91 @@ func valueOf(i int) int64 {
 }
 
 // A counter is a histogram that many goroutines count into without a lock. It
-// covers one interval, for which 32 bits are enough.
-type counter []uint32
+// covers one interval, for which 32 bits are enough. Its pages are made when something
+// is first counted into them: most operations need few.
+type counter []atomic.Pointer[page]
+
+// page is a part of a counter's buckets.
+type page [halfCount]uint32
+
+func newCounter() counter { return make(counter, bucketCount()>>halfMagnitude+1) }
 
 func (c counter) record(d time.Duration) {
-	atomic.AddUint32(&c[bucketOf(min(max(int64(d), 0), results.HighestTime))], 1)
+	i := bucketOf(min(max(int64(d), 0), results.HighestTime))
+	p := c[i>>halfMagnitude].Load()
+	if p == nil {
+		p = c.add(i >> halfMagnitude)
+	}
+	atomic.AddUint32(&p[i&(halfCount-1)], 1)
 }
 
-// drain moves what c holds into the histograms and leaves c empty. Nobody may
-// be recording into c.
-func (c counter) drain(into ...*hdrhistogram.Histogram) {
-	for i, n := range c {
-		if n == 0 {
+// add makes a page, unless another goroutine was first.
+func (c counter) add(i int) *page {
+	c[i].CompareAndSwap(nil, new(page))
+	return c[i].Load()
+}
+
+// drain moves what c holds into the series and leaves c empty. Nobody may be recording
+// into c.
+func (c counter) drain(into ...*series) {
+	for i := range c {
+		p := c[i].Load()
+		if p == nil {
 			continue
 		}
-		c[i] = 0
-		for _, h := range into {
-			_ = h.RecordValues(valueOf(i), int64(n)) // in range by construction
+		for j, n := range p {
+			if n == 0 {
+				continue
+			}
+			p[j] = 0
+			for _, s := range into {
+				s.add(valueOf(i<<halfMagnitude|j), int64(n))
+			}
 		}
 	}
+}
+
+// series is a histogram that is made when it gets its first sample. It belongs to one
+// goroutine.
+type series struct{ *hdrhistogram.Histogram }
+
+func (s *series) add(value, n int64) {
+	if s.Histogram == nil {
+		s.Histogram = results.NewHistogram()
+	}
+	_ = s.RecordValues(value, n) // in range by construction
+}
+
+// total is the number of samples.
+func (s *series) total() int64 {
+	if s.Histogram == nil {
+		return 0
+	}
+	return s.TotalCount()
+}
+
+// empty removes the samples.
+func (s *series) empty() {
+	if s.total() > 0 {
+		s.Reset()
+	}
+}
+
+// merge adds the samples of another series.
+func (s *series) merge(other *series) {
+	if other.total() == 0 {
+		return
+	}
+	if s.Histogram == nil {
+		s.Histogram = results.NewHistogram()
+	}
+	s.Merge(other.Histogram)
+}
+
+// latency summarises the series.
+func (s *series) latency() (results.Latency, error) {
+	if s.total() == 0 {
+		return results.Latency{}, nil
+	}
+	return results.NewLatency(s.Histogram)
 }

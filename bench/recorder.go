@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -61,7 +59,7 @@ type Recorder struct {
 
 	// What was collected so far: the phase by kind, and the send lag.
 	phase []*total
-	lag   *hdrhistogram.Histogram
+	lag   series
 }
 
 type shard struct {
@@ -84,20 +82,18 @@ type kindBuffer struct {
 // total is one kind's whole phase.
 type total struct {
 	tally
-	hists [seriesCount]*hdrhistogram.Histogram
+	hists [seriesCount]series
 }
 
 func (t *total) reset() {
 	t.tally = tally{}
-	for _, h := range t.hists {
-		if h.TotalCount() != 0 {
-			h.Reset()
-		}
+	for i := range t.hists {
+		t.hists[i].empty()
 	}
 }
 
 // count is how many samples a series has.
-func (t *total) count(series int) uint64 { return uint64(t.hists[series].TotalCount()) }
+func (t *total) count(series int) uint64 { return uint64(t.hists[series].total()) }
 
 // tally is the part of a kind that no histogram tells.
 type tally struct{ late, overdue, timedOut, overflow uint64 }
@@ -112,7 +108,7 @@ func (t *tally) add(o tally) {
 // NewRecorder returns a recorder for so many kinds of operation. Answers that
 // come after end are counted as late.
 func NewRecorder(kinds int, end time.Duration) *Recorder {
-	r := &Recorder{lag: results.NewHistogram()}
+	r := &Recorder{}
 	r.end.Store(int64(end))
 	for range min(runtime.GOMAXPROCS(0), maxShards) {
 		s := &shard{}
@@ -129,35 +125,27 @@ func NewRecorder(kinds int, end time.Duration) *Recorder {
 func newTotals(kinds int) []*total {
 	ts := make([]*total, kinds)
 	for k := range ts {
-		ts[k] = newTotal()
+		ts[k] = &total{}
 	}
 	return ts
 }
 
 // reset makes a recorder that has been collected fit for another phase.
 func (r *Recorder) reset() {
-	r.lag.Reset()
+	r.lag.empty()
 	for _, t := range r.phase {
 		t.reset()
 	}
 }
 
 func newShardBuffer(kinds int) shardBuffer {
-	b := shardBuffer{kinds: make([]kindBuffer, kinds), lag: make(counter, bucketCount())}
+	b := shardBuffer{kinds: make([]kindBuffer, kinds), lag: newCounter()}
 	for k := range b.kinds {
 		for i := range b.kinds[k].series {
-			b.kinds[k].series[i] = make(counter, bucketCount())
+			b.kinds[k].series[i] = newCounter()
 		}
 	}
 	return b
-}
-
-func newTotal() *total {
-	t := &total{}
-	for i := range t.hists {
-		t.hists[i] = results.NewHistogram()
-	}
-	return t
 }
 
 // Record counts one sample. The caller's number (a client's, say) only spreads
@@ -232,13 +220,13 @@ func (s *shard) flip() *shardBuffer {
 
 // collect puts what was recorded since the last call into interval and lag, and
 // adds it to the phase's. One goroutine may call it at a time.
-func (r *Recorder) collect(interval []*total, lag *hdrhistogram.Histogram) {
+func (r *Recorder) collect(interval []*total, lag *series) {
 	for _, t := range interval {
 		t.reset()
 	}
 	for _, s := range r.shards {
 		b := s.flip()
-		b.lag.drain(r.lag, lag)
+		b.lag.drain(&r.lag, lag)
 		for k := range b.kinds {
 			b.kinds[k].drainInto(interval[k], r.phase[k])
 		}
@@ -250,6 +238,6 @@ func (b *kindBuffer) drainInto(interval, phase *total) {
 	interval.tally.add(t)
 	phase.tally.add(t)
 	for i, c := range b.series {
-		c.drain(interval.hists[i], phase.hists[i])
+		c.drain(&interval.hists[i], &phase.hists[i])
 	}
 }

@@ -177,7 +177,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 			e.run.Warn(others.Code, others.Message)
 		}
 	}
-	err = errors.Join(err, e.judgeValidity(e.collector.used, e.collector.lag, e.run.Operations))
+	err = errors.Join(err, e.judgeValidity(e.collector.used, &e.collector.lag, e.run.Operations))
 	e.verify(ctx)
 	return err
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/HdrHistogram/hdrhistogram-go"
-
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -35,8 +33,8 @@ const (
 
 // judgeValidity fills in the run's validity from what happened in its measured
 // phases.
-func (e *engine) judgeValidity(u machine.Usage, lag *hdrhistogram.Histogram, ops []results.Operation) error {
-	sendLag, err := results.NewLatency(lag)
+func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Operation) error {
+	sendLag, err := lag.latency()
 	if err != nil {
 		return err
 	}
