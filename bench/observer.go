@@ -56,11 +56,11 @@ type ProofObserver interface {
 // observers calls a list of observers and keeps what went wrong.
 type observers struct {
 	list   []Observer
-	failed map[Observer]error
+	failed []error // by place in the list
 }
 
 func newObservers(list []Observer) *observers {
-	return &observers{list: list, failed: map[Observer]error{}}
+	return &observers{list: list, failed: make([]error, len(list))}
 }
 
 func (o *observers) start(run *results.Run) error {
@@ -80,12 +80,9 @@ func (o *observers) setup(done, total int) {
 }
 
 func (o *observers) interval(i *results.Interval) {
-	for _, ob := range o.list {
-		if o.failed[ob] != nil {
-			continue
-		}
-		if err := ob.Interval(i); err != nil {
-			o.failed[ob] = err
+	for k, ob := range o.list {
+		if o.failed[k] == nil {
+			o.failed[k] = ob.Interval(i)
 		}
 	}
 }
@@ -108,8 +105,8 @@ func (o *observers) proving() {
 
 // finish adds the warnings to the run and hands it over.
 func (o *observers) finish(run *results.Run) error {
-	for _, ob := range o.list {
-		if err := o.failed[ob]; err != nil {
+	for _, err := range o.failed {
+		if err != nil {
 			run.Warn("observer-failed", err.Error())
 		}
 	}
