@@ -115,8 +115,7 @@ func (s *session) handleData(f frame, now time.Duration) error {
 		return nil
 	}
 	if ends {
-		var none responseHead
-		s.finish(call, none.status(), now)
+		s.finish(call, status.Error(codes.Internal, "server closed the stream without sending trailers"), now)
 	}
 	return nil
 }
@@ -133,8 +132,8 @@ func (s *session) message(call *Call, data []byte) error {
 		if call.prefixLen < prefixSize {
 			return nil
 		}
-		if call.prefix[0] != 0 {
-			return status.Error(codes.Unimplemented, "the reply is compressed, which was not asked for")
+		if flag := call.prefix[0]; flag != 0 {
+			return status.Errorf(codes.Internal, "the reply is compressed, which was not asked for (flag %d)", flag)
 		}
 		length := binary.BigEndian.Uint32(call.prefix[1:])
 		if length > math.MaxInt32 {
@@ -213,7 +212,7 @@ func (s *session) handleBlock(stream uint32, block []byte, now time.Duration) er
 		return nil
 	}
 	switch first := !call.headed; {
-	case first && !s.blockEnds && len(s.head.httpStatus) == 3 && s.head.httpStatus[0] == '1': // informational
+	case first && !s.blockEnds && s.head.isInformational():
 	case first:
 		call.headed = true
 		if err := s.head.check(); err != nil {

@@ -2,7 +2,6 @@ package lean
 
 import (
 	"encoding/base64"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -41,14 +40,19 @@ func (h *responseHead) take(f hpack.HeaderField) {
 
 // isGRPC reports whether a content type is gRPC's.
 func isGRPC(contentType string) bool {
-	rest, ok := strings.CutPrefix(strings.ToLower(contentType), "application/grpc")
+	rest, ok := strings.CutPrefix(contentType, "application/grpc")
 	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }
 
+// isInformational reports whether it precedes the headers of the response proper.
+func (h *responseHead) isInformational() bool {
+	return len(h.httpStatus) == 3 && h.httpStatus[0] == '1' && !isGRPC(h.contentType)
+}
+
 // check returns the error of the first header block of a response, if it is none of a
-// gRPC server.
+// gRPC server. As in grpc-go, the content type decides, and the HTTP status says why.
 func (h *responseHead) check() error {
-	if h.httpStatus == "200" && isGRPC(h.contentType) {
+	if isGRPC(h.contentType) {
 		return nil
 	}
 	code, err := strconv.Atoi(h.httpStatus)
@@ -57,8 +61,8 @@ func (h *responseHead) check() error {
 		return status.Error(codes.Internal, "malformed header: missing HTTP status")
 	case err != nil:
 		return status.Errorf(codes.Internal, "malformed HTTP status %q", clip(h.httpStatus))
-	case h.grpcStatus != "" && code == http.StatusOK:
-		return nil // the status says more
+	case h.isInformational():
+		return status.Errorf(codes.Internal, "informational response %d at the end of a stream", code)
 	}
 	return status.Errorf(codeOfHTTP(code), "unexpected HTTP status code received from server: %d (%s); content-type %q",
 		code, http.StatusText(code), clip(h.contentType))
@@ -83,33 +87,32 @@ func codeOfHTTP(code int) codes.Code {
 
 // status returns the error that trailers state, nil for OK.
 func (h *responseHead) status() error {
-	if h.grpcStatus == "" {
-		return status.Error(codes.Internal, "server closed the stream without sending trailers")
+	switch {
+	case h.grpcStatus == "0" && h.grpcDetail == "":
+		return nil
+	case h.grpcStatus == "":
+		return status.Error(codes.Unknown, "the server sent trailers without grpc-status")
 	}
-	n, err := strconv.ParseUint(h.grpcStatus, 10, 31)
+	n, err := strconv.ParseInt(h.grpcStatus, 10, 32)
 	if err != nil {
-		return status.Errorf(codes.Internal, "malformed grpc-status %q", clip(h.grpcStatus))
+		return status.Errorf(codes.Unknown, "malformed grpc-status %q", clip(h.grpcStatus))
 	}
-	code, message := codes.Code(n), decodeMessage(h.grpcMessage)
-	if code == codes.OK {
-		return nil
+	plain := &spb.Status{Code: int32(n), Message: decodeMessage(h.grpcMessage)}
+	if h.grpcDetail == "" {
+		return status.ErrorProto(plain)
 	}
-	if h.grpcDetail != "" {
-		if s := decodeDetail(h.grpcDetail); s != nil && s.GetCode() == int32(code) {
-			return status.ErrorProto(s)
-		}
+	detail, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(h.grpcDetail, "="))
+	if err != nil {
+		return status.Error(codes.Internal, "malformed grpc-status-details-bin")
 	}
-	return status.Error(code, message)
-}
-
-// decodeDetail decodes a status with details; nil where it is none.
-func decodeDetail(text string) *spb.Status {
-	data, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	var s spb.Status
-	if err != nil || proto.Unmarshal(data, &s) != nil {
-		return nil
+	var detailed spb.Status
+	switch {
+	case proto.Unmarshal(detail, &detailed) != nil:
+		return status.ErrorProto(plain)
+	case detailed.GetCode() != plain.GetCode():
+		return status.Errorf(codes.Internal, "grpc-status %d, but %d in grpc-status-details-bin", plain.GetCode(), detailed.GetCode())
 	}
-	return &s
+	return status.ErrorProto(&detailed)
 }
 
 // decodeMessage undoes the percent-encoding of a message. What is malformed stays as it
@@ -145,11 +148,14 @@ func codeOfReset(code http2.ErrCode) codes.Code {
 	case http2.ErrCodeInadequateSecurity:
 		return codes.PermissionDenied
 	}
+	if code > http2.ErrCodeHTTP11Required {
+		return codes.Unknown
+	}
 	return codes.Internal
 }
 
 func resetError(code http2.ErrCode) error {
-	return status.Error(codeOfReset(code), fmt.Sprintf("stream terminated by RST_STREAM with error code: %s", code))
+	return status.Errorf(codeOfReset(code), "stream terminated by RST_STREAM with error code: %s", code)
 }
 
 // clip bounds what is quoted of a peer.
