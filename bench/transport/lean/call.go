@@ -32,6 +32,7 @@ type Call struct {
 	answered time.Duration
 
 	session    *session // nil while the call waits for a stream
+	renewal    *renewal // nil unless the call waits for a new header
 	id         uint32
 	started    bool // and not yet ended
 	left       bool // the whole request was handed to the operating system
@@ -63,7 +64,7 @@ func (c *Call) Answered() time.Time { return c.conn.Load().timeOf(c.answered) }
 
 // reset prepares the call for a stream.
 func (c *Call) reset() {
-	c.session, c.id, c.left = nil, 0, false
+	c.session, c.renewal, c.id, c.left = nil, nil, 0, false
 	c.headed, c.hasMessage, c.prefixLen, c.want = false, false, 0, 0
 	c.window, c.rest, c.unread, c.Reply, c.Err = 0, nil, 0, nil, nil
 }

@@ -179,8 +179,8 @@ func (c *Conn) Start(call *Call) {
 		call.header = o.Header(call.Method)
 	}
 	call.deadline = never
-	if call.Timeout > 0 {
-		call.deadline = c.now() + call.Timeout
+	if now := c.now(); call.Timeout > 0 && call.Timeout < never-now {
+		call.deadline = now + call.Timeout
 	}
 	if c.closed {
 		ended := c.abandon(nil, call, errClosed())
@@ -212,7 +212,9 @@ func (c *Conn) Flush() {
 
 // Cancel ends the call with the code Canceled, if it is still under way. Its Done is
 // called by Cancel then.
-func (call *Call) Cancel() {
+func (call *Call) Cancel() { call.cancel(status.Error(codes.Canceled, context.Canceled.Error())) }
+
+func (call *Call) cancel(err error) {
 	c := call.conn.Load()
 	if c == nil {
 		return // never started
@@ -222,7 +224,7 @@ func (call *Call) Cancel() {
 		c.mu.Unlock()
 		return
 	}
-	ended := c.abandon(nil, call, status.Error(codes.Canceled, context.Canceled.Error()))
+	ended := c.abandon(nil, call, err)
 	if s := c.session; s != nil {
 		s.flush()
 	} else {
@@ -244,7 +246,7 @@ func (c *Conn) watch(call *Call) {
 }
 
 // sweep ends the calls whose deadline has passed. It looks again when the next one is
-// due, but not before a hundredth of that one's timeout.
+// due, but not before a hundredth of the timeout of any that are due until then.
 func (c *Conn) sweep() {
 	c.mu.Lock()
 	if c.closed {
@@ -257,8 +259,10 @@ func (c *Conn) sweep() {
 		ended = c.abandon(ended, call, c.expired(call))
 	}
 	c.armed = never
-	if next := c.due.first; next != nil {
-		c.armed = max(next.deadline, now+next.Timeout/100)
+	for call := c.due.first; call != nil && call.deadline < c.armed; call = call.later {
+		c.armed = min(c.armed, max(call.deadline, now+call.Timeout/100))
+	}
+	if c.armed != never {
 		c.sweeper.Reset(c.armed - now)
 	}
 	c.admit()
@@ -273,6 +277,8 @@ func (c *Conn) sweep() {
 // expired is the error of a call whose deadline has passed.
 func (c *Conn) expired(call *Call) error {
 	switch {
+	case call.renewal != nil:
+		return call.renewal.refusal
 	case call.session != nil:
 	case c.session == nil && c.dialErr != nil:
 		return status.Errorf(codes.DeadlineExceeded, "context deadline exceeded while waiting for a connection to %s: last error: %v",
@@ -309,7 +315,7 @@ func (c *Conn) end(ended []*Call, call *Call, err error, now time.Duration) []*C
 	if err == nil && now > call.deadline {
 		err, call.Reply = errDeadline(), nil
 	}
-	call.started, call.session, call.rest, call.Err, call.answered = false, nil, nil, err, now
+	call.started, call.session, call.renewal, call.rest, call.Err, call.answered = false, nil, nil, nil, err, now
 	return append(ended, call)
 }
 
@@ -325,32 +331,57 @@ func (c *Conn) deliver(ended []*Call) {
 	}
 }
 
-// renew sends a call once more with a new header, or ends it.
+// A renewal is the wait of one call for a new header, after a refusal.
+type renewal struct{ refusal error }
+
+// renew sends a call once more with a new header, or ends it. Until then it can end in
+// the same ways as a call that waits for a stream.
 func (c *Conn) renew(call *Call) {
-	go func() {
-		ctx, cancel := c.ctx, context.CancelFunc(func() {})
-		if call.deadline != never {
-			ctx, cancel = context.WithDeadline(c.ctx, c.timeOf(call.deadline))
-		}
-		err := c.options.Credentials.Renew(ctx, c, call.header)
-		cancel()
-		c.mu.Lock()
-		if err != nil || c.closed || c.now() >= call.deadline {
-			c.mu.Unlock()
-			call.Done(call)
-			return
-		}
-		call.reset()
-		call.started, call.restarted, call.header = true, true, c.options.Credentials.Header(call.Method)
-		c.watch(call)
-		c.waiting.push(call)
-		c.admit()
-		if s := c.session; s != nil {
-			s.flush()
-			return
-		}
+	c.mu.Lock()
+	if c.closed {
 		c.mu.Unlock()
-	}()
+		call.Done(call)
+		return
+	}
+	r, old := &renewal{call.Err}, call.header
+	call.renewal, call.started, call.restarted = r, true, true
+	ctx, cancel := c.ctx, context.CancelFunc(func() {})
+	if call.deadline != never {
+		ctx, cancel = context.WithDeadline(c.ctx, c.timeOf(call.deadline))
+	}
+	c.watch(call)
+	c.work.Go(func() {
+		err := c.options.Credentials.Renew(ctx, c, old)
+		cancel()
+		c.renewed(call, r, err)
+	})
+	c.mu.Unlock()
+}
+
+// renewed goes on with a call after the attempt to renew its header.
+func (c *Conn) renewed(call *Call, r *renewal, err error) {
+	c.mu.Lock()
+	if call.renewal != r { // it has ended, and may be used for something else
+		c.mu.Unlock()
+		return
+	}
+	if c.closed || err != nil {
+		if err = r.refusal; c.closed {
+			err = errClosed()
+		}
+		ended := c.end(nil, call, err, c.now())
+		c.mu.Unlock()
+		c.deliver(ended)
+		return
+	}
+	call.header = c.options.Credentials.Header(call.Method)
+	c.again(call)
+	c.admit()
+	if s := c.session; s != nil {
+		s.flush()
+		return
+	}
+	c.mu.Unlock()
 }
 
 // admit gives streams to calls that wait. The lock is held.

@@ -84,14 +84,13 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...
 
 // wait waits for the end of the call, and ends it with ctx.
 func (c *Conn) wait(ctx context.Context, i *invocation) {
-	ended := ctx.Done
 	if lazy, ok := ctx.(Lazy); ok {
-		ended = lazy.Parent().Done
+		ctx = lazy.Parent()
 	}
 	select {
 	case <-i.done:
-	case <-ended():
-		i.call.Cancel()
+	case <-ctx.Done():
+		i.call.cancel(status.FromContextError(ctx.Err()).Err())
 		<-i.done
 	}
 }

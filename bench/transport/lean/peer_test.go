@@ -35,6 +35,7 @@ type peer struct {
 	settings []http2.Setting // of the greeting
 	silent   bool            // does not greet, and acknowledges nothing
 
+	writing  sync.Mutex // held by whoever writes
 	mu       sync.Mutex
 	requests map[uint32][]byte // what has come of each stream's request
 	resets   map[uint32]http2.ErrCode
@@ -61,40 +62,54 @@ func (p *peer) serve(handle func(p *peer, stream uint32, request []byte)) {
 		return
 	}
 	if !p.silent {
-		_ = p.out.WriteSettings(p.settings...)
+		p.do(func() { _ = p.out.WriteSettings(p.settings...) })
 	}
 	for {
 		f, err := p.in.ReadFrame()
 		if err != nil {
 			return
 		}
-		switch f := f.(type) {
-		case *http2.SettingsFrame:
-			if f.IsAck() {
-				p.count(&p.acks)
-			} else if !p.silent {
-				_ = p.out.WriteSettingsAck()
-			}
-		case *http2.PingFrame:
-			if f.IsAck() {
-				p.count(&p.pongs)
-			} else if !p.silent {
-				_ = p.out.WritePing(true, f.Data)
-			}
-		case *http2.HeadersFrame:
-			_, _ = p.decoder.Write(f.HeaderBlockFragment())
-		case *http2.RSTStreamFrame:
-			p.mu.Lock()
-			p.resets[f.StreamID] = f.ErrCode
-			p.mu.Unlock()
-		case *http2.DataFrame:
-			p.mu.Lock()
-			p.requests[f.StreamID] = append(p.requests[f.StreamID], f.Data()...)
-			request := p.requests[f.StreamID]
-			p.mu.Unlock()
-			if f.StreamEnded() {
-				handle(p, f.StreamID, request)
-			}
+		p.do(func() { p.take(f, handle) })
+	}
+}
+
+// do lets one goroutine at a time write.
+func (p *peer) do(what func()) {
+	p.writing.Lock()
+	defer p.writing.Unlock()
+	what()
+}
+
+// later does something after a while.
+func (p *peer) later(d time.Duration, what func()) { time.AfterFunc(d, func() { p.do(what) }) }
+
+func (p *peer) take(f http2.Frame, handle func(p *peer, stream uint32, request []byte)) {
+	switch f := f.(type) {
+	case *http2.SettingsFrame:
+		if f.IsAck() {
+			p.count(&p.acks)
+		} else if !p.silent {
+			_ = p.out.WriteSettingsAck()
+		}
+	case *http2.PingFrame:
+		if f.IsAck() {
+			p.count(&p.pongs)
+		} else if !p.silent {
+			_ = p.out.WritePing(true, f.Data)
+		}
+	case *http2.HeadersFrame:
+		_, _ = p.decoder.Write(f.HeaderBlockFragment())
+	case *http2.RSTStreamFrame:
+		p.mu.Lock()
+		p.resets[f.StreamID] = f.ErrCode
+		p.mu.Unlock()
+	case *http2.DataFrame:
+		p.mu.Lock()
+		p.requests[f.StreamID] = append(p.requests[f.StreamID], f.Data()...)
+		request := p.requests[f.StreamID]
+		p.mu.Unlock()
+		if f.StreamEnded() {
+			handle(p, f.StreamID, request)
 		}
 	}
 }
