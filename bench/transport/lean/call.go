@@ -55,7 +55,8 @@ type Call struct {
 const prefixSize = 5
 
 // Sent is when the request was handed to the operating system or, where it had to wait
-// for a connection or a stream, when it began to wait. It is set when Done is called.
+// for a connection, a stream or a window, when it began to wait. It is set when Done is
+// called.
 func (c *Call) Sent() time.Time { return c.conn.Load().timeOf(c.sent) }
 
 // Answered is when the last byte of the answer was read, or when the call ended without

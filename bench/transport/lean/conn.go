@@ -56,7 +56,7 @@ type Credentials interface {
 // calls wait for it until their deadlines. It may be used by several goroutines.
 type Conn struct {
 	options Options
-	epoch   time.Time // of the times in calls
+	epoch   time.Time // of the times in calls, of which 0 is none
 
 	mu       sync.Mutex
 	session  *session // that takes new calls; nil while there is none
@@ -105,7 +105,7 @@ func New(o Options) *Conn {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
 	c := &Conn{
-		options: o, epoch: time.Now(), sessions: map[*session]struct{}{}, armed: never,
+		options: o, epoch: time.Now().Add(-1), sessions: map[*session]struct{}{}, armed: never,
 		changed: make(chan struct{}), hurry: make(chan struct{}, 1),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
@@ -314,6 +314,9 @@ func (c *Conn) end(ended []*Call, call *Call, err error, now time.Duration) []*C
 	}
 	if err == nil && now > call.deadline {
 		err, call.Reply = errDeadline(), nil
+	}
+	if call.sent == 0 { // it ends before it left
+		call.sent = now
 	}
 	call.started, call.session, call.renewal, call.rest, call.Err, call.answered = false, nil, nil, nil, err, now
 	return append(ended, call)

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -152,7 +153,9 @@ func (p *peer) trailers(stream uint32, grpcStatus string) {
 // answer sends a whole response.
 func (p *peer) answer(stream uint32, message []byte) {
 	p.head(stream)
-	_ = p.out.WriteData(stream, false, message)
+	for piece := range slices.Chunk(message, maxFrame) {
+		_ = p.out.WriteData(stream, false, piece)
+	}
 	p.trailers(stream, "0")
 }
 

@@ -140,7 +140,7 @@ func (s *session) open(call *Call) {
 		return
 	}
 	s.out = out
-	s.window -= int64(whole)
+	s.window, call.window = s.window-int64(whole), call.window-int64(whole)
 	s.unsent = append(s.unsent, call)
 }
 
@@ -151,7 +151,9 @@ func (s *session) openLarge(call *Call, size int) {
 		s.refuse(call, err)
 		return
 	}
-	call.rest = rest
+	if call.rest = rest; call.sent == 0 {
+		call.sent = s.conn.now() // it may wait for the windows
+	}
 	s.blocked.push(call)
 	s.unblock()
 }
