@@ -67,6 +67,8 @@ type Conn struct {
 	armed    time.Duration // when the sweeper looks next; never when it does not
 	dialing  bool
 	dialErr  error
+	used     time.Duration // when the latest session began to take calls
+	pause    time.Duration // before the next attempt; of the goroutine that dials
 	closed   bool
 	changed  chan struct{} // closed when there is a session, or the end
 
@@ -202,12 +204,25 @@ func (c *Conn) Start(call *Call) {
 // leaves that to the goroutine that does so, so that the calls they start share a write.
 func (c *Conn) Flush() {
 	c.mu.Lock()
-	s := c.session
-	if s == nil || s.delivering {
-		c.mu.Unlock()
+	c.flush()
+}
+
+// flush sends what is to be sent on any session: also those that take no more calls have
+// some under way. The lock is held, and released.
+func (c *Conn) flush() {
+	if len(c.sessions) > 1 || c.session == nil {
+		for s := range c.sessions {
+			if s != c.session && s.pending() {
+				s.flush()
+				c.mu.Lock()
+			}
+		}
+	}
+	if s := c.session; s != nil && s.pending() {
+		s.flush()
 		return
 	}
-	s.flush() // which unlocks
+	c.mu.Unlock()
 }
 
 // Cancel ends the call with the code Canceled, if it is still under way. Its Done is
@@ -225,11 +240,7 @@ func (call *Call) cancel(err error) {
 		return
 	}
 	ended := c.abandon(nil, call, err)
-	if s := c.session; s != nil {
-		s.flush()
-	} else {
-		c.mu.Unlock()
-	}
+	c.flush()
 	c.deliver(ended)
 }
 
@@ -266,11 +277,7 @@ func (c *Conn) sweep() {
 		c.sweeper.Reset(c.armed - now)
 	}
 	c.admit()
-	if s := c.session; s != nil {
-		s.flush()
-	} else {
-		c.mu.Unlock()
-	}
+	c.flush()
 	c.deliver(ended)
 }
 
@@ -380,11 +387,7 @@ func (c *Conn) renewed(call *Call, r *renewal, err error) {
 	call.header = c.options.Credentials.Header(call.Method)
 	c.again(call)
 	c.admit()
-	if s := c.session; s != nil {
-		s.flush()
-		return
-	}
-	c.mu.Unlock()
+	c.flush()
 }
 
 // admit gives streams to calls that wait. The lock is held.

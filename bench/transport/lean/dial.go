@@ -11,11 +11,14 @@ import (
 )
 
 // The pause between attempts to connect grows from the first to the last of these, and
-// varies by a fifth. An attempt may take connectTime.
+// varies by a fifth. There is none after a session that lasted for steadyTime; a server
+// that accepts connections and ends them is not asked more often than one that is away.
+// An attempt may take connectTime.
 const (
 	firstPause  = 20 * time.Millisecond
 	lastPause   = time.Second
 	pauseGrowth = 1.6
+	steadyTime  = time.Second
 	connectTime = 20 * time.Second
 )
 
@@ -25,27 +28,41 @@ func (c *Conn) connect() {
 		return
 	}
 	c.dialing = true
+	if c.now()-c.used >= steadyTime {
+		c.pause = 0
+	}
 	c.work.Go(func() {
-		pause := firstPause
 		for {
+			c.rest()
+			if c.ctx.Err() != nil {
+				return
+			}
 			err := c.attempt()
-			if err == nil || c.ctx.Err() != nil {
+			if err == nil {
 				return
 			}
 			c.mu.Lock()
 			c.dialErr = err
 			c.mu.Unlock()
-			timer := time.NewTimer(time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64())))
-			select {
-			case <-timer.C:
-			case <-c.hurry:
-				pause = firstPause
-			case <-c.ctx.Done():
-			}
-			timer.Stop()
-			pause = min(time.Duration(float64(pause)*pauseGrowth), lastPause)
 		}
 	})
+}
+
+// rest waits for the pause before an attempt, and determines the next one.
+func (c *Conn) rest() {
+	pause := c.pause
+	c.pause = min(max(firstPause, time.Duration(float64(pause)*pauseGrowth)), lastPause)
+	if pause == 0 {
+		return
+	}
+	timer := time.NewTimer(time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64())))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.hurry:
+		c.pause = firstPause
+	case <-c.ctx.Done():
+	}
 }
 
 // attempt makes one connection and waits until the server has greeted.
@@ -111,7 +128,7 @@ func (c *Conn) use(s *session) error {
 		c.mu.Unlock()
 		return err
 	}
-	c.session, c.dialing, c.dialErr = s, false, nil
+	c.session, c.dialing, c.dialErr, c.used = s, false, nil, c.now()
 	close(c.changed)
 	c.admit()
 	s.flush()

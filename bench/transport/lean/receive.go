@@ -200,7 +200,8 @@ func (s *session) handleContinuation(f frame, now time.Duration) error {
 // handleBlock handles a complete header block. It is decoded even when its call has
 // ended: it may change the table.
 func (s *session) handleBlock(stream uint32, block []byte, now time.Duration) error {
-	s.head = responseHead{}
+	s.head, s.headSize = responseHead{}, 0
+	s.decoder.SetEmitEnabled(true)
 	if _, err := s.decoder.Write(block); err != nil {
 		return violated(http2.ErrCodeCompression, "header block: %v", err)
 	}
@@ -212,6 +213,8 @@ func (s *session) handleBlock(stream uint32, block []byte, now time.Duration) er
 		return nil
 	}
 	switch first := !call.headed; {
+	case s.headSize > maxBlock:
+		s.endByHead(call, status.Errorf(codes.Internal, "header list of more than %d bytes", maxBlock), now)
 	case first && !s.blockEnds && s.head.isInformational():
 	case first:
 		call.headed = true
@@ -285,12 +288,13 @@ func (s *session) handlePing(f frame) error {
 		return nil
 	}
 	s.out = appendPing(s.out, http2.FlagPingAck, f.payload)
-	return s.count()
+	return s.count(len(f.payload))
 }
 
-// count counts an answer to a control frame: a peer that sends many and reads no answer
-// would fill our memory.
-func (s *session) count() error {
+// count counts an answer to a control frame, with a payload of so many bytes: a peer that
+// sends many and reads no answer would fill our memory.
+func (s *session) count(payload int) error {
+	s.answers += frameHeaderSize + payload
 	if s.control++; s.control > maxControl {
 		return violated(http2.ErrCodeEnhanceYourCalm, "too many control frames")
 	}

@@ -45,6 +45,7 @@ type session struct {
 	flushing   bool
 	delivering bool // the reader is at it, and flushes afterwards
 	control    int  // answers to control frames in out
+	answers    int  // their bytes
 	lazy       *time.Timer
 	lazyArmed  bool
 
@@ -71,6 +72,7 @@ type session struct {
 	pos, fill int
 	decoder   *hpack.Decoder
 	head      responseHead
+	headSize  uint32 // by RFC 9113, section 6.5.2
 	block     []byte // of header fragments
 	inBlock   uint32 // the stream whose block is incomplete
 	blockEnds bool   // the stream with it
@@ -94,16 +96,25 @@ func newSession(c *Conn, conn net.Conn, w *wire) *session {
 		maxFrame: maxFrame, maxStreams: maxUint31, initialWindow: defaultWindow, window: defaultWindow,
 		greeted: make(chan struct{}), lastRead: c.now(), buf: make([]byte, readBuffer),
 	}
-	s.decoder = hpack.NewDecoder(4096, func(f hpack.HeaderField) { s.head.take(f) })
+	s.decoder = hpack.NewDecoder(4096, s.takeField)
 	s.decoder.SetMaxStringLength(maxBlock)
 	s.lazy = time.AfterFunc(time.Hour, s.flushLate)
 	s.lazy.Stop()
-	s.keepalive = time.AfterFunc(c.options.Keepalive, s.checkAlive)
 	return s
+}
+
+// takeField takes one field of a header block. What exceeds the limit is skipped.
+func (s *session) takeField(f hpack.HeaderField) {
+	if s.headSize += f.Size(); s.headSize <= maxBlock {
+		s.head.take(f)
+	} else {
+		s.decoder.SetEmitEnabled(false)
+	}
 }
 
 // greet begins the conversation. The lock is held.
 func (s *session) greet() {
+	s.keepalive = time.AfterFunc(s.conn.options.Keepalive, s.checkAlive)
 	s.out = append(s.out, http2.ClientPreface...)
 	settings := appendSetting(nil, http2.SettingEnablePush, 0)
 	settings = appendSetting(settings, http2.SettingInitialWindowSize, streamWindow)
@@ -226,7 +237,7 @@ func (s *session) flush() {
 	c := s.conn
 	for len(s.out) > 0 && !s.flushing && s.failure == nil {
 		out := s.out
-		s.out, s.spare, s.flushing, s.control = s.spare[:0], nil, true, 0
+		s.out, s.spare, s.flushing, s.control, s.answers = s.spare[:0], nil, true, 0, 0
 		now := c.now()
 		for i, call := range s.unsent {
 			if call != nil {
@@ -367,18 +378,20 @@ func (s *session) handleAll(now time.Duration) error {
 	s.fill = copy(s.buf, s.buf[s.pos:s.fill])
 	c.mu.Lock()
 	s.delivering = false
-	if len(s.unsent) == 0 && len(s.out) > 0 && s.control > 0 && !s.urgent() {
+	if len(s.out) > 0 && !s.urgent() {
 		s.flushSoon()
-		c.mu.Unlock()
-		return err
 	}
-	s.flush()
+	c.flush()
 	return err
 }
 
-// urgent reports whether there is more to send than answers to pings, each of which
-// takes 17 bytes. The lock is held.
-func (s *session) urgent() bool { return len(s.out) > s.control*(frameHeaderSize+8) }
+// urgent reports whether there is more to send than answers to control frames. The lock
+// is held.
+func (s *session) urgent() bool { return len(s.out) > s.answers }
+
+// pending reports whether there is something to send now, and by somebody else than the
+// reader. The lock is held.
+func (s *session) pending() bool { return s.urgent() && !s.delivering }
 
 func (s *session) handleFrames(now time.Duration) error {
 	for {
@@ -447,7 +460,7 @@ func (s *session) fail(err error) {
 		s.isGreeted = true
 		close(s.greeted)
 	}
-	c.mu.Unlock()
+	c.flush()
 	if p := c.options.Poller; p != nil {
 		p.remove(s)
 	}

@@ -34,7 +34,7 @@ func (s *session) handleSettings(f frame) error {
 	}
 	s.unblock()
 	s.conn.admit()
-	return s.count()
+	return s.count(0)
 }
 
 func (s *session) set(id http2.SettingID, value uint32) error {

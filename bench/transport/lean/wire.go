@@ -115,8 +115,13 @@ func (w *wire) drain() {
 	}
 }
 
-// Close closes the connection and waits for the goroutine.
+// Close closes the connection and waits for the goroutine. No other is begun.
 func (w *wire) Close() error {
+	w.mu.Lock()
+	if w.err == nil {
+		w.err = net.ErrClosed
+	}
+	w.mu.Unlock()
 	err := w.Conn.Close()
 	w.drained.Wait()
 	if s, ok := w.Conn.(*socket); ok {
