@@ -2,11 +2,13 @@ package workloads_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -160,10 +162,7 @@ func BenchmarkCPUPerPut(b *testing.B) {
 			bare := dialBare(b, address, load.conns)
 			grpc := dial(b, address, load.conns, transport.GRPC, false).Conns()
 			pool := dial(b, address, load.conns, transport.Lean, load.rate > 0)
-			lean, options := pool.Conns(), bench.Options{}
-			if p := pool.Poller(); p != nil {
-				options.Poller = p
-			}
+			lean, options := pool.Conns(), polled(pool)
 			ways := []struct {
 				name string
 				run  func()
@@ -204,6 +203,15 @@ func dial(b *testing.B, address string, conns int, kind string, poll bool) *tran
 	return pool
 }
 
+// polled has the engine wait for arrivals where the pool's replies are read, if it has
+// such a place.
+func polled(pool *transport.Pool) (o bench.Options) {
+	if p := pool.Poller(); p != nil {
+		o.Poller = p
+	}
+	return o
+}
+
 func dialBare(b *testing.B, address string, conns int) (clients []*clientv3.Client) {
 	b.Helper()
 	for range conns {
@@ -225,8 +233,10 @@ func blocking(conns []grpc.ClientConnInterface) (hidden []grpc.ClientConnInterfa
 	return hidden
 }
 
-// engineLoop runs one phase of puts.
-func engineLoop(b *testing.B, conns []grpc.ClientConnInterface, clients int, phase bench.PlanPhase, verify bool, o bench.Options) {
+// engineLoop runs one phase of puts and returns them.
+func engineLoop(
+	b *testing.B, conns []grpc.ClientConnInterface, clients int, phase bench.PlanPhase, verify bool, o bench.Options,
+) results.Operation {
 	b.Helper()
 	w, err := workloads.New("put", workloads.Target{Conns: conns, Prefix: "/etcdbench/bench/", Seed: 1, Verify: verify}, nil)
 	if err != nil {
@@ -236,9 +246,11 @@ func engineLoop(b *testing.B, conns []grpc.ClientConnInterface, clients int, pha
 	if err != nil {
 		b.Fatal(err)
 	}
-	if op := run.Operations[0]; op.Failed+op.TimedOut+op.Dropped > 0 {
+	op := run.Operations[0]
+	if op.Failed+op.TimedOut+op.Dropped > 0 {
 		b.Fatalf("%d puts failed, %d timed out, %d were dropped", op.Failed, op.TimedOut, op.Dropped)
 	}
+	return op
 }
 
 // bareLoop is the least that a Go program can do to put n keys, at a rate where it is
@@ -275,11 +287,7 @@ func cpuTime() time.Duration {
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
 
-func median(ds []time.Duration) time.Duration {
-	for i := range ds {
-		for j := i; j > 0 && ds[j] < ds[j-1]; j-- {
-			ds[j], ds[j-1] = ds[j-1], ds[j]
-		}
-	}
-	return ds[len(ds)/2]
+func median[T cmp.Ordered](list []T) T {
+	slices.Sort(list)
+	return list[len(list)/2]
 }

@@ -19,14 +19,14 @@ import (
 // StartCluster starts a cluster of member processes without fsync, which stops with
 // the test. The test program must run [cluster.MemberMain] when its first argument
 // is "member".
-func StartCluster(t *testing.T, members int) *cluster.Processes {
+func StartCluster(t testing.TB, members int) *cluster.Processes {
 	t.Helper()
 	return StartClusterWith(t, members, func(s *cluster.Settings) { s.UnsafeNoFsync = true })
 }
 
 // StartClusterWith starts a cluster with settings changed by set. It stops with the
 // test.
-func StartClusterWith(t *testing.T, members int, set func(*cluster.Settings)) *cluster.Processes {
+func StartClusterWith(t testing.TB, members int, set func(*cluster.Settings)) *cluster.Processes {
 	t.Helper()
 	s := cluster.DefaultSettings()
 	s.Members = members
@@ -41,7 +41,7 @@ func StartClusterWith(t *testing.T, members int, set func(*cluster.Settings)) *c
 }
 
 // Dial opens connections to the endpoints, in turn. They close with the test.
-func Dial(t *testing.T, conns int, endpoints ...string) []grpc.ClientConnInterface {
+func Dial(t testing.TB, conns int, endpoints ...string) []grpc.ClientConnInterface {
 	t.Helper()
 	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: endpoints, Conns: conns, Timeout: 5 * time.Second})
 	if err != nil {
