@@ -22,3 +22,18 @@ func TestGoldenHistory(t *testing.T) {
 		}
 	}
 }
+
+// A history says where the transport changed, which begins another series.
+func TestHistoryOfTransports(t *testing.T) {
+	runs := reporttest.PastRuns(t)
+	runs[len(runs)-1].Plan.Transport = results.TransportGRPC
+	var b strings.Builder
+	if err := WriteHistory(&b, "text", runs, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"transport lean → grpc", "transport grpc"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in\n%s", want, b.String())
+		}
+	}
+}

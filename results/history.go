@@ -108,6 +108,7 @@ func (r *Run) forgetHistograms() {
 func (r *Run) Series() string {
 	plan := r.Plan
 	plan.Seed, plan.Target, plan.Thresholds, plan.Scenario, plan.Prefix = 0, 0, nil, "", ""
+	plan.Transport = plan.TransportUsed()
 	plan.Mix = slices.Clone(plan.Mix)
 	for i := range plan.Mix {
 		plan.Mix[i].Prefix = strings.TrimPrefix(plan.Mix[i].Prefix, r.Plan.Prefix)

@@ -99,6 +99,7 @@ func TestSeries(t *testing.T) {
 		"drain":             func(r *Run) { r.Plan.Drain++ },
 		"clients":           func(r *Run) { r.Plan.Clients++ },
 		"connections":       func(r *Run) { r.Plan.Conns++ },
+		"transport":         func(r *Run) { r.Plan.Transport = TransportLean },
 		"proof":             func(r *Run) { r.Plan.Verify = true },
 		"parameter":         func(r *Run) { r.Plan.Parameters["nodes"]++ },
 		"workload's flag":   func(r *Run) { r.Plan.Params["val-size"] = "1" },
@@ -125,6 +126,7 @@ func TestSeries(t *testing.T) {
 	}
 	r := run()
 	r.ID, r.Label, r.Plan.Seed, r.Plan.Target, r.Plan.Thresholds, r.Plan.Scenario = "run-2", "rev", 7, 1, []string{"put.failed == 0"}, "x.yaml"
+	r.Plan.Transport = TransportGRPC // as that of plans that name none
 	r.Plan.Prefix, r.Plan.Mix[0].Prefix, r.Plan.Population[0].Prefix = "/etcdbench/run-2/", "/etcdbench/run-2/a/", "/etcdbench/run-2/p/"
 	r.Cluster.Version, r.Cluster.Binary, r.Environment.Tool, r.Environment.Disk.SyncP50 = "3.6", "etcd", "v2", 1
 	r.Cluster.Members[0].PID, r.Cluster.Members[0].Endpoint = 7, "127.0.0.1:1234"

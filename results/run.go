@@ -136,6 +136,9 @@ type Plan struct {
 	Prefix  string `json:"prefix,omitempty"`
 	Clients int    `json:"clients"`
 	Conns   int    `json:"conns"`
+	// Transport is [TransportLean] or [TransportGRPC]; empty means [TransportGRPC],
+	// which earlier versions always used.
+	Transport string `json:"transport,omitempty"`
 	// Timeout bounds one request, counted from the moment it was sent.
 	Timeout time.Duration `json:"timeout_ns"`
 	// QueueLimit is how many arrivals may wait for a free client; 0 means ten

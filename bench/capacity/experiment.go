@@ -293,7 +293,7 @@ func (e *Experiment) Unit() string {
 // search is not finished.
 func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress func(Progress)) (*results.Capacity, error) {
 	started := time.Now().Round(0)
-	err := experiment.Build(ctx, e.first)
+	err := experiment.Prepare(ctx, o.Dir, e.first)
 	list := []*results.Capacity{{Schema: results.CapacitySchema, SLO: e.SLO, Workload: e.first.Scenario.Name}}
 	for repeat := 0; repeat < e.repeat && err == nil; repeat++ {
 		var c *results.Capacity

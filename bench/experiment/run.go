@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,9 +40,14 @@ func (o Options) Measure(ctx context.Context, spec runner.Spec, dir string) (*re
 	return run(ctx, spec, runner.Options{Dir: dir, Password: o.Password, Observers: o.Observers})
 }
 
-// Build makes the etcd of each specification's version, so that no run waits for it.
-func Build(ctx context.Context, list ...*runner.Resolved) error {
+// Prepare does what must be done before the first run. It builds the etcd of each
+// specification's version, so that no run waits for it. It returns an error where dir
+// holds runs that were made with another transport.
+func Prepare(ctx context.Context, dir string, list ...*runner.Resolved) error {
 	for _, r := range list {
+		if err := checkTransport(dir, r.Plan.TransportUsed()); err != nil {
+			return err
+		}
 		if r.Version == "" {
 			continue
 		}
@@ -50,6 +56,30 @@ func Build(ctx context.Context, list ...*runner.Resolved) error {
 		}
 	}
 	return nil
+}
+
+// checkTransport compares the transport of the runs to come with that of a run that is in
+// dir. All runs there have the same one, since it is checked whenever an experiment
+// begins or goes on.
+func checkTransport(dir, next string) error {
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.Name() != results.RunFile {
+			return err
+		}
+		run, whole := results.ReadWhole(filepath.Dir(path))
+		if !whole {
+			return nil
+		}
+		if used := run.Plan.TransportUsed(); used != next {
+			return fmt.Errorf("%s was measured with --transport %s, and the rest would be with --transport %s: "+
+				"begin the experiment again in another directory", filepath.Dir(path), results.Clip(used), next)
+		}
+		return fs.SkipAll
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // SaveResult writes an experiment's document, and its page beside it.

@@ -11,6 +11,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/profiles"
+	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
 	"github.com/etcdbench/etcdbench/workloads"
 )
@@ -30,6 +31,8 @@ func (l Load) check() error {
 		return wrong("load.clients", "--clients must be at least 1, not %d", *l.Clients)
 	case l.Conns != nil && (*l.Conns < 1 || *l.Conns > maxConns):
 		return wrong("load.conns", "--conns must be between 1 and %d, not %d", maxConns, *l.Conns)
+	case l.Transport != nil && !slices.Contains([]string{TransportAuto, results.TransportLean, results.TransportGRPC}, *l.Transport):
+		return wrong("load.transport", "--transport must be auto, lean or grpc, not %q", *l.Transport)
 	case l.Rate != nil && (!(*l.Rate >= 0) || math.IsInf(*l.Rate, 0)):
 		return wrong("load.rate", "--rate must not be negative, but is %v", *l.Rate)
 	case l.Warmup != nil && *l.Warmup < 0:

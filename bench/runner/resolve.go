@@ -147,7 +147,7 @@ func (r *Resolved) makePlan() (err error) {
 	prefix := r.Spec.Prefix
 	p := bench.Plan{
 		Workload: s.Name, Seed: pick(l.Seed, s.Seed, DefaultSeed), Prefix: prefix,
-		Clients: pick(l.Clients, s.Clients, DefaultClients), Conns: r.conns(),
+		Clients: pick(l.Clients, s.Clients, DefaultClients), Conns: r.conns(), Transport: l.transport(),
 		Timeout: pick(l.Timeout, time.Duration(s.Timeout), DefaultTimeout), Drain: pick(l.Drain, time.Duration(s.Drain), DefaultDrain),
 		QueueLimit: pick(l.Queue, s.Queue, 0), Target: pick(l.Target, s.Target, results.DefaultTarget),
 		Parameters: s.Given, Thresholds: s.Thresholds, Verify: pick(r.Spec.Verify, false, !r.Spec.Cluster.Running()),

@@ -159,7 +159,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 			return errors.New("--target-leader: none of the endpoints is the leader")
 		}
 	}
-	options.Kind = transport.Lean
+	options.Kind = r.Plan.Transport
 	options.Yield, options.Poll = readers(r.Plan)
 	s.load, err = transport.Dial(ctx, options)
 	s.countConns(options)

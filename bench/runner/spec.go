@@ -74,6 +74,8 @@ type Spec struct {
 type Load struct {
 	Clients *int `json:"clients,omitempty" flag:"clients"`
 	Conns   *int `json:"conns,omitempty" flag:"conns"`
+	// Transport is [TransportAuto], [results.TransportLean] or [results.TransportGRPC].
+	Transport *string `json:"transport,omitempty" flag:"transport"`
 	// Rate is in arrivals per second; 0 is a closed loop.
 	Rate    *float64 `json:"rate,omitempty" flag:"rate"`
 	Arrival *string  `json:"arrival,omitempty" flag:"arrival"`

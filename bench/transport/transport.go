@@ -24,6 +24,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench/transport/lean"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // Options say how to connect.
@@ -50,9 +51,9 @@ type Options struct {
 // The kinds of connection.
 const (
 	// Lean is package lean for unary calls, and gRPC for streams.
-	Lean = "lean"
+	Lean = results.TransportLean
 	// GRPC is grpc-go, as etcd's Go client uses it.
-	GRPC = "grpc"
+	GRPC = results.TransportGRPC
 )
 
 // Pool is a fixed number of connections.

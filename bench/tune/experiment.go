@@ -366,7 +366,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	}
 	started := time.Now().Round(0)
 	var t *results.Tuning
-	err := experiment.Build(ctx, e.first)
+	err := experiment.Prepare(ctx, o.Dir, e.first)
 	if err == nil {
 		t, err = Run(ctx, options)
 	} else {

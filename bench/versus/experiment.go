@@ -71,6 +71,10 @@ func New(c Config) (*Experiment, error) {
 			e.seed = *given
 		}
 	}
+	if one, other := e.sides[Baseline].Plan.Transport, e.sides[Candidate].Plan.Transport; one != other {
+		return nil, fmt.Errorf("the baseline has --transport %s and the candidate --transport %s: measure both with the same transport",
+			one, other)
+	}
 	return e, nil
 }
 
@@ -110,7 +114,7 @@ func (e *Experiment) Scenario() string { return e.First().Scenario.Name }
 // Run measures both sides in turns and judges them. The verdict is nil where a round
 // could not be made; [experiment.Unfinished] says how to go on.
 func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress func(Progress)) (*results.Verdict, error) {
-	if err := experiment.Build(ctx, e.sides[Baseline], e.sides[Candidate]); err != nil {
+	if err := experiment.Prepare(ctx, o.Dir, e.sides[Baseline], e.sides[Candidate]); err != nil {
 		return nil, err
 	}
 	v := e.verdict(ctx)

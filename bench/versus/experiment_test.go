@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,40 @@ func TestWrongSide(t *testing.T) {
 	c = config()
 	c.Baseline.Spec.Load.Total = new(uint64(5))
 	if _, err := versus.New(c); err == nil || !strings.Contains(err.Error(), "--slot-duration") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Two sides with different transports are refused; auto is lean.
+func TestTransportsOfSides(t *testing.T) {
+	c := config()
+	c.Candidate.Spec.Load.Transport = new(results.TransportLean)
+	if _, err := versus.New(c); err != nil {
+		t.Error(err)
+	}
+	c.Candidate.Spec.Load.Transport = new(results.TransportGRPC)
+	if _, err := versus.New(c); err == nil || !strings.Contains(err.Error(), "the baseline has --transport lean and the candidate --transport grpc") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A comparison whose rounds were measured with another transport does not go on, and
+// measures nothing.
+func TestResumeWithAnotherTransport(t *testing.T) {
+	c, dir := config(), t.TempDir()
+	f := &fake{t: t, allocs: steady(0)}
+	if _, err := f.run(t.Context(), versus.Slot{Round: 1, Side: versus.Baseline, Dir: filepath.Join(versus.RoundDir(dir, 1), versus.Baseline)}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := versus.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(context.Context, runner.Spec, runner.Options) (*results.Run, error) {
+		return nil, errors.New("a run was made")
+	}
+	_, err = e.Run(t.Context(), experiment.Options{Dir: dir, Run: run}, nil)
+	if err == nil || !strings.Contains(err.Error(), "was measured with --transport grpc, and the rest would be with --transport lean") {
 		t.Errorf("error %v", err)
 	}
 }

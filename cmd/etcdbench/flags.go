@@ -35,6 +35,8 @@ func (f *specFlags) addLoad(fs *pflag.FlagSet) {
 	l := &f.spec.Load
 	intFlag(fs, &l.Clients, "clients", runner.DefaultClients, "virtual clients, each with one operation at a time")
 	intFlag(fs, &l.Conns, "conns", runner.DefaultConns, "connections that the clients share")
+	stringFlag(fs, &l.Transport, "transport", runner.TransportAuto,
+		"of unary calls: auto (lean), lean (the cheapest for the generator) or grpc (grpc-go, as production clients use)")
 	floatFlag(fs, &l.Rate, "rate", 0, "arrivals per second: an open loop (0: a closed loop)")
 	stringFlag(fs, &l.Arrival, "arrival", bench.ArrivalConstant, "arrivals of an open loop: constant or poisson")
 	durationFlag(fs, &l.Duration, "duration", runner.DefaultDuration, "length of the measured phase")

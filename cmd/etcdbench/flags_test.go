@@ -52,7 +52,7 @@ func samples(t *testing.T) map[string]sample {
 	open := []string{"--rate", "500"}
 	return map[string]sample{
 		"arrival": {value: "poisson", with: open}, "queue": {value: "77", with: open},
-		"param": {value: "nodes=20", workload: "kubernetes"}, "disturb": {value: "snapshot@1s"},
+		"transport": {value: "grpc"}, "param": {value: "nodes=20", workload: "kubernetes"}, "disturb": {value: "snapshot@1s"},
 		"members": {value: "5"}, "etcd-binary": {value: "/bin/true"}, "etcd-version": {value: "v3.6.14"},
 		"heartbeat-interval": {value: "70ms"}, "election-timeout": {value: "1500ms"}, "quota": {value: "3GiB"},
 		"auto-compaction": {value: "5m"}, "tls": {value: "auto"}, "etcd-flag": {value: "max-txn-ops=300"}, "member-env": {value: "GOGC=33"},

@@ -23,8 +23,8 @@ type History struct {
 	Series []string
 	// Of has the index in Series of each run.
 	Of []int
-	// Changes say what is new in each run: the machine, compared with the run before,
-	// and versions, compared with the run before of the same series.
+	// Changes say what is new in each run: the machine and the transport, compared with the run
+	// before, and versions, compared with the run before of the same series.
 	Changes []string
 	// Found has a line for each change of level.
 	Found []string
@@ -48,6 +48,9 @@ func NewHistory(runs []results.HistoryRun, changes []results.SeriesChange, notes
 		if i > 0 {
 			if a, b := runs[i-1].Environment.Machine(), r.Environment.Machine(); a != b {
 				changes = append(changes, "machine "+words.Clean(a)+" → "+words.Clean(b))
+			}
+			if a, b := runs[i-1].Plan.TransportUsed(), r.Plan.TransportUsed(); a != b {
+				changes = append(changes, "transport "+words.Clean(a)+" → "+words.Clean(b))
 			}
 		}
 		if before, ok := last[k]; ok {

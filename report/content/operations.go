@@ -10,7 +10,10 @@ import (
 
 // Load says how a plan loads the cluster: clients, connections and phases.
 func Load(p results.Plan) string {
-	parts := []string{words.Plural(p.Clients, "client", "clients") + " on " + words.Plural(p.Conns, "connection", "connections")}
+	parts := []string{
+		words.Plural(p.Clients, "client", "clients") + " on " + words.Plural(p.Conns, "connection", "connections"),
+		"transport " + words.Clean(p.TransportUsed()),
+	}
 	for _, ph := range p.Phases {
 		part := words.Clean(ph.Name)
 		switch {

@@ -117,7 +117,7 @@ func Sample(t testing.TB) *results.Run {
 	return &results.Run{
 		Schema: results.Schema, ID: "20261120-101500-a1b2c3", Outcome: results.Completed,
 		Plan: results.Plan{
-			Workload: "put", Clients: 128, Conns: 8, Target: 10_000,
+			Workload: "put", Clients: 128, Conns: 8, Transport: results.TransportLean, Target: 10_000,
 			Phases: []results.PlanPhase{
 				{Name: "warmup", Duration: 5 * time.Second, Warmup: true, Load: results.Load{Rate: 10_000}},
 				{Name: "measure", Duration: 10 * time.Second, Load: results.Load{Rate: 10_000, Arrival: "poisson"}},

@@ -18,8 +18,15 @@ const (
 )
 
 // Compare compares two sides of one or several runs each: the throughput and the
-// response times of every operation that all runs have, and the costs of operations.
+// response times of every operation that all runs have, and the costs of operations. It
+// returns an error where runs used different transports.
 func Compare(base, candidate []Run) ([]results.Comparison, error) {
+	all := slices.Concat(base, candidate)
+	for _, r := range all {
+		if err := results.SameTransport(all[0].Run, r.Run); err != nil {
+			return nil, err
+		}
+	}
 	var list []results.Comparison
 	for _, op := range comparedOperations(base, candidate) {
 		for _, m := range []struct {

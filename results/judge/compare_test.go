@@ -4,11 +4,28 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
 )
+
+// Runs with different transports are not compared, on whichever side they are; a plan
+// without a transport used grpc-go.
+func TestCompareRefusesTransports(t *testing.T) {
+	grpc, old, lean := saved(t, 1, 4, time.Millisecond, 0), saved(t, 2, 4, time.Millisecond, 0), saved(t, 3, 4, time.Millisecond, 0)
+	grpc.Plan.Transport, lean.Plan.Transport = results.TransportGRPC, results.TransportLean
+	if _, err := Compare([]Run{grpc}, []Run{old}); err != nil {
+		t.Error(err)
+	}
+	for _, sides := range [][2][]Run{{{grpc}, {lean}}, {{old}, {lean}}, {{grpc, lean}, {old}}, {{old}, {grpc, lean}}} {
+		list, err := Compare(sides[0], sides[1])
+		if err == nil || list != nil || !strings.Contains(err.Error(), "--transport grpc and 3 was measured with --transport lean") {
+			t.Errorf("compared %d figures, error %v", len(list), err)
+		}
+	}
+}
 
 // saved is a run of so many seconds whose response times are about a median, as
 // logarithms scattering by 0.3 within a second and by drift from second to second.

@@ -18,12 +18,13 @@ func TestDifferences(t *testing.T) {
 	}
 	b := *a
 	b.Plan.Params = map[string]string{"val-size": "512"}
+	b.Plan.Transport = results.TransportLean
 	b.Plan.Clients, b.Cluster.Version, b.Environment.CPUs, b.Validity.Verdict = 9, "3.6.14", 4, results.Invalid
 	b.Plan.Timeout, b.Cluster.TLS, b.Environment.Disk = time.Second, true, &results.Disk{FileSystem: "tmpfs"}
 	b.Plan.Disturbances, b.Plan.Population = []results.PlanDisturbance{{Kind: "compact"}}, []results.PlanPopulation{{Keys: 5}}
 	b.Plan.Phases = []results.PlanPhase{{Name: "measure", Load: results.Load{Rate: 5, RateEnd: 6, Arrival: "poisson"}}}
 	d := strings.Join(Differences(a, &b), "\n")
-	for _, want := range []string{"val-size: 256 against 512", "clients: 8 against 9", "etcd: 3.7.3 against 3.6.14", "machine: 2 CPUs", "TLS: false against true", "timeout: 0s against 1s", "file system: none against tmpfs",
+	for _, want := range []string{"val-size: 256 against 512", "clients: 8 against 9", "transport: grpc against lean", "etcd: 3.7.3 against 3.6.14", "machine: 2 CPUs", "TLS: false against true", "timeout: 0s against 1s", "file system: none against tmpfs",
 		"disturbances: none", "population: none", "phases: none against measure 0s at 5/s to 6/s poisson", "validity: none against invalid"} {
 		if !strings.Contains(d, want) {
 			t.Errorf("differences without %q:\n%s", want, d)

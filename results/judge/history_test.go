@@ -67,6 +67,27 @@ func TestHistoryChanges(t *testing.T) {
 	}
 }
 
+// Runs with two transports are two series, and not a change, which the verdict says.
+// Runs that differ in the machine, too, need no such warning.
+func TestHistoryTransports(t *testing.T) {
+	for _, otherMachine := range []bool{false, true} {
+		runs := past(60, 30, 0.5)
+		for _, r := range runs[30:] {
+			r.Plan.Transport = results.TransportLean
+			if otherMachine {
+				r.Environment.CPUs = 64
+			}
+		}
+		v, err := HistoryVerdict("results", runs, nil, nil)
+		if err != nil || v.Verdict != results.Pass || len(v.Changes) != 0 {
+			t.Fatalf("%+v, %v", v, err)
+		}
+		if warned := len(v.Warnings) == 1 && v.Warnings[0].Code == "transports"; warned == otherMachine {
+			t.Errorf("another machine %v: warnings %v", otherMachine, v.Warnings)
+		}
+	}
+}
+
 // historyRuns makes runs of one series from the values of their metrics.
 func historyRuns(n int, values func(i int) map[string]float64) []results.HistoryRun {
 	var runs []results.HistoryRun

@@ -50,6 +50,11 @@ func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, rule
 	for _, err := range skipped {
 		v.Warnings = append(v.Warnings, results.Warning{Code: "left-out", Message: err.Error()})
 	}
+	if mixesTransports(runs) {
+		v.Warnings = append(v.Warnings, results.Warning{
+			Code: "transports", Message: "runs with different transports are judged apart: --transport changes what a request costs",
+		})
+	}
 	var err error
 	v.Changes, err = HistoryChanges(runs, rules)
 	v.Ended = time.Now().Round(0)
@@ -66,4 +71,22 @@ func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, rule
 		v.Verdict, v.Reason = results.Fail, "worse by the margin or more: "+strings.Join(alerts, ", ")
 	}
 	return v, nil
+}
+
+// mixesTransports reports whether there are runs that only the transport keeps out of one
+// series.
+func mixesTransports(runs []results.HistoryRun) bool {
+	used := map[string]string{}
+	for _, r := range runs {
+		other := *r.Run
+		other.Plan.Transport = ""
+		name, transport := other.Series(), r.Plan.TransportUsed()
+		if used[name] == "" {
+			used[name] = transport
+		}
+		if used[name] != transport {
+			return true
+		}
+	}
+	return false
 }
