@@ -42,8 +42,12 @@ func Compose(c Composition, t Target) (bench.Workload, error) {
 	t.shared = &shared{}
 	if t.Verify {
 		t.shared.ledger = ledger.New(scramble(t.Seed))
-		if !t.Exclusive {
+		switch {
+		case t.Exclusive:
+		case t.Disposable:
 			t.shared.ledger.Beside("other clients may write")
+		default:
+			t.shared.ledger.Shared()
 		}
 	}
 	for _, p := range parts {

@@ -77,6 +77,18 @@ func CheckExisting(ctx context.Context, conn grpc.ClientConnInterface, prefix st
 	return cmp.Or(err, readErr)
 }
 
+// reader is implemented by definitions of workloads that may write nothing.
+type reader interface{ readsOnly() bool }
+
+// ReadsOnly reports whether the entries write nothing: neither keys nor leases.
+func ReadsOnly(entries []results.PlanEntry) bool {
+	parts, err := Parts(entries)
+	return err == nil && !slices.ContainsFunc(parts, func(p Part) bool {
+		r, ok := p.Definition.(reader)
+		return !ok || !r.readsOnly()
+	})
+}
+
 // keyPage is how many keys are read at a time.
 const keyPage = 2000
 

@@ -85,6 +85,8 @@ func (d *rangeDefinition) Validate(prefix string) error {
 	return d.values.validate(d.keys.Size)
 }
 
+func (d *rangeDefinition) readsOnly() bool { return d.existing }
+
 func (d *rangeDefinition) New(t Target) (bench.Workload, error) {
 	return &rangeWorkload{definition: *d, target: t}, nil
 }

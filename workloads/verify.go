@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/claim"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
@@ -94,7 +95,7 @@ func leaseless(ctx context.Context, t Target) (orphans []*keyValue, total uint64
 	// With values: etcd v3.7 answers keys-only reads from its index, which has no
 	// leases.
 	err = eachKey(ctx, t, 0, false, func(kv *keyValue, _ int64) {
-		if kv.Lease != 0 {
+		if kv.Lease != 0 && !claim.IsMarker(kv.Key) {
 			kv.Value = nil
 			leased = append(leased, kv)
 		}

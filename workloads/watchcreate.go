@@ -33,6 +33,8 @@ func (d *watchCreateDefinition) AddFlags(fs *pflag.FlagSet) {
 
 func (d *watchCreateDefinition) Validate(prefix string) error { return d.keys.validate(prefix) }
 
+func (*watchCreateDefinition) readsOnly() bool { return true }
+
 func (d *watchCreateDefinition) New(t Target) (bench.Workload, error) {
 	return &watchCreateWorkload{definition: *d, target: t}, nil
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench/transport/lean"
+	"github.com/etcdbench/etcdbench/workloads/claim"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
@@ -285,7 +286,7 @@ func (d deletion) page(ctx context.Context, page *pb.RangeResponse) (foreign int
 			if own, err = d.own(ctx, page.Kvs[i]); err != nil {
 				return foreign, changed, err
 			}
-			if !own && page.Kvs[i].CreateRevision > d.start {
+			if !own && page.Kvs[i].CreateRevision > d.start && !claim.IsMarker(page.Kvs[i].Key) {
 				foreign++
 			}
 		}
@@ -305,7 +306,7 @@ func (d deletion) page(ctx context.Context, page *pb.RangeResponse) (foreign int
 
 // own reports whether the run has created a key and written its present value.
 func (d deletion) own(ctx context.Context, kv *keyValue) (bool, error) {
-	if kv.CreateRevision <= d.start {
+	if kv.CreateRevision <= d.start || claim.IsMarker(kv.Key) {
 		return false, nil
 	}
 	created, written := d.has(kv.CreateRevision), d.has(kv.ModRevision)

@@ -3,9 +3,11 @@ package runner_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -179,7 +181,7 @@ func TestForeignKeysOfTheTimeStay(t *testing.T) {
 	const prefix = "/mine/"
 	s := r.spec("put", prefix, 0)
 	s.Load.Total, s.Load.Duration, s.Load.Rate = nil, new(2500*time.Millisecond), new(100.0)
-	s.Workload = map[string]string{"keys": "sequential"}
+	s.Workload, s.Verify = map[string]string{"keys": "sequential"}, new(true)
 	theirs := []string{prefix + "other", keyOf(prefix, 3), keyOf(prefix, 90_000), prefix + "1"}
 	write := &during{do: func() {
 		for _, key := range theirs {
@@ -187,6 +189,9 @@ func TestForeignKeysOfTheTimeStay(t *testing.T) {
 		}
 	}}
 	run := r.run(s, runner.Options{Observers: []bench.Observer{write}})
+	if run.Proof == nil || run.Proof.Found > 0 {
+		t.Errorf("proof %+v", run.Proof)
+	}
 	after, _ := r.keys()
 	for _, key := range theirs {
 		if kv := after[key]; kv == nil || string(kv.Value) != "theirs" {
@@ -199,6 +204,47 @@ func TestForeignKeysOfTheTimeStay(t *testing.T) {
 	if len(run.Warnings) != 1 || run.Warnings[0].Code != "foreign-keys" || !strings.Contains(run.Warnings[0].Message, "4 keys") {
 		t.Errorf("warnings %v", run.Warnings)
 	}
+}
+
+// A run claims its prefix under a lease, and gives it up at the end. Meanwhile, another
+// run with the prefix, or with one below it, is refused, writes nothing and names the
+// owner. A run that only reads needs no claim.
+func TestPrefixIsClaimed(t *testing.T) {
+	t.Parallel()
+	r := startRunning(t)
+	const prefix = "/mine/"
+	s := r.spec("put", prefix, 0)
+	s.Load.Total, s.Load.Duration, s.Load.Rate = nil, new(1500*time.Millisecond), new(50.0)
+	meanwhile := &during{do: func() {
+		before, _ := r.keys()
+		leased := 0
+		for _, kv := range before {
+			if kv.Lease != 0 {
+				leased++
+			}
+		}
+		if leases := r.leases(); leased != 1 || len(leases) != 1 {
+			t.Errorf("%d keys with a lease, leases %v, want one", leased, leases)
+		}
+		host, _ := os.Hostname()
+		for _, other := range []string{prefix, prefix + "below/"} {
+			_, err := runner.Run(t.Context(), r.spec("put", other, 10), runner.Options{})
+			if _, ok := errors.AsType[*runner.SpecError](err); !ok || !strings.Contains(err.Error(), "in use by run first of") || !strings.Contains(err.Error(), host) {
+				t.Errorf("a second run under %s: %v", other, err)
+			}
+		}
+		if leases := r.leases(); len(leases) != 1 {
+			t.Errorf("refused runs left leases %v", leases)
+		}
+		reads := r.spec("range", prefix, 10)
+		reads.Workload = map[string]string{"existing": "true", "span": "prefix"}
+		r.run(reads, runner.Options{})
+	}}
+	run := r.run(s, runner.Options{ID: "first", Observers: []bench.Observer{meanwhile}})
+	if keys, _ := r.keys(); !meanwhile.done || len(keys) != 0 || len(r.leases()) != 0 || len(run.Warnings) > 0 {
+		t.Errorf("done %v, keys %v and leases %v are left, warnings %v", meanwhile.done, keys, r.leases(), run.Warnings)
+	}
+	r.run(r.spec("put", prefix, 10), runner.Options{})
 }
 
 // Whatever the workload, a run leaves neither keys nor leases of its own, and all of

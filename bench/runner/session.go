@@ -17,6 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/claim"
 )
 
 // session is a cluster that answers, and connections to it.
@@ -32,6 +33,10 @@ type session struct {
 	steer *transport.Steer
 	// writes are those of the run to a running cluster; nil where one was started.
 	writes *workloads.Writes
+	// claim is that of the prefix in a running cluster; nil where none was needed.
+	claim *claim.Claim
+	// keysLeft says that keys of the run are left there.
+	keysLeft bool
 }
 
 // openSession starts or finds the cluster and connects to it.
@@ -227,16 +232,18 @@ func (s *session) recorded(conns []grpc.ClientConnInterface) []grpc.ClientConnIn
 	return s.writes.Conns(conns)
 }
 
-// close disconnects, stops what was started and removes its data.
+// close gives up the claim, disconnects, stops what was started and removes its data.
 func (s *session) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+	err := s.claim.Release(ctx, s.keysLeft)
 	for _, p := range []*transport.Pool{s.load, s.admin} {
 		if p != nil {
 			p.Close()
 		}
 	}
-	var err error
 	if s.Cluster != nil {
-		err = s.Stop()
+		err = errors.Join(err, s.Stop())
 	}
 	if s.dataDir != "" {
 		// Empty by now; what is not ours stays, and keeps the directory.

@@ -41,6 +41,8 @@ type Ledger struct {
 	begin int64
 	// beside is why the store's revision may grow by more than the ledger's writes.
 	beside string
+	// shared is set when other clients may write the spaces' keys.
+	shared bool
 }
 
 // recentRevisions is how many revisions back a second acknowledgement at the same
@@ -86,6 +88,19 @@ func (l *Ledger) Beside(reason string) {
 	if l.beside == "" {
 		l.beside = reason
 	}
+}
+
+// Shared states that other clients may write the keys of the spaces. A value or a put
+// of a key that is younger than its last acknowledged write, or comes on top of those
+// that were acknowledged, is another client's then: it is counted, and no violation.
+func (l *Ledger) Shared() {
+	l.Beside("other clients may write")
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.shared = true
 }
 
 // Space returns the ledger's space for the given keys. Workloads that write the

@@ -296,6 +296,49 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// On a cluster that others use, what they write over the run's keys is counted and is
+// no violation. What is missing of the run's own writes is one.
+func TestWritesOfOthers(t *testing.T) {
+	key := Keys{Prefix: "/p/", Size: 10, Count: 1}
+	for name, c := range map[string]struct {
+		found          Found
+		shared, lonely string
+	}{
+		"untouched":           {Found{Modified: 12, Created: 11, Version: 2, Value: []byte("b")}, results.Proved, results.Proved},
+		"overwritten":         {Found{Modified: 13, Created: 11, Version: 3, Value: []byte("x")}, results.Proved, results.Violated},
+		"written in between":  {Found{Modified: 12, Created: 11, Version: 3, Value: []byte("b")}, results.Proved, results.Violated},
+		"removed and written": {Found{Modified: 14, Created: 14, Version: 1, Value: []byte("x")}, results.Proved, results.Violated},
+		"one lost":            {Found{Modified: 12, Created: 12, Version: 1, Value: []byte("b")}, results.Violated, results.Violated},
+		"the last one lost":   {Found{Modified: 11, Created: 11, Version: 1, Value: []byte("a")}, results.Violated, results.Violated},
+		"lost and written":    {Found{Modified: 13, Created: 12, Version: 1, Value: []byte("x")}, results.Violated, results.Violated},
+		"all lost":            {Found{}, results.Violated, results.Violated},
+	} {
+		for _, shared := range []bool{true, false} {
+			l := New(1)
+			l.Begin(10)
+			want := c.lonely
+			if shared {
+				l.Shared()
+				want = c.shared
+			}
+			s := l.Space(key, Removal{})
+			s.Wrote(0, 11, []byte("a"))
+			s.Wrote(0, 12, []byte("b"))
+			var proof results.Proof
+			c.found.Key = []byte(s.key(0))
+			l.Verify(t.Context(), 20, func(_ context.Context, _ string, _ int64, visit func(Found)) (int64, error) {
+				if c.found.Modified > 0 {
+					visit(c.found)
+				}
+				return 20, nil
+			}, &proof)
+			if proof.Judge(); proof.Verdict != want {
+				t.Errorf("%s, shared %v: %s, want %s: %+v", name, shared, proof.Verdict, want, proof)
+			}
+		}
+	}
+}
+
 // verified is what the ledger proves of a store without keys.
 func (l *Ledger) verified(t *testing.T, present int64) results.Proof {
 	var proof results.Proof

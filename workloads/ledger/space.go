@@ -15,7 +15,9 @@ import (
 type Space struct {
 	keys    Keys
 	removal Removal
-	seed    maphash.Seed
+	// shared is [Ledger.Shared].
+	shared bool
+	seed   maphash.Seed
 	// Key numbers that leave residue when divided by every are followed.
 	every, residue int64
 	entries        []entry // by number/every

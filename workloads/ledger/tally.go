@@ -86,9 +86,10 @@ func (e *entry) unknown() {
 
 // judge compares the growth of a key's version with the tally. Where complete is not
 // set, the key may have been removed meanwhile without a word, so that there are
-// fewer. When they do not match, it returns what was expected, what was found, and
+// fewer; where it is shared, other clients may have written it, so that there are
+// more. When they do not match, it returns what was expected, what was found, and
 // false.
-func (t tally) judge(grown int64, complete bool) (expected, got string, ok bool) {
+func (t tally) judge(grown int64, complete, shared bool) (expected, got string, ok bool) {
 	var more int64 // puts that were not acknowledged
 	switch {
 	case !t.wrapped():
@@ -103,7 +104,7 @@ func (t tally) judge(grown int64, complete bool) (expected, got string, ok bool)
 	case more < 0 && complete:
 		return fmt.Sprintf("%d puts, which were acknowledged", acknowledged),
 			fmt.Sprintf("%d, by the key's version: %d lost", grown, -more), false
-	case more > t.unknown() && t.unknown() < unknownMax && !t.low():
+	case !shared && more > t.unknown() && t.unknown() < unknownMax && !t.low():
 		expected = fmt.Sprintf("%d puts, which were acknowledged", acknowledged)
 		if t.unknown() > 0 {
 			expected += fmt.Sprintf(", and at most %d of unknown outcome", t.unknown())

@@ -31,6 +31,7 @@ func (l *Ledger) Verify(ctx context.Context, present int64, read Reader, proof *
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.spaces {
+		s.shared = l.shared
 		s.verify(ctx, l.begin, read, proof)
 	}
 	var acknowledged, unknown uint64
@@ -120,6 +121,9 @@ func (s *Space) verify(ctx context.Context, begin int64, read Reader, proof *res
 		check.Of = check.Checked * uint64(s.every)
 		check.Note += fmt.Sprintf(", one key in %d followed", s.every)
 	}
+	if r.foreign > 0 {
+		check.Note += fmt.Sprintf("; writes of keys by other clients: %d", r.foreign)
+	}
 	proof.Checks = append(proof.Checks, check)
 }
 
@@ -129,6 +133,8 @@ type reading struct {
 	begin int64
 	proof *results.Proof
 	seen  []bool
+	// foreign counts the keys that other clients have written.
+	foreign uint64
 	// older has the versions of keys that are older than the run, plus one: their
 	// growth shows when the versions at its begin are read. It is nil without any.
 	older []int64
@@ -177,10 +183,15 @@ func (r *reading) compareWithBegin(ctx context.Context, read Reader) error {
 }
 
 // judge compares a key with its last acknowledged write, and reports false where
-// that is violated.
+// its version says nothing.
 func (r *reading) judge(i int, f Found) bool {
 	expected, got, ok := r.space.judge(i, f)
-	if !ok {
+	switch {
+	case ok:
+	case r.space.shared && r.space.overwritten(i, f):
+		r.foreign++
+		return f.Created <= r.space.revision(i) // else another client removed it before
+	default:
 		r.violate(i, expected, got)
 	}
 	return ok
@@ -205,7 +216,15 @@ func (s *Space) judgePuts(i int, grown int64) (expected, got string, ok bool) {
 	if s.entries[i].last.Load() == 0 {
 		return "", "", true
 	}
-	return t.judge(grown, !s.removal.Expiry && (!s.removal.Deletion || t.unknown() == 0))
+	return t.judge(grown, !s.removal.Expiry && (!s.removal.Deletion || t.unknown() == 0), s.shared)
+}
+
+// revision is that of the key's last acknowledged write.
+func (s *Space) revision(i int) int64 { return int64(s.entries[i].last.Load() >> hashBits) }
+
+// overwritten reports whether a key was written after its last acknowledged write.
+func (s *Space) overwritten(i int, f Found) bool {
+	return f.Modified > s.revision(i) && f.Created >= tally(s.entries[i].puts.Load()).boundary()
 }
 
 // judge compares a key that was read back with its last acknowledged write; the zero

@@ -1,0 +1,101 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/claim"
+)
+
+// cleanUpTime bounds the removal of our keys from a running cluster, and reading the
+// names of the keys that it has already. releaseTime bounds the end of the claim.
+const (
+	cleanUpTime = time.Minute
+	releaseTime = 10 * time.Second
+)
+
+// claimPrefix refuses a prefix that another run uses, under which a running cluster has
+// keys already, or has keys that the run would remove. It claims the prefix of a run
+// that writes. From here on, what the run writes is recorded.
+func (r *Resolved) claimPrefix(ctx context.Context, s *session) error {
+	if !r.Spec.Cluster.Running() {
+		return nil
+	}
+	count, cancel := context.WithTimeout(ctx, r.Plan.Timeout)
+	defer cancel()
+	keys, revision, err := workloads.CountPrefix(count, s.conn(), r.Plan.Prefix)
+	if err != nil {
+		return err
+	}
+	if r.readsOnly() {
+		return r.checkExisting(ctx, s, keys, nil)
+	}
+	status, err := claim.Look(ctx, s.admin.Conns(), r.Plan.Prefix)
+	if err != nil {
+		return err
+	}
+	if status.Active != nil {
+		return within("prefix", status.Active)
+	}
+	keys -= status.Markers
+	if err := r.checkExisting(ctx, s, keys, status.Left); err != nil {
+		return err
+	}
+	owner := claim.Self(r.ID, revision)
+	owner.Shared = keys > 0
+	s.claim, err = claim.Take(ctx, s.admin.Conns(), r.Plan.Prefix, owner, keys > 0 && status.Left != nil)
+	if inUse, ok := errors.AsType[*claim.InUseError](err); ok {
+		return within("prefix", inUse)
+	}
+	s.writes = workloads.NewWrites(revision)
+	return err
+}
+
+// readsOnly reports whether the run writes nothing.
+func (r *Resolved) readsOnly() bool {
+	return len(r.Plan.Population) == 0 && workloads.ReadsOnly(r.Plan.Entries()) &&
+		!workloads.DisturbancesWrite(r.Scenario.PlanDisturbances())
+}
+
+// checkExisting refuses keys that are there already, unless they are allowed and none of
+// them would be removed. left is the run that has left them, where one is known.
+func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, left *claim.Owner) error {
+	switch {
+	case keys == 0:
+		return nil
+	case !r.Spec.AllowExisting && left != nil:
+		return wrong("prefix", "the cluster has %d keys under %q already, and %v has left some there: remove them with "+
+			"etcdbench clean --endpoints %s --prefix %q, choose another --prefix, or use and keep them with --allow-existing",
+			keys, r.Plan.Prefix, left, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
+	case !r.Spec.AllowExisting:
+		return wrong("prefix", "the cluster has %d keys under %q already: choose another --prefix, "+
+			"or use and keep them with --allow-existing", keys, r.Plan.Prefix)
+	}
+	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
+	defer cancel()
+	return within("prefix", workloads.CheckExisting(ctx, s.conn(), r.Plan.Prefix, r.Plan.Entries()))
+}
+
+// releasePrefix deletes the keys that the run has created in a running cluster.
+func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.Run) {
+	if s.writes == nil || r.Spec.KeepData {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	kept, err := s.writes.Delete(ctx, s.conn(), r.Plan.Prefix)
+	if err != nil {
+		s.keysLeft = true
+		run.Warn("keys-left", fmt.Sprintf("%v: keys of this run may be left: remove them with: etcdbench clean --endpoints %s --prefix %q",
+			err, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix))
+	}
+	if kept > 0 {
+		run.Warn("foreign-keys", fmt.Sprintf("%d keys under %q were written during the run and are not known to be its own: they were kept",
+			kept, r.Plan.Prefix))
+	}
+}

@@ -1,0 +1,236 @@
+// Package claim marks a prefix of a cluster as used by a run, so that two runs do not
+// use the same one at the same time, and so that what a killed run has left can be
+// found.
+//
+// A claim consists of two keys below the prefix. The first is attached to a lease that
+// is kept alive for as long as the run uses the prefix: it ends soon after a run that is
+// killed. The second has no lease. It says at which revision the run began, and stays
+// until the run has removed its keys.
+package claim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"google.golang.org/grpc"
+)
+
+// The names of the two keys, below the prefix.
+const (
+	leasedKey = ".etcdbench-claim"
+	recordKey = ".etcdbench-run"
+)
+
+// IsMarker reports whether a key is one of a claim.
+func IsMarker(key []byte) bool {
+	return strings.HasSuffix(string(key), leasedKey) || strings.HasSuffix(string(key), recordKey)
+}
+
+const (
+	// ttl is how long a claim outlives its run.
+	ttl = 60 * time.Second
+	// requestTime bounds each request of a claim.
+	requestTime = 5 * time.Second
+)
+
+// A Claim is held until Release.
+type Claim struct {
+	conns  []grpc.ClientConnInterface
+	prefix string
+	lease  int64
+	// record is the revision at which the record was written; 0 where an earlier run's
+	// record stays.
+	record int64
+	// lost says that the lease has ended before Release.
+	lost atomic.Bool
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// InUseError says that a run uses a prefix, or one above it.
+type InUseError struct {
+	Prefix string
+	Owner  Owner
+}
+
+// Error implements error.
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("the prefix %q is in use by %v: wait for its end, or choose another --prefix "+
+		"(the claim of a killed run ends within %v)", e.Prefix, e.Owner, ttl)
+}
+
+// Take claims a prefix, and keeps the claim alive until Release is called. Requests go
+// through the first of the connections that answers. A record that an earlier run has
+// left is kept where keepRecord is set, and replaced otherwise. It returns an
+// [InUseError] where another run was faster.
+func Take(ctx context.Context, conns []grpc.ClientConnInterface, prefix string, o Owner, keepRecord bool) (*Claim, error) {
+	c := &Claim{conns: conns, prefix: prefix, done: make(chan struct{})}
+	grant := &pb.LeaseGrantRequest{TTL: int64(ttl / time.Second)}
+	err := ask(ctx, c.conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+		r, err := pb.NewLeaseClient(conn).LeaseGrant(ctx, grant)
+		c.lease = r.GetID()
+		return err
+	})
+	if err == nil {
+		err = c.put(ctx, o, keepRecord)
+	}
+	if err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
+		defer cancel()
+		_ = c.revoke(undo)
+		if inUse, ok := errors.AsType[*InUseError](err); ok {
+			return nil, inUse
+		}
+		return nil, fmt.Errorf("claim the prefix %q: %w", prefix, err)
+	}
+	hold, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.stop = stop
+	go c.hold(hold)
+	return c, nil
+}
+
+// put writes the two keys, unless the prefix is claimed.
+func (c *Claim) put(ctx context.Context, o Owner, keepRecord bool) error {
+	leased, record, value := []byte(c.prefix+leasedKey), []byte(c.prefix+recordKey), o.encode()
+	success := []*pb.RequestOp{putOp(&pb.PutRequest{Key: leased, Value: value, Lease: c.lease})}
+	if !keepRecord {
+		success = append(success, putOp(&pb.PutRequest{Key: record, Value: value}))
+	}
+	return ask(ctx, c.conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+		r, err := pb.NewKVClient(conn).Txn(ctx, &pb.TxnRequest{
+			Compare: []*pb.Compare{{Key: leased, Target: pb.Compare_VERSION, TargetUnion: &pb.Compare_Version{Version: 0}}},
+			Success: success,
+			Failure: []*pb.RequestOp{{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: leased}}}},
+		})
+		if err != nil {
+			return err
+		}
+		if !r.Succeeded {
+			for _, response := range r.Responses {
+				for _, kv := range response.GetResponseRange().GetKvs() {
+					if kv.Lease == c.lease { // of an attempt whose answer was lost
+						return nil
+					}
+					return &InUseError{Prefix: c.prefix, Owner: decodeOwner(kv.Value)}
+				}
+			}
+			return errors.New("the server answers a transaction without its content")
+		}
+		if !keepRecord {
+			c.record = r.GetHeader().GetRevision()
+		}
+		return nil
+	})
+}
+
+func putOp(p *pb.PutRequest) *pb.RequestOp {
+	return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: p}}
+}
+
+// ask tries one connection after the other until one answers. The next ones get no
+// chance where the server has refused the request.
+func ask(
+	ctx context.Context, conns []grpc.ClientConnInterface, request func(context.Context, grpc.ClientConnInterface) error,
+) (err error) {
+	for _, conn := range conns {
+		try, cancel := context.WithTimeout(ctx, requestTime)
+		err = request(try, conn)
+		unanswered := try.Err() != nil
+		cancel()
+		if err == nil || !unanswered || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// hold keeps the lease alive.
+func (c *Claim) hold(ctx context.Context) {
+	defer close(c.done)
+	t := time.NewTicker(ttl / 4)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		_ = ask(ctx, c.conns, c.keepAlive)
+	}
+}
+
+func (c *Claim) keepAlive(ctx context.Context, conn grpc.ClientConnInterface) error {
+	stream, err := pb.NewLeaseClient(conn).LeaseKeepAlive(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = stream.CloseSend() }()
+	if err := stream.Send(&pb.LeaseKeepAliveRequest{ID: c.lease}); err != nil {
+		return err
+	}
+	r, err := stream.Recv()
+	if err == nil && r.TTL <= 0 {
+		c.lost.Store(true)
+	}
+	return err
+}
+
+// Release ends the claim and removes its keys; the record stays where the run has left
+// keys. It returns an error where keys of the claim may be left, or where the claim had
+// ended before. It may be called on a nil *Claim.
+func (c *Claim) Release(ctx context.Context, keysLeft bool) error {
+	if c == nil {
+		return nil
+	}
+	c.stop()
+	<-c.done
+	var err error
+	if c.record > 0 && !keysLeft {
+		err = ask(ctx, c.conns, c.removeRecord)
+	}
+	err = errors.Join(err, c.revoke(ctx))
+	switch {
+	case err != nil:
+		return fmt.Errorf("give up the claim of the prefix %q, which ends within %v: %w", c.prefix, ttl, err)
+	case c.lost.Load():
+		return fmt.Errorf("the claim of the prefix %q ended during the run, as the cluster was not reached for %v: "+
+			"another run may have used the prefix", c.prefix, ttl)
+	}
+	return nil
+}
+
+// removeRecord deletes the record unless another run has replaced it.
+func (c *Claim) removeRecord(ctx context.Context, conn grpc.ClientConnInterface) error {
+	return deleteUnchanged(ctx, conn, c.prefix+recordKey, c.record)
+}
+
+func deleteUnchanged(ctx context.Context, conn grpc.ClientConnInterface, key string, revision int64) error {
+	_, err := pb.NewKVClient(conn).Txn(ctx, &pb.TxnRequest{
+		Compare: []*pb.Compare{{Key: []byte(key), Target: pb.Compare_MOD, TargetUnion: &pb.Compare_ModRevision{ModRevision: revision}}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestDeleteRange{
+			RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte(key)},
+		}}},
+	})
+	return err
+}
+
+// revoke ends the lease, and the leased key with it.
+func (c *Claim) revoke(ctx context.Context) error {
+	if c.lease == 0 || c.lost.Load() {
+		return nil
+	}
+	return ask(ctx, c.conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+		_, err := pb.NewLeaseClient(conn).LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: c.lease})
+		if errors.Is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) {
+			c.lost.Store(true)
+			return nil
+		}
+		return err
+	})
+}

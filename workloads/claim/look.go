@@ -1,0 +1,93 @@
+package claim
+
+import (
+	"context"
+	"fmt"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"google.golang.org/grpc"
+)
+
+// Status is what the markers say of a prefix.
+type Status struct {
+	// Active is set where a run uses a prefix: this one, or one above it that ends with a
+	// slash.
+	Active *InUseError
+	// Left is the run that has left its record; nil where none has.
+	Left *Owner
+	// Markers counts the markers below the prefix itself.
+	Markers int64
+
+	// left is the revision of the record.
+	left int64
+}
+
+// Look reads the markers of a prefix. A prefix above it that the user may not read is
+// taken for one without a claim.
+func Look(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (Status, error) {
+	s, err := look(ctx, conns, prefix)
+	if err != nil {
+		return s, fmt.Errorf("look for other runs under %q: %w", prefix, err)
+	}
+	for _, above := range enclosing(prefix) {
+		if s.Active != nil {
+			break
+		}
+		if over, err := look(ctx, conns, above); err == nil {
+			s.Active = over.Active
+		}
+	}
+	return s, nil
+}
+
+// look reads the markers of one prefix.
+func look(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (s Status, err error) {
+	first, last := prefix+leasedKey, prefix+recordKey
+	err = ask(ctx, conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+		r, err := pb.NewKVClient(conn).Range(ctx, &pb.RangeRequest{Key: []byte(first), RangeEnd: append([]byte(last), 0), Limit: 3})
+		for _, kv := range r.GetKvs() {
+			s.add(prefix, kv)
+		}
+		return err
+	})
+	return s, err
+}
+
+// add takes one marker.
+func (s *Status) add(prefix string, kv *mvccpb.KeyValue) {
+	switch string(kv.Key) {
+	case prefix + leasedKey:
+		s.Active = &InUseError{Prefix: prefix, Owner: decodeOwner(kv.Value)}
+	case prefix + recordKey:
+		owner := decodeOwner(kv.Value)
+		s.Left, s.left = &owner, kv.ModRevision
+	default:
+		return
+	}
+	s.Markers++
+}
+
+// RemoveRecord deletes the record that Look has found, unless it has changed.
+func (s Status) RemoveRecord(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) error {
+	if s.left == 0 {
+		return nil
+	}
+	err := ask(ctx, conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+		return deleteUnchanged(ctx, conn, prefix+recordKey, s.left)
+	})
+	if err != nil {
+		return fmt.Errorf("remove the record of a run under %q: %w", prefix, err)
+	}
+	return nil
+}
+
+// enclosing lists the shorter prefixes that end with a slash, the longest first.
+func enclosing(prefix string) (list []string) {
+	for i := len(prefix) - 2; i > 0; i-- {
+		if prefix[i] == '/' {
+			list = append(list, prefix[:i+1])
+		}
+	}
+	return list
+}
