@@ -47,10 +47,10 @@ type PhaseObserver interface {
 	Phase(ph results.PlanPhase, start time.Duration)
 }
 
-// ProofObserver is an Observer that also wants to know when the proof begins,
-// after the last interval.
-type ProofObserver interface {
-	Proving()
+// StageObserver is an Observer that also wants to know what goes on after the last
+// interval, such as the proof. Stage may be called by any goroutine.
+type StageObserver interface {
+	Stage(text string)
 }
 
 // observers calls a list of observers and keeps what went wrong.
@@ -95,10 +95,10 @@ func (o *observers) phase(ph results.PlanPhase, start time.Duration) {
 	}
 }
 
-func (o *observers) proving() {
+func (o *observers) stage(text string) {
 	for _, ob := range o.list {
-		if s, ok := ob.(ProofObserver); ok {
-			s.Proving()
+		if s, ok := ob.(StageObserver); ok {
+			s.Stage(text)
 		}
 	}
 }

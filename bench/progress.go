@@ -56,7 +56,7 @@ func NewProgress(w io.Writer, style ProgressStyle, width int) *Progress {
 var (
 	_ Observer      = (*Progress)(nil)
 	_ SetupObserver = (*Progress)(nil)
-	_ ProofObserver = (*Progress)(nil)
+	_ StageObserver = (*Progress)(nil)
 )
 
 // Start implements [Observer].
@@ -91,11 +91,10 @@ func (p *Progress) Setup(done, total int) {
 	}
 }
 
-// Proving implements [ProofObserver].
-func (p *Progress) Proving() {
+// Stage implements [StageObserver].
+func (p *Progress) Stage(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	const text = "checking what was acknowledged"
 	switch p.style {
 	case ProgressBar:
 		p.bar(text)

@@ -37,7 +37,7 @@ func progressOf(t *testing.T, style ProgressStyle) string {
 			t.Fatal(err)
 		}
 	}
-	p.Proving()
+	p.Stage("checking what was acknowledged")
 	if err := p.Finish(run); err != nil {
 		t.Fatal(err)
 	}

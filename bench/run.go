@@ -23,7 +23,7 @@ const (
 
 // Whatever ended a run, the clean-up after it and the proof are bounded.
 const (
-	teardownTimeout = 30 * time.Second
+	TeardownTimeout = 30 * time.Second
 	verifyTimeout   = 5 * time.Minute
 )
 
@@ -145,7 +145,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	defer cancel()
 	e.requests = requests
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), teardownTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), TeardownTimeout)
 		defer cancel()
 		if tearErr := e.workload.Teardown(ctx); tearErr != nil {
 			e.run.Warn("teardown-failed", tearErr.Error())
@@ -178,8 +178,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 		}
 	}
 	err = errors.Join(err, e.judgeValidity(e.collector.used, &e.collector.lag, e.run.Operations))
-	e.verify(ctx)
-	return err
+	return errors.Join(err, e.prove(ctx))
 }
 
 // prepare does all that comes before the load. The receiver is nil where the
@@ -222,35 +221,6 @@ func (e *engine) detach(ctx context.Context, r Receiver) {
 	drain, cancel := context.WithTimeout(ctx, e.plan.Drain)
 	defer cancel()
 	r.Detach(drain)
-}
-
-// verify has the workload prove what became of its writes, where it was asked
-// for and the workload can.
-func (e *engine) verify(ctx context.Context) {
-	v, ok := e.workload.(Verifier)
-	if !ok || !e.plan.Verify {
-		return
-	}
-	if ctx.Err() != nil {
-		e.run.Proof = &results.Proof{Checks: []results.Check{{Name: "all", Skipped: "the run was stopped: " + context.Cause(ctx).Error()}}}
-		e.run.Proof.Judge()
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
-	defer cancel()
-	e.observers.proving()
-	proof, err := v.Verify(ctx)
-	if proof == nil {
-		proof = &results.Proof{}
-	}
-	if err != nil {
-		proof.Checks = append(proof.Checks, results.Check{Name: "all", Skipped: err.Error()})
-	}
-	if !slices.ContainsFunc(e.run.Operations, func(o results.Operation) bool { return o.Completed > 0 }) {
-		proof.Checks = append(proof.Checks, results.Check{Name: "all", Skipped: "no operation was completed: there is nothing to prove"})
-	}
-	proof.Judge()
-	e.run.Proof = proof
 }
 
 // workersAtOnce bounds how many workers are made at a time: some open a stream

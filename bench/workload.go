@@ -89,11 +89,19 @@ type Receiver interface {
 	Detach(ctx context.Context)
 }
 
+// Answerer is implemented by workloads that can find out whether the cluster still
+// answers.
+type Answerer interface {
+	// Answers comes when the load has stopped, and before the proof. It waits for an
+	// answer for a while, such as an election takes, and returns an error when none comes.
+	Answers(ctx context.Context) error
+}
+
 // Verifier is implemented by workloads that can prove what became of their
 // writes.
 type Verifier interface {
 	// Verify comes when the load has stopped and nothing is in flight. An error
-	// says that the checks could not be made.
+	// says that the checks could not be made: the run has failed then.
 	Verify(ctx context.Context) (*results.Proof, error)
 }
 

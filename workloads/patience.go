@@ -45,10 +45,18 @@ func (s *stage) progress() { s.timer.Reset(s.patience) }
 // end ends the stage with the error of its requests, for which it returns the reason
 // where the stage stood still.
 func (s *stage) end(err error) error {
-	s.timer.Stop()
-	defer s.cancel(nil)
-	if stalled, ok := context.Cause(s.ctx).(*stalledError); ok && err != nil {
-		return stalled.error
+	if stalled := s.stalled(); stalled != nil && err != nil {
+		return stalled
 	}
 	return err
+}
+
+// stalled ends the stage, and returns an error where it stood still.
+func (s *stage) stalled() error {
+	s.timer.Stop()
+	defer s.cancel(nil)
+	if stalled, ok := context.Cause(s.ctx).(*stalledError); ok {
+		return stalled.error
+	}
+	return nil
 }

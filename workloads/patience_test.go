@@ -10,6 +10,10 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/etcdbench/etcdbench/bench"
 )
 
 // silent is a member that answers writes for a while, one each pause, and then no more. It
@@ -73,6 +77,68 @@ func TestSilentClusterEndsPreparation(t *testing.T) {
 			_ = w.Teardown(ctx)
 		})
 	}
+}
+
+// A cluster that does not answer after the load ends the wait for it and the proof, in
+// bounded time and with an error that says what was waited for. An election does not.
+func TestSilentClusterEndsProof(t *testing.T) {
+	for name, c := range map[string]struct {
+		member *awakening
+		took   time.Duration
+		want   string
+	}{
+		"silent":                {&awakening{after: time.Hour}, 10 * time.Second, "answers no reads any more (waited 10s"},
+		"an election":           {&awakening{after: 4 * time.Second}, 4 * time.Second, ""},
+		"silent in the proof":   {&awakening{until: 3 * time.Second}, 10 * time.Second, "no answer for 10s (reading back what was acknowledged)"},
+		"refuses what is asked": {&awakening{refuses: true}, 0, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c.member.begin = time.Now()
+			target := Target{Conns: []grpc.ClientConnInterface{c.member}, Prefix: "/silent/", Seed: 1, Patience: 10 * time.Second, Verify: true}
+			w, err := New("put", target, map[string]string{"key-space-size": "100"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			err = w.(bench.Answerer).Answers(t.Context())
+			if err == nil && c.member.until > 0 {
+				time.Sleep(c.member.until)
+				begin = time.Now()
+				_, err = w.(bench.Verifier).Verify(t.Context())
+			}
+			if took := time.Since(begin); took < c.took || took > c.took+time.Second {
+				t.Errorf("%s: it took %v, want %v", name, took, c.took)
+			}
+			if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, want %q", name, err, c.want)
+			}
+		})
+	}
+}
+
+// awakening is a member that does not answer until a time, or from a time on.
+type awakening struct {
+	begin        time.Time
+	after, until time.Duration
+	refuses      bool
+}
+
+func (a *awakening) Invoke(ctx context.Context, _ string, _, _ any, _ ...grpc.CallOption) error {
+	switch since := time.Since(a.begin); {
+	case a.refuses:
+		return status.Error(codes.PermissionDenied, "no")
+	case since < a.after:
+		return status.Error(codes.Unavailable, "etcdserver: no leader")
+	case a.until > 0 && since >= a.until:
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (*awakening) NewStream(ctx context.Context, _ *grpc.StreamDesc, _ string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // A population that is slow goes on; one that stands still ends when nothing has been

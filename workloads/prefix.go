@@ -112,6 +112,9 @@ func eachKeyAt(
 		if err != nil {
 			return 0, fmt.Errorf("read keys under %q: %w", t.Prefix, err)
 		}
+		if t.answered != nil {
+			t.answered()
+		}
 		if req.Revision == 0 {
 			req.Revision = r.GetHeader().GetRevision()
 		}

@@ -48,6 +48,8 @@ type Target struct {
 	Populators int
 
 	shared *shared
+	// answered, where set, is called with each answer of many.
+	answered func()
 }
 
 // shared is what the workloads of one run have in common.

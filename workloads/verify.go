@@ -31,20 +31,37 @@ func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 	if l == nil {
 		return proof, errors.New("no account was kept of the writes")
 	}
-	t := m.target.reachable(ctx)
-	present, err := presentRevision(ctx, t)
-	if err != nil {
-		present = 0
+	if err := verifyKeys(ctx, m.target, l, proof); err != nil {
+		return proof, err
 	}
-	l.Verify(ctx, present, t.readKeys, proof)
-	verifyLeases(ctx, t, proof)
-	verifyMembers(ctx, t, proof)
+	members, cancel := context.WithTimeout(ctx, membersTime)
+	defer cancel()
+	verifyMembers(members, m.target.reachable(ctx), proof)
 	for _, p := range m.parts {
 		if v, ok := p.Workload.(verifier); ok {
 			v.verify(ctx, proof)
 		}
 	}
 	return proof, nil
+}
+
+// membersTime bounds the comparison of the members, which compute hashes over all that
+// they have.
+const membersTime = time.Minute
+
+// verifyKeys reads back what was written. It returns an error where no answer comes for
+// the target's patience.
+func verifyKeys(ctx context.Context, t Target, l *ledger.Ledger, proof *results.Proof) error {
+	st := t.begin(ctx, func() string { return "reading back what was acknowledged" })
+	t = t.reachable(st.ctx)
+	t.answered = st.progress
+	present, err := presentRevision(st.ctx, t)
+	if err != nil {
+		present = 0
+	}
+	l.Verify(st.ctx, present, t.readKeys, proof)
+	verifyLeases(st.ctx, t, proof)
+	return st.stalled()
 }
 
 // readKeys is a [ledger.Reader].

@@ -8,6 +8,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -231,6 +232,9 @@ func (w *Writes) Delete(ctx context.Context, conn grpc.ClientConnInterface, pref
 	if !w.written.Load() {
 		return 0, nil
 	}
+	st := Target{Patience: deletePatience}.begin(ctx, func() string { return "deleting keys" })
+	defer func() { err = st.end(err) }()
+	ctx = st.ctx
 	d := deletion{Writes: w, kv: pb.NewKVClient(conn)}
 	request := &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), KeysOnly: true, Limit: w.batch()}
 	for again := 0; ; {
@@ -242,6 +246,7 @@ func (w *Writes) Delete(ctx context.Context, conn grpc.ClientConnInterface, pref
 		if err != nil {
 			return foreign, fmt.Errorf("delete keys under %q: %w", prefix, err)
 		}
+		st.progress()
 		if changed && again < maxAgain {
 			again++ // and look at the page once more
 			continue
@@ -253,6 +258,9 @@ func (w *Writes) Delete(ctx context.Context, conn grpc.ClientConnInterface, pref
 		request.Key = append(page.Kvs[len(page.Kvs)-1].Key, 0)
 	}
 }
+
+// deletePatience is how long the deletion waits for a page's answers.
+const deletePatience = 20 * time.Second
 
 // maxAgain is how often a page is read once more because somebody wrote in it; after
 // that, what was not deleted stays.

@@ -104,7 +104,7 @@ func (r *Resolved) explain(run *results.Run, path string) {
 // measure starts the cluster and runs the plan. The result is nil when nothing
 // was measured.
 func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (run *results.Run, err error) {
-	if o.Notice != nil && !r.Spec.Cluster.Running() {
+	if o.Notice != nil {
 		o.Notice(r.announcement())
 	}
 	s, err := r.openSession(ctx, dir.Path, o.Password)
@@ -131,7 +131,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	defer stop(nil)
 	go cluster.Guard(ctx, s, s.admin.Conns(), r.Spec.Cluster.Remote.Metrics, stop)
 
-	options.Environment, options.Observers = machine.Describe(ctx), r.observers(s, dir, o.Observers)
+	options.Environment, options.Observers = machine.Describe(ctx), r.observers(s, dir, o.Observers, stop)
 	options.Environment.Disk = s.disk
 	if !r.Spec.Cluster.Start.InProcess { // whose members share the collector
 		setting, undo := machine.CalmGC(r.Plan.Clients)
@@ -153,14 +153,6 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 // preparationGrace is added to the timeout of a request for the answers to what comes
 // before the load, which comes in larger pieces.
 const preparationGrace = 5 * time.Second
-
-// announcement is what is done before the load.
-func (r *Resolved) announcement() string {
-	if r.Version != "" {
-		return fmt.Sprintf("starting an etcd %s cluster of %d, after building it if need be", r.Version, r.Settings.Members)
-	}
-	return fmt.Sprintf("starting an etcd cluster of %d", r.Settings.Members)
-}
 
 // finish saves what was measured before the clean-up, which may take a while; it is
 // saved once more after it, and only the second error is reported.
@@ -218,7 +210,7 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 	}
 	target := workloads.Target{
 		Conns: s.recorded(s.loadConns()), Members: s.recorded(s.admin.Conns()), Prefix: r.Plan.Prefix, Seed: r.Plan.Seed,
-		Verify: r.Plan.Verify, Disposable: !r.Spec.Cluster.Running(), Patience: r.Plan.Timeout + preparationGrace,
+		Verify: r.Plan.Verify, Disposable: !r.Spec.Cluster.Running(), Patience: r.patience(),
 		Exclusive: !r.Spec.Cluster.Running() && !workloads.DisturbancesWrite(r.Scenario.PlanDisturbances()),
 	}
 	w, err := workloads.Compose(workloads.Composition{Name: r.Plan.Workload, Population: r.Plan.Population, Parts: parts}, target)
@@ -238,9 +230,9 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 	return w, options, nil
 }
 
-// observers keep the journal and take profiles, beside those that were given.
-func (r *Resolved) observers(s *session, dir *results.Dir, given []bench.Observer) []bench.Observer {
-	list := append([]bench.Observer{bench.Journal{Dir: dir}}, given...)
+// observers keep the journal, stop a run that stands still and take profiles, beside those that were given.
+func (r *Resolved) observers(s *session, dir *results.Dir, given []bench.Observer, stop context.CancelCauseFunc) []bench.Observer {
+	list := append([]bench.Observer{bench.Journal{Dir: dir}, r.deadline(stop)}, given...)
 	if r.Spec.Profile.Wanted() {
 		list = append(list, r.capture(s, dir.Path))
 	}

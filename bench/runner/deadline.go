@@ -1,0 +1,97 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// stallTime is how much longer than the timeout of a request a phase of a number of
+// operations goes on while all operations fail.
+const stallTime = 30 * time.Second
+
+// deadline is an observer that stops a run whose phase ends after a number of operations,
+// and has no other end, when none succeeds any more.
+type deadline struct {
+	limit   time.Duration
+	stop    context.CancelCauseFunc
+	counted bool // the phase ends after a number of operations
+	// since is when the last operation succeeded, or when the first one failed after
+	// that; failed says that some have failed since.
+	since  time.Duration
+	failed bool
+}
+
+var _ bench.PhaseObserver = (*deadline)(nil)
+
+func (r *Resolved) deadline(stop context.CancelCauseFunc) *deadline {
+	return &deadline{limit: r.Plan.Timeout + stallTime, stop: stop}
+}
+
+// Phase implements [bench.PhaseObserver].
+func (d *deadline) Phase(ph results.PlanPhase, start time.Duration) {
+	d.counted, d.since, d.failed = ph.Total > 0, start, false
+}
+
+// Interval implements [bench.Observer].
+func (d *deadline) Interval(i *results.Interval) error {
+	end := i.Start + i.Length
+	for _, o := range i.Asked() {
+		d.failed = d.failed || o.Failed+o.Unfinished > 0
+	}
+	switch {
+	case !d.counted || i.Completed() > 0:
+		d.since, d.failed = end, false
+	case d.failed && end-d.since >= d.limit:
+		d.stop(fmt.Errorf("no operation succeeded for %v: check that the cluster has a leader and is not overloaded", d.limit))
+	}
+	return nil
+}
+
+// Start implements [bench.Observer].
+func (*deadline) Start(*results.Run) error { return nil }
+
+// Finish implements [bench.Observer].
+func (*deadline) Finish(*results.Run) error { return nil }
+
+// Limit is how long the run takes at most where the cluster stops answering at any time:
+// the sum of the deadlines of all stages. Phases of a number of operations end when none
+// has succeeded for a while, and count as that. A population is not included: it goes on
+// for as long as it is answered.
+func (r *Resolved) Limit() time.Duration {
+	p := r.Plan
+	// What comes before the load and after it, and ends with a request that is not answered.
+	sum := r.Estimate() + 2*r.patience()
+	// The drain of requests, and that of what arrives by itself.
+	sum += 2 * p.Drain
+	for _, ph := range p.Phases {
+		if ph.Total > 0 {
+			sum += p.Timeout + stallTime
+		}
+	}
+	if r.Spec.Cluster.Running() {
+		return sum + pick(r.Spec.Cluster.DialTimeout, 0, DefaultDialTimeout) + bench.TeardownTimeout + 2*releaseTime
+	}
+	return sum + r.Settings.StartTimeout
+}
+
+// patience is how long the preparation and the proof wait for the next answer.
+func (r *Resolved) patience() time.Duration { return r.Plan.Timeout + preparationGrace }
+
+// announcement is what is done before the load, and how long the run takes.
+func (r *Resolved) announcement() string {
+	var text string
+	switch {
+	case r.Spec.Cluster.Running():
+		text = "connecting to the cluster"
+	case r.Version != "":
+		text = fmt.Sprintf("starting an etcd %s cluster of %d, after building it if need be", r.Version, r.Settings.Members)
+	default:
+		text = fmt.Sprintf("starting an etcd cluster of %d", r.Settings.Members)
+	}
+	return fmt.Sprintf("%s; estimated time: %v, and at most %v where the cluster stops answering", text,
+		r.Estimate().Round(time.Second), r.Limit().Round(time.Second))
+}

@@ -1,0 +1,63 @@
+package workloads
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Answers implements [bench.Answerer]: it waits until a member answers a linearizable
+// read, for which the cluster needs a leader and a majority.
+func (m *mix) Answers(ctx context.Context) error {
+	t := m.target
+	conns := t.Members
+	if len(conns) == 0 {
+		conns = t.Conns
+	}
+	patience := cmp.Or(t.Patience, defaultPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	ended := make(chan error, len(conns))
+	for _, conn := range conns {
+		go func() { ended <- untilAnswered(ctx, conn, t.Prefix) }()
+	}
+	var last error
+	for range conns {
+		if last = <-ended; last == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("the cluster answers no reads any more (waited %v after the load, of %d connections): "+
+		"check that its members run and have a leader: %s", patience, len(conns), results.Clip(status.Convert(last).Message()))
+}
+
+// answerPause is between two requests to a member that does not answer.
+const answerPause = 200 * time.Millisecond
+
+// untilAnswered asks until an answer comes, be it a refusal, or ctx ends. It returns the
+// last error that says more than the end of ctx.
+func untilAnswered(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (last error) {
+	request := &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), KeysOnly: true, Limit: 1}
+	for {
+		_, err := pb.NewKVClient(conn).Range(ctx, request, grpc.WaitForReady(false))
+		switch status.Code(err) {
+		case codes.Unavailable:
+			last = err
+		case codes.DeadlineExceeded, codes.Canceled:
+			last = cmp.Or(last, err)
+		default:
+			return nil
+		}
+		if !sleep(ctx, answerPause) {
+			return last
+		}
+	}
+}
