@@ -35,9 +35,13 @@ type collector struct {
 	// late says that samples may come for phases that have no operation left.
 	late bool
 
-	name  string // of the phase that the present interval belongs to
-	start time.Duration
-	from  time.Duration
+	name string // of the phase that the present interval belongs to
+	// measuring says that it is a measured one; stalled is for how long nothing was
+	// completed in those.
+	measuring bool
+	stalled   time.Duration
+	start     time.Duration
+	from      time.Duration
 
 	begin, end *machine.Usage // around the measured phases
 	used       machine.Usage  // in them, once the collector has finished
@@ -171,6 +175,7 @@ func (c *collector) change(b boundary) {
 	}
 	c.engine.run.Phases = append(c.engine.run.Phases, results.Phase{Name: name, Start: b.at, Backlog: b.backlog})
 	c.name, c.start, c.from = name, b.at, b.at
+	c.measuring = !planned.Warmup
 	c.watchUsage(b.ph)
 	c.engine.observers.phase(planned, b.at)
 }
@@ -227,6 +232,9 @@ func (c *collector) flush(at time.Duration) {
 	if ph := c.engine.current.Load(); ph != nil && ph.lane != nil {
 		i.Queued = ph.lane.waiting()
 		i.InFlight = max(0, i.InFlight-i.Queued)
+	}
+	if c.measuring && i.Stalled() {
+		c.stalled += i.Length
 	}
 	i.Generator = c.pulse()
 	i.Events = c.engine.takeEvents()

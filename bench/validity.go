@@ -43,7 +43,7 @@ func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Opera
 		Throttled: u.ThrottledShare(), GCs: u.GCs, GCPause: u.GCPause, GCPauseMax: u.GCPauseMax,
 		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Kind == results.ClusterInProcess,
 	}
-	f := findings{Generator: g, elapsed: u.Elapsed, cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: e.plan.Clients}
+	f := findings{Generator: g, elapsed: u.Elapsed, stalled: e.collector.stalled, cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: e.plan.Clients}
 	f.addOperations(e.plan, ops)
 	f.addMembers(e.run.Server, u)
 	f.addArrived(e.plan, ops)
@@ -55,6 +55,8 @@ func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Opera
 type findings struct {
 	results.Generator
 	elapsed time.Duration
+	// stalled is for how long nothing was completed.
+	stalled time.Duration
 	cluster string
 	// local says that the cluster runs on this machine.
 	local   bool
@@ -178,7 +180,12 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 		Remedy: "raise --clients to see whether etcd can take more at once",
 	}
 	unloaded := f.serviceMedian < promptService && f.serviceMedian < unloadedFactor*f.serviceMin
-	if f.Achieved < achievedMin && unloaded {
+	if f.stalled > 0 {
+		r.Remedy = fmt.Sprintf("see why nothing was completed for %v: busy clients waited for the cluster then", f.stalled.Round(100*time.Millisecond))
+	}
+	// An outage that explains at least half of what is missing is not the clients'.
+	outage := ratio(f.stalled, f.elapsed) >= (1-f.Achieved)/2
+	if f.Achieved < achievedMin && unloaded && !outage {
 		r.Code, r.Severity, r.Value, r.Limit = "too-few-clients", results.Invalid, f.Achieved, achievedMin
 		r.Message = fmt.Sprintf("%d clients could carry only %.1f %% of the load while etcd answered in %v (median): "+
 			"the clients were the limit",

@@ -43,6 +43,8 @@ func TestValidity(t *testing.T) {
 		"nothing but lag":           {open(func(f *findings) { f.SendLag = lagOf(15 * time.Millisecond) }), results.Invalid, "send-lag"},
 		"clients busy":              {open(func(f *findings) { f.Waited = 0.5 }), results.Degraded, "clients-busy"},
 		"too few clients":           {open(func(f *findings) { f.Waited, f.Achieved = 0.9, 0.5 }), results.Invalid, "too-few-clients"},
+		"an outage":                 {open(func(f *findings) { f.Waited, f.Achieved, f.stalled = 0.9, 0.5, 5*time.Second }), results.Degraded, "clients-busy"},
+		"too few, and an outage":    {open(func(f *findings) { f.Waited, f.Achieved, f.stalled = 0.9, 0.5, time.Second }), results.Invalid, "too-few-clients"},
 		"etcd overloaded":           {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMedian = 0.9, 0.5, 50*time.Millisecond }), results.Degraded, "clients-busy"},
 		"etcd fast, and full":       {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMin = 0.9, 0.5, 20*time.Microsecond }), results.Degraded, "clients-busy"},
 		"other processes":           {closed(func(f *findings) { f.Others, f.local = 0.85, true }), results.Degraded, "other-processes"},

@@ -65,8 +65,11 @@ func (t text) slow(slow []results.Slow) {
 			return
 		}
 		what := content.Slowness(s)
-		if s.Stalled {
+		switch {
+		case s.Stalled:
 			what = "nothing was completed for a while, " + what
+		case s.Expected > 0:
+			what = fmt.Sprintf("%d of %d operations completed in a second, %s", s.Completed, s.Expected, what)
 		}
 		t.line("  slow at %s for %s: %s", words.Duration(int64(s.Start)), words.Duration(int64(s.Length)), what)
 		for _, c := range s.Causes[:min(3, len(s.Causes))] {

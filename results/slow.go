@@ -12,6 +12,11 @@ type Slow struct {
 	P99     int64 `json:"p99_ns"`
 	Usual   int64 `json:"usual_p99_ns"`
 	Stalled bool  `json:"stalled,omitempty"`
+	// Completed and Expected are of the second in which far fewer operations were completed
+	// than usually, and of which the smallest share: how many were, and how many usually
+	// are, or have arrived. They are zero where there is none.
+	Completed uint64 `json:"completed,omitempty"`
+	Expected  uint64 `json:"expected,omitempty"`
 	// FewSamples says that P99 is of a second in which fewer than ten operations were
 	// slower, so that it describes that second and resolves no percentile.
 	FewSamples bool `json:"few_samples,omitempty"`

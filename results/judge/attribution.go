@@ -19,6 +19,10 @@ const (
 	causeLeast   = 20 * time.Millisecond
 	maxSlow      = 100
 	electionTime = time.Second // what a change of leader counts for
+	// A second in which fewer operations complete than this share of the usual is slow, if
+	// it has at least so many usually.
+	shortShare, leastUsual = 0.5, 50
+	shortLength            = 500 * time.Millisecond
 )
 
 // signals are the counters that explain latency, and the time that one unit counts for.
@@ -44,7 +48,21 @@ type second struct {
 	resolved      bool // the p99 is
 	stalled       bool
 	moved         map[movement]time.Duration
+	phase         string
+	// completed and offered count the operations that were asked for.
+	completed, offered uint64
+	open               bool // they arrived on a schedule
+	// known names the members whose counters were read at both ends, silent those that
+	// did not answer, with the reason.
+	known  map[string]bool
+	silent map[string]string
 }
+
+// rate is in completed operations per second.
+func (s *second) rate() float64 { return float64(s.completed) / s.length.Seconds() }
+
+// silent is the signal of a member that does not answer.
+const silent = "silence"
 
 // movement is one signal of one member, or of the generator, which has no name.
 type movement struct{ name, member string }
@@ -52,9 +70,9 @@ type movement struct{ name, member string }
 // Attribute returns the slow stretches of the measured phases of a run, in order, each
 // with the signals that rose at the same time, the strongest first.
 func Attribute(run *results.Run, intervals Intervals) ([]results.Slow, error) {
-	measured := map[string]bool{}
+	measured, open := map[string]bool{}, map[string]bool{}
 	for _, ph := range run.Plan.Phases {
-		measured[ph.Name] = !ph.Warmup
+		measured[ph.Name], open[ph.Name] = !ph.Warmup, ph.Load.Open()
 	}
 	var seconds []second
 	var last *second
@@ -74,6 +92,7 @@ func Attribute(run *results.Run, intervals Intervals) ([]results.Slow, error) {
 			return nil
 		}
 		s, err := newSecond(i)
+		s.open = open[i.Phase]
 		last = &s
 		return err
 	})
@@ -87,7 +106,7 @@ func Attribute(run *results.Run, intervals Intervals) ([]results.Slow, error) {
 }
 
 func newSecond(i *results.Interval) (second, error) {
-	s := second{start: i.Start, length: i.Length, moved: map[movement]time.Duration{
+	s := second{start: i.Start, length: i.Length, phase: i.Phase, known: map[string]bool{}, silent: map[string]string{}, moved: map[movement]time.Duration{
 		{"send lag", ""}: i.Generator.SendLag,
 		{"the generator's garbage collection", ""}: i.Generator.GCPause,
 		{"CPU steal", ""}:                          time.Duration(i.Generator.Steal * float64(i.Length)),
@@ -98,7 +117,10 @@ func newSecond(i *results.Interval) (second, error) {
 		q := sum.Percentile(99)
 		s.p99, s.resolved = int64(q.Time), q.Resolved
 	}
-	s.stalled = i.Stalled()
+	s.stalled, s.completed = i.Stalled(), i.Completed()
+	for _, o := range i.Asked() {
+		s.offered += o.Offered
+	}
 	return s, err
 }
 
@@ -111,11 +133,13 @@ func (s *second) move(from, to []results.Reading, due time.Duration) {
 		a, b := from[k], to[k]
 		switch {
 		case b.Missing != "":
-			s.moved[movement{"silence", b.Member}] += s.length
+			s.moved[movement{silent, b.Member}] += s.length
+			s.silent[b.Member] = b.Missing
 			continue
 		case a.Missing != "":
 			continue
 		}
+		s.known[b.Member] = true
 		for _, sig := range signals {
 			x, okX := a.Values[sig.metric]
 			y, okY := b.Values[sig.metric]
@@ -126,7 +150,7 @@ func (s *second) move(from, to []results.Reading, due time.Duration) {
 	}
 	for _, r := range to {
 		if late := r.At - due; r.Missing == "" && late > causeLeast {
-			s.moved[movement{"silence", r.Member}] += late
+			s.moved[movement{silent, r.Member}] += late
 		}
 	}
 }
@@ -144,10 +168,10 @@ func stretches(seconds []second, events []results.Event) []results.Slow {
 	}
 	slices.Sort(p99s)
 	usual := p99s[len(p99s)/2]
+	u := ordinary{p99: usual, rates: usualRates(seconds), movements: usualMovements(seconds), gone: goneMembers(seconds)}
 	isSlow := func(s second) bool {
-		return s.stalled || s.p99 > slowFactor*usual && s.p99-usual > int64(slowLeast)
+		return s.stalled || u.isShort(s) || s.p99 > slowFactor*usual && s.p99-usual > int64(slowLeast)
 	}
-	usually := usualMovements(seconds)
 	var slow []results.Slow
 	for i := 0; i < len(seconds) && len(slow) < maxSlow; i++ {
 		if !isSlow(seconds[i]) {
@@ -157,15 +181,30 @@ func stretches(seconds []second, events []results.Event) []results.Slow {
 		for i+1 < len(seconds) && isSlow(seconds[i+1]) {
 			i++
 		}
-		slow = append(slow, newSlow(seconds, first, i, usual, usually, events))
+		slow = append(slow, newSlow(seconds, first, i, u, events))
 	}
 	return slow
 }
 
-// usualMovements returns the medians over all seconds.
+// ordinary is what the run was like in most seconds.
+type ordinary struct {
+	p99       int64
+	movements map[movement]time.Duration
+	// rates are in completed operations per second, by phase.
+	rates map[string]float64
+	// gone says since when members did not answer until the end.
+	gone map[string]absence
+}
+
+// usualMovements returns the medians over the seconds in which a member was read, or all
+// where it is the generator's. A member that does not answer is never usual.
 func usualMovements(seconds []second) map[movement]time.Duration {
 	all := map[movement][]time.Duration{}
+	known := map[string]int{"": len(seconds)}
 	for _, s := range seconds {
+		for member := range s.known {
+			known[member]++
+		}
 		for m, d := range s.moved {
 			all[m] = append(all[m], d)
 		}
@@ -174,20 +213,21 @@ func usualMovements(seconds []second) map[movement]time.Duration {
 	for m, ds := range all {
 		// In seconds that do not name it, it was 0.
 		slices.Sort(ds)
-		if place := len(ds) - 1 - len(seconds)/2; place >= 0 {
+		if place := len(ds) - 1 - known[m.member]/2; place >= 0 && m.name != silent {
 			usual[m] = ds[place]
 		}
 	}
 	return usual
 }
 
-func newSlow(seconds []second, first, last int, usual int64, usually map[movement]time.Duration, events []results.Event) results.Slow {
-	s := results.Slow{Start: seconds[first].start, Usual: usual, Causes: []results.Cause{}}
+func newSlow(seconds []second, first, last int, u ordinary, events []results.Event) results.Slow {
+	s := results.Slow{Start: seconds[first].start, Usual: u.p99, Causes: []results.Cause{}}
 	s.Length = seconds[last].start + seconds[last].length - s.Start
 	for _, sec := range seconds[first : last+1] {
 		s.P99 = max(s.P99, sec.p99)
 		s.FewSamples = s.FewSamples || sec.p99 > 0 && !sec.resolved
 		s.Stalled = s.Stalled || sec.stalled
+		u.addShort(&s, sec)
 	}
 	// Slow operations began earlier: the seconds before count, too, as far back as the
 	// slowest operation reaches.
@@ -198,7 +238,7 @@ func newSlow(seconds []second, first, last int, usual int64, usually map[movemen
 			continue
 		}
 		for m, d := range sec.moved {
-			excess[m] += max(0, d-usually[m])
+			excess[m] += max(0, d-u.movements[m])
 		}
 	}
 	for _, e := range events {
@@ -206,14 +246,14 @@ func newSlow(seconds []second, first, last int, usual int64, usually map[movemen
 			excess[movement{e.Kind, ""}] = max(excess[movement{e.Kind, ""}], e.Length)
 		}
 	}
-	longer := time.Duration(s.P99 - usual)
-	if s.Stalled {
+	longer := time.Duration(s.P99 - u.p99)
+	if s.Stalled || s.Expected > 0 {
 		longer = max(longer, s.Length)
 	}
 	least := max(causeLeast, time.Duration(causeShare*math.Min(float64(longer), float64(s.Length))))
 	for m, d := range excess {
 		if d >= least {
-			s.Causes = append(s.Causes, m.cause(d))
+			s.Causes = append(s.Causes, u.gone[m.member].explain(m.cause(d), s))
 		}
 	}
 	answerSilence(s.Causes)
@@ -229,7 +269,7 @@ func newSlow(seconds []second, first, last int, usual int64, usually map[movemen
 func answerSilence(causes []results.Cause) {
 	var silence time.Duration
 	for _, c := range causes {
-		if c.Name == "silence" {
+		if c.Name == silent {
 			silence = max(silence, c.Time)
 		}
 	}
@@ -244,7 +284,7 @@ func (m movement) cause(d time.Duration) results.Cause {
 	c := results.Cause{Name: m.name, Member: m.member, Time: d}
 	rounded := d.Round(time.Millisecond)
 	switch {
-	case m.name == "silence":
+	case m.name == silent:
 		c.Text = fmt.Sprintf("%s did not answer for %v", m.member, rounded)
 	case m.name == "change of leader":
 		c.Text = fmt.Sprintf("%s saw %d changes of leader", m.member, d/electionTime)

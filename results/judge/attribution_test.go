@@ -187,3 +187,66 @@ func TestStalledSeconds(t *testing.T) {
 		t.Errorf("%+v", slow)
 	}
 }
+
+// A member that died is named as dead, also where it was dead for most of the run. What
+// it did while it lived is no cause.
+func TestDeadMemberIsNamed(t *testing.T) {
+	for _, c := range []struct{ reason, want string }{
+		{"dial tcp 127.0.0.1:1: connect: connection refused", "m2 was dead, from 10s to the end"},
+		{"context deadline exceeded", "m2 did not answer any more, from 10s to the end"},
+	} {
+		slow := attributed(t, func(n int, i *results.Interval) {
+			i.Members[1].Values["fsync_time"] *= 4
+			if n > 10 {
+				i.Members[1] = results.Reading{Member: "m2", Missing: c.reason}
+				i.Operations[0].ResponseTime = many(t, 2_900_000_000)
+			}
+		})
+		if len(slow) != 0 { // it is the usual state then, by the response times
+			t.Errorf("%+v", slow)
+		}
+		slow = attributed(t, func(n int, i *results.Interval) {
+			i.Members[1].Values["fsync_time"] *= 4
+			if n > 10 {
+				i.Members[1] = results.Reading{Member: "m2", Missing: c.reason}
+				i.Operations[0].ResponseTime, i.Operations[0].Completed = results.Latency{}, 0
+			}
+		})
+		if len(slow) != 1 || len(slow[0].Causes) != 1 || slow[0].Causes[0].Text != c.want {
+			t.Errorf("%+v, want %q", slow, c.want)
+		}
+	}
+}
+
+// A second in which far fewer operations complete than usually is slow, if fewer than
+// that have arrived or the load is a closed loop.
+func TestShortSeconds(t *testing.T) {
+	second := func(offered, completed uint64) func(n int, i *results.Interval) {
+		return func(n int, i *results.Interval) {
+			i.Operations[0].Offered, i.Operations[0].Completed = 500, 500
+			if n == 10 {
+				i.Operations[0].Offered, i.Operations[0].Completed = offered, completed
+				i.Operations[0].ResponseTime = results.Latency{}
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		offered, completed uint64
+		rate               float64
+		want               bool
+	}{
+		"an outage":                    {500, 13, 500, true},
+		"an outage of a closed loop":   {13, 13, 0, true},
+		"fewer arrive":                 {13, 13, 500, false},
+		"somewhat fewer are completed": {500, 300, 500, false},
+	} {
+		run := &results.Run{Plan: results.Plan{Phases: []results.PlanPhase{{Name: "warmup", Warmup: true}, {Name: "measure", Load: results.Load{Rate: c.rate}}}}}
+		slow, err := Attribute(run, timeline(t, 30, second(c.offered, c.completed)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.want != (len(slow) == 1 && slow[0].Start == 10*time.Second && slow[0].Completed == c.completed && slow[0].Expected == 500) || !c.want && len(slow) > 0 {
+			t.Errorf("%s: %+v", name, slow)
+		}
+	}
+}
