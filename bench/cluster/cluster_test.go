@@ -262,7 +262,11 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		"SIGTERM": func(p *os.Process) error { return p.Signal(syscall.SIGTERM) },
 		"panic":   func(p *os.Process) error { return p.Signal(syscall.SIGUSR1) },
 	} {
-		for _, kind := range []string{"built-in", "foreign", "built-in and paused", "foreign and paused"} {
+		kinds := []string{"built-in", "foreign", "built-in and paused", "foreign and paused"}
+		if name == "SIGKILL" {
+			kinds = append(kinds, "built-in and one dead")
+		}
+		for _, kind := range kinds {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				data := t.TempDir()
 				cmd := exec.Command(os.Args[0], "-test.run=^TestParent$")
@@ -271,6 +275,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 				if paused {
 					cmd.Env = append(cmd.Env, "ETCDBENCH_TEST_PAUSE=1")
 				}
+				kind, oneDead := strings.CutSuffix(kind, " and one dead")
 				if kind == "foreign" {
 					cmd.Env = append(cmd.Env, "ETCDBENCH_TEST_FOREIGN="+foreignEtcd(t))
 				}
@@ -288,6 +293,11 @@ func TestNothingIsLeftBehind(t *testing.T) {
 						t.Fatalf("parent did not start its members: %v", err)
 					}
 					pids = append(pids, pid)
+				}
+				if oneDead {
+					if p, err := os.FindProcess(pids[0]); err != nil || p.Kill() != nil {
+						t.Fatal(err)
+					}
 				}
 				if err := end(cmd.Process); err != nil {
 					t.Fatal(err)

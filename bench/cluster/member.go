@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -51,6 +50,7 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 	fs.SetOutput(stderr)
 	binary := fs.String("binary", "", "program to run instead of the built-in etcd")
 	resume := fs.Int("resume", 0, "process group to resume at the end")
+	parent := os.Getppid()
 	var remove []string
 	fs.Func("remove", "directory to remove at the end", func(dir string) error {
 		remove = append(remove, dir)
@@ -83,10 +83,7 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 	err := run(fs.Args(), end)
 	select {
 	case <-end: // asked to go: whatever is left belongs to nobody
-		for _, dir := range remove {
-			_ = os.RemoveAll(dir)
-			_ = os.Remove(filepath.Dir(dir)) // when this was the last thing in it
-		}
+		removeAll(remove, parent)
 		return 0
 	default:
 	}

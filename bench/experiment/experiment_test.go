@@ -48,6 +48,26 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 }
 
+// An experiment is one process's at a time.
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	if err := experiment.Save(dir, document()); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := experiment.Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := experiment.Lock(dir); err == nil || !strings.Contains(err.Error(), "another process works on the experiment in "+dir) {
+		t.Errorf("a second time: %v", err)
+	}
+	unlock()
+	if unlock, err = experiment.Lock(dir); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}
+
 // A saved experiment starts no program and passes no value that its user does not give
 // again.
 func TestAuthorize(t *testing.T) {

@@ -38,8 +38,11 @@ func ProbeDisk(ctx context.Context, dir string, length time.Duration) (*results.
 	if err != nil {
 		return nil, fmt.Errorf("probe disk: %w", err)
 	}
-	defer os.Remove(f.Name())
 	defer f.Close()
+	// At once, so that nothing is left however the process ends.
+	if err := os.Remove(f.Name()); err != nil {
+		return nil, fmt.Errorf("probe disk: %w", err)
+	}
 	disk := &results.Disk{}
 	disk.FileSystem, disk.Memory = FileSystem(dir)
 	block := make([]byte, probeBlock)

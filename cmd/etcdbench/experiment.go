@@ -124,6 +124,11 @@ func conduct[C any](
 	if err := keep(e, asked); err != nil {
 		return usage(err)
 	}
+	unlock, err := experiment.Lock(e.out)
+	if err != nil {
+		return usage(err)
+	}
+	defer unlock()
 	r := newReporter(stderr, style)
 	finish := measure(cmd.Context(), experiment.Options{Dir: e.out, Password: password, Observers: observers}, r)
 	r.close()
