@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -58,36 +56,10 @@ func message(err error) string {
 }
 
 func main() {
-	ctx, stop := interruptible(os.Stderr)
+	ctx, stop := interruptible(catchSignals(), os.Stderr, func() { os.Exit(exitInterrupted) })
 	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
-}
-
-// interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP cancels,
-// with the cause that makes a run an interrupted one. A second signal ends the
-// program at once; the members it started notice and follow.
-func interruptible(stderr io.Writer) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	// A reader that goes away is no reason to lose a run: writing to it fails,
-	// and that is all.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	go func() {
-		if _, ok := <-signals; !ok {
-			return
-		}
-		fmt.Fprintln(stderr, "\ninterrupted: finishing in good order; once more to quit at once")
-		cancel(bench.ErrInterrupted)
-		if _, ok := <-signals; ok {
-			os.Exit(exitInterrupted)
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(signals)
-	}
 }
 
 // execute runs the command line and returns the exit code.
