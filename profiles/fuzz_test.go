@@ -2,6 +2,8 @@ package profiles
 
 import (
 	"bytes"
+	"compress/gzip"
+	"strings"
 	"testing"
 
 	"github.com/google/pprof/profile"
@@ -39,4 +41,33 @@ func FuzzProfile(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A few kilobytes that inflate to more than a profile has are refused before they are held.
+func TestInflatedProfile(t *testing.T) {
+	zeros := func(mib int) []byte {
+		var one bytes.Buffer
+		z := gzip.NewWriter(&one)
+		if _, err := z.Write(make([]byte, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Repeat(one.Bytes(), mib) // gzip reads what follows one stream as its continuation
+	}
+	if _, err := parse(zeros(6 << 10)); err == nil || !strings.Contains(err.Error(), "more than 128 MiB when it is inflated") {
+		t.Error(err)
+	}
+	var twice bytes.Buffer
+	z := gzip.NewWriter(&twice)
+	if _, err := z.Write(zeros(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parse(twice.Bytes()); err == nil || !strings.Contains(err.Error(), "compressed twice") {
+		t.Error(err)
+	}
 }

@@ -1,12 +1,13 @@
 package profiles
 
 import (
+	"bytes"
 	"cmp"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ const maxFile = 64 << 20
 
 // read reads one stored capture.
 func read(path string) (*profile.Profile, error) {
-	f, err := os.Open(path)
+	f, err := results.OpenFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read profile: %w", err)
 	}
@@ -40,12 +41,43 @@ func read(path string) (*profile.Profile, error) {
 	return p, nil
 }
 
+// maxInflated bounds a profile before its compression.
+const maxInflated = 128 << 20
+
+// parse reads a profile, compressed or not. What a few bytes inflate to is bounded before it
+// is parsed.
 func parse(data []byte) (*profile.Profile, error) {
+	if isGzip(data) {
+		inflated, err := inflate(data)
+		if err != nil {
+			return nil, fmt.Errorf("not a pprof profile: %w", err)
+		}
+		data = inflated
+	}
 	p, err := profile.ParseData(data)
 	if err != nil {
 		return nil, fmt.Errorf("not a pprof profile: %w", err)
 	}
 	return p, nil
+}
+
+func isGzip(data []byte) bool { return bytes.HasPrefix(data, []byte{0x1f, 0x8b}) }
+
+func inflate(data []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	inflated, err := io.ReadAll(io.LimitReader(z, maxInflated+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(inflated) > maxInflated:
+		return nil, fmt.Errorf("more than %d MiB when it is inflated", maxInflated>>20)
+	case isGzip(inflated):
+		return nil, errors.New("compressed twice")
+	}
+	return inflated, nil
 }
 
 // value is the place of the value that a kind is ranked by.

@@ -2,6 +2,7 @@ package results
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"time"
@@ -20,6 +21,9 @@ const (
 	maxTime = 10 * 366 * 24 * time.Hour
 	// maxCount bounds the operations that are counted.
 	maxCount = 1 << 50
+	// maxOperations is how many kinds of operations in phases there are, which reports compare
+	// with each other.
+	maxOperations = 10_000
 	// maxClasses is how many kinds of errors, and how many counts of a workload, there are.
 	maxClasses = 256
 	// maxTotals is how many bytes the sums over a journal take.
@@ -66,20 +70,37 @@ func checkSize(data []byte) error {
 	return nil
 }
 
-// checkTimes refuses times that no run has, at any depth of a document.
-func checkTimes(v reflect.Value) error {
+// maxFigure bounds the figures of a document. It leaves room for the sums and squares of
+// many.
+const maxFigure = 1e30
+
+// checkNumbers refuses times and figures that no run has, at any depth of a document.
+func checkNumbers(v reflect.Value) error {
 	switch v.Kind() {
+	case reflect.Float64:
+		if f := v.Float(); !(math.Abs(f) <= maxFigure) {
+			return fmt.Errorf("%g is larger than any figure", f)
+		}
 	case reflect.Int64:
 		if d, ok := v.Interface().(time.Duration); ok && (d > maxTime || d < -maxTime) {
 			return fmt.Errorf("%d ns is longer than any run", int64(d))
 		}
-	case reflect.Pointer:
+	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
-			return checkTimes(v.Elem())
+			return checkNumbers(v.Elem())
 		}
-	case reflect.Slice:
+	case reflect.Map:
+		for each := v.MapRange(); each.Next(); {
+			if err := checkNumbers(each.Value()); err != nil {
+				return fmt.Errorf("%s: %w", Clip(each.Key().String()), err)
+			}
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return nil
+		}
 		for i := range v.Len() {
-			if err := checkTimes(v.Index(i)); err != nil {
+			if err := checkNumbers(v.Index(i)); err != nil {
 				return err
 			}
 		}
@@ -88,7 +109,7 @@ func checkTimes(v reflect.Value) error {
 			return nil // bounded by their own means
 		}
 		for i := range v.NumField() {
-			if err := checkTimes(v.Field(i)); err != nil {
+			if err := checkNumbers(v.Field(i)); err != nil {
 				name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
 				return fmt.Errorf("%s: %w", name, err)
 			}
@@ -112,6 +133,9 @@ func checkPhases(phases []Phase) error {
 // checkCounts refuses operations that are more than can be counted, or of more kinds of
 // errors than there are.
 func checkCounts(ops []Operation) error {
+	if len(ops) > maxOperations {
+		return fmt.Errorf("%d operations are more than the %d that etcdbench writes at most", len(ops), maxOperations)
+	}
 	errors, counts := map[[2]string]bool{}, map[string]bool{}
 	for i := range ops {
 		o := &ops[i]
@@ -135,7 +159,7 @@ func checkCounts(ops []Operation) error {
 
 // checkRun refuses a run with times or counts that no run has.
 func checkRun(run *Run) error {
-	if err := checkTimes(reflect.ValueOf(run).Elem()); err != nil {
+	if err := checkNumbers(reflect.ValueOf(run).Elem()); err != nil {
 		return err
 	}
 	if err := checkPhases(run.Phases); err != nil {
@@ -146,7 +170,7 @@ func checkRun(run *Run) error {
 
 // checkInterval refuses an interval with times or counts that no run has.
 func checkInterval(i *Interval) error {
-	if err := checkTimes(reflect.ValueOf(i).Elem()); err != nil {
+	if err := checkNumbers(reflect.ValueOf(i).Elem()); err != nil {
 		return err
 	}
 	return checkCounts(i.Operations)

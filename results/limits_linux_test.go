@@ -71,8 +71,11 @@ func untrusted(t *testing.T) map[string]struct {
 		"no operations":    {RunFile, "entries", repeat(start+`"operations":[`, "null", "]}")},
 		"members":          {RunFile, "entries", repeat(start+`"cluster":{"members":[`, "{}", "]}}")},
 		"settings":         {RunFile, "fields", repeat(start+`"cluster":{"settings":{`, `"a":""`, "}}}")},
+		"too many operations": {RunFile, "operations are more than", func(w *bufio.Writer) {
+			fmt.Fprint(w, start, `"operations":[{}`, strings.Repeat(",{}", 100_000), "]}")
+		}},
 		"as many operations as there may be": {RunFile, "", func(w *bufio.Writer) {
-			fmt.Fprint(w, start, `"operations":[{}`, strings.Repeat(",{}", maxElements-10), "]}")
+			fmt.Fprint(w, start, `"operations":[{}`, strings.Repeat(",{}", maxOperations-1), "]}")
 		}},
 		"a line of operations": {JournalFile, "entries", func(w *bufio.Writer) {
 			fmt.Fprint(w, header, "\n", `{"interval":{"operations":[{}`, strings.Repeat(",{}", 4_000_000), "]}}\n")

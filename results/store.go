@@ -267,7 +267,7 @@ func loadDocument(file string) (*Run, error) {
 }
 
 func rebuildFile(file string) (*Run, error) {
-	f, err := os.Open(file)
+	f, err := OpenFile(file)
 	if err != nil {
 		return nil, err
 	}
@@ -283,7 +283,7 @@ func EachInterval(path string, each func(*Interval) error) error {
 	} else if !strings.HasSuffix(path, ".jsonl") {
 		path = filepath.Join(filepath.Dir(path), JournalFile)
 	}
-	f, err := os.Open(path)
+	f, err := OpenFile(path)
 	if err != nil {
 		return fmt.Errorf("no journal: %w", err)
 	}

@@ -127,6 +127,8 @@ func explain(err error) error {
 		return fmt.Errorf("TLS: %s: check --cacert, --cert and --key", tail(text))
 	case has("first record does not look like a TLS handshake"):
 		return errors.New("it speaks plain text: leave out the TLS flags")
+	case has("broken pipe"), has("connection reset"):
+		return fmt.Errorf("the server closed the connection (%s): where it wants a client certificate, give --cert and --key", tail(text))
 	case has("error reading server preface"), has("malformed HTTP"), has("unexpected HTTP status"), s.Code() == codes.Unimplemented:
 		return errors.New("it answers, but not as etcd does: check the port, and whether it wants TLS")
 	case s.Code() == codes.DeadlineExceeded:

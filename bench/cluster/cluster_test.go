@@ -244,7 +244,10 @@ func TestSettingsAreValidated(t *testing.T) {
 		"not defined: -no-such-flag":           func(s *cluster.Settings) { s.EtcdFlags = []string{"no-such-flag=1"} },
 		"invalid value \"x\" for flag -max-tx": func(s *cluster.Settings) { s.EtcdFlags = []string{"max-txn-ops=x"} },
 		"cannot be changed":                    func(s *cluster.Settings) { s.EtcdFlags = []string{"data-dir=elsewhere"} },
-		"leaves no room":                       func(s *cluster.Settings) { s.BasePort = 65535 },
+		"http://0.0.0.0:2381 is not an address of this machine alone": func(s *cluster.Settings) {
+			s.EtcdFlags = []string{"listen-metrics-urls=http://127.0.0.1:2380,http://0.0.0.0:2381"}
+		},
+		"leaves no room": func(s *cluster.Settings) { s.BasePort = 65535 },
 	} {
 		s := cluster.DefaultSettings()
 		set(&s)

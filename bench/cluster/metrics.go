@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"slices"
@@ -13,8 +12,6 @@ import (
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
@@ -31,6 +28,7 @@ type Sampler struct {
 	urls   []string
 	client *http.Client
 	bounds map[string][]float64
+	wanted map[string]bool // families of metrics
 
 	clock   func() time.Duration
 	pending chan []results.Reading
@@ -65,13 +63,12 @@ type completedIn struct {
 // A reading must be there before the next is due.
 const readTimeout = 800 * time.Millisecond
 
-// maxMetrics bounds what a member may answer: etcd's page has some 200 KiB.
-const maxMetrics = 8 << 20
-
 // NewSampler reads the metrics that the members serve at their client addresses,
 // or at those given, in the members' order.
 func NewSampler(c Cluster, addresses ...string) *Sampler {
-	s := &Sampler{members: c.Members(), bounds: map[string][]float64{}, pending: make(chan []results.Reading, 1)}
+	s := &Sampler{
+		members: c.Members(), bounds: map[string][]float64{}, wanted: wantedFamilies(), pending: make(chan []results.Reading, 1),
+	}
 	if s.shared = c.Describe().Kind == results.ClusterInProcess; s.shared {
 		s.members = s.members[:1] // whose registry is everybody's
 	}
@@ -346,7 +343,7 @@ func (s *Sampler) take(readings []results.Reading) {
 // read asks all members at once.
 func (s *Sampler) read() []results.Reading {
 	readings := make([]results.Reading, len(s.members))
-	pages := make([]map[string]*dto.MetricFamily, len(s.members))
+	pages := make([]page, len(s.members))
 	var wg sync.WaitGroup
 	for k, m := range s.members {
 		wg.Go(func() {
@@ -371,7 +368,7 @@ func (s *Sampler) read() []results.Reading {
 	return readings
 }
 
-func (s *Sampler) fetch(url string) (map[string]*dto.MetricFamily, error) {
+func (s *Sampler) fetch(url string) (page, error) {
 	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read metrics: %w", err)
@@ -384,16 +381,15 @@ func (s *Sampler) fetch(url string) (map[string]*dto.MetricFamily, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("read metrics: %s", resp.Status)
 	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	page, err := parser.TextToMetricFamilies(io.LimitReader(resp.Body, maxMetrics))
+	p, err := readPage(resp.Body, s.wanted)
 	if err != nil {
 		return nil, fmt.Errorf("read metrics: %w", err)
 	}
-	return page, nil
+	return p, nil
 }
 
 // values picks the metrics that readings hold.
-func values(page map[string]*dto.MetricFamily, pid int) map[string]float64 {
+func values(page page, pid int) map[string]float64 {
 	v := map[string]float64{}
 	for _, metric := range results.Metrics() {
 		name, part := metric.Source, ""
@@ -432,12 +428,9 @@ func sumOf(f *dto.MetricFamily, part string) (sum float64) {
 }
 
 // buckets keeps the histograms whole, added up over their labels.
-func (s *Sampler) buckets(page map[string]*dto.MetricFamily) map[string][]uint64 {
+func (s *Sampler) buckets(page page) map[string][]uint64 {
 	b := map[string][]uint64{}
-	for name, source := range map[string]string{
-		results.HistogramFsync: "etcd_disk_wal_fsync_duration_seconds", results.HistogramCommit: "etcd_disk_backend_commit_duration_seconds",
-		results.HistogramPeerRTT: "etcd_network_peer_round_trip_time_seconds",
-	} {
+	for name, source := range histograms() {
 		for _, m := range page[source].GetMetric() {
 			h := m.GetHistogram()
 			var bounds []float64

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,10 +130,31 @@ func (s Settings) Validate(embedded bool) error {
 		if slices.Contains(ownFlags[:], name) {
 			return fmt.Errorf("--etcd-flag %s is set by etcdbench for each member and cannot be changed", name)
 		}
+		if err := checkMetricsURLs(kv); err != nil {
+			return err
+		}
 	}
 	if embedded {
 		if _, err := embedConfig(args(s.flags())); err != nil {
 			return fmt.Errorf("--etcd-flag: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkMetricsURLs refuses a flag, "name=value", that would serve metrics beyond this machine.
+func checkMetricsURLs(flag string) error {
+	urls, ok := strings.CutPrefix(flag, "listen-metrics-urls=")
+	if !ok {
+		return nil
+	}
+	for _, text := range strings.Split(urls, ",") {
+		u, err := url.Parse(text)
+		if err != nil {
+			return fmt.Errorf("--etcd-flag listen-metrics-urls: %q is not a URL", text)
+		}
+		if ip := net.ParseIP(u.Hostname()); u.Scheme != "unix" && u.Scheme != "unixs" && u.Hostname() != "localhost" && !ip.IsLoopback() {
+			return fmt.Errorf("--etcd-flag listen-metrics-urls: %s is not an address of this machine alone: use 127.0.0.1", text)
 		}
 	}
 	return nil

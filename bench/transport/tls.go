@@ -5,8 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"time"
+
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // TLSFiles names the files of a TLS connection, as etcdctl does.
@@ -19,12 +20,15 @@ type TLSFiles struct {
 // Empty reports that nothing asks for TLS.
 func (f TLSFiles) Empty() bool { return f == TLSFiles{} }
 
+// maxPEM bounds a file of certificates.
+const maxPEM = 16 << 20
+
 // Config reads the files. A certificate that has expired, or is not valid yet,
 // is an error here: the server's refusal would not say why.
 func (f TLSFiles) Config(now time.Time) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.InsecureSkipVerify}
 	if f.CACert != "" {
-		pem, err := os.ReadFile(f.CACert)
+		pem, err := results.ReadFile(f.CACert, maxPEM)
 		if err != nil {
 			return nil, fmt.Errorf("--cacert: %w", err)
 		}
@@ -39,7 +43,7 @@ func (f TLSFiles) Config(now time.Time) (*tls.Config, error) {
 	if f.Cert == "" {
 		return cfg, nil
 	}
-	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	pair, err := f.pair()
 	if err != nil {
 		return nil, fmt.Errorf("--cert %s, --key %s: %w", f.Cert, f.Key, err)
 	}
@@ -51,4 +55,17 @@ func (f TLSFiles) Config(now time.Time) (*tls.Config, error) {
 	}
 	cfg.Certificates = []tls.Certificate{pair}
 	return cfg, nil
+}
+
+// pair reads the client's certificate and its key.
+func (f TLSFiles) pair() (tls.Certificate, error) {
+	cert, err := results.ReadFile(f.Cert, maxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	key, err := results.ReadFile(f.Key, maxPEM)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.X509KeyPair(cert, key)
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -267,13 +266,16 @@ func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
 	})
 }
 
+// maxVerdict bounds a verdict's document, in bytes.
+const maxVerdict = 64 << 20
+
 // finished returns the verdict of a comparison that is resumed and has one already, and nil
 // otherwise. It is printed as it is, and nothing in the directory changes.
 func (o *gateOptions) finished() (*results.Verdict, error) {
 	if o.resume == "" || o.dryRun {
 		return nil, nil
 	}
-	data, err := os.ReadFile(filepath.Join(o.resume, results.VerdictFile))
+	data, err := results.ReadFile(filepath.Join(o.resume, results.VerdictFile), maxVerdict)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -71,9 +73,26 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(stderr, "etcdbench:", oneLine(message(err)))
+		fmt.Fprintln(stderr, "etcdbench:", oneLine(shown(message(err))))
 	}
 	return exitCode(ctx, err)
+}
+
+// maxShown is the length, in characters, of a value that an error quotes.
+const maxShown = 200
+
+var longValue = regexp.MustCompile(`"(?:[^"\\]|\\.){201,}"|[^\s"]{201,}`)
+
+// shown makes the text of an error, which may quote files and servers, fit for a terminal:
+// it cuts long values and replaces what a terminal would obey.
+func shown(text string) string {
+	text = longValue.ReplaceAllStringFunc(text, func(value string) string { return string([]rune(value)[:maxShown]) + "…" })
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, text)
 }
 
 // oneLine joins what several errors say; the lines of a log, which are indented,

@@ -175,7 +175,7 @@ func called(call *ast.CallExpr) string {
 }
 
 func (c *styleCheck) checkFunctions(f *ast.File) {
-	main := c.fset.Position(f.Pos()).Filename == "cmd/etcdbench/main.go"
+	main, _ := filepath.Match("cmd/*/main.go", c.fset.Position(f.Pos()).Filename)
 	for _, d := range f.Decls {
 		locals := localNames(d)
 		ast.Inspect(d, func(n ast.Node) bool {
@@ -187,7 +187,7 @@ func (c *styleCheck) checkFunctions(f *ast.File) {
 			case *ast.CallExpr:
 				name := called(n)
 				if !main && (name == "panic" || name == "os.Exit" || strings.HasPrefix(name, "log.Fatal")) {
-					c.report(n.Pos(), "only cmd/etcdbench/main.go may call %s", name)
+					c.report(n.Pos(), "only the main.go of a command may call %s", name)
 				}
 			}
 			for _, target := range assigned(n) {
@@ -306,7 +306,7 @@ func modulePackages(root string) (map[string]map[string]string, error) {
 }
 
 // The module keeps the style rules: short functions, narrow lines, a doc comment on
-// each exported identifier, no exit or panic outside main.go, and no mutable state in a
+// each exported identifier, no exit or panic outside a main.go, and no mutable state in a
 // package.
 func TestStyle(t *testing.T) {
 	packages, err := modulePackages(filepath.Join("..", ".."))
@@ -340,9 +340,9 @@ func TestStyleIsChecked(t *testing.T) {
 			"a/a.go:6: exported M has no doc comment"},
 		{"constants", "// Kinds.\nconst (\n\tA = 1\n\tB = 2\n)\nconst (\n\tC = 1 // C is one.\n\tD = 2\n)", "a/a.go:9: exported D has no doc comment"},
 		{"type without doc", "type T struct{ F int }", "a/a.go:2: exported T has no doc comment"},
-		{"panic", "func f() { panic(1) }", "a/a.go:2: only cmd/etcdbench/main.go may call panic"},
-		{"exit", "func f() { os.Exit(1) }", "a/a.go:2: only cmd/etcdbench/main.go may call os.Exit"},
-		{"fatal", "func f() { log.Fatalf(``) }", "a/a.go:2: only cmd/etcdbench/main.go may call log.Fatalf"},
+		{"panic", "func f() { panic(1) }", "a/a.go:2: only the main.go of a command may call panic"},
+		{"exit", "func f() { os.Exit(1) }", "a/a.go:2: only the main.go of a command may call os.Exit"},
+		{"fatal", "func f() { log.Fatalf(``) }", "a/a.go:2: only the main.go of a command may call log.Fatalf"},
 		{"init", "func init() {}", "a/a.go:2: a package may not have func init"},
 		{"number", "var n = 1", "a/a.go:2: package-level variable n can be mutable state"},
 		{"zero value", "var n sync.Mutex", "a/a.go:2: package-level variable n can be mutable state"},

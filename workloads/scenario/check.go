@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
@@ -78,7 +79,7 @@ func (s *Scenario) validateMix() error {
 		switch {
 		case err != nil:
 			return s.at(e.line, err)
-		case e.Name == "" || strings.ContainsAny(e.Name, ". \t\n/"):
+		case !printable(e.Name) || strings.ContainsAny(e.Name, ". /"):
 			return s.at(e.line, fmt.Errorf("%q is no name for an entry: use letters, digits and hyphens", e.Name))
 		case names[e.Name]:
 			return s.at(e.line, fmt.Errorf("two entries of the mix are called %q: name them apart", e.Name))
@@ -139,6 +140,8 @@ func (s *Scenario) validatePhases() error {
 		switch {
 		case p.Name == "":
 			return s.at(p.line, errors.New("a phase needs a name"))
+		case !printable(p.Name):
+			return s.at(p.line, fmt.Errorf("%q is no name for a phase: use letters, digits and hyphens", results.Clip(p.Name)))
 		case names[p.Name]:
 			return s.at(p.line, fmt.Errorf("two phases are called %q", p.Name))
 		case p.Closed && (p.Rate > 0 || p.RateEnd > 0):
@@ -221,4 +224,12 @@ func (s *Scenario) CheckThresholds() error {
 		}
 	}
 	return nil
+}
+
+// maxName bounds the names of scenarios, phases and entries.
+const maxName = 100
+
+// printable reports whether a name can be shown on a terminal as it is.
+func printable(name string) bool {
+	return name != "" && len(name) <= maxName && strings.IndexFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }

@@ -61,6 +61,9 @@ func Parse(file string, data []byte, params map[string]float64) (*Scenario, erro
 	if s.Name == "" {
 		s.Name = nameOf(file)
 	}
+	if !printable(s.Name) {
+		return nil, s.at(0, fmt.Errorf("%q is no name for a scenario: use letters, digits and hyphens", results.Clip(s.Name)))
+	}
 	if err := s.validate(); err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func IsFile(name string) bool {
 
 // Read returns the text of a scenario's file.
 func Read(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := results.OpenFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
