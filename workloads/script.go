@@ -12,6 +12,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/transport/lean"
+	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
 // request is one unary call of an operation, and where its reply is put.
@@ -92,7 +93,7 @@ func (w *scripted) send(r *request) {
 func (w *scripted) answered(call *lean.Call) {
 	err := call.Err
 	if err == nil {
-		err = decodeReply(call.Reply, w.current.reply)
+		err = w.current.decode(call.Reply)
 	}
 	w.op.SetTimes(call.Sent(), call.Answered())
 	r, err := w.script.next(w.op, err)
@@ -117,6 +118,14 @@ func (w *scripted) Flush() { w.starter.Flush() }
 
 // Cancel implements [bench.Starter].
 func (w *scripted) Cancel() { w.call.Cancel() }
+
+// decode decodes and checks the reply to a request.
+func (r *request) decode(data []byte) error {
+	if err := decodeReply(data, r.reply); err != nil {
+		return err
+	}
+	return reply.Check(r.method, r.message, r.reply)
+}
 
 // decodeReply decodes a reply. That of a put is decoded without an allocation.
 func decodeReply(data []byte, into proto.Message) error {

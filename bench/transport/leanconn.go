@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/etcdbench/etcdbench/bench/transport/lean"
+	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
 // leanConn sends unary calls by itself, and opens a connection of grpc-go's when the
@@ -24,7 +25,7 @@ type leanConn struct {
 func newLeanConn(ctx context.Context, o Options, p *Pool, endpoint string) (*leanConn, error) {
 	c := &leanConn{}
 	lo := lean.Options{
-		Address: endpoint, TLS: o.TLS, Credentials: anonymous{versionHeader()}, Yield: o.Yield, Keepalive: keepaliveTime, Poller: p.poller,
+		Address: endpoint, TLS: o.TLS, Credentials: anonymous{versionHeader()}, Yield: o.Yield, Keepalive: keepaliveTime, Poller: p.poller, Check: reply.Check,
 		Streams: func() (grpc.ClientConnInterface, error) {
 			client, err := newClient(ctx, o, p.login, endpoint)
 			if err != nil {

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/etcdbench/etcdbench/bench/transport/lean"
+	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
 // login keeps the token of a user, which all connections of a pool share. A token that
@@ -140,21 +141,24 @@ func (l *login) Renew(ctx context.Context, cc grpc.ClientConnInterface, old *lea
 
 // unary is a [grpc.UnaryClientInterceptor].
 func (l *login) unary(
-	ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
+	ctx context.Context, method string, req, answer any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
 ) error {
 	t := l.current.Load()
 	if method == authenticate {
-		return invoker(metadata.NewOutgoingContext(ctx, newToken("").header), method, req, reply, cc, opts...)
+		return invoker(metadata.NewOutgoingContext(ctx, newToken("").header), method, req, answer, cc, opts...)
 	}
-	err := invoker(metadata.NewOutgoingContext(ctx, t.header), method, req, reply, cc, opts...)
+	err := invoker(metadata.NewOutgoingContext(ctx, t.header), method, req, answer, cc, opts...)
 	if err == nil {
 		t.see(time.Now())
-		return nil
+		return reply.Check(method, req, answer)
 	}
 	if !refused(err) || l.renew(ctx, cc, t) != nil {
 		return err
 	}
-	return invoker(metadata.NewOutgoingContext(ctx, l.current.Load().header), method, req, reply, cc, opts...)
+	if err := invoker(metadata.NewOutgoingContext(ctx, l.current.Load().header), method, req, answer, cc, opts...); err != nil {
+		return err
+	}
+	return reply.Check(method, req, answer)
 }
 
 // see notes that the token was good, now and then: clients share it.

@@ -23,6 +23,8 @@ type Options struct {
 	TLS *tls.Config
 	// Credentials supply the headers of calls; nil means none.
 	Credentials Credentials
+	// Check checks the reply of a call that was waited for; nil checks nothing.
+	Check func(method string, request, reply any) error
 	// Streams returns the connection that opens streams. It is called once, when the first
 	// is opened; nil means that streams are refused.
 	Streams func() (grpc.ClientConnInterface, error)

@@ -72,6 +72,8 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...
 	if err == nil {
 		if uerr := proto.Unmarshal(i.reply, into); uerr != nil {
 			err = status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", uerr)
+		} else if c.options.Check != nil {
+			err = c.options.Check(method, request, into)
 		}
 	}
 	if cap(i.reply) > maxKeptReply {
