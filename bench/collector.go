@@ -238,7 +238,7 @@ func (c *collector) flush(at time.Duration) {
 	}
 	i.Generator = c.pulse()
 	i.Events = c.engine.takeEvents()
-	i.Moments = c.engine.moments.collect()
+	i.Moments = c.engine.moments.collect(c.engine.now())
 	if c.engine.sampler != nil {
 		c.engine.sampler.Sample(i)
 	}

@@ -56,10 +56,20 @@ func markdown(d Document) string {
 		fmt.Fprintf(&b, "\n- %s: %s", md(r.Code), md(r.Message))
 	}
 	b.WriteString("\n")
+	if line := content.Availability(d.Availability); line != "" {
+		fmt.Fprintf(&b, "\n%s\n", md(line))
+		_, rows := content.OutageRows(d.Availability)
+		for _, row := range rows {
+			fmt.Fprintf(&b, "- %s\n", md(content.OutageLine(row)))
+		}
+	}
 	if p := d.Proof; p != nil {
 		fmt.Fprintf(&b, "\nProof: **%s**\n", md(p.Verdict))
 		for _, v := range p.Violations {
 			fmt.Fprintf(&b, "- %s %s: expected %s; found %s\n", md(v.Check), md(v.Key), md(v.Expected), md(v.Found))
+			for _, line := range content.ViolationLines(v) {
+				fmt.Fprintf(&b, "  - %s\n", md(line))
+			}
 		}
 	}
 	b.WriteString(markdownCost(d.Run))

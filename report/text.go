@@ -31,6 +31,7 @@ func writeText(w io.Writer, docs []Document) error {
 		t.accounting(d.Run)
 		t.events(d.Events)
 		t.server(d.Server)
+		t.availability(d.Availability)
 		t.slow(d.Slow)
 		t.profiles(d)
 		t.changes(d.Changes)

@@ -54,6 +54,24 @@ func (t text) events(events []results.Event) {
 	}
 }
 
+// maxOutages is how many outages a screen has room for.
+const maxOutages = 10
+
+// availability says what users noticed.
+func (t text) availability(a *results.Availability) {
+	if a == nil {
+		return
+	}
+	t.line("  %s", content.Availability(a))
+	_, rows := content.OutageRows(a)
+	for _, row := range rows[:min(len(rows), maxOutages)] {
+		t.line("    %s", content.OutageLine(row))
+	}
+	if more := a.Count - min(len(rows), maxOutages); more > 0 {
+		t.line("    … and %s", words.Plural(more, "outage more", "outages more"))
+	}
+}
+
 // maxSlow is how many slow stretches a screen has room for.
 const maxSlow = 5
 
@@ -166,6 +184,9 @@ func (t text) proof(p *results.Proof) {
 			of = " " + words.Clean(v.Key)
 		}
 		t.line("    VIOLATION: %s%s: expected %s; found %s", words.Clean(v.Check), of, words.Clean(v.Expected), words.Clean(v.Found))
+		for _, line := range content.ViolationLines(v) {
+			t.line("      %s", line)
+		}
 	}
 	if more := p.Found - uint64(len(p.Violations)); more > 0 {
 		t.line("    … and %s", words.Plural(more, "violation more", "violations more"))

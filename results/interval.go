@@ -69,16 +69,3 @@ type Pulse struct {
 	// SendLag is the p99 of how late arrivals reached a free client.
 	SendLag time.Duration `json:"send_lag_p99_ns,omitempty"`
 }
-
-// MomentLength is the length of a [Moment].
-const MomentLength = 10 * time.Millisecond
-
-// Moment counts the outcomes of the arrivals whose intended time lies in the ten
-// milliseconds from At on. In an interval, it holds those that ended in the interval.
-// Longest is the longest response time of those that have completed so far.
-type Moment struct {
-	At        time.Duration `json:"at_ns"`
-	Completed uint32        `json:"completed,omitempty"`
-	Failed    uint32        `json:"failed,omitempty"`
-	Longest   time.Duration `json:"longest_ns,omitempty"`
-}

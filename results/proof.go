@@ -1,5 +1,7 @@
 package results
 
+import "time"
+
 // Proof is what a run's checks of correctness found after the load.
 type Proof struct {
 	// Verdict is "proved", "violated", or "incomplete" when something could not
@@ -36,6 +38,37 @@ type Violation struct {
 	Key      string `json:"key"`
 	Expected string `json:"expected"`
 	Found    string `json:"found"`
+	// Operation is the one that was answered wrongly, Against the one that it
+	// contradicts; nil where a check looks at no single operation.
+	Operation *ProofOperation `json:"operation,omitempty"`
+	Against   *ProofOperation `json:"against,omitempty"`
+	// History has the operations around, of which some contradict each other.
+	History []ProofOperation `json:"history,omitempty"`
+	// Page is the file in the run's directory that draws the history.
+	Page string `json:"page,omitempty"`
+}
+
+// ProofOperation is one operation of a violation.
+type ProofOperation struct {
+	// Name is put, delete, read or compare-and-swap.
+	Name string `json:"name"`
+	Key  string `json:"key,omitempty"`
+	// Sent and Answered are moments of the generator's clock. Answered is zero without
+	// an answer.
+	Sent     time.Time `json:"sent"`
+	Answered time.Time `json:"answered,omitzero"`
+	// Unknown says that no answer tells whether it took effect.
+	Unknown bool `json:"unknown,omitempty"`
+	// Revision is that of the answer.
+	Revision int64 `json:"revision,omitempty"`
+	// Modified, Version and Value are those of the key that was read; Value is a hash,
+	// also of what was written. Modified is 0 where no key was found.
+	Modified int64  `json:"modified,omitempty"`
+	Version  int64  `json:"version,omitempty"`
+	Value    string `json:"value,omitempty"`
+	// Member is the ID of the member that answered, Conn the number of the connection.
+	Member string `json:"member,omitempty"`
+	Conn   int    `json:"conn"`
 }
 
 // maxViolations is how many violations a proof carries.

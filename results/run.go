@@ -70,6 +70,8 @@ type Run struct {
 	// Slow are the stretches that were much slower than usual, with what moved
 	// meanwhile.
 	Slow []Slow `json:"slow,omitempty"`
+	// Availability is what users of the cluster noticed, where arrivals were scheduled.
+	Availability *Availability `json:"availability,omitempty"`
 	// Resilience is what became of the load through faults, where such were made.
 	Resilience *Resilience `json:"resilience,omitempty"`
 	// Profiles say where CPU time and memory went, where that was asked for.

@@ -227,7 +227,7 @@ func (w *electionWorker) Do(ctx context.Context, op *bench.Op) error {
 		return err
 	}
 	op.Done()
-	ours, _ := w.leaders.acquire(int(office), w.client, w.session, election.Key())
+	ours, _ := w.leaders.acquire(int(office), w.client, w.session, election.Key(), election.Rev())
 	w.rng.seed = w.target.Seed
 	w.rng.reset(op.Phase, op.N)
 	w.lead(op, election, func() { w.leaders.release(int(office), ours) })

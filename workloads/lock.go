@@ -118,7 +118,7 @@ func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
 		return err
 	}
 	op.Done()
-	ours, alone := w.holders.acquire(int(lock), w.client, w.session, name)
+	ours, alone := w.holders.acquire(int(lock), w.client, w.session, name, createRevision(mutex))
 	if !alone {
 		op.Count(lockOverlaps, 1)
 	}
@@ -126,6 +126,12 @@ func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
 	w.holders.release(int(lock), ours)
 	w.release(op, mutex)
 	return nil
+}
+
+// createRevision is that of the key with which a client holds a lock.
+func createRevision(mutex *concurrency.Mutex) int64 {
+	owner := mutex.IsOwner()
+	return owner.GetCompare().GetCreateRevision()
 }
 
 func (w *lockWorker) renew(ctx context.Context) error {

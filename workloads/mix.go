@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/consistency"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
@@ -49,6 +50,8 @@ func Compose(c Composition, t Target) (bench.Workload, error) {
 		default:
 			t.shared.ledger.Shared()
 		}
+		t.shared.checker = consistency.New(consistency.Options{Alone: t.Exclusive || t.Disposable})
+		t.Conns = checkConns(t.shared.checker, t.Conns)
 	}
 	for _, p := range parts {
 		if _, ok := p.Definition.(*watchDefinition); ok {
@@ -92,6 +95,8 @@ type mix struct {
 	kinds      []bench.Kind
 	turns      *turns
 	earlier    sync.Map // number of earlier phases → *earlierParts
+	// stopChecks ends the checks that go on beside the load; nil while there are none.
+	stopChecks func()
 }
 
 type mixPart struct {
@@ -125,6 +130,7 @@ func (m *mix) Kinds() []bench.Kind { return m.kinds }
 // Setup implements [bench.Workload].
 func (m *mix) Setup(ctx context.Context, progress func(done, total int)) error {
 	m.begin(ctx)
+	m.startChecks()
 	for _, p := range m.population {
 		own := m.target
 		own.Prefix = p.Prefix
@@ -156,7 +162,19 @@ func (m *mix) begin(ctx context.Context) {
 	defer cancel()
 	if revision, err := presentRevision(ctx, m.target.reachable(ctx)); err == nil {
 		l.Begin(revision)
+		m.target.shared.checker.Begin(revision)
 	}
+}
+
+// startChecks checks what is answered until Teardown.
+func (m *mix) startChecks() {
+	if m.target.shared.checker == nil || m.stopChecks != nil {
+		return
+	}
+	stop := make(chan struct{})
+	var checks sync.WaitGroup
+	checks.Go(func() { m.target.shared.checker.Run(stop) })
+	m.stopChecks = func() { close(stop); checks.Wait() }
 }
 
 // beginTime bounds the reading of the revision before the first write.
@@ -172,6 +190,10 @@ func (m *mix) explain(p *mixPart, err error) error {
 
 // Teardown implements [bench.Workload].
 func (m *mix) Teardown(ctx context.Context) error {
+	if m.stopChecks != nil {
+		m.stopChecks()
+		m.stopChecks = nil
+	}
 	var errs []error
 	for _, p := range m.parts {
 		if err := p.Teardown(ctx); err != nil {

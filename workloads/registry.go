@@ -19,6 +19,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/consistency"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
@@ -56,6 +57,8 @@ type Target struct {
 type shared struct {
 	ledger *ledger.Ledger // nil: nothing is verified
 	acks   *ledger.Acks   // nil: nobody watches
+	// checker checks what is answered; nil: nothing is verified.
+	checker *consistency.Checker
 	// populators are the accounts of those who write populations, one after the other.
 	populators chan *ledger.Account
 }

@@ -37,6 +37,8 @@ type scripted struct {
 	script  script
 	conn    grpc.ClientConnInterface
 	starter lean.Starter // nil where the connection cannot start calls
+	checked *checkedConn // nil where answers are not checked
+	inquiry inquiry
 	call    lean.Call
 	op      *bench.Op
 	current *request
@@ -49,6 +51,7 @@ var (
 
 func newScripted(conn grpc.ClientConnInterface, s script) *scripted {
 	w := &scripted{script: s, conn: conn, starter: lean.StarterOf(conn)}
+	w.checked, _ = conn.(*checkedConn)
 	if w.starter != nil {
 		w.call.Done = w.answered
 	}
@@ -86,6 +89,9 @@ func (w *scripted) Start(op *bench.Op) {
 
 func (w *scripted) send(r *request) {
 	w.current, w.call.Method, w.call.Request = r, r.method, r.message
+	if w.checked != nil {
+		w.inquiry = w.checked.begin(r.message)
+	}
 	w.starter.Start(&w.call)
 }
 
@@ -95,7 +101,12 @@ func (w *scripted) answered(call *lean.Call) {
 	if err == nil {
 		err = w.current.decode(call.Reply)
 	}
-	w.op.SetTimes(call.Sent(), call.Answered())
+	sent, done := call.Sent(), call.Answered()
+	w.op.SetTimes(sent, done)
+	if w.checked != nil {
+		w.inquiry.Sent, w.inquiry.answered = w.checked.checker.Since(sent), w.checked.checker.Since(done)
+		w.checked.end(w.inquiry, w.current.message, w.current.reply, err, call.Connection())
+	}
 	r, err := w.script.next(w.op, err)
 	if r == nil || err != nil {
 		w.op.Complete(err)

@@ -60,6 +60,7 @@ func verifyKeys(ctx context.Context, t Target, l *ledger.Ledger, proof *results.
 		present = 0
 	}
 	l.Verify(st.ctx, present, t.readKeys, proof)
+	t.shared.checker.Verify(proof)
 	verifyLeases(st.ctx, t, proof)
 	return st.stalled()
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/etcdbench/etcdbench/bench"
@@ -86,6 +87,9 @@ func (r *Resolved) explain(run *results.Run, path string) {
 	} else {
 		run.Slow = slow
 	}
+	if run.Availability, err = judge.NewAvailability(run, intervals); err != nil {
+		run.Warn("availability-unknown", err.Error())
+	}
 	if !r.Spec.Experiment.Resilience || run.Outcome != results.Completed {
 		return
 	}
@@ -145,6 +149,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 			run.Warn("unbalanced", fmt.Sprintf("%d connections on %d members: some have more of the load than others; give a multiple with --conns",
 				r.Plan.Conns, n))
 		}
+		drawViolations(run, dir.Path)
 		r.finish(ctx, s, dir, run)
 	}
 	return run, err
@@ -220,6 +225,7 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 	if options.Disturbances, err = workloads.Bind(r.Scenario.PlanDisturbances(), target); err != nil {
 		return nil, options, err
 	}
+	options.Moments = slices.ContainsFunc(r.Plan.Phases, func(ph results.PlanPhase) bool { return ph.Load.Open() })
 	if r.Spec.Experiment.Faults != nil {
 		faults, err := r.faults(s)
 		if err != nil {

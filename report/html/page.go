@@ -279,6 +279,13 @@ func verdictCards(r *results.Run) []verdictCard {
 		}
 	}
 	cards = append(cards, verdictCard{"validity", class[r.Validity.Verdict], words.Clean(r.Validity.Verdict), why})
+	if a := r.Availability; a != nil {
+		outages := "good"
+		if a.Count > 0 {
+			outages = "warn"
+		}
+		cards = append(cards, verdictCard{"availability", outages, words.Plural(a.Count, "outage", "outages"), content.Availability(a)})
+	}
 	if p := r.Proof; p != nil {
 		var checks []string
 		for _, c := range content.JoinChecks(p.Checks) {

@@ -40,7 +40,8 @@ func operationTable(r *results.Run) table {
 // detailTables are what the charts do not show.
 func detailTables(d content.Document, happened table) []table {
 	tables := []table{
-		backlogTable(d.Run), costTable(d.Run), errorsTable(d.Run), validityTable(d.Validity), proofTable(d.Proof), eventsTable(d.Events),
+		backlogTable(d.Run), costTable(d.Run), errorsTable(d.Run), validityTable(d.Validity), proofTable(d.Proof),
+		outagesTable(d.Availability), eventsTable(d.Events),
 		happened, warningsTable(d.Warnings), planTable(d.Plan), whereTable(d),
 	}
 	return slices.DeleteFunc(tables, func(t table) bool { return len(t.Rows) == 0 })
@@ -122,7 +123,16 @@ func proofTable(p *results.Proof) table {
 			"VIOLATION: " + words.Clean(v.Check), words.Clean(v.Key), "expected " + words.Clean(v.Expected),
 			"found " + words.Clean(v.Found),
 		})
+		for _, line := range content.ViolationLines(v) {
+			t.Rows = append(t.Rows, []string{"", "", "", line})
+		}
 	}
+	return t
+}
+
+func outagesTable(a *results.Availability) table {
+	t := table{Title: "Outages", Words: true}
+	t.Head, t.Rows = content.OutageRows(a)
 	return t
 }
 

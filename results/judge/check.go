@@ -15,11 +15,16 @@ import (
 func CheckThresholds(run *results.Run, thresholds []Threshold, intervals Intervals) ([]results.ThresholdCheck, error) {
 	var checks []results.ThresholdCheck
 	for _, t := range thresholds {
+		c := check{results.ThresholdCheck{Text: t.Text, Limit: t.Value, Verdict: results.Pass}}
+		c.IsTime, _ = thresholdMetric(t.Metric)
+		if t.Op == "" {
+			c.judgeWhole(t, run.Availability)
+			checks = append(checks, c.ThresholdCheck)
+			continue
+		}
 		if err := t.find(run); err != nil {
 			return nil, err
 		}
-		c := check{results.ThresholdCheck{Text: t.Text, Limit: t.Value, Verdict: results.Pass}}
-		c.IsTime, _ = thresholdMetric(t.Metric)
 		if t.Window == 0 {
 			sum, err := t.total(run)
 			if err != nil {
@@ -224,6 +229,21 @@ func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
 		}
 	case v.atLeast && !lower && c.Verdict == results.Pass:
 		c.Verdict, c.Reason = results.Inconclusive, "operations did not finish: what was measured is a lower bound"
+	}
+}
+
+// judgeWhole compares what users noticed with the threshold.
+func (c *check) judgeWhole(t Threshold, a *results.Availability) {
+	if a == nil {
+		c.Verdict, c.Reason = results.Inconclusive, "outages are known of runs whose operations arrive at a rate"
+		return
+	}
+	c.Value = map[string]float64{
+		metricOutageMax: float64(a.Longest), metricOutageTotal: float64(a.Total), metricOutageCount: float64(a.Count),
+		metricAvailability: a.Share,
+	}[t.Metric]
+	if !t.holds(c.Value) {
+		c.Verdict = results.Fail
 	}
 }
 

@@ -19,11 +19,17 @@ import (
 //	put.throughput >= 10000/s for every 10s window
 //	measure:put.failed == 0
 //
+// or on what users noticed of the whole run:
+//
+//	outage.max < 2s
+//	availability >= 99.9%
+//
 // Times need a unit; a rate may have /s; counts and ratios are plain numbers.
 type Threshold struct {
 	// Text is the threshold as it was written.
 	Text string
-	// Op is the kind of operation, Metric one of its figures. Phase is the only
+	// Op is the kind of operation, Metric one of its figures; of the whole run, Op is
+	// empty. Phase is the only
 	// phase that it is about; empty means all measured ones.
 	Phase, Op, Metric string
 	// Comparison is one of < <= > >= ==.
@@ -52,6 +58,9 @@ func ParseThreshold(text string) (Threshold, error) {
 		return Threshold{}, errors.New("threshold: longer than 300 characters")
 	}
 	m := thresholdForm.FindStringSubmatch(text)
+	if whole := wholeForm.FindStringSubmatch(text); whole != nil {
+		return parseWhole(text, whole)
+	}
 	if m == nil {
 		return Threshold{}, fmt.Errorf("threshold %q: want OPERATION.METRIC < VALUE, such as put.response_time.p99 < 20ms", text)
 	}
@@ -92,13 +101,52 @@ func ParseThreshold(text string) (Threshold, error) {
 	return t, nil
 }
 
+// wholeForm is a threshold on a whole run.
+var wholeForm = regexp.MustCompile(`^\s*(outage\.max|outage\.total|outage\.count|availability)` +
+	`\s*(<=|>=|==|<|>)\s*([0-9.eE+-]+)\s*([a-zµ%]*)\s*$`)
+
+// The metrics of a whole run.
+const (
+	metricOutageMax    = "outage.max"
+	metricOutageTotal  = "outage.total"
+	metricOutageCount  = "outage.count"
+	metricAvailability = "availability"
+)
+
+// parseWhole parses a threshold on a whole run.
+func parseWhole(text string, m []string) (t Threshold, err error) {
+	t = Threshold{Text: text, Metric: m[1], Comparison: m[2]}
+	if t.Value, err = strconv.ParseFloat(m[3], 64); err != nil {
+		return t, fmt.Errorf("threshold %q: %q is not a number", text, m[3])
+	}
+	unit, isTime := m[4], t.Metric == metricOutageMax || t.Metric == metricOutageTotal
+	switch {
+	case isTime:
+		d, err := time.ParseDuration("1" + unit)
+		if unit == "" || err != nil {
+			return t, fmt.Errorf("threshold %q: a time needs a unit, such as %ss", text, m[3])
+		}
+		t.Value *= float64(d)
+	case unit == "%" && t.Metric == metricAvailability:
+		t.Value /= 100
+	case unit != "":
+		return t, fmt.Errorf("threshold %q: %s has no unit %q", text, t.Metric, unit)
+	}
+	if t.Metric == metricAvailability && t.Value > 1 {
+		return t, fmt.Errorf("threshold %q: an availability is at most 100%%", text)
+	}
+	return t, nil
+}
+
 // thresholdMetric reports whether a metric is a time. A name that no metric has is an
 // error.
 func thresholdMetric(metric string) (isTime bool, err error) {
 	series, point, _ := strings.Cut(metric, ".")
 	switch {
-	case slices.Contains(thresholdNumbers, metric):
+	case slices.Contains(thresholdNumbers, metric), metric == metricOutageCount, metric == metricAvailability:
 		return false, nil
+	case metric == metricOutageMax, metric == metricOutageTotal:
+		return true, nil
 	case slices.Contains(thresholdTimes, series) && slices.Contains(thresholdPoints, point):
 		return true, nil
 	case slices.Contains(thresholdTimes, series):

@@ -73,10 +73,7 @@ func mergeMoments(intervals Intervals) ([]results.Moment, error) {
 	all := map[time.Duration]results.Moment{}
 	err := intervals(func(i *results.Interval) error {
 		for _, m := range i.Moments {
-			sum := all[m.At]
-			all[m.At] = results.Moment{
-				At: m.At, Completed: sum.Completed + m.Completed, Failed: sum.Failed + m.Failed, Longest: max(sum.Longest, m.Longest),
-			}
+			m.Each(func(m results.Moment) { all[m.At] = addMoments(all[m.At], m) })
 		}
 		return nil
 	})
@@ -86,6 +83,13 @@ func mergeMoments(intervals Intervals) ([]results.Moment, error) {
 	}
 	slices.SortFunc(list, func(a, b results.Moment) int { return int(a.At - b.At) })
 	return list, err
+}
+
+// addMoments adds to a moment what ended later.
+func addMoments(sum, m results.Moment) results.Moment {
+	return results.Moment{
+		At: m.At, Completed: sum.Completed + m.Completed, Failed: sum.Failed + m.Failed, Longest: max(sum.Longest, m.Longest),
+	}
 }
 
 // lateAfter returns the response time above which an arrival counts as late, from the

@@ -215,7 +215,7 @@ func (s *Scenario) CheckThresholds() error {
 	}
 	for _, text := range s.Thresholds {
 		t, err := judge.ParseThreshold(text)
-		if err == nil && !slices.Contains(names, t.Op) {
+		if err == nil && t.Op != "" && !slices.Contains(names, t.Op) {
 			err = fmt.Errorf("threshold %q: no operation %q%s: there are %s", text, t.Op, results.Nearest(t.Op, names),
 				strings.Join(names, ", "))
 		}

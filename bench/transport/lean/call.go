@@ -33,6 +33,7 @@ type Call struct {
 
 	session    *session // nil while the call waits for a stream
 	renewal    *renewal // nil unless the call waits for a new header
+	carrier    *session // that of the answer
 	id         uint32
 	started    bool // and not yet ended
 	left       bool // the whole request was handed to the operating system
@@ -63,9 +64,18 @@ func (c *Call) Sent() time.Time { return c.conn.Load().timeOf(c.sent) }
 // one. It is set when Done is called.
 func (c *Call) Answered() time.Time { return c.conn.Load().timeOf(c.answered) }
 
+// Connection stands for the TCP connection that carried the answer. It is nil without an
+// answer, and equal for calls on the same connection. It is set when Done is called.
+func (c *Call) Connection() any {
+	if c.carrier == nil {
+		return nil
+	}
+	return c.carrier
+}
+
 // reset prepares the call for a stream.
 func (c *Call) reset() {
-	c.session, c.renewal, c.id, c.left = nil, nil, 0, false
+	c.session, c.carrier, c.renewal, c.id, c.left = nil, nil, nil, 0, false
 	c.headed, c.hasMessage, c.prefixLen, c.want = false, false, 0, 0
 	c.window, c.rest, c.unread, c.Reply, c.Err = 0, nil, 0, nil, nil
 }

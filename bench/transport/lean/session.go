@@ -219,7 +219,7 @@ func (s *session) forget(call *Call) {
 			s.unsent[i] = nil
 		}
 	}
-	call.session = nil
+	call.carrier, call.session = s, nil
 	if s.draining && len(s.streams) == 0 {
 		s.close()
 	}

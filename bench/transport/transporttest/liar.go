@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A Lie is what a [Liar] does with a write that it acknowledges.
+// A Lie is what a [Liar] does with a request that it answers.
 type Lie int
 
 // The lies.
@@ -30,20 +30,30 @@ const (
 	Late
 	// Reorder acknowledges a write and forwards it after the next write of its key.
 	Reorder
+	// StaleRead answers a read of one key with what an earlier read of it found.
+	StaleRead
+	// WrongCompare answers a transaction that compared well as one that did not, or the
+	// other way round.
+	WrongCompare
+	// SwallowEvent leaves out one event of a watch.
+	SwallowEvent
 )
 
 // LiarOptions are how a [Liar] lies.
 type LiarOptions struct {
-	// Lie is what is done to one in each Every writes, at random places that Seed
-	// fixes, but not to the first of them. Every must be at least 3.
+	// Lie is what is done to one in each Every writes, reads, comparisons or events, at
+	// random places that Seed fixes, but not to the first of them. Every must be at least 3.
 	Lie   Lie
 	Every uint64
 	Seed  uint64
+	// Once ends the lies after the first.
+	Once bool
 	// Delay is how late a late write is forwarded, and how long a reordered one waits
 	// for another of its key at most.
 	Delay time.Duration
 	// Stale acknowledges with the highest revision that was seen, as it is; otherwise
-	// with the next one, which is the best guess.
+	// with the next one, which is the best guess. A stale read has the header of the
+	// earlier one; otherwise its own.
 	Stale bool
 }
 
@@ -63,6 +73,8 @@ type Liar struct {
 	lies     int
 	revision int64                // highest seen
 	held     map[string]*heldBack // by key
+	owed     bool                 // a lie that was not possible yet
+	earlier  map[string][]byte    // answers of reads, by request
 }
 
 // heldBack is a write that waits for another of its key.
@@ -83,7 +95,10 @@ func NewLiar(target string, o LiarOptions) (*Liar, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start proxy: %w", err), member.Close())
 	}
-	p := &Liar{Address: l.Addr().String(), options: o, member: member, rand: rand.New(rand.NewPCG(o.Seed, 1)), held: map[string]*heldBack{}}
+	p := &Liar{
+		Address: l.Addr().String(), options: o, member: member, rand: rand.New(rand.NewPCG(o.Seed, 1)), held: map[string]*heldBack{},
+		earlier: map[string][]byte{},
+	}
 	p.next = p.choose(0)
 	p.server = grpc.NewServer(grpc.ForceServerCodec(rawCodec{}), grpc.UnknownServiceHandler(p.handle))
 	go func() { _ = p.server.Serve(l) }() // ends with Stop
@@ -135,6 +150,12 @@ func (p *Liar) handle(_ any, s grpc.ServerStream) error {
 	if md, ok := metadata.FromIncomingContext(ctx); ok {
 		ctx = metadata.NewOutgoingContext(ctx, md)
 	}
+	switch {
+	case method == pb.KV_Range_FullMethodName && p.options.Lie == StaleRead:
+		return p.read(ctx, s)
+	case method == pb.KV_Txn_FullMethodName && p.options.Lie == WrongCompare:
+		return p.compare(ctx, s)
+	}
 	if method == pb.KV_Put_FullMethodName || method == pb.KV_Txn_FullMethodName {
 		return p.write(ctx, method, s)
 	}
@@ -161,6 +182,9 @@ func (p *Liar) handle(_ any, s grpc.ServerStream) error {
 		} else if err != nil {
 			return err
 		}
+		if method == pb.Watch_Watch_FullMethodName && p.options.Lie == SwallowEvent && p.swallow(&m) {
+			continue
+		}
 		if err := s.SendMsg(&m); err != nil {
 			return err
 		}
@@ -175,7 +199,7 @@ func (p *Liar) write(ctx context.Context, method string, s grpc.ServerStream) er
 	}
 	key, acknowledgement := acknowledge(method, request)
 	held := p.takeHeld(key)
-	if acknowledgement != nil && held == nil {
+	if acknowledgement != nil && held == nil && p.options.Lie <= Reorder {
 		if revision, lie := p.turn(); lie {
 			p.deceive(method, key, request)
 			acknowledgement.Header.Revision = revision
@@ -237,7 +261,7 @@ func (p *Liar) turn() (revision int64, lie bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.writes++
-	if p.options.Lie == Honest || p.writes < p.next || p.revision == 0 {
+	if p.options.Lie == Honest || p.writes < p.next || p.revision == 0 || p.options.Once && p.lies > 0 {
 		return 0, false
 	}
 	p.next = p.choose(p.writes/p.options.Every + 1)

@@ -1,0 +1,28 @@
+package content
+
+import (
+	"testing"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Outages are told with what they affected and what happened meanwhile.
+func TestAvailabilityLines(t *testing.T) {
+	a := &results.Availability{Share: 0.99999999, Count: 1, Longest: 1500 * time.Millisecond, Total: 1500 * time.Millisecond, Outages: []results.Outage{{
+		Start: 10 * time.Second, Length: 1500 * time.Millisecond, Affected: 1500, Lost: 12, Open: true, Causes: []string{"kill m1", "leader changed"},
+	}}}
+	if got := Availability(a); got != "availability 99.9999 %, 1 outage, the longest 1.50 s, 1.50 s in all" {
+		t.Error(got)
+	}
+	_, rows := OutageRows(a)
+	if got := OutageLine(rows[0]); got != "outage at 10.0 s for ≥ 1.50 s: 1,500 operations affected, 12 lost; as usual after ?; at the same time: kill m1; leader changed" {
+		t.Error(got)
+	}
+	if got := Availability(&results.Availability{Share: 1}); got != "availability 100 %, no outages" {
+		t.Error(got)
+	}
+	if got := Availability(nil); got != "" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,46 @@
+package content
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// ViolationLines says which operation was answered wrongly, which one it contradicts, and
+// where their history is drawn. It is empty for a violation that no single operation shows.
+func ViolationLines(v results.Violation) (lines []string) {
+	if v.Operation != nil {
+		lines = append(lines, "operation: "+operationText(v.Operation))
+	}
+	if v.Against != nil {
+		lines = append(lines, "contradicts: "+operationText(v.Against))
+	}
+	if v.Page != "" {
+		lines = append(lines, "history: "+words.Clean(v.Page))
+	}
+	return lines
+}
+
+// clockFormat is the time of day with microseconds.
+const clockFormat = "15:04:05.000000"
+
+func operationText(o *results.ProofOperation) string {
+	text := words.Clean(o.Name)
+	if o.Key != "" {
+		text += " of " + words.Clean(o.Key)
+	}
+	text += ", sent at " + o.Sent.UTC().Format(clockFormat)
+	if o.Answered.IsZero() {
+		return text + ", not answered"
+	}
+	text += ", answered " + fmt.Sprintf("%v later", o.Answered.Sub(o.Sent).Round(time.Microsecond))
+	if o.Revision > 0 {
+		text += fmt.Sprintf(" at revision %d", o.Revision)
+	}
+	if o.Member != "" {
+		text += " by member " + words.Clean(o.Member)
+	}
+	return text + fmt.Sprintf(" on connection %d", o.Conn+1)
+}

@@ -1,0 +1,224 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+const (
+	// Without a fault to count from, an arrival is late when it takes three times as long
+	// as all but a tenth of the moments, and a tenth of a second. It always is after a second.
+	availabilityFactor, leastAvailabilityLate, mostAvailabilityLate = 3, 100 * time.Millisecond, time.Second
+	// maxOutages is how many outages a run lists.
+	maxOutages = 100
+	// Response times are as usual again when so many moments of a second are above the
+	// usual p99.
+	settleTime, settleShare = time.Second, 0.02
+	// before is how long before an outage its cause may have begun.
+	causeBefore = time.Second
+)
+
+// NewAvailability returns what users noticed of a run: outages in its measured phases with an
+// open loop, counted from intended arrivals. It is nil for a run without moments. It reads the
+// intervals twice; its memory follows the timeout of an operation, not the length of the run.
+func NewAvailability(run *results.Run, intervals Intervals) (*results.Availability, error) {
+	usual := results.NewHistogram()
+	measured := func(visit func(results.Moment)) error {
+		return eachMoment(run, intervals, func(m results.Moment) {
+			if measuresAt(run, m.At) {
+				visit(m)
+			}
+		})
+	}
+	err := measured(func(m results.Moment) { _ = usual.RecordValue(min(int64(m.Longest), results.HighestTime)) })
+	if err != nil || usual.TotalCount() == 0 {
+		return nil, err
+	}
+	a := &results.Availability{
+		Usual: time.Duration(usual.ValueAtQuantile(99)),
+		Late: min(mostAvailabilityLate,
+			max(leastAvailabilityLate, availabilityFactor*time.Duration(usual.ValueAtQuantile(90)))),
+	}
+	sum, err := run.Measured("")
+	if err != nil {
+		return nil, fmt.Errorf("availability: %w", err)
+	}
+	a.Share = 1 - sum.ErrorRate()
+	f := outageFinder{availability: a, run: run}
+	if err := measured(f.see); err != nil {
+		return nil, err
+	}
+	f.finish()
+	return a, nil
+}
+
+// measuresAt reports whether a time is in a measured phase with an open loop.
+func measuresAt(run *results.Run, at time.Duration) bool {
+	for _, ph := range run.Phases {
+		if at >= ph.Start && at < ph.Start+ph.Length {
+			return slices.ContainsFunc(run.Plan.Phases, func(p results.PlanPhase) bool {
+				return p.Name == ph.Name && !p.Warmup && p.Load.Open()
+			})
+		}
+	}
+	return false
+}
+
+// lastOutcome is how long after its intended time an arrival may end, beside the timeout.
+const lastOutcome = 15 * time.Second
+
+// eachMoment calls visit with the moments of a run in order, each added up over the
+// intervals. It keeps those whose arrivals may not all have ended.
+func eachMoment(run *results.Run, intervals Intervals, visit func(results.Moment)) error {
+	open := map[time.Duration]results.Moment{}
+	done := time.Duration(-1)
+	flush := func(until time.Duration) {
+		var list []results.Moment
+		for at, m := range open {
+			if at < until {
+				list = append(list, m)
+				delete(open, at)
+			}
+		}
+		slices.SortFunc(list, func(a, b results.Moment) int { return int(a.At - b.At) })
+		for _, m := range list {
+			visit(m)
+			done = m.At
+		}
+	}
+	err := intervals(func(i *results.Interval) error {
+		for _, m := range i.Moments {
+			m.Each(func(m results.Moment) {
+				m.At = max(m.At, done+results.MomentLength)
+				open[m.At] = addMoments(open[m.At], m)
+			})
+		}
+		flush(i.Start - run.Plan.Timeout - lastOutcome)
+		return nil
+	})
+	flush(1<<63 - 1)
+	return err
+}
+
+// outageFinder finds outages in moments that come in order.
+type outageFinder struct {
+	availability *results.Availability
+	run          *results.Run
+	// ahead are the moments that are not judged yet.
+	ahead  []results.Moment
+	outage *results.Outage
+	// settling is an outage that has ended; since is when response times began to be as
+	// usual, seen and above count the moments from then on.
+	settling    *results.Outage
+	since       time.Duration
+	seen, above int
+	last        time.Duration
+}
+
+func (f *outageFinder) bad(m results.Moment) bool {
+	return m.Failed > 0 || m.Longest > f.availability.Late
+}
+
+// see takes one more moment and judges those of which enough is known.
+func (f *outageFinder) see(m results.Moment) {
+	f.ahead = append(f.ahead, m)
+	for len(f.ahead) > 1 && f.ahead[0].At+backFor < m.At {
+		f.judge()
+	}
+}
+
+// judge judges the earliest moment by those after it.
+func (f *outageFinder) judge() {
+	m := f.ahead[0]
+	bad := f.bad(m)
+	switch {
+	case f.outage == nil && bad:
+		f.outage, f.settling = &results.Outage{Start: m.At}, nil
+	case f.outage != nil && !bad && isBack(f.ahead, f.bad):
+		f.end(m.At+m.Longest, false)
+	case f.outage == nil:
+		f.settle(m)
+	}
+	if f.outage != nil && bad {
+		f.outage.Affected += uint64(m.Completed + m.Failed)
+		f.outage.Lost += uint64(m.Failed)
+	}
+	f.last = m.At + results.MomentLength
+	f.ahead = f.ahead[1:]
+}
+
+// end ends an outage. What is shorter than an arrival must take to be late is none: others
+// were served meanwhile.
+func (f *outageFinder) end(at time.Duration, open bool) {
+	o, a := f.outage, f.availability
+	f.outage = nil
+	o.Length, o.Open = at-o.Start, open
+	if o.Length < a.Late && !open {
+		return
+	}
+	o.Causes = f.causes(o)
+	a.Count++
+	a.Total += o.Length
+	a.Longest = max(a.Longest, o.Length)
+	if len(a.Outages) == maxOutages {
+		return
+	}
+	a.Outages = append(a.Outages, *o)
+	f.settling, f.since, f.seen, f.above = &a.Outages[len(a.Outages)-1], at, 0, 0
+}
+
+// settle looks for the second from which on response times are as usual.
+func (f *outageFinder) settle(m results.Moment) {
+	if f.settling == nil || m.At < f.since {
+		return
+	}
+	f.seen++
+	if m.Longest > f.availability.Usual {
+		f.above++
+	}
+	switch {
+	case float64(f.above) > settleShare*float64(settleTime/results.MomentLength):
+		f.since, f.seen, f.above = m.At+results.MomentLength, 0, 0
+	case m.At-f.since >= settleTime:
+		f.settling.Settled, f.settling = f.since-f.settling.Start, nil
+	}
+}
+
+// finish judges the last moments.
+func (f *outageFinder) finish() {
+	for len(f.ahead) > 0 {
+		f.judge()
+	}
+	if f.outage != nil {
+		f.end(f.last, true)
+	}
+}
+
+// causes are the disturbances that went on during an outage or right before, and what was
+// found of slow seconds then.
+func (f *outageFinder) causes(o *results.Outage) (list []string) {
+	overlaps := func(start, length time.Duration) bool {
+		return start < o.Start+o.Length && start+length > o.Start-causeBefore
+	}
+	for _, e := range f.run.Events {
+		if overlaps(e.Start, e.Length) {
+			list = append(list, e.Kind+" "+e.Detail)
+		}
+	}
+	for _, s := range f.run.Slow {
+		if overlaps(s.Start, s.Length) {
+			for _, c := range s.Causes {
+				list = append(list, c.Text)
+			}
+		}
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	return list[:min(len(list), maxCauses)]
+}
+
+// maxCauses is how many causes of an outage are named.
+const maxCauses = 5

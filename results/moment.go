@@ -1,0 +1,55 @@
+package results
+
+import "time"
+
+// MomentLength is the length of a [Moment].
+const MomentLength = 10 * time.Millisecond
+
+// Moment counts the outcomes of the arrivals whose intended time lies in the ten
+// milliseconds from At on. In an interval, it holds those that ended in the interval.
+// Longest is the longest response time of those that have completed so far.
+type Moment struct {
+	At        time.Duration `json:"at_ns"`
+	Completed uint32        `json:"completed,omitempty"`
+	Failed    uint32        `json:"failed,omitempty"`
+	Longest   time.Duration `json:"longest_ns,omitempty"`
+	// Row is how many moments in a row it adds up, all of them quiet; 0 is one.
+	Row uint32 `json:"row,omitempty"`
+}
+
+// quietMoment is the response time up to which a moment without a failure is quiet: no
+// outage is looked for there.
+const quietMoment = 2 * MomentLength
+
+// maxRow bounds the moments in a row, in documents that are not trusted.
+const maxRow = 1 << 10
+
+func (m Moment) quiet() bool { return m.Failed == 0 && m.Longest <= quietMoment }
+
+func (m Moment) row() uint32 { return min(max(m.Row, 1), maxRow) }
+
+// AppendMoment adds a moment to a list in the order of time, to the last one where both are
+// quiet and follow each other.
+func AppendMoment(list []Moment, m Moment) []Moment {
+	if n := len(list); n > 0 {
+		last := &list[n-1]
+		if last.quiet() && m.quiet() && last.row() < maxRow && last.At+time.Duration(last.row())*MomentLength == m.At {
+			last.Row = last.row() + 1
+			last.Completed += m.Completed
+			last.Longest = max(last.Longest, m.Longest)
+			return list
+		}
+	}
+	return append(list, m)
+}
+
+// Each calls visit with each moment of a row, among which the arrivals are divided.
+func (m Moment) Each(visit func(Moment)) {
+	row := m.row()
+	for i := range row {
+		one := m
+		one.At, one.Row = m.At+time.Duration(i)*MomentLength, 0
+		one.Completed = m.Completed/row + min(1, max(m.Completed%row, i)-i)
+		visit(one)
+	}
+}

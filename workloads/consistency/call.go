@@ -1,0 +1,285 @@
+package consistency
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// The names of the checks.
+const (
+	CheckRecency = "recency"
+	CheckContent = "content"
+	CheckLeases  = "revoked leases"
+	CheckCompare = "compare-and-swap"
+)
+
+// An Operation is what a request does.
+type Operation uint8
+
+// The operations.
+const (
+	OperationPut Operation = iota + 1
+	OperationDelete
+	OperationRead
+	OperationTxn
+	OperationCompare
+	OperationLease
+)
+
+// String returns the name that reports use.
+func (o Operation) String() string {
+	return [...]string{"", "put", "delete", "read", "transaction", "compare-and-swap", "lease"}[o]
+}
+
+// A Call is a request that was sent.
+type Call struct {
+	// Floor is the revision that the answer must not be below.
+	Floor int64
+	// Sent counts from the checker's start. It may be set after the answer.
+	Sent time.Duration
+}
+
+// An Answer is what the header of an answer says.
+type Answer struct {
+	Operation Operation
+	Conn      int
+	Revision  int64
+	Member    uint64
+	// Answered counts from the checker's start; 0 is now.
+	Answered time.Duration
+}
+
+// Send comes right before a request is sent. It does not read the clock.
+func (c *Checker) Send() Call { return Call{Floor: c.highest.Load()} }
+
+// Now is the time since the checker was made.
+func (c *Checker) Now() time.Duration { return time.Since(c.start) }
+
+// Since is the time from when the checker was made until t.
+func (c *Checker) Since(t time.Time) time.Duration { return t.Sub(c.start) }
+
+// operation is what a report says of a call.
+func (c *Checker) operation(call Call, a Answer) operation {
+	if a.Answered == 0 {
+		a.Answered = c.Now()
+	}
+	return operation{call.Sent, a.Answered, a.Member, int32(a.Conn), a.Operation}
+}
+
+// Answered checks the recency of an answer. A write has a revision of its own, above all
+// that were answered before it was sent.
+func (c *Checker) Answered(call Call, a Answer, write bool) {
+	c.lanes[a.Conn%laneCount].answers.Add(1)
+	if a.Revision < call.Floor || write && a.Revision == call.Floor {
+		c.outdated(call, a, write)
+		return
+	}
+	if a.Revision > c.highest.Load() {
+		raise(&c.highest, a.Revision)
+	}
+}
+
+// AnsweredBehind checks an answer that may lag behind the cluster, but not behind what
+// the same connection to the same member answered before, which is floor.
+func (c *Checker) AnsweredBehind(call Call, a Answer, floor int64) {
+	c.lanes[a.Conn%laneCount].answers.Add(1)
+	if a.Revision < floor {
+		op := c.operation(call, a)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.overflows() {
+			return
+		}
+		c.proof.Violate(results.Violation{
+			Check:     CheckRecency,
+			Expected:  "a revision of at least " + revisionText(floor) + ", which the same member answered on this connection before it was sent",
+			Found:     "revision " + revisionText(a.Revision),
+			Operation: c.describe(op),
+		})
+		return
+	}
+	if a.Revision > c.highest.Load() {
+		raise(&c.highest, a.Revision) // which a member that answers it has applied
+	}
+}
+
+// outdated is an answer from before the request was sent.
+func (c *Checker) outdated(call Call, a Answer, write bool) {
+	op := c.operation(call, a)
+	v := results.Violation{
+		Check:    CheckRecency,
+		Expected: "a revision of at least " + revisionText(call.Floor) + ", which was answered before it was sent",
+		Found:    "revision " + revisionText(a.Revision),
+	}
+	if write {
+		v.Expected = "a revision above " + revisionText(call.Floor) + ", which was answered before it was sent"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.overflows() {
+		return
+	}
+	v.Operation = c.describe(op)
+	v.Operation.Revision = a.Revision
+	if other, key := c.histories.writeAt(call.Floor); other != nil {
+		v.Against = c.describeWrite(key, other)
+		v.History = []results.ProofOperation{*v.Against, *v.Operation}
+	}
+	c.proof.Violate(v)
+}
+
+func revisionText(revision int64) string { return strconv.FormatInt(revision, 10) }
+
+// Claim returns the key that a write changes, and 0 where it is not followed.
+func (c *Checker) Claim(key []byte) Key { return c.sample.claim(c.hash(key), key) }
+
+// Find returns a key that is read, and 0 where it is not followed.
+func (c *Checker) Find(key []byte) Key { return c.sample.find(c.hash(key)) }
+
+// A Write is what a request does to a key.
+type Write struct {
+	// Value is the new one; nil is not known.
+	Value            []byte
+	Deletion, Leased bool
+}
+
+// ID returns a number for a request that writes, which is even: the next one is for the
+// other branch of a transaction. A branch writes each key once at most.
+func (c *Checker) ID(conn int) uint64 {
+	lane := conn % laneCount
+	return 2 * (c.lanes[lane].ids.Add(1)*laneCount + uint64(lane))
+}
+
+// Sending puts down a write of a followed key that is about to be sent.
+func (c *Checker) Sending(k Key, id uint64, call Call, conn int, w Write) {
+	e := event{kind: sentPut, key: k, id: id, floor: call.Floor, operation: operation{name: OperationPut, sent: call.Sent, conn: int32(conn)}}
+	switch {
+	case w.Deletion:
+		e.kind, e.name = sentDeletion, OperationDelete
+	case w.Leased:
+		e.kind = sentLeasedPut
+	}
+	if w.Value != nil {
+		e.hash = c.hash(w.Value)
+	}
+	c.keep(&e)
+}
+
+// An Outcome is what is known of a write after the answer.
+type Outcome uint8
+
+// The outcomes.
+const (
+	// Done: it took effect at the answer's revision.
+	Done Outcome = iota
+	// Refused: it certainly did not and will not take effect.
+	Refused
+	// Unknown: it may have taken effect, or may do so later.
+	Unknown
+)
+
+// Settled puts down the outcome of a write.
+func (c *Checker) Settled(k Key, id uint64, call Call, a Answer, o Outcome) {
+	e := event{kind: acknowledged, key: k, id: id, revision: a.Revision}
+	switch o {
+	case Refused:
+		e.kind = refused
+	case Unknown:
+		e.kind = failed
+	}
+	e.operation = c.operation(call, a)
+	c.keep(&e)
+}
+
+// keep puts down an event without which the history of its key is not complete. Where
+// there is no room for it, the key is followed no longer.
+func (c *Checker) keep(e *event) {
+	if !c.put(&c.lanes[e.conn%laneCount], e) {
+		c.sample.lose(e.key)
+	}
+}
+
+// A Read is what an answer says of a key at a revision. Modified is 0 for no key.
+type Read struct {
+	Revision, Modified, Version int64
+	// Value is nil where it is not known.
+	Value []byte
+	Lease int64
+}
+
+// Read puts down what was read of a followed key.
+func (c *Checker) Read(k Key, call Call, a Answer, r Read) {
+	e := event{kind: keyRead, key: k, revision: r.Revision, modified: r.Modified, version: r.Version}
+	if r.Value != nil {
+		e.hash = c.hash(r.Value)
+	}
+	e.operation = c.operation(call, a)
+	c.put(&c.lanes[a.Conn%laneCount], &e)
+}
+
+// Contradicts puts down a compare-and-swap that was answered as failed though the key
+// had the compared revision.
+func (c *Checker) Contradicts(key []byte, call Call, a Answer, compared int64) {
+	op := c.operation(call, a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.overflows() {
+		return
+	}
+	c.proof.Violate(results.Violation{
+		Check: CheckCompare, Key: string(key),
+		Expected:  "success, as the key's revision was " + revisionText(compared) + ", with which it was compared",
+		Found:     "a conflict, and the key at revision " + revisionText(compared),
+		Operation: c.describe(op),
+	})
+}
+
+// revocations remembers the latest revocations of leases, by the lease's ID.
+type revocations struct{ places [1 << 12]revocation }
+
+type revocation struct {
+	lease, revision atomic.Int64
+}
+
+func (r *revocations) place(lease int64) *revocation {
+	return &r.places[(uint64(lease)*0x9e3779b97f4a7c15)>>52]
+}
+
+// unsettled is no revision yet.
+const unsettled = 1<<63 - 1
+
+// Revoked notes that the revocation of a lease was acknowledged at a revision.
+func (c *Checker) Revoked(lease, revision int64) {
+	p := c.revoked.place(lease)
+	p.revision.Store(unsettled)
+	p.lease.Store(lease)
+	p.revision.Store(revision)
+}
+
+// Leased checks a key with a lease that was read at a revision.
+func (c *Checker) Leased(key []byte, lease int64, call Call, a Answer, at int64) {
+	p := c.revoked.place(lease)
+	revision := p.revision.Load()
+	if p.lease.Load() != lease || p.revision.Load() != revision || revision > at {
+		return
+	}
+	op := c.operation(call, a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.overflows() {
+		return
+	}
+	c.proof.Violate(results.Violation{
+		Check: CheckLeases, Key: string(key),
+		Expected:  "no key, as its lease " + strconv.FormatInt(lease, 16) + " was revoked at revision " + revisionText(revision) + " or before",
+		Found:     "the key at revision " + revisionText(at),
+		Operation: c.describe(op),
+	})
+}
+
+// Widely comes before a request that changes keys without naming each. The content of
+// keys is not checked from then on.
+func (c *Checker) Widely() { c.wide.Store(true) }

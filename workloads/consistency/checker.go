@@ -1,0 +1,126 @@
+// Package consistency checks the answers of a cluster while the load goes on: that
+// none is older than what was answered before the request was sent, and that the
+// reads of a sample of keys return the last write at their revision.
+//
+// etcd numbers all changes of its store with one counter, the revision, and each
+// answer has the revision that it was given at. So no search for an order of the
+// operations is needed: the order is known, and each answer is compared with it.
+//
+// Clients call a [Checker] before a request is sent and after it was answered. Both
+// calls take no lock and allocate nothing. Recency is decided at once. What concerns
+// the content of a sampled key is put down as an event, and a goroutine of the
+// checker compares the events of each key: which order they come in does not matter.
+// Memory is bounded: the sample has a fixed number of keys, and the histories of all
+// have a fixed number of versions, of which the oldest are forgotten.
+//
+// The package sends no requests and knows no protocol.
+package consistency
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Options are what a checker must know of the cluster.
+type Options struct {
+	// Alone says that no other client writes the keys of the run. Otherwise a version
+	// that no client of the run has written is another client's.
+	Alone bool
+}
+
+// A Checker checks the answers that the clients of one run get. Its methods may be
+// called by many goroutines at once.
+type Checker struct {
+	alone bool
+	start time.Time
+	seed  maphash.Seed
+	// highest is the highest revision that was answered.
+	highest atomic.Int64
+	// begin is the store's revision before the first write; 0 where none is known.
+	begin atomic.Int64
+	// wide is set by a request that changes keys without naming each.
+	wide    atomic.Bool
+	sample  sample
+	revoked revocations
+	lanes   [laneCount]lane
+
+	// mu is that of whoever reads the lanes.
+	mu        sync.Mutex
+	histories histories
+	round     round
+	proof     results.Proof
+}
+
+// New returns a checker that has seen nothing.
+func New(o Options) *Checker { return newChecker(o, laneSize) }
+
+func newChecker(o Options, laneSize int) *Checker {
+	c := &Checker{alone: o.Alone, start: time.Now(), seed: maphash.MakeSeed(), sample: newSample()}
+	for i := range c.lanes {
+		c.lanes[i].init(laneSize)
+	}
+	c.histories.keys = make([]*history, sampleSize)
+	return c
+}
+
+// Begin sets the store's revision before the first write of the run.
+func (c *Checker) Begin(revision int64) {
+	c.begin.CompareAndSwap(0, revision)
+	raise(&c.highest, revision)
+}
+
+// hash is that of a key or of a value, and never 0.
+func (c *Checker) hash(b []byte) uint64 { return max(1, maphash.Bytes(c.seed, b)) }
+
+// raise sets an atomic to a value unless it is above that.
+func raise(to *atomic.Int64, value int64) {
+	for old := to.Load(); old < value; old = to.Load() {
+		if to.CompareAndSwap(old, value) {
+			return
+		}
+	}
+}
+
+// checkEvery is how often events are read. A lane holds those of many such intervals.
+const checkEvery = 5 * time.Millisecond
+
+// Run compares events until stop is closed.
+func (c *Checker) Run(stop <-chan struct{}) {
+	ticker := time.NewTicker(checkEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+			c.drain()
+		}
+	}
+}
+
+// Verify compares what is left and adds the checks and their violations to a proof.
+// The clients must be at rest.
+func (c *Checker) Verify(proof *results.Proof) {
+	for range 3 { // rounds after which every event is compared with every other
+		c.drain()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var answers uint64
+	for i := range c.lanes {
+		answers += c.lanes[i].answers.Load()
+	}
+	if answers > 0 {
+		proof.Checks = append(proof.Checks, results.Check{
+			Name: CheckRecency, Checked: answers, Of: answers, Note: "no answer older than what was answered before its request was sent",
+		})
+	}
+	if c.histories.compared > 0 {
+		proof.Checks = append(proof.Checks, c.contentCheck())
+	}
+	proof.Merge(c.proof)
+}

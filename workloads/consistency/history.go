@@ -1,0 +1,345 @@
+package consistency
+
+import (
+	"slices"
+)
+
+// Bounds of the memory: versions of all keys together and of one, and writes of one key
+// without a known outcome.
+const (
+	maxVersions     = 1 << 16
+	leastVersions   = 8
+	mostVersions    = 1 << 10
+	maxWrites       = 1 << 8
+	maxOpen         = 1 << 8
+	comparedAtATime = 1 << 6
+)
+
+// histories are what is known of all followed keys.
+type histories struct {
+	keys  []*history // by place
+	count int
+	// limit is how many versions of a key are kept.
+	limit int
+	// compared counts reads and writes.
+	compared uint64
+	// touched are the keys with something to judge.
+	touched []Key
+}
+
+// A history is what is known of one key.
+type history struct {
+	key Key
+	// versions are in the order of their revisions, the latest ones.
+	versions  []version
+	forgotten bool // older versions
+	// writes are those without an answer yet, and those of unknown outcome.
+	writes []write
+	// leased says that the key may go with a lease.
+	leased bool
+	// open are revisions of versions that are to be judged.
+	open    []int64
+	touched bool
+}
+
+// A version is what one write made of a key.
+type version struct {
+	// revision is that of the write. An absence whose deletion is not known has the one
+	// at which it was read.
+	revision int64
+	// through is the highest revision at which it was read as the present one.
+	through int64
+	// number is etcd's version; 0 is not known.
+	number int64
+	// hash is that of the value; 0 is not known.
+	hash uint64
+	// known says that the write was acknowledged or is older than the run.
+	known, absent bool
+	// round is the one in which it was last touched.
+	round uint32
+	// by is the write and readBy the read with the revision through.
+	by, readBy operation
+}
+
+// deletion reports whether the version is that of a deletion whose revision is known.
+func (v *version) deletion() bool { return v.absent && v.known }
+
+// A write is one whose revision is not known.
+type write struct {
+	id       uint64
+	floor    int64
+	hash     uint64
+	deletion bool
+	unknown  bool // and will not be
+	operation
+}
+
+// of returns the history of a key, and nil where it is followed no longer.
+func (c *Checker) of(k Key) *history {
+	h := c.histories.keys[k-1]
+	if h == nil {
+		h = &history{key: k}
+		c.histories.keys[k-1] = h
+		c.histories.count++
+		c.histories.limit = max(leastVersions, min(mostVersions, maxVersions/c.histories.count))
+	}
+	if c.sample.losses.Load() && c.sample.lost[k-1].Load() || c.wide.Load() {
+		if h.versions != nil || h.writes != nil {
+			*h = history{key: k, touched: h.touched}
+		}
+		return nil
+	}
+	return h
+}
+
+// take adds an event to the history of its key.
+func (c *Checker) take(e *event) {
+	h := c.of(e.key)
+	if h == nil {
+		return
+	}
+	switch e.kind {
+	case sentPut, sentLeasedPut, sentDeletion:
+		h.leased = h.leased || e.kind == sentLeasedPut
+		if len(h.writes) == maxWrites {
+			c.sample.lose(e.key)
+			return
+		}
+		h.writes = append(h.writes, write{
+			id: e.id, floor: e.floor, hash: e.hash, deletion: e.kind == sentDeletion, operation: e.operation,
+		})
+	case acknowledged, refused, failed:
+		c.settle(h, e)
+	case keyRead:
+		c.histories.compared++
+		c.see(h, e)
+	}
+}
+
+// settle takes the outcome of a write.
+func (c *Checker) settle(h *history, e *event) {
+	i := slices.IndexFunc(h.writes, func(w write) bool { return w.id == e.id })
+	if i < 0 {
+		c.sample.lose(e.key)
+		return
+	}
+	w := &h.writes[i]
+	w.sent, w.answered, w.member = e.sent, e.answered, e.member
+	if e.kind == failed {
+		w.unknown, w.answered = true, 0
+	} else {
+		done := *w
+		h.writes = slices.Delete(h.writes, i, i+1)
+		if e.kind == acknowledged {
+			c.histories.compared++
+			c.wrote(h, done, e.revision)
+		}
+	}
+	if len(h.open) > 0 {
+		c.touch(h, 0)
+	}
+}
+
+// wrote adds the version of an acknowledged write.
+func (c *Checker) wrote(h *history, w write, revision int64) {
+	i, found := h.find(revision)
+	if found {
+		v := &h.versions[i]
+		before := *v
+		v.known, v.by, v.absent = true, w.operation, w.deletion
+		switch {
+		case before.known:
+			c.contradiction(h, c.describeWrite(h, v), "a revision of its own", "the revision of another write", &before.by)
+		case before.absent != w.deletion:
+			c.contradiction(h, c.describeVersion(h, &before), "the "+w.name.String()+" that was acknowledged at that revision",
+				contentText(&before),
+				&w.operation)
+		case !w.deletion && w.hash != 0 && before.hash != 0 && w.hash != before.hash:
+			c.contradiction(h, c.describeVersion(h, &before), contentText(v), "another value", &w.operation)
+		}
+		v.hash = max(v.hash, w.hash)
+	} else {
+		if i == 0 && h.forgotten {
+			return
+		}
+		h.insert(i, version{revision: revision, through: revision, hash: w.hash, absent: w.deletion, known: true, by: w.operation})
+		if i+1 < len(h.versions) && h.versions[i+1].absent && !h.versions[i+1].known {
+			c.touch(h, h.versions[i+1].revision) // which needs a deletion after this one
+		}
+		c.checkBefore(h, i)
+	}
+	if found || i+1 < len(h.versions) || w.deletion { // otherwise, what is read later is judged
+		c.touch(h, revision)
+	}
+	c.forget(h)
+}
+
+// checkBefore sees that the version before a new one was not read later.
+func (c *Checker) checkBefore(h *history, i int) {
+	if i == 0 {
+		return
+	}
+	if before, v := &h.versions[i-1], &h.versions[i]; before.through >= v.revision {
+		c.contradiction(h, c.describeVersion(h, before), contentText(v)+" or a later one", contentText(before), v.operation())
+	}
+}
+
+// see compares a read with what is known.
+func (c *Checker) see(h *history, e *event) {
+	if e.modified > e.revision {
+		c.contradiction(h, c.describeRead(h, e), "nothing newer than the answer's revision "+revisionText(e.revision),
+			"a value written at revision "+revisionText(e.modified), nil)
+		return
+	}
+	if e.modified == 0 {
+		c.seeAbsence(h, e)
+		return
+	}
+	i, found := h.find(e.modified)
+	if !found {
+		if i == 0 && h.forgotten && (len(h.versions) == 0 || h.versions[0].revision > e.revision) {
+			return // from before what is remembered
+		}
+		begin := c.begin.Load()
+		h.insert(i, version{
+			revision: e.modified, through: e.modified, number: e.version, hash: e.hash,
+			known: e.modified <= begin, readBy: e.operation,
+		})
+		c.checkBefore(h, i)
+	}
+	v := &h.versions[i]
+	switch {
+	case v.absent:
+		c.contradiction(h, c.describeRead(h, e), contentText(v), readText(e), v.operation())
+		return
+	case e.hash != 0 && v.hash != 0 && e.hash != v.hash:
+		c.contradiction(h, c.describeRead(h, e), contentText(v),
+			"another value with that revision", v.operation())
+		return
+	case e.version != 0 && v.number != 0 && e.version != v.number:
+		c.contradiction(h, c.describeRead(h, e), "version "+revisionText(v.number)+" of the key, as it was read before",
+			"version "+revisionText(e.version), v.operation())
+		return
+	}
+	learned := v.number == 0 && e.version != 0
+	v.hash, v.number = max(v.hash, e.hash), max(v.number, e.version)
+	if e.revision >= v.through {
+		v.through, v.readBy = e.revision, e.operation
+	}
+	if i+1 < len(h.versions) {
+		if next := &h.versions[i+1]; next.revision <= e.revision {
+			c.contradiction(h, c.describeRead(h, e), contentText(next)+" or later", readText(e), next.operation())
+		}
+	}
+	if !v.known || learned {
+		c.touch(h, e.modified)
+	}
+	c.forget(h)
+}
+
+// seeAbsence compares a read that found no key with what is known.
+func (c *Checker) seeAbsence(h *history, e *event) {
+	i, found := h.find(e.revision)
+	if found {
+		if v := &h.versions[i]; !v.absent {
+			c.contradiction(h, c.describeRead(h, e), contentText(v), readText(e), v.operation())
+		}
+		return
+	}
+	if i == 0 && h.forgotten {
+		return
+	}
+	if i > 0 {
+		switch before := &h.versions[i-1]; {
+		case before.through >= e.revision && !before.absent:
+			c.contradiction(h, c.describeRead(h, e), contentText(before), readText(e), &before.readBy)
+			return
+		case before.absent && !before.known && i > 1 && h.versions[i-2].absent && before.round < c.round.number:
+			// The one between two others says nothing more.
+			before.revision, before.through, before.readBy = e.revision, e.revision, e.operation
+			return
+		}
+	}
+	h.insert(i, version{revision: e.revision, through: e.revision, absent: true, readBy: e.operation})
+	c.touch(h, e.revision)
+	c.forget(h)
+}
+
+// find returns the place of a revision.
+func (h *history) find(revision int64) (int, bool) {
+	n := len(h.versions)
+	switch {
+	case n == 0 || h.versions[n-1].revision < revision:
+		return n, false
+	case h.versions[n-1].revision == revision:
+		return n - 1, true
+	}
+	return slices.BinarySearchFunc(h.versions, revision, func(v version, r int64) int { return int(v.revision - r) })
+}
+
+// insert adds a version, which is most often the last one.
+func (h *history) insert(i int, v version) {
+	if i == len(h.versions) {
+		h.versions = append(h.versions, v)
+		return
+	}
+	h.versions = slices.Insert(h.versions, i, v)
+}
+
+// forget leaves out the oldest versions where there are too many.
+func (c *Checker) forget(h *history) {
+	if limit := c.histories.limit; len(h.versions) > limit {
+		h.versions = slices.Delete(h.versions, 0, len(h.versions)-limit*3/4)
+		h.forgotten = true
+	}
+}
+
+// touch has a version judged when all that was sent before it was read is known; 0
+// stands for those that are to be judged already.
+func (c *Checker) touch(h *history, revision int64) {
+	if revision > 0 {
+		if i, ok := h.find(revision); ok {
+			h.versions[i].round = c.round.number
+		}
+		if len(h.open) < maxOpen && !slices.Contains(h.open, revision) {
+			h.open = append(h.open, revision)
+		}
+	}
+	if !h.touched {
+		h.touched = true
+		c.histories.touched = append(c.histories.touched, h.key)
+	}
+}
+
+// operation is what made a version known.
+func (v *version) operation() *operation {
+	if v.by.name != 0 {
+		return &v.by
+	}
+	return &v.readBy
+}
+
+// writeAt returns the acknowledged write at a revision, if it is remembered.
+func (h *histories) writeAt(revision int64) (*version, *history) {
+	for _, k := range h.keys {
+		if k == nil {
+			continue
+		}
+		if i, ok := k.find(revision); ok && k.versions[i].by.name != 0 {
+			return &k.versions[i], k
+		}
+	}
+	return nil, nil
+}
+
+// overflows counts a violation that is one of too many to be described.
+func (c *Checker) overflows() bool {
+	if len(c.proof.Violations) < mostDescribed {
+		return false
+	}
+	c.proof.Found++
+	return true
+}
+
+// mostDescribed is how many violations are described.
+const mostDescribed = 20

@@ -1,0 +1,168 @@
+package consistency
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// An event is what a client puts down about a followed key.
+type event struct {
+	kind kind
+	key  Key
+	// id is that of the request that writes.
+	id uint64
+	// floor is the highest revision that was answered before the write was sent.
+	floor int64
+	// revision is the one at which a write was acknowledged, or a key was read.
+	revision int64
+	// modified, version and hash are those of the key that was read, or of the value
+	// that is written; modified is 0 for no key, hash and version are 0 where they are
+	// not known.
+	modified, version int64
+	hash              uint64
+	operation
+}
+
+// An operation is what a report says of one.
+type operation struct {
+	// sent and answered count from the checker's start; answered is 0 without an answer.
+	sent, answered time.Duration
+	member         uint64
+	conn           int32
+	name           Operation
+}
+
+// A kind is what an event says.
+type kind uint8
+
+const (
+	sentPut kind = iota
+	sentLeasedPut
+	sentDeletion
+	acknowledged
+	refused
+	failed
+	keyRead
+)
+
+// laneCount is how many lanes the connections share, so that few clients meet at one.
+const (
+	laneCount = 8
+	laneSize  = 1 << 12
+)
+
+// A lane takes the events of some connections from many clients and hands them to one
+// reader, in order, without a lock (D. Vyukov, "Bounded MPMC queue").
+type lane struct {
+	answers atomic.Uint64
+	ids     atomic.Uint64
+	_       [48]byte
+	tail    atomic.Uint64
+	_       [56]byte
+	head    uint64
+	slots   []slot
+	mask    uint64
+}
+
+type slot struct {
+	// turn is the place in the sequence for which the slot is free, or that plus one
+	// while it holds an event.
+	turn  atomic.Uint64
+	event event
+}
+
+func (l *lane) init(size int) {
+	l.slots, l.mask = make([]slot, size), uint64(size-1)
+	for i := range l.slots {
+		l.slots[i].turn.Store(uint64(i))
+	}
+}
+
+// push puts an event down, and reports false where there is no room.
+func (l *lane) push(e *event) bool {
+	for at := l.tail.Load(); ; at = l.tail.Load() {
+		s := &l.slots[at&l.mask]
+		switch turn := s.turn.Load(); {
+		case turn == at:
+			if l.tail.CompareAndSwap(at, at+1) {
+				s.event = *e
+				s.turn.Store(at + 1)
+				return true
+			}
+		case turn < at:
+			return false
+		}
+	}
+}
+
+// drain calls visit with the events before a place, as far as they are there, and
+// reports whether all were.
+func (l *lane) drain(to uint64, visit func(*event)) bool {
+	for l.head < to {
+		s := &l.slots[l.head&l.mask]
+		if s.turn.Load() != l.head+1 {
+			return false // which is being put down
+		}
+		visit(&s.event)
+		s.turn.Store(l.head + uint64(len(l.slots)))
+		l.head++
+	}
+	return true
+}
+
+// put puts an event down. Without room, the caller compares events itself, unless that
+// is being done.
+func (c *Checker) put(l *lane, e *event) bool {
+	const attempts = 1000
+	for range attempts {
+		if l.push(e) {
+			return true
+		}
+		if e.kind == keyRead {
+			return false
+		}
+		if c.mu.TryLock() {
+			c.read()
+			c.mu.Unlock()
+		} else {
+			runtime.Gosched()
+		}
+	}
+	return false
+}
+
+// A round is one reading of all lanes. What was put down before a round began has been
+// read when it ends.
+type round struct {
+	number  uint32
+	reading bool
+	ends    [laneCount]uint64
+}
+
+// drain reads the lanes once.
+func (c *Checker) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read()
+}
+
+// read goes on with the round, and begins a new one where none is under way. When one
+// ends, the keys are judged by what was read before it began. The caller holds mu.
+func (c *Checker) read() {
+	r := &c.round
+	if !r.reading {
+		r.number, r.reading = r.number+1, true
+		for i := range c.lanes {
+			r.ends[i] = c.lanes[i].tail.Load()
+		}
+	}
+	complete := true
+	for i := range c.lanes {
+		complete = c.lanes[i].drain(r.ends[i], c.take) && complete
+	}
+	if complete {
+		r.reading = false
+		c.judge()
+	}
+}

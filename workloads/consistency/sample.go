@@ -1,0 +1,81 @@
+package consistency
+
+import "sync/atomic"
+
+// sampleSize is how many keys are followed at most. A key is followed from its first
+// write of the run on, where there is room for it.
+const (
+	sampleSize = 1 << 12
+	// probes is how many places a key may have.
+	probes = 8
+)
+
+// A sample knows which keys are followed. Once a key has a place, it keeps it; once it
+// has found none, it finds none later. So a key is followed from its first write on or
+// not at all.
+type sample struct {
+	// places have the hashes of keys; 0 is free.
+	places []atomic.Uint64
+	names  []atomic.Pointer[string]
+	// lost are keys of which an event is missing.
+	lost []atomic.Bool
+	// losses is set with the first of them.
+	losses atomic.Bool
+}
+
+// A Key is the place of a followed key. The zero value is no key.
+type Key uint32
+
+func newSample() sample {
+	return sample{
+		places: make([]atomic.Uint64, sampleSize), names: make([]atomic.Pointer[string], sampleSize), lost: make([]atomic.Bool, sampleSize),
+	}
+}
+
+// find returns the place of a key that is followed, and 0 for any other.
+func (s *sample) find(hash uint64) Key {
+	for i := range uint64(probes) {
+		place := (hash + i) % sampleSize
+		switch s.places[place].Load() {
+		case hash:
+			return Key(place + 1)
+		case 0:
+			return 0
+		}
+	}
+	return 0
+}
+
+// claim is find, and gives a place to a key that is new where there is one.
+func (s *sample) claim(hash uint64, name []byte) Key {
+	for i := range uint64(probes) {
+		place := (hash + i) % sampleSize
+		owner := s.places[place].Load()
+		if owner == 0 {
+			if s.places[place].CompareAndSwap(0, hash) {
+				text := string(name)
+				s.names[place].Store(&text)
+				return Key(place + 1)
+			}
+			owner = s.places[place].Load()
+		}
+		if owner == hash {
+			return Key(place + 1)
+		}
+	}
+	return 0
+}
+
+// name returns the name of a followed key.
+func (s *sample) name(k Key) string {
+	if name := s.names[k-1].Load(); name != nil {
+		return *name
+	}
+	return ""
+}
+
+// lose follows a key no longer.
+func (s *sample) lose(k Key) {
+	s.lost[k-1].Store(true)
+	s.losses.Store(true)
+}

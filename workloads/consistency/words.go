@@ -1,0 +1,155 @@
+package consistency
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+func (c *Checker) contentCheck() results.Check {
+	check := results.Check{Name: CheckContent, Checked: c.histories.compared, Of: c.histories.compared}
+	followed, lost := 0, 0
+	for i, h := range c.histories.keys {
+		if h == nil {
+			continue
+		}
+		followed++
+		if c.sample.lost[i].Load() {
+			lost++
+		}
+	}
+	check.Note = fmt.Sprintf("reads and writes of %d followed keys: each read returns the last write at its revision", followed)
+	if lost > 0 {
+		check.Note += fmt.Sprintf("; %d keys were not followed to the end, as too many of their writes had no outcome", lost)
+	}
+	return check
+}
+
+// contradiction is a violation of the content of a key: what an operation found contradicts
+// another, which may be nil.
+func (c *Checker) contradiction(h *history, found *results.ProofOperation, expected, got string, against *operation) {
+	if c.overflows() {
+		return
+	}
+	v := results.Violation{Check: CheckContent, Key: c.sample.name(h.key), Expected: expected, Found: got, Operation: found}
+	if found.Name == OperationCompare.String() {
+		v.Check = CheckCompare
+	}
+	if against != nil && against.name != 0 {
+		v.Against = c.describe(*against)
+		v.Against.Key = v.Key
+	}
+	v.History = sorted(append(c.neighbourhood(h, found.Revision), *found))
+	c.proof.Violate(v)
+}
+
+// around is how many versions before and after a violation its history has.
+const around = 4
+
+// neighbourhood is what is known of a key around a revision.
+func (c *Checker) neighbourhood(h *history, at int64) (list []results.ProofOperation) {
+	i, _ := h.find(at)
+	for _, v := range h.versions[max(0, i-around):min(len(h.versions), i+around)] {
+		list = append(list, c.versionOperations(h, &v)...)
+	}
+	for _, w := range h.writes[:min(len(h.writes), around)] {
+		op := c.describe(w.operation)
+		op.Key, op.Unknown, op.Value = c.sample.name(h.key), true, hashText(w.hash)
+		list = append(list, *op)
+	}
+	return list
+}
+
+func (c *Checker) versionOperations(h *history, v *version) (list []results.ProofOperation) {
+	if v.by.name != 0 {
+		list = append(list, *c.describeWrite(h, v))
+	}
+	if v.readBy.name != 0 {
+		list = append(list, *c.describeVersion(h, v))
+	}
+	return list
+}
+
+// describeRead is a read of a key.
+func (c *Checker) describeRead(h *history, e *event) *results.ProofOperation {
+	op := c.describe(e.operation)
+	op.Key, op.Revision, op.Modified, op.Version, op.Value = c.sample.name(h.key), e.revision, e.modified, e.version, hashText(e.hash)
+	return op
+}
+
+// describeVersion is the read of a version, or the write where none read it.
+func (c *Checker) describeVersion(h *history, v *version) *results.ProofOperation {
+	if v.readBy.name == 0 {
+		return c.describeWrite(h, v)
+	}
+	op := c.describe(v.readBy)
+	op.Key, op.Revision = c.sample.name(h.key), v.through
+	if !v.absent {
+		op.Modified, op.Version, op.Value = v.revision, v.number, hashText(v.hash)
+	}
+	return op
+}
+
+// describeWrite is the write that made a version.
+func (c *Checker) describeWrite(h *history, v *version) *results.ProofOperation {
+	op := c.describe(v.by)
+	op.Key, op.Revision, op.Value = c.sample.name(h.key), v.revision, hashText(v.hash)
+	return op
+}
+
+func (c *Checker) describe(o operation) *results.ProofOperation {
+	op := &results.ProofOperation{Name: o.name.String(), Conn: int(o.conn)}
+	if o.sent > 0 {
+		op.Sent = c.start.Add(o.sent).Round(0)
+	}
+	if o.answered > 0 {
+		op.Answered = c.start.Add(o.answered).Round(0)
+	}
+	if o.member != 0 {
+		op.Member = strconv.FormatUint(o.member, 16)
+	}
+	return op
+}
+
+func hashText(hash uint64) string {
+	if hash == 0 {
+		return ""
+	}
+	return strconv.FormatUint(hash, 16)
+}
+
+// contentText is what a version holds.
+func contentText(v *version) string {
+	if v.absent {
+		return "no key, as of revision " + revisionText(v.revision)
+	}
+	return "the value written at revision " + revisionText(v.revision)
+}
+
+func readText(e *event) string {
+	if e.modified == 0 {
+		return "no key"
+	}
+	return "the value written at revision " + revisionText(e.modified)
+}
+
+// sorted puts operations in the order of their sending, each once. Writes in flight, of which
+// it is not known yet when they were sent, come first.
+func sorted(list []results.ProofOperation) []results.ProofOperation {
+	var first time.Time
+	for _, op := range list {
+		if first.IsZero() || !op.Sent.IsZero() && op.Sent.Before(first) {
+			first = op.Sent
+		}
+	}
+	for i := range list {
+		if list[i].Sent.IsZero() {
+			list[i].Sent = first
+		}
+	}
+	slices.SortStableFunc(list, func(a, b results.ProofOperation) int { return a.Sent.Compare(b.Sent) })
+	return slices.CompactFunc(list, func(a, b results.ProofOperation) bool { return a == b })
+}

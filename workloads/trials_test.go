@@ -1,0 +1,165 @@
+package workloads_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
+)
+
+var (
+	trials     = flag.Int("trials", 2, "trials of each lie, and half as many with faults of members")
+	operations = flag.Uint64("operations", 1500, "operations of a trial, of which one is answered wrongly")
+)
+
+// mixture is a workload of parts on the same keys.
+type mixture []results.PlanEntry
+
+func parts(keys string, names ...string) (m mixture) {
+	for _, name := range names {
+		p := results.PlanEntry{Name: name, Workload: name, Weight: 1, Prefix: "/trial/", Params: map[string]string{"key-space-size": keys}}
+		if name == "txn-mixed" {
+			p.Params["consistency"] = "s"
+		}
+		m = append(m, p)
+	}
+	return m
+}
+
+func (m mixture) bind(t *testing.T, target workloads.Target) bench.Workload {
+	t.Helper()
+	for i := range m {
+		m[i].Prefix = target.Prefix
+	}
+	list, err := workloads.Parts(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := workloads.Compose(workloads.Composition{Name: "mixture", Parts: list}, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// One wrong answer of a trial is found in every trial, whatever it is wrong in.
+func TestOneWrongAnswerIsFound(t *testing.T) {
+	t.Parallel()
+	endpoint := cluster.Endpoints(workloadstest.StartCluster(t, 1))[0]
+	for name, test := range map[string]struct {
+		lie  transporttest.Lie
+		load func(keys string) mixture
+	}{
+		"stale read":          {transporttest.StaleRead, func(k string) mixture { return parts(k, "put", "range") }},
+		"dropped write":       {transporttest.Drop, func(k string) mixture { return parts(k, "put", "range") }},
+		"reordered writes":    {transporttest.Reorder, func(k string) mixture { return parts(k, "put", "range") }},
+		"wrong compare":       {transporttest.WrongCompare, func(k string) mixture { return parts(k, "txn-cas") }},
+		"swallowed event":     {transporttest.SwallowEvent, func(string) mixture { return parts("100", "watch") }},
+		"no lie, and reads":   {transporttest.Honest, func(k string) mixture { return parts(k, "put", "range", "txn-mixed") }},
+		"no lie, and compare": {transporttest.Honest, func(k string) mixture { return parts(k, "txn-cas", "range", "delete") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := 0
+			for seed := range uint64(*trials) {
+				o := transporttest.LiarOptions{Lie: test.lie, Every: *operations / 3, Seed: seed, Stale: seed%2 == 0, Delay: 100 * time.Millisecond}
+				load := test.load([]string{"20", "100", "500"}[seed%3])
+				proof, lies := lyingRun(t, endpoint, fmt.Sprintf("/trials/%d/%d/", test.lie, seed), load, o)
+				want := results.Violated
+				if test.lie == transporttest.Honest {
+					want = results.Proved
+				} else if lies == 0 {
+					t.Fatalf("seed %d: no lie was told", seed)
+				}
+				if proof.Verdict == want {
+					found++
+				} else {
+					t.Errorf("seed %d: %d lies, proof %+v", seed, lies, proof)
+				}
+			}
+			t.Logf("%d of %d trials", found, *trials)
+		})
+	}
+}
+
+func lyingRun(t *testing.T, endpoint, prefix string, load mixture, o transporttest.LiarOptions) (*results.Proof, int) {
+	t.Helper()
+	o.Once = true
+	liar, err := transporttest.NewLiar(endpoint, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer liar.Stop()
+	target := workloads.Target{
+		Conns: workloadstest.Dial(t, 4, liar.Address), Prefix: prefix, Seed: o.Seed, Verify: true, Exclusive: true,
+	}
+	plan := workloadstest.Plan(16, bench.PlanPhase{Total: *operations})
+	plan.Verify = true
+	run, err := bench.Run(t.Context(), plan, load.bind(t, target), bench.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run.Proof, liar.Lies()
+}
+
+// Members that are killed, stopped or cut off make operations fail or time out, and the
+// cluster is not accused for it.
+func TestFaultsAreNoViolations(t *testing.T) {
+	t.Parallel()
+	c := workloadstest.StartClusterWith(t, 3, func(s *cluster.Settings) {
+		s.UnsafeNoFsync, s.Network = true, &cluster.Network{}
+		s.HeartbeatInterval, s.ElectionTimeout = 20*time.Millisecond, 200*time.Millisecond
+	})
+	for seed := range uint64((*trials + 1) / 2) {
+		target := workloads.Target{
+			Conns: workloadstest.Dial(t, 6, cluster.Endpoints(c)...), Prefix: fmt.Sprintf("/faults/%d/", seed), Seed: seed, Verify: true, Exclusive: true,
+		}
+		load := parts([]string{"5", "100"}[seed%2], "put", "range", "txn-cas", "txn-mixed", "delete")
+		plan := workloadstest.Plan(24, bench.PlanPhase{Duration: 2500 * time.Millisecond, Load: bench.Load{Rate: 800}})
+		plan.Verify, plan.Timeout = true, 300*time.Millisecond
+		faults := make(chan string)
+		go func() { faults <- hurt(t, c, rand.New(rand.NewPCG(seed, 3))) }()
+		run, err := bench.Run(t.Context(), plan, load.bind(t, target), bench.Options{})
+		fault := <-faults
+		if err != nil {
+			t.Fatal(err)
+		}
+		var completed, lost uint64
+		for _, o := range run.Operations {
+			completed, lost = completed+o.Completed, lost+o.TimedOut+o.Failed
+		}
+		t.Logf("seed %d: %s: completed %d, lost %d", seed, fault, completed, lost)
+		if run.Proof.Found > 0 || completed == 0 {
+			t.Errorf("seed %d: %s: completed %d, lost %d, proof %+v", seed, fault, completed, lost, run.Proof)
+		}
+	}
+}
+
+// hurt does something to a member for a while.
+func hurt(t *testing.T, c *cluster.Processes, rng *rand.Rand) string {
+	time.Sleep(500*time.Millisecond + rand.N(300*time.Millisecond))
+	member, fault := rng.IntN(3), rng.IntN(3)
+	begin, end := c.Pause, c.Resume
+	switch fault {
+	case 0:
+		begin, end = c.Kill, func(m int) error { return c.Restart(t.Context(), m) }
+	case 1:
+		begin, end = func(m int) error { return c.Cut(m, true) }, func(m int) error { return c.Cut(m, false) }
+	}
+	err := begin(member)
+	time.Sleep(200*time.Millisecond + rand.N(500*time.Millisecond))
+	if err == nil {
+		err = end(member)
+	}
+	if err == nil {
+		err = c.Ready(t.Context())
+	}
+	return fmt.Sprintf("%s member %d: %v", []string{"kill", "cut", "pause"}[fault], member, err)
+}
