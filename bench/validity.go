@@ -43,7 +43,10 @@ func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Opera
 		Throttled: u.ThrottledShare(), GCs: u.GCs, GCPause: u.GCPause, GCPauseMax: u.GCPauseMax,
 		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Kind == results.ClusterInProcess,
 	}
-	f := findings{Generator: g, elapsed: u.Elapsed, stalled: e.collector.stalled, cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: e.plan.Clients}
+	f := findings{
+		Generator: g, elapsed: u.Elapsed, stalled: e.collector.stalled,
+		cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: e.plan.Clients,
+	}
 	f.addOperations(e.plan, ops)
 	f.addMembers(e.run.Server, u)
 	f.addArrived(e.plan, ops)
@@ -181,7 +184,8 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 	}
 	unloaded := f.serviceMedian < promptService && f.serviceMedian < unloadedFactor*f.serviceMin
 	if f.stalled > 0 {
-		r.Remedy = fmt.Sprintf("see why nothing was completed for %v: busy clients waited for the cluster then", f.stalled.Round(100*time.Millisecond))
+		r.Remedy = fmt.Sprintf("see why nothing was completed for %v: busy clients waited for the cluster then",
+			f.stalled.Round(100*time.Millisecond))
 	}
 	// An outage that explains at least half of what is missing is not the clients'.
 	outage := ratio(f.stalled, f.elapsed) >= (1-f.Achieved)/2

@@ -78,7 +78,8 @@ func (h *holders) release(i int, ours *holder) { h.present[i].CompareAndSwap(our
 
 func (h *holders) verify(proof *results.Proof) {
 	n := h.taken.Load()
-	proof.Checks = append(proof.Checks, results.Check{Name: h.check, Checked: n, Of: n, Note: "one holder at a time, in the order of revisions"})
+	note := "one holder at a time, in the order of revisions"
+	proof.Checks = append(proof.Checks, results.Check{Name: h.check, Checked: n, Of: n, Note: note})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	proof.Merge(h.overlaps)

@@ -25,7 +25,8 @@ type leanConn struct {
 func newLeanConn(ctx context.Context, o Options, p *Pool, endpoint string) (*leanConn, error) {
 	c := &leanConn{}
 	lo := lean.Options{
-		Address: endpoint, TLS: o.TLS, Credentials: anonymous{versionHeader()}, Yield: o.Yield, Keepalive: keepaliveTime, Poller: p.poller, Check: reply.Check,
+		Address: endpoint, TLS: o.TLS, Credentials: anonymous{versionHeader()}, Yield: o.Yield,
+		Keepalive: keepaliveTime, Poller: p.poller, Check: reply.Check,
 		Streams: func() (grpc.ClientConnInterface, error) {
 			client, err := newClient(ctx, o, p.login, endpoint)
 			if err != nil {

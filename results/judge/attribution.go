@@ -106,12 +106,13 @@ func Attribute(run *results.Run, intervals Intervals) ([]results.Slow, error) {
 }
 
 func newSecond(i *results.Interval) (second, error) {
-	s := second{start: i.Start, length: i.Length, phase: i.Phase, known: map[string]bool{}, silent: map[string]string{}, moved: map[movement]time.Duration{
+	s := second{start: i.Start, length: i.Length, phase: i.Phase, known: map[string]bool{}, silent: map[string]string{}}
+	s.moved = map[movement]time.Duration{
 		{"send lag", ""}: i.Generator.SendLag,
 		{"the generator's garbage collection", ""}: i.Generator.GCPause,
 		{"CPU steal", ""}:                          time.Duration(i.Generator.Steal * float64(i.Length)),
 		{"CPU limit", ""}:                          i.Generator.Throttled,
-	}}
+	}
 	sum, err := i.Sum()
 	if sum.ResponseTime.Count >= leastSamples {
 		q := sum.Percentile(99)

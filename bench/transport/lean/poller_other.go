@@ -14,10 +14,16 @@ type Poller struct{}
 // NewPoller returns an error.
 func NewPoller() (*Poller, error) { return nil, errors.ErrUnsupported }
 
-// Close, Take, Release and Poll do nothing.
-func (*Poller) Close()             {}
-func (*Poller) Take()              {}
-func (*Poller) Release()           {}
+// Close does nothing.
+func (*Poller) Close() {}
+
+// Take does nothing.
+func (*Poller) Take() {}
+
+// Release does nothing.
+func (*Poller) Release() {}
+
+// Poll does nothing.
 func (*Poller) Poll(time.Duration) {}
 
 func (*Poller) add(*session)    {}
