@@ -35,6 +35,7 @@ type peer struct {
 
 	settings []http2.Setting // of the greeting
 	silent   bool            // does not greet, and acknowledges nothing
+	generous bool            // gives back what it reads to the connection's window
 
 	writing  sync.Mutex // held by whoever writes
 	mu       sync.Mutex
@@ -105,6 +106,9 @@ func (p *peer) take(f http2.Frame, handle func(p *peer, stream uint32, request [
 		p.resets[f.StreamID] = f.ErrCode
 		p.mu.Unlock()
 	case *http2.DataFrame:
+		if p.generous && f.Length > 0 {
+			_ = p.out.WriteWindowUpdate(0, f.Length)
+		}
 		p.mu.Lock()
 		p.requests[f.StreamID] = append(p.requests[f.StreamID], f.Data()...)
 		request := p.requests[f.StreamID]
