@@ -3,12 +3,10 @@ package workloads
 import (
 	"context"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"math"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -16,7 +14,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench/transport/lean"
-	"github.com/etcdbench/etcdbench/workloads/claim"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
@@ -232,89 +229,25 @@ func (w *Writes) Delete(ctx context.Context, conn grpc.ClientConnInterface, pref
 	if !w.written.Load() {
 		return 0, nil
 	}
-	st := Target{Patience: deletePatience}.begin(ctx, func() string { return "deleting keys" })
-	defer func() { err = st.end(err) }()
-	ctx = st.ctx
-	d := deletion{Writes: w, kv: pb.NewKVClient(conn)}
-	request := &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), KeysOnly: true, Limit: w.batch()}
-	for again := 0; ; {
-		page, err := d.kv.Range(ctx, request)
-		if err != nil {
-			return foreign, fmt.Errorf("list keys under %q: %w", prefix, err)
-		}
-		kept, changed, err := d.page(ctx, page)
-		if err != nil {
-			return foreign, fmt.Errorf("delete keys under %q: %w", prefix, err)
-		}
-		st.progress()
-		if changed && again < maxAgain {
-			again++ // and look at the page once more
-			continue
-		}
-		foreign, again = foreign+kept, 0
-		if !page.More || len(page.Kvs) == 0 {
-			return foreign, nil
-		}
-		request.Key = append(page.Kvs[len(page.Kvs)-1].Key, 0)
-	}
+	o := ownKeys{Writes: w, kv: pb.NewKVClient(conn)}
+	young := func(kv *keyValue) bool { return kv.CreateRevision > w.start }
+	_, foreign, err = deletion{kv: o.kv, own: o.own, young: young}.run(ctx, prefix, w.batch())
+	return foreign, err
 }
-
-// deletePatience is how long the deletion waits for a page's answers.
-const deletePatience = 20 * time.Second
-
-// maxAgain is how often a page is read once more because somebody wrote in it; after
-// that, what was not deleted stays.
-const maxAgain = 20
-
-// deleteBatch is how many keys one request deletes, and deleteBytes how many bytes
-// they may have: a single request for all would stop a cluster that others use, and
-// a comparison of revisions reads the values.
-const (
-	deleteBatch = 1000
-	deleteBytes = 8 << 20
-)
 
 func (w *Writes) batch() int64 {
 	return min(deleteBatch, max(1, deleteBytes/max(1, w.largest.Load())))
 }
 
-// deletion is the removal of a run's keys.
-type deletion struct {
+// ownKeys tells the run's keys from others.
+type ownKeys struct {
 	*Writes
 	kv pb.KVClient
 }
 
-// page deletes the run's keys on a page, neighbours together. It returns how many
-// young keys are not the run's, and whether somebody wrote one meanwhile.
-func (d deletion) page(ctx context.Context, page *pb.RangeResponse) (foreign int, changed bool, err error) {
-	first := -1 // of neighbours that are the run's
-	for i := 0; i <= len(page.Kvs); i++ {
-		own := false
-		if i < len(page.Kvs) {
-			if own, err = d.own(ctx, page.Kvs[i]); err != nil {
-				return foreign, changed, err
-			}
-			if !own && page.Kvs[i].CreateRevision > d.start && !claim.IsMarker(page.Kvs[i].Key) {
-				foreign++
-			}
-		}
-		switch {
-		case own && first < 0:
-			first = i
-		case !own && first >= 0:
-			done, err := d.remove(ctx, page.Kvs[first].Key, page.Kvs[i-1].Key, page.GetHeader().GetRevision())
-			if err != nil {
-				return foreign, changed, err
-			}
-			changed, first = changed || !done, -1
-		}
-	}
-	return foreign, changed, nil
-}
-
 // own reports whether the run has created a key and written its present value.
-func (d deletion) own(ctx context.Context, kv *keyValue) (bool, error) {
-	if kv.CreateRevision <= d.start || claim.IsMarker(kv.Key) {
+func (d ownKeys) own(ctx context.Context, kv *keyValue) (bool, error) {
+	if kv.CreateRevision <= d.start {
 		return false, nil
 	}
 	created, written := d.has(kv.CreateRevision), d.has(kv.ModRevision)
@@ -340,24 +273,6 @@ func (d deletion) own(ctx context.Context, kv *keyValue) (bool, error) {
 
 // wrote reports whether what was read of a key is a write of unknown outcome of the
 // run, made at a revision.
-func (d deletion) wrote(r *pb.RangeResponse, revision int64) bool {
+func (d ownKeys) wrote(r *pb.RangeResponse, revision int64) bool {
 	return len(r.Kvs) > 0 && r.Kvs[0].ModRevision == revision && d.isUnsure(d.hash(r.Kvs[0].Key, r.Kvs[0].Value))
-}
-
-// remove deletes the keys from first to last unless one was written after a revision.
-func (d deletion) remove(ctx context.Context, first, last []byte, revision int64) (done bool, err error) {
-	var end []byte
-	if string(first) != string(last) {
-		end = append(append(end, last...), 0)
-	}
-	r, err := d.kv.Txn(ctx, &pb.TxnRequest{
-		Compare: []*pb.Compare{{
-			Key: first, RangeEnd: end, Result: pb.Compare_LESS, Target: pb.Compare_MOD,
-			TargetUnion: &pb.Compare_ModRevision{ModRevision: revision + 1},
-		}},
-		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestDeleteRange{
-			RequestDeleteRange: &pb.DeleteRangeRequest{Key: first, RangeEnd: end},
-		}}},
-	})
-	return r.GetSucceeded(), err
 }

@@ -81,6 +81,18 @@ func (f *specFlags) addStart(fs *pflag.FlagSet) {
 }
 
 func (f *specFlags) addRemote(fs *pflag.FlagSet) {
+	f.addConnection(fs)
+	c := &f.spec.Cluster
+	r := &c.Remote
+	fs.StringSliceVar(&r.Metrics, "metrics-endpoints", nil,
+		"`addresses` of the members' metrics, in the order of --endpoints (default: --endpoints)")
+	fs.StringSliceVar(&r.Pprof, "pprof-endpoints", nil,
+		"`addresses` of the members' pprof, in the order of --endpoints (default: --endpoints)")
+	fs.BoolVar(&c.TargetLeader, "target-leader", false, "send everything to the leader")
+}
+
+// addConnection registers the flags that say how a running cluster is reached.
+func (f *specFlags) addConnection(fs *pflag.FlagSet) {
 	c := &f.spec.Cluster
 	r := &c.Remote
 	fs.StringSliceVar(&c.Endpoints, "endpoints", nil, "`addresses` of a cluster that runs already, separated by commas")
@@ -90,11 +102,6 @@ func (f *specFlags) addRemote(fs *pflag.FlagSet) {
 	fs.BoolVar(&r.InsecureSkipVerify, "insecure-skip-tls-verify", false, "accept any server's certificate")
 	fs.StringVar(&r.User, "user", "", "user `name`; the password comes from "+runner.PasswordVariable+" or a prompt")
 	durationFlag(fs, &c.DialTimeout, "dial-timeout", runner.DefaultDialTimeout, "longest time to wait for an endpoint at the start")
-	fs.StringSliceVar(&r.Metrics, "metrics-endpoints", nil,
-		"`addresses` of the members' metrics, in the order of --endpoints (default: --endpoints)")
-	fs.StringSliceVar(&r.Pprof, "pprof-endpoints", nil,
-		"`addresses` of the members' pprof, in the order of --endpoints (default: --endpoints)")
-	fs.BoolVar(&c.TargetLeader, "target-leader", false, "send everything to the leader")
 }
 
 func (f *specFlags) addSafety(fs *pflag.FlagSet) {

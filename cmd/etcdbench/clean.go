@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+// cleanOptions are those of the command that removes what runs have left.
+type cleanOptions struct {
+	specFlags
+	yes bool
+}
+
+func newCleanCommand() *cobra.Command {
+	o := &cleanOptions{}
+	cmd := &cobra.Command{
+		Use:   "clean --endpoints ADDRESSES",
+		Short: "list and remove what earlier runs left in a cluster",
+		Long: `Lists the keys and leases that runs have left in a running cluster, such as runs
+that were killed, and removes them after a confirmation. Without --prefix, it looks
+below /etcdbench/, where runs have their keys unless they are given a prefix. With
+--prefix, it takes keys for those of a run where that has left a record: the ones that
+are younger and have names such as workloads give. What a run that goes on uses, keys
+that were kept with --keep-data, and what other clients write meanwhile, stay.`,
+		Example: "  etcdbench clean --endpoints 10.0.0.1:2379\n  etcdbench clean --endpoints 10.0.0.1:2379 --prefix /bench/ --yes",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			password, err := readPassword(o.spec, cmd.InOrStdin(), cmd.ErrOrStderr())
+			if err != nil {
+				return usage(err)
+			}
+			left, err := runner.FindLeftovers(cmd.Context(), o.spec.Cluster, o.spec.Prefix, password)
+			if err != nil {
+				return err
+			}
+			defer left.Close()
+			return o.clean(cmd.Context(), left, cmd.InOrStdin(), cmd.OutOrStdout())
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	o.addConnection(fs)
+	fs.StringVar(&o.spec.Prefix, "prefix", "", "`prefix` that runs were given (default: all below /etcdbench/)")
+	fs.BoolVar(&o.yes, "yes", false, "remove without asking")
+	return cmd
+}
+
+// clean lists what is left, asks, and removes it.
+func (o *cleanOptions) clean(ctx context.Context, left *runner.Leftovers, in io.Reader, out io.Writer) error {
+	var removable []*workloads.Leftover
+	for _, l := range left.List {
+		fmt.Fprintln(out, describe(l))
+		if l.Status.Active == nil {
+			removable = append(removable, l)
+		}
+	}
+	if len(removable) == 0 {
+		fmt.Fprintln(out, "nothing to remove")
+		return nil
+	}
+	if !o.yes && !confirmed(in, out) {
+		fmt.Fprintln(out, "nothing was removed")
+		return nil
+	}
+	var errs []error
+	for _, l := range removable {
+		deleted, err := left.Remove(ctx, l)
+		fmt.Fprintf(out, "%s: removed %s and %s\n", words.Clean(l.Prefix),
+			words.Plural(int64(deleted), "key", "keys"), words.Plural(int64(len(l.Leases)), "lease", "leases"))
+		errs = append(errs, err)
+	}
+	fmt.Fprintln(out, "the members keep the space until they are compacted and defragmented: etcdctl compact REVISION, "+
+		"then etcdctl defrag --cluster")
+	return errors.Join(errs...)
+}
+
+// describe says in a line what is left under a prefix.
+func describe(l *workloads.Leftover) string {
+	text := fmt.Sprintf("%s: %s, %s", words.Clean(l.Prefix),
+		words.Plural(int64(l.Keys), "key", "keys"), words.Plural(int64(len(l.Leases)), "lease", "leases"))
+	if len(l.Examples) > 0 {
+		text += ", such as " + words.Clean(l.Examples[0])
+	}
+	if l.Others > 0 {
+		text += fmt.Sprintf("; %s of other clients, to be kept", words.Plural(int64(l.Others), "key", "keys"))
+	}
+	switch {
+	case l.Status.Active != nil:
+		text += "; in use by " + l.Status.Active.Owner.String()
+	case l.Status.Left != nil:
+		text += "; left by " + l.Status.Left.String()
+	}
+	return text
+}
+
+// confirmed asks whether to go on.
+func confirmed(in io.Reader, out io.Writer) bool {
+	fmt.Fprint(out, "remove these keys and leases? [y/N] ")
+	line, _ := bufio.NewReader(in).ReadString('\n')
+	answer := strings.ToLower(strings.TrimSpace(line))
+	return answer == "y" || answer == "yes"
+}

@@ -1,0 +1,122 @@
+package workloads
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
+	"github.com/etcdbench/etcdbench/workloads/claim"
+)
+
+// deletePatience is how long a deletion waits for a page's answers.
+const deletePatience = 20 * time.Second
+
+// maxAgain is how often a page is read once more because somebody wrote in it; after
+// that, what was not deleted stays.
+const maxAgain = 20
+
+// deleteBatch is how many keys one request deletes, and deleteBytes how many bytes
+// they may have: a single request for all would stop a cluster that others use, and
+// a comparison of revisions reads the values.
+const (
+	deleteBatch = 1000
+	deleteBytes = 8 << 20
+)
+
+// deletion is the removal of some of the keys under a prefix, unless another client
+// writes them meanwhile. The markers of claims stay.
+type deletion struct {
+	kv pb.KVClient
+	// own reports whether a key, which comes without its value, is to be deleted.
+	own func(context.Context, *keyValue) (bool, error)
+	// young reports whether one that stays is to be counted.
+	young func(*keyValue) bool
+}
+
+// run deletes the keys under a prefix, so many at a time. It returns how many it has
+// deleted, and how many that stay were counted.
+func (d deletion) run(ctx context.Context, prefix string, batch int64) (deleted, foreign int, err error) {
+	st := Target{Patience: deletePatience}.begin(ctx, func() string { return fmt.Sprintf("%d keys deleted", deleted) })
+	defer func() { err = st.end(err) }()
+	request := &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), KeysOnly: true, Limit: batch}
+	for again := 0; ; {
+		page, err := d.kv.Range(st.ctx, request)
+		if err != nil {
+			return deleted, foreign, fmt.Errorf("list keys under %q: %w", prefix, err)
+		}
+		gone, kept, changed, err := d.page(st.ctx, page)
+		deleted += gone
+		if err != nil {
+			return deleted, foreign, fmt.Errorf("delete keys under %q: %w", prefix, err)
+		}
+		st.progress()
+		if changed && again < maxAgain {
+			again++ // and look at the page once more
+			continue
+		}
+		foreign, again = foreign+kept, 0
+		if !page.More || len(page.Kvs) == 0 {
+			return deleted, foreign, nil
+		}
+		request.Key = append(page.Kvs[len(page.Kvs)-1].Key, 0)
+	}
+}
+
+// isOwn reports whether a key is to be deleted.
+func (d deletion) isOwn(ctx context.Context, kv *keyValue) (bool, error) {
+	if claim.IsMarker(kv.Key) {
+		return false, nil
+	}
+	return d.own(ctx, kv)
+}
+
+// page deletes the keys of a page, neighbours together. It returns how many it has
+// deleted, how many that stay were counted, and whether somebody wrote one meanwhile.
+func (d deletion) page(ctx context.Context, page *pb.RangeResponse) (deleted, foreign int, changed bool, err error) {
+	first := -1 // of neighbours that are to be deleted
+	for i := 0; i <= len(page.Kvs); i++ {
+		own := false
+		if i < len(page.Kvs) {
+			if own, err = d.isOwn(ctx, page.Kvs[i]); err != nil {
+				return deleted, foreign, changed, err
+			}
+			if !own && d.young(page.Kvs[i]) && !claim.IsMarker(page.Kvs[i].Key) {
+				foreign++
+			}
+		}
+		switch {
+		case own && first < 0:
+			first = i
+		case !own && first >= 0:
+			n, done, err := d.remove(ctx, page.Kvs[first].Key, page.Kvs[i-1].Key, page.GetHeader().GetRevision())
+			if err != nil {
+				return deleted, foreign, changed, err
+			}
+			deleted, changed, first = deleted+n, changed || !done, -1
+		}
+	}
+	return deleted, foreign, changed, nil
+}
+
+// remove deletes the keys from first to last unless one was written after a revision.
+func (d deletion) remove(ctx context.Context, first, last []byte, revision int64) (deleted int, done bool, err error) {
+	var end []byte
+	if string(first) != string(last) {
+		end = append(append(end, last...), 0)
+	}
+	r, err := d.kv.Txn(ctx, &pb.TxnRequest{
+		Compare: []*pb.Compare{{
+			Key: first, RangeEnd: end, Result: pb.Compare_LESS, Target: pb.Compare_MOD,
+			TargetUnion: &pb.Compare_ModRevision{ModRevision: revision + 1},
+		}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestDeleteRange{
+			RequestDeleteRange: &pb.DeleteRangeRequest{Key: first, RangeEnd: end},
+		}}},
+	})
+	for _, response := range r.GetResponses() {
+		deleted += int(response.GetResponseDeleteRange().GetDeleted())
+	}
+	return deleted, r.GetSucceeded(), err
+}
