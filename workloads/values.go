@@ -1,6 +1,7 @@
 package workloads
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // maxRequest is etcd's default limit on a request (--max-request-bytes).
@@ -80,4 +83,21 @@ func (p *valuePool) value(rng *opRand) []byte {
 	}
 	at := rng.IntN(len(p.block) - size + 1)
 	return p.block[at : at+size : at+size]
+}
+
+// LargestWrite returns an upper bound of the bytes that one operation of the entries
+// writes, as far as their parameters tell.
+func LargestWrite(entries []results.PlanEntry) (most int64) {
+	for _, e := range entries {
+		v := Values{Size: cmp.Or(e.Params["val-size"], "256"), Content: "random"}
+		if v.validate(0) != nil {
+			continue
+		}
+		operations, err := strconv.ParseInt(e.Params["txn-ops"], 10, 64)
+		if err != nil {
+			operations = 1
+		}
+		most = max(most, int64(v.high+requestOverhead)*operations)
+	}
+	return most
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -13,14 +12,15 @@ import (
 
 // Guard watches the members of a cluster and calls stop, once, when a database
 // has grown to 80 % of its quota, or so fast that it would be full at the next
-// look, or when an alarm is raised. It returns when ctx ends or stop was called.
+// look, with what requests in flight may add, or when an alarm is raised. It returns when ctx ends or stop was called.
 // A member that does not answer is no reason to stop.
 //
 // conns holds one connection per member. The quota is the one that the member reports.
 // Members before v3.6 do not: theirs is the one that the cluster was started with, or
 // in their metrics, which are read at addresses (see [HTTPAddresses]), or etcd's default.
-func Guard(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface, addresses []string, stop func(error)) {
-	g := guard{cluster: c, addresses: addresses, known: make([]int64, len(conns)), sizes: make([]int64, len(conns))}
+// inFlight is how many bytes the requests that are under way at one time may write.
+func Guard(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface, addresses []string, inFlight int64, stop func(error)) {
+	g := guard{cluster: c, addresses: addresses, inFlight: inFlight, known: make([]int64, len(conns)), sizes: make([]int64, len(conns))}
 	set := startQuota(c.Describe().Settings)
 	for i := range g.known {
 		g.known[i] = set
@@ -55,6 +55,7 @@ const (
 type guard struct {
 	cluster   Cluster
 	addresses []string
+	inFlight  int64
 	// known are quotas in bytes that were found out once: 0 is unknown, a negative one
 	// is no quota.
 	known []int64
@@ -79,10 +80,8 @@ func (g *guard) look(ctx context.Context, i int, m Member, conn grpc.ClientConnI
 	if err != nil {
 		return nil
 	}
-	for _, text := range s.Errors {
-		if strings.Contains(text, "alarm") {
-			return fmt.Errorf("%s raised an alarm (%s): the run was stopped; disarm it with etcdctl when it is solved", m.Endpoint, text)
-		}
+	if raised := alarms(s.Errors); len(raised) > 0 {
+		return fmt.Errorf("%s raised an alarm (%s): the run was stopped; disarm it with etcdctl when it is solved", m.Endpoint, raised[0])
 	}
 	growth := int64(0)
 	if g.sizes[i] > 0 {
@@ -95,7 +94,9 @@ func (g *guard) look(ctx context.Context, i int, m Member, conn grpc.ClientConnI
 		g.known[i] = g.metricQuota(ctx, i)
 	}
 	quota := g.known[i]
-	if quota < 0 || float64(s.DbSize) < quotaShare*float64(quota) && s.DbSize+growth < quota {
+	// What is in flight is not in the size yet, nor is what the next look is too late for.
+	next := s.DbSize + growth + min(g.inFlight, quota/2)
+	if quota < 0 || float64(s.DbSize) < quotaShare*float64(quota) && next < quota {
 		return nil
 	}
 	return fmt.Errorf("the database of %s has grown to %d MiB, %.0f %% of its quota: the run was stopped; "+

@@ -58,11 +58,14 @@ func TestGuardKnowsTheQuota(t *testing.T) {
 		set        string
 		endpoint   string
 		told, size int64
+		inFlight   int64
 		stop       string
 	}{
 		{name: "set and small", set: "8589934592", size: 3 * gib},
 		{name: "set and large", set: "8589934592", size: 7 * gib, stop: "88 % of its quota"},
 		{name: "set to etcd's default", set: "0", size: 1900 << 20, stop: "93 % of its quota"},
+		{name: "with much in flight", set: "1073741824", size: gib / 2, inFlight: gib, stop: "50 % of its quota"},
+		{name: "with little in flight", set: "1073741824", size: gib / 2, inFlight: gib / 4},
 		{name: "switched off", set: "-1", size: 50 * gib},
 		{name: "told", told: 4 * gib, set: "8589934592", size: 3900 << 20, stop: "95 % of its quota"},
 		{name: "told and switched off", told: -1, size: 3 * gib},
@@ -84,7 +87,7 @@ func TestGuardKnowsTheQuota(t *testing.T) {
 			}
 			var stopped error
 			conn := &sized{size: c.size, quota: c.told, cancel: cancel}
-			cluster.Guard(ctx, guarded, []grpc.ClientConnInterface{conn}, nil, func(err error) { stopped = err })
+			cluster.Guard(ctx, guarded, []grpc.ClientConnInterface{conn}, nil, c.inFlight, func(err error) { stopped = err })
 			if (stopped != nil) != (c.stop != "") || stopped != nil && !strings.Contains(stopped.Error(), c.stop) {
 				t.Errorf("%v, want %q", stopped, c.stop)
 			}

@@ -133,7 +133,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	go cluster.Guard(ctx, s, s.admin.Conns(), r.Spec.Cluster.Remote.Metrics, stop)
+	go cluster.Guard(ctx, s, s.admin.Conns(), r.Spec.Cluster.Remote.Metrics, r.inFlight(), stop)
 
 	options.Environment, options.Observers = machine.Describe(ctx), r.observers(s, dir, o.Observers, stop)
 	options.Environment.Disk = s.disk
@@ -169,6 +169,7 @@ func (r *Resolved) finish(ctx context.Context, s *session, dir *results.Dir, run
 		}
 	}
 	r.releasePrefix(ctx, s, run)
+	r.checkSpace(ctx, s, run)
 }
 
 // findings are what was seen before the load.

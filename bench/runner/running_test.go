@@ -247,6 +247,30 @@ func TestPrefixIsClaimed(t *testing.T) {
 	r.run(r.spec("put", prefix, 10), runner.Options{})
 }
 
+// A run says of the space that its deleted keys keep, and of an alarm that it leaves.
+func TestSpaceAndAlarmsAreReported(t *testing.T) {
+	t.Parallel()
+	r := startRunning(t)
+	s := r.spec("put", "/space/", 100)
+	s.Workload = map[string]string{"val-size": "1000000", "keys": "sequential"}
+	run := r.run(s, runner.Options{})
+	if len(run.Warnings) != 1 || run.Warnings[0].Code != "space" || !strings.Contains(run.Warnings[0].Message, "etcdctl defrag") {
+		t.Errorf("warnings %v", run.Warnings)
+	}
+	s = r.spec("put", "/alarm/", 0)
+	s.Load.Total, s.Load.Duration, s.Load.Rate = nil, new(20*time.Second), new(50.0)
+	raise := &during{do: func() {
+		_, err := pb.NewMaintenanceClient(r.conn).Alarm(context.Background(), &pb.AlarmRequest{Action: pb.AlarmRequest_ACTIVATE, Alarm: pb.AlarmType_NOSPACE})
+		if err != nil {
+			t.Error(err)
+		}
+	}}
+	run, err := runner.Run(t.Context(), s, runner.Options{Observers: []bench.Observer{raise}})
+	if err == nil || run == nil || run.Outcome != results.Failed || !strings.Contains(run.Reason, "raised an alarm") || !run.Warned("alarm") {
+		t.Errorf("%v, %+v", err, run)
+	}
+}
+
 // Whatever the workload, a run leaves neither keys nor leases of its own, and all of
 // others', and writes what it deletes in no other place.
 func TestRunsLeaveNothing(t *testing.T) {

@@ -1,0 +1,44 @@
+package cluster
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+)
+
+// A Footprint is what a member's database takes, and whether it has raised an alarm.
+type Footprint struct {
+	Endpoint string
+	// Size is that of the database's file, in bytes.
+	Size   int64
+	Alarms []string
+}
+
+// footprintTime bounds the question to each member.
+const footprintTime = time.Second
+
+// Footprints returns those of the members that answer. conns holds one connection per
+// member.
+func Footprints(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface) (list []Footprint) {
+	for i, m := range c.Members() {
+		ask, cancel := context.WithTimeout(ctx, footprintTime)
+		s, err := memberStatus(ask, conns[i])
+		cancel()
+		if err == nil {
+			list = append(list, Footprint{Endpoint: m.Endpoint, Size: s.DbSize, Alarms: alarms(s.Errors)})
+		}
+	}
+	return list
+}
+
+// alarms are those among the errors of a member's status.
+func alarms(errors []string) (list []string) {
+	for _, text := range errors {
+		if strings.Contains(text, "alarm") {
+			list = append(list, text)
+		}
+	}
+	return list
+}

@@ -1,0 +1,53 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+const (
+	// footprintTime bounds the look at all members after a run.
+	footprintTime = 3 * time.Second
+	// leastGrowth is by how much a database must grow to be mentioned.
+	leastGrowth = 64 << 20
+)
+
+// checkSpace warns of what the run has left in a running cluster besides keys: alarms,
+// and space in the members' databases, which the deletion of keys does not give back.
+func (r *Resolved) checkSpace(ctx context.Context, s *session, run *results.Run) {
+	if s.writes == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), footprintTime)
+	defer cancel()
+	before := map[string]int64{}
+	for _, m := range s.info.Members {
+		before[m.Endpoint] = m.DBSize
+	}
+	var growth, size int64
+	for _, f := range cluster.Footprints(ctx, s, s.admin.Conns()) {
+		if len(f.Alarms) > 0 {
+			run.Warn("alarm", fmt.Sprintf("%s has an alarm (%s), and the cluster refuses writes until it is disarmed: compact and defragment, "+
+				"then: etcdctl alarm disarm", f.Endpoint, results.Clip(strings.Join(f.Alarms, ", "))))
+		}
+		if size, ok := before[f.Endpoint]; ok {
+			growth = max(growth, f.Size-size)
+		}
+		size = max(size, f.Size)
+	}
+	if growth >= leastGrowth {
+		run.Warn("space", fmt.Sprintf("databases have grown by up to %d MiB, to %d MiB, and keep that space though keys are deleted: give it back "+
+			"with: etcdctl compact REVISION, then: etcdctl defrag --cluster, which stops each member for a while", growth>>20, size>>20))
+	}
+}
+
+// inFlight is how many bytes the requests that are under way at one time may write.
+func (r *Resolved) inFlight() int64 {
+	return int64(r.Plan.Clients) * workloads.LargestWrite(r.Plan.Entries())
+}
