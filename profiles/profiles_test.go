@@ -323,6 +323,13 @@ func TestBadSources(t *testing.T) {
 		"not a profile": {serve(t, map[string]http.HandlerFunc{"/debug/pprof/heap": garbage}), "not a pprof profile"},
 		"another kind":  {serve(t, map[string]http.HandlerFunc{"/debug/pprof/heap": httppprof.Handler("goroutine").ServeHTTP}), "not a heap profile"},
 		"refuses":       {serve(t, map[string]http.HandlerFunc{"/debug/pprof/heap": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "busy", 500) }}), "500"},
+		"without an end": {serve(t, map[string]http.HandlerFunc{"/debug/pprof/heap": func(w http.ResponseWriter, _ *http.Request) {
+			for piece := make([]byte, 1<<20); ; {
+				if _, err := w.Write(piece); err != nil {
+					return
+				}
+			}
+		}}), "more than 16 MiB"},
 		"ends in the midst": {serve(t, map[string]http.HandlerFunc{"/debug/pprof/heap": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			fmt.Fprint(w, "short")

@@ -25,12 +25,15 @@ type Source interface {
 	Take(ctx context.Context, kind string, length time.Duration) ([]byte, error)
 }
 
-// maxCapture bounds what a source may answer. A second's trace of a busy member
-// has some tens of MiB.
-const maxCapture = 256 << 20
+// maxCapture and maxTrace bound what a source may answer, in bytes. A profile of a busy
+// member has some hundred KiB, a second's trace some tens of MiB.
+const (
+	maxCapture = 16 << 20
+	maxTrace   = 256 << 20
+)
 
 // answerTime is how long a source may take beyond the length of a capture.
-const answerTime = 15 * time.Second
+const answerTime = 5 * time.Second
 
 // Server is a program that serves net/http/pprof, as etcd does with
 // --enable-pprof.
@@ -78,12 +81,16 @@ func (s Server) Take(ctx context.Context, name string, length time.Duration) ([]
 		why, _ := io.ReadAll(io.LimitReader(resp.Body, 200))
 		return nil, fmt.Errorf("pprof of %s: %s: %s", s.Address, resp.Status, strings.Join(strings.Fields(string(why)), " "))
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxCapture+1))
+	most := maxCapture
+	if name == Trace {
+		most = maxTrace
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, int64(most)+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("pprof of %s: %w", s.Address, err)
-	case len(data) > maxCapture:
-		return nil, fmt.Errorf("pprof of %s: more than %d MiB", s.Address, maxCapture>>20)
+	case len(data) > most:
+		return nil, fmt.Errorf("pprof of %s: more than %d MiB", s.Address, most>>20)
 	}
 	return data, nil
 }

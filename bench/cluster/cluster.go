@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/etcdbench/etcdbench/bench/transport/reply"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -108,7 +109,11 @@ func wantsUser(err error) bool { return errors.Is(rpctypes.Error(err), rpctypes.
 
 // memberStatus does not wait for a member that is not there.
 func memberStatus(ctx context.Context, conn grpc.ClientConnInterface) (*pb.StatusResponse, error) {
-	return pb.NewMaintenanceClient(conn).Status(ctx, &pb.StatusRequest{}, grpc.WaitForReady(false))
+	s, err := pb.NewMaintenanceClient(conn).Status(ctx, &pb.StatusRequest{}, grpc.WaitForReady(false))
+	if err != nil {
+		return nil, err
+	}
+	return s, reply.Check(pb.Maintenance_Status_FullMethodName, nil, s) // conn may not come from a pool
 }
 
 // explain turns what gRPC says about an endpoint into what to do about it.

@@ -102,7 +102,7 @@ func TestTokensAreRenewed(t *testing.T) {
 		r.secure(prefix)
 		// Arrivals so far apart that the token has always ended.
 		s, o := r.benchSpec("put", prefix, 3)
-		s.Load.Rate, s.Load.Clients = new(0.25), new(1)
+		s.Load.Rate, s.Load.Clients, s.Load.Conns = new(0.25), new(8), new(8)
 		s.Verify = new(true)
 		r.checkNoFailures("put", r.run(s, o))
 		s, o = r.benchSpec("watch-catchup", prefix, 2)

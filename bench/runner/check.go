@@ -72,7 +72,19 @@ func (r *Resolved) checkThresholds() error {
 			return within("thresholds", err)
 		}
 	}
-	return within("thresholds", r.Scenario.CheckThresholds())
+	if err := r.Scenario.CheckThresholds(); err != nil {
+		return within("thresholds", err)
+	}
+	for _, text := range r.Plan.Thresholds {
+		t, err := judge.ParseThreshold(text)
+		if err == nil {
+			err = t.CheckPhase(&r.Plan)
+		}
+		if err != nil {
+			return within("thresholds", err)
+		}
+	}
+	return nil
 }
 
 // checkDisturbances keeps what reaches beyond our own keys off running clusters.

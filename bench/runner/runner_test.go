@@ -131,6 +131,7 @@ func TestErrorsNameFieldAndFlag(t *testing.T) {
 		{"disturbances", "--disturb", func(s *runner.Spec) { s.Disturbances = []results.PlanDisturbance{{Kind: "earthquake"}} }},
 		{"thresholds", "threshold", func(s *runner.Spec) { s.Thresholds = []string{"put.p99 <"} }},
 		{"thresholds", "no operation", func(s *runner.Spec) { s.Thresholds = []string{"set.failed == 0"} }},
+		{"thresholds", "no phase", func(s *runner.Spec) { s.Thresholds = []string{"mesure:put.failed == 0"} }},
 		{"profile.kinds", "--profile", func(s *runner.Spec) { s.Profile.Kinds = []string{"cup"} }},
 		{"profile.on_anomaly_ns", "--profile-on-anomaly", func(s *runner.Spec) { s.Profile.OnAnomaly = new(time.Duration(0)) }},
 		{"cluster.start", "--members", func(s *runner.Spec) { s.Cluster.Start.Members = new(2) }},

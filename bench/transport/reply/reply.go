@@ -102,7 +102,7 @@ func checkRange(q *pb.RangeRequest, r *pb.RangeResponse) error {
 		}
 	}
 	switch n := len(r.Kvs); {
-	case r.Count < 0:
+	case r.Count < 0 || r.Count > maxRevision:
 		return fmt.Errorf("%d keys", r.Count)
 	case r.More && n == 0:
 		return errors.New("an empty page says that there are more keys")
