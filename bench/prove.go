@@ -44,12 +44,22 @@ func (e *engine) verifier() (Verifier, bool) {
 	return v, ok && e.plan.Verify
 }
 
-// notProved is the proof that could not be made.
+// notProved is the proof that could not be made, with what was found beside the load.
 func (e *engine) notProved(reason string) {
-	if _, ok := e.verifier(); ok {
-		e.run.Proof = &results.Proof{Checks: []results.Check{{Name: "all", Skipped: reason}}}
-		e.run.Proof.Judge()
+	v, ok := e.verifier()
+	if !ok {
+		return
 	}
+	proof, name := &results.Proof{}, "all"
+	if f, ok := v.(Finder); ok {
+		proof = f.Found()
+	}
+	if len(proof.Checks) > 0 {
+		name = "all others"
+	}
+	proof.Checks = append(proof.Checks, results.Check{Name: name, Skipped: reason})
+	proof.Judge()
+	e.run.Proof = proof
 }
 
 // verify makes the proof.

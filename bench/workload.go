@@ -105,6 +105,13 @@ type Verifier interface {
 	Verify(ctx context.Context) (*results.Proof, error)
 }
 
+// Finder is implemented by verifiers that check answers beside the load.
+type Finder interface {
+	// Found returns what was checked and found until now, where Verify cannot be called.
+	// Nothing is in flight.
+	Found() *results.Proof
+}
+
 // Op is one operation to do.
 type Op struct {
 	// Phase is the phase's place in the plan, N the operation's number in it;
