@@ -37,7 +37,7 @@ type sized struct {
 
 func (s *sized) Invoke(_ context.Context, _ string, _, reply any, _ ...grpc.CallOption) error {
 	r := reply.(*pb.StatusResponse)
-	r.DbSize, r.DbSizeQuota = s.size, s.quota
+	r.Header, r.DbSize, r.DbSizeQuota = &pb.ResponseHeader{}, s.size, s.quota
 	if s.asked++; s.asked == 2 {
 		s.cancel()
 	}

@@ -241,6 +241,9 @@ func (call *Call) cancel(err error) {
 		c.mu.Unlock()
 		return
 	}
+	if status.Code(err) == codes.DeadlineExceeded {
+		err = c.expired(call)
+	}
 	ended := c.abandon(nil, call, err)
 	c.flush()
 	c.deliver(ended)
