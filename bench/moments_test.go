@@ -55,3 +55,36 @@ func (l *momentLog) Interval(i *results.Interval) error {
 	l.list = append(l.list, i.Moments...)
 	return nil
 }
+
+// The memory for moments does not follow the length of the run, every arrival is counted, and
+// quiet moments come as one.
+func TestMomentsOfALongRun(t *testing.T) {
+	m := newMoments(Plan{Timeout: 5 * time.Second, Phases: []PlanPhase{{Duration: 24 * time.Hour}}})
+	if len(m.list) > 7000 {
+		t.Errorf("room for %d moments", len(m.list))
+	}
+	var completed, failed uint32
+	entries := 0
+	take := func(now time.Duration) {
+		for _, r := range m.collect(now) {
+			completed, failed, entries = completed+r.Completed, failed+r.Failed, entries+1
+		}
+	}
+	const seconds = 300
+	for s := range seconds {
+		for ms := range 1000 {
+			m.record(time.Duration(s)*time.Second+time.Duration(ms)*time.Millisecond, true, 2*time.Millisecond)
+		}
+		if s > 100 && s%10 == 0 { // of before what is counted apart
+			m.record(time.Duration(s-90)*time.Second, false, 0)
+		}
+		take(time.Duration(s+1) * time.Second)
+	}
+	take(seconds*time.Second + time.Hour)
+	if completed != 1000*seconds || failed != 19 {
+		t.Errorf("%d completed and %d failed in moments", completed, failed)
+	}
+	if entries > 3*seconds {
+		t.Errorf("%d entries for %d seconds", entries, seconds)
+	}
+}
