@@ -7,6 +7,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -84,13 +85,14 @@ func prepare(history []Operation, begin int64) (porcupine.Model, []porcupine.Ope
 	}
 	for _, op := range history {
 		p := porcupine.Operation{
-			ClientId: op.Conn, Input: input{op, slices.Index(keys, op.Key)}, Call: int64(op.Sent.Sub(first)), Return: math.MaxInt64,
+			Input: input{op, slices.Index(keys, op.Key)}, Call: int64(op.Sent.Sub(first)), Return: math.MaxInt64,
 		}
 		if !op.Unknown && !op.Answered.IsZero() {
 			p.Return = int64(op.Answered.Sub(first))
 		}
 		list = append(list, p)
 	}
+	assignRows(list)
 	start := store{revision: begin}
 	if begin > 0 {
 		for i := range start.cells {
@@ -107,4 +109,23 @@ func prepare(history []Operation, begin int64) (porcupine.Model, []porcupine.Ope
 		DescribeOperation: func(in, _ any) string { return in.(input).String() },
 		DescribeState:     func(s any) string { return s.(store).describe(keys) },
 	}, list, nil
+}
+
+// assignRows puts operations that overlap into different rows of the page. Porcupine calls
+// a row a client.
+func assignRows(list []porcupine.Operation) {
+	order := make([]*porcupine.Operation, len(list))
+	for i := range list {
+		order[i] = &list[i]
+	}
+	slices.SortStableFunc(order, func(a, b *porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	var ends []int64
+	for _, op := range order {
+		row := slices.IndexFunc(ends, func(end int64) bool { return end < op.Call })
+		if row < 0 {
+			row = len(ends)
+			ends = append(ends, 0)
+		}
+		op.ClientId, ends[row] = row, op.Return
+	}
 }

@@ -68,3 +68,19 @@ func TestDraw(t *testing.T) {
 		t.Error("a history of five keys was drawn")
 	}
 }
+
+// Operations that overlap are drawn in different rows.
+func TestRows(t *testing.T) {
+	_, list, err := prepare([]Operation{
+		{ProofOperation: at(1, 4, "read", 1, 0, "")}, {ProofOperation: at(2, 0, "put", 0, 0, "x")}, {ProofOperation: at(5, 6, "read", 1, 0, "")},
+		{ProofOperation: at(4, 7, "read", 1, 0, "")},
+	}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{0, 1, 0, 2} {
+		if list[i].ClientId != want {
+			t.Errorf("operation %d is in row %d, want %d", i, list[i].ClientId, want)
+		}
+	}
+}
