@@ -193,12 +193,13 @@ type GateRules struct {
 type ThresholdCheck struct {
 	Text    string `json:"text"`
 	Verdict string `json:"verdict"`
-	// Value is the measured value, in nanoseconds for times. With windows, it is that
-	// of the worst window. AtLeast says that it is a lower bound, because operations
-	// did not finish.
+	// Value is the measured value, in nanoseconds for times, and at most 1 for a share.
+	// With windows, it is that of the worst window. AtLeast says that it is a lower
+	// bound, because operations did not finish.
 	Value   float64 `json:"value"`
 	AtLeast bool    `json:"at_least,omitempty"`
 	IsTime  bool    `json:"is_time,omitempty"`
+	IsShare bool    `json:"is_share,omitempty"`
 	Limit   float64 `json:"limit"`
 	// Windows is how many windows were checked, Failed how many of them exceeded the
 	// threshold, and At the start of the worst.

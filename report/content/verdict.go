@@ -163,8 +163,13 @@ func CheckRows(v *results.Verdict) [][]string {
 	var rows [][]string
 	for _, c := range v.Checks {
 		measured := words.Rate(c.Value)
-		if c.IsTime {
+		switch {
+		case c.IsTime && c.Value == 0 && c.Reason == "":
+			measured = words.Duration(0) // of no outage
+		case c.IsTime:
 			measured = words.DurationOrUnknown(int64(c.Value))
+		case c.IsShare:
+			measured = availabilityShare(c.Value)
 		}
 		measured = AtLeast(measured, c.AtLeast)
 		windows := ""

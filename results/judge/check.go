@@ -234,6 +234,7 @@ func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
 
 // judgeWhole compares what users noticed with the threshold.
 func (c *check) judgeWhole(t Threshold, a *results.Availability) {
+	c.IsShare = t.Metric == metricAvailability
 	if a == nil {
 		c.Verdict, c.Reason = results.Inconclusive, "outages are known of runs whose operations arrive at a rate"
 		return
