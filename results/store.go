@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -40,8 +41,14 @@ const (
 
 // Dir is a run's directory, held open for the length of the run.
 type Dir struct {
-	Path    string
+	Path   string
+	coarse coarsening
+
+	mu      sync.Mutex
 	journal *os.File
+	lines   int
+	// coarsened is closed when the journal is not being written anew; closing ends that.
+	coarsened, closing chan struct{}
 }
 
 // Create makes the directory of a new run. It refuses one that holds a result
@@ -59,7 +66,10 @@ func Create(path string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create journal: %w", err)
 	}
-	return &Dir{Path: path, journal: f}, nil
+	d := &Dir{Path: path, journal: f, coarse: coarsening{journalLines, journalLatest, coarsenPause}}
+	d.coarsened, d.closing = make(chan struct{}), make(chan struct{})
+	close(d.coarsened)
+	return d, nil
 }
 
 // SetAside renames a run's directory, or one of several runs', that was cut short,
@@ -79,6 +89,8 @@ func SetAside(path string) error {
 // Close closes the journal. An empty one is removed, and the directory with it
 // where nothing else is in there.
 func (d *Dir) Close() error {
+	close(d.closing) // a run's directory is closed once
+	<-d.coarsened
 	info, statErr := d.journal.Stat()
 	err := d.journal.Close()
 	if statErr == nil && info.Size() == 0 {
@@ -107,11 +119,21 @@ func (d *Dir) append(e entry) error {
 	if err != nil {
 		return fmt.Errorf("encode journal line: %w", err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if _, err := d.journal.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	if err := d.journal.Sync(); err != nil {
 		return fmt.Errorf("sync journal: %w", err)
+	}
+	if d.lines++; d.lines >= d.coarse.lines {
+		select {
+		case <-d.coarsened:
+			d.coarsened = make(chan struct{})
+			go d.coarsen(d.lines)
+		default:
+		}
 	}
 	return nil
 }
