@@ -78,8 +78,11 @@ func (r *Resolved) Limit() time.Duration {
 	return sum + r.Settings.StartTimeout
 }
 
-// patience is how long the preparation and the proof wait for the next answer.
-func (r *Resolved) patience() time.Duration { return r.Plan.Timeout + preparationGrace }
+// patience is how long the preparation and the proof wait for the next answer: an election
+// may be under way, which takes two election timeouts at most unless votes are split.
+func (r *Resolved) patience() time.Duration {
+	return r.Plan.Timeout + preparationGrace + 2*r.Settings.ElectionTimeout
+}
 
 // announcement is what is done before the load, and how long the run takes.
 func (r *Resolved) announcement() string {
