@@ -132,6 +132,7 @@ func refersOnly(block []byte) bool {
 // roundUp rounds a timeout up to two significant digits, so that those of calls that
 // have the same timeout and began at different times are mostly equal.
 func roundUp(d time.Duration) time.Duration {
+	d = min(d, longestTimeout)
 	unit := time.Duration(1)
 	for d/unit >= 100 {
 		unit *= 10
@@ -139,9 +140,15 @@ func roundUp(d time.Duration) time.Duration {
 	return (d + unit - 1) / unit * unit
 }
 
-// formatTimeout writes a timeout as gRPC wants it: at most eight digits and a unit.
+// gRPC's timeouts have at most eight digits and a unit, of which seconds are the longest
+// that we use.
+const (
+	digits         = 99_999_999
+	longestTimeout = digits * time.Second
+)
+
+// formatTimeout writes a timeout as gRPC wants it.
 func formatTimeout(d time.Duration) string {
-	const digits = 99_999_999
 	for _, u := range []struct {
 		length time.Duration
 		name   string
