@@ -107,6 +107,7 @@ func (s *hostileServer) take(p *peer, stream uint32, request []byte) {
 	case n < 34:
 		all := answers()
 		if a := all[s.random.IntN(len(all))]; !strings.Contains(a.name, "GOAWAY") {
+			delete(open.texts, stream) // it may be answered
 			a.play(p, stream)
 		}
 		return
