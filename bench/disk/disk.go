@@ -1,0 +1,116 @@
+// Package disk delays and fails the syncs and writes of a process that it starts, so that
+// a healthy disk stands in for a slow, a failing or a full one. It knows no etcd.
+//
+// The process needs neither privileges nor changes: before it is executed, a seccomp
+// filter is installed that reports its system calls to the starting process, which answers
+// each after a delay, or with an error (Linux, seccomp_unotify(2)). What is delayed is the
+// beginning of the call: the time that the disk itself takes is added.
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"time"
+)
+
+// Calls are the system calls that can be delayed or failed. They are chosen when the
+// process is started.
+type Calls struct {
+	// Syncs are fsync and fdatasync.
+	Syncs bool `json:"syncs,omitempty"`
+	// Writes are those to a position of a file (pwrite64, pwritev) and the allocation of
+	// space (fallocate). Not write, which sends to sockets as well: each request would
+	// pay for the detour.
+	Writes bool `json:"writes,omitempty"`
+}
+
+// Any reports whether there are any calls.
+func (c Calls) Any() bool { return c.Syncs || c.Writes }
+
+// Or returns the calls of either.
+func (c Calls) Or(other Calls) Calls {
+	return Calls{Syncs: c.Syncs || other.Syncs, Writes: c.Writes || other.Writes}
+}
+
+// String names the calls as a result shows them.
+func (c Calls) String() string {
+	switch {
+	case c.Syncs && c.Writes:
+		return "syncs,writes"
+	case c.Writes:
+		return "writes"
+	case c.Syncs:
+		return "syncs"
+	}
+	return ""
+}
+
+// Conditions are those of a disk. The zero value changes nothing.
+type Conditions struct {
+	// Latency is added to each call: exactly, or drawn evenly from Latency ± Jitter, or
+	// from the lognormal distribution whose median is Latency and whose 99th percentile
+	// is P99.
+	Latency time.Duration `json:"latency_ns,omitempty"`
+	Jitter  time.Duration `json:"jitter_ns,omitempty"`
+	P99     time.Duration `json:"p99_ns,omitempty"`
+	// IOPS is how many calls the disk completes in a second, one after the other, before
+	// Latency is added; 0 is no bound. Without it, calls do not wait for each other.
+	IOPS float64 `json:"iops,omitempty"`
+	// Delayed are the calls that this holds for.
+	Delayed Calls `json:"delayed,omitzero"`
+	// Failed are the calls that fail at once: syncs with EIO, writes with ENOSPC.
+	Failed Calls `json:"failed,omitzero"`
+}
+
+// maxLatency bounds the delay of a call: one that was begun is not given up.
+const maxLatency = 10 * time.Second
+
+// Validate says what is wrong with the conditions, in the words of a disturbance's
+// parameters.
+func (c Conditions) Validate() error {
+	switch {
+	case c.Latency < 0 || c.Latency > maxLatency:
+		return fmt.Errorf("latency must be between 0 and %v, not %v", maxLatency, c.Latency)
+	case c.Jitter < 0 || c.Jitter > c.Latency:
+		return fmt.Errorf("jitter must be between 0 and the latency of %v, not %v", c.Latency, c.Jitter)
+	case c.P99 != 0 && (c.P99 <= c.Latency || c.P99 > maxLatency || c.Latency == 0):
+		return fmt.Errorf("p99 must be above the latency, which is the median, and at most %v, not %v", maxLatency, c.P99)
+	case c.P99 != 0 && c.Jitter != 0:
+		return errors.New("jitter and p99 exclude each other")
+	case c.IOPS != 0 && !(c.IOPS >= 1 && c.IOPS <= 1e6):
+		return fmt.Errorf("iops must be between 1 and 1,000,000, not %v", c.IOPS)
+	}
+	return nil
+}
+
+// delay draws the delay of one call.
+func (c Conditions) delay() time.Duration {
+	switch {
+	case c.P99 > 0:
+		const z99 = 2.3263478740408408 // of the standard normal distribution
+		sigma := math.Log(float64(c.P99)/float64(c.Latency)) / z99
+		return min(maxLatency, time.Duration(float64(c.Latency)*math.Exp(sigma*rand.NormFloat64())))
+	case c.Jitter > 0:
+		return c.Latency - c.Jitter + rand.N(2*c.Jitter+1)
+	}
+	return c.Latency
+}
+
+// Effect is what conditions did to a process.
+type Effect struct {
+	// Delayed is how many calls were delayed, Delay the sum of their delays as planned.
+	Delayed int64         `json:"delayed"`
+	Delay   time.Duration `json:"delay_ns"`
+	// Failed is how many calls were failed.
+	Failed int64 `json:"failed"`
+}
+
+// Mean is the mean delay of a delayed call.
+func (e Effect) Mean() time.Duration {
+	if e.Delayed == 0 {
+		return 0
+	}
+	return e.Delay / time.Duration(e.Delayed)
+}

@@ -1,0 +1,93 @@
+package disk
+
+import (
+	"sync"
+	"time"
+)
+
+// kind is what a system call does.
+type kind int
+
+const (
+	kindSync kind = iota
+	kindWrite
+)
+
+// in reports whether the kind is one of calls.
+func (k kind) in(calls Calls) bool {
+	return k == kindSync && calls.Syncs || k == kindWrite && calls.Writes
+}
+
+// call is a system call that waits for its answer.
+type call struct {
+	id   uint64
+	kind kind
+	due  time.Time
+}
+
+// schedule decides when each system call is answered, and how.
+type schedule struct {
+	mu         sync.Mutex
+	conditions Conditions
+	effect     Effect
+	// free is when the disk has completed all calls, where IOPS bounds it.
+	free time.Time
+	// waiting are the calls that wait, by thread.
+	waiting map[uint32]call
+}
+
+// set changes the conditions for the calls to come, and returns the effect of those that
+// it replaces.
+func (s *schedule) set(c Conditions) Effect {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	effect := s.effect
+	s.conditions, s.effect, s.free = c, Effect{}, time.Time{}
+	return effect
+}
+
+// decide returns how long a thread's call is delayed, or that it fails. A thread that was
+// interrupted by a signal makes its call again: it waits only for what is left.
+func (s *schedule) decide(thread uint32, id uint64, k kind, now time.Time) (wait time.Duration, fails bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.conditions
+	if k.in(c.Failed) {
+		s.effect.Failed++
+		return 0, true
+	}
+	before, interrupted := s.waiting[thread]
+	if interrupted && before.kind == k {
+		s.waiting[thread] = call{id: id, kind: k, due: before.due}
+		return max(0, before.due.Sub(now)), false
+	}
+	if !k.in(c.Delayed) {
+		return 0, false
+	}
+	due := now
+	if c.IOPS > 0 {
+		if s.free.After(now) {
+			due = s.free
+		}
+		due = due.Add(time.Duration(float64(time.Second) / c.IOPS))
+		s.free = due
+	}
+	due = due.Add(c.delay())
+	wait = due.Sub(now)
+	s.effect.Delayed++
+	s.effect.Delay += wait
+	if s.waiting == nil {
+		s.waiting = map[uint32]call{}
+	}
+	s.waiting[thread] = call{id: id, kind: k, due: due}
+	return wait, false
+}
+
+// answered forgets a call.
+func (s *schedule) answered(thread uint32, id uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.waiting[thread].id == id {
+		delete(s.waiting, thread)
+	}
+}

@@ -1,0 +1,84 @@
+package disk
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The delays follow the distribution that was asked for.
+func TestDistributions(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	quantiles := func(c Conditions) (least, p50, p99, most time.Duration) {
+		list := make([]time.Duration, n)
+		for i := range list {
+			list[i] = c.delay()
+		}
+		slices.Sort(list)
+		return list[0], list[n/2], list[n*99/100], list[n-1]
+	}
+	near := func(what string, got, want time.Duration, share float64) {
+		if math.Abs(float64(got-want)) > share*float64(want) {
+			t.Errorf("%s is %v, want %v", what, got, want)
+		}
+	}
+	const ms = time.Millisecond
+	if least, _, _, most := quantiles(Conditions{Latency: 20 * ms}); least != 20*ms || most != 20*ms {
+		t.Errorf("constant: %v to %v", least, most)
+	}
+	least, p50, _, most := quantiles(Conditions{Latency: 20 * ms, Jitter: 5 * ms})
+	near("even p50", p50, 20*ms, 0.03)
+	if least < 15*ms || most > 25*ms || least > 16*ms || most < 24*ms {
+		t.Errorf("even: %v to %v", least, most)
+	}
+	_, p50, p99, _ := quantiles(Conditions{Latency: 10 * ms, P99: 80 * ms})
+	near("lognormal p50", p50, 10*ms, 0.06)
+	near("lognormal p99", p99, 80*ms, 0.2)
+}
+
+// An interrupted call that is made again waits for what is left; another one anew.
+func TestInterruptedCall(t *testing.T) {
+	t.Parallel()
+	s := schedule{conditions: Conditions{Latency: time.Second, Delayed: Calls{Syncs: true}}}
+	now := time.Now()
+	wait := func(thread uint32, id uint64, after, want time.Duration) {
+		t.Helper()
+		if got, fails := s.decide(thread, id, kindSync, now.Add(after)); got != want || fails {
+			t.Errorf("call %d waits %v, want %v", id, got, want)
+		}
+	}
+	wait(7, 1, 0, time.Second)
+	wait(8, 2, 0, time.Second)
+	wait(7, 3, 600*time.Millisecond, 400*time.Millisecond)
+	s.answered(7, 1) // the answer to the first comes too late
+	wait(7, 4, 900*time.Millisecond, 100*time.Millisecond)
+	s.answered(7, 4)
+	wait(7, 5, time.Second, time.Second)
+	if e := s.set(Conditions{}); e.Delayed != 3 || e.Mean() != time.Second {
+		t.Errorf("effect %+v", e)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	for want, c := range map[string]Conditions{
+		"latency must be":            {Latency: -1},
+		"latency must be between 0":  {Latency: time.Minute},
+		"jitter must be":             {Latency: time.Second, Jitter: 2 * time.Second},
+		"p99 must be":                {Latency: time.Second, P99: time.Millisecond},
+		"p99 must be above":          {P99: time.Millisecond},
+		"exclude each other":         {Latency: time.Second, P99: 2 * time.Second, Jitter: 1},
+		"iops must be":               {IOPS: -1},
+		"iops must be between 1 and": {IOPS: math.NaN()},
+	} {
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: error %v, want %s", c, err, want)
+		}
+	}
+	if err := (Conditions{Latency: time.Second, P99: 2 * time.Second, IOPS: 50}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
