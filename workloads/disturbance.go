@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/fault"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -41,9 +42,10 @@ type disturbanceDefinition interface {
 	New(t Target) func(ctx context.Context) (string, error)
 }
 
-// Disturbances returns the kinds of disturbances.
+// Disturbances returns the kinds of disturbances: those by requests, and the faults of
+// members (package fault).
 func Disturbances() []DisturbanceEntry {
-	return []DisturbanceEntry{
+	list := []DisturbanceEntry{
 		{Name: "compaction", Summary: "compact the history of the whole key space", Wide: true,
 			Define: func() disturbanceDefinition { return new(compaction) }},
 		{Name: "defragmentation", Summary: "defragment the database of a member, which stands still meanwhile", Wide: true,
@@ -57,6 +59,37 @@ func Disturbances() []DisturbanceEntry {
 		{Name: "watcher-storm", Summary: "many watchers at once, for a while",
 			Define: func() disturbanceDefinition { return new(watcherStorm) }},
 	}
+	for _, k := range fault.Kinds() {
+		list = append(list, DisturbanceEntry{Name: k.Name, Summary: k.Summary, Wide: true,
+			Define: func() disturbanceDefinition { return faultDefinition{k.Define()} }})
+	}
+	return list
+}
+
+// faultDefinition is a fault of members as a disturbance.
+type faultDefinition struct{ fault.Definition }
+
+// New implements disturbanceDefinition.
+func (d faultDefinition) New(t Target) func(ctx context.Context) (string, error) {
+	if t.Faults == nil {
+		return func(context.Context) (string, error) { return "", errors.New("the cluster was not started for it") }
+	}
+	return d.Definition.New(t.Faults)
+}
+
+// DisturbanceNeeds returns what the disturbances need of a cluster, and the kind of one
+// that is for clusters which the program starts ("": none is).
+func DisturbanceNeeds(list []results.PlanDisturbance) (needs fault.Needs, started string, err error) {
+	for _, d := range list {
+		def, err := newDisturbance(d)
+		if err != nil {
+			return needs, "", err
+		}
+		if f, ok := def.(faultDefinition); ok {
+			needs, started = needs.And(f.Needs()), d.Kind
+		}
+	}
+	return needs, started, nil
 }
 
 // FindDisturbance returns the kind of a name. The error names the nearest one.
@@ -239,7 +272,7 @@ func claimCompaction(ctx context.Context, kv pb.KVClient, key string, version in
 type memberChoice struct{ which string }
 
 func (c *memberChoice) addFlags(fs *pflag.FlagSet, which string) {
-	fs.StringVar(&c.which, "member", which, "which member: leader, follower, all (one after the other), or its number from 1")
+	fs.StringVar(&c.which, "member", which, "which member: leader, follower, all (one after the other), or its number from 1, such as m2 or 2")
 }
 
 func (c *memberChoice) validate() error {
@@ -247,11 +280,14 @@ func (c *memberChoice) validate() error {
 	case "leader", "follower", "all":
 		return nil
 	}
-	if n, err := strconv.Atoi(c.which); err != nil || n < 1 {
+	if n, err := c.number(); err != nil || n < 1 {
 		return fmt.Errorf("member %q is none of leader, follower, all or a number from 1", c.which)
 	}
 	return nil
 }
+
+// number is that of the member, from 1.
+func (c *memberChoice) number() (int, error) { return strconv.Atoi(strings.TrimPrefix(c.which, "m")) }
 
 // members returns the connections to the members that are meant, with names.
 func (c *memberChoice) members(ctx context.Context, t Target) (conns []grpc.ClientConnInterface, names []string, err error) {
@@ -259,11 +295,11 @@ func (c *memberChoice) members(ctx context.Context, t Target) (conns []grpc.Clie
 	if len(all) == 0 {
 		return nil, nil, errors.New("no connections to single members")
 	}
-	if n, err := strconv.Atoi(c.which); err == nil {
+	if n, err := c.number(); err == nil {
 		if n > len(all) {
 			return nil, nil, fmt.Errorf("there is no member %d, only %d", n, len(all))
 		}
-		return all[n-1 : n], []string{"member " + c.which}, nil
+		return all[n-1 : n], []string{fmt.Sprintf("member %d", n)}, nil
 	}
 	for i, m := range all {
 		s, err := pb.NewMaintenanceClient(m).Status(ctx, &pb.StatusRequest{})

@@ -39,6 +39,16 @@ func TestParseDisturbance(t *testing.T) {
 		"snapshot,member":                     `"member" is not name=value`,
 		"snapshot,membr=leader":               `did you mean "member"?`,
 		"watcher-storm,watchers=5,streams=50": "streams between 1 and as many",
+		"kill@5s,member=leadr":                `member "leadr" is none of`,
+		"kill@5s,for=5s":                      `no parameter "for"`,
+		"pause@5s,for=-5s":                    "must not be negative",
+		"cut@5s,way=up":                       `way "up"`,
+		"cut@5s,peer=m9":                      `peer "m9" is not a member`,
+		"cut@5s,peer=m2,member=2":             "the same",
+		"slow-link@5s,jitter=2s":              "jitter must be",
+		"slow-link@5s,bandwidth=much":         "is not a size",
+		"slow-disk@5s,latency=0s":             "must be positive",
+		"slow-disk@5s,latency=1m":             "latency must be between",
 		"":                                    "unknown disturbance",
 	} {
 		if _, err := workloads.ParseDisturbance(text); err == nil || !strings.Contains(err.Error(), want) {

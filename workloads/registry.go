@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/fault"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads/consistency"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -35,6 +36,9 @@ type Target struct {
 	// Members has one connection to each member, for requests beside the load;
 	// without, the workload does with Conns.
 	Members []grpc.ClientConnInterface
+	// Faults are the members of a cluster that was started, for its disturbances; nil
+	// where there are none.
+	Faults fault.Members
 	// Verify keeps account of acknowledged writes, for the proof after the run.
 	Verify bool
 	// Exclusive says that nothing but the workload writes to the cluster, so that the

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,11 @@ import (
 	"os/exec"
 	"slices"
 	"syscall"
+	"time"
 
 	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench/link"
 )
 
 // Leader is the number, from 0, of the member that leads; one may be left out, as it
@@ -32,18 +36,56 @@ func Leader(ctx context.Context, conns []grpc.ClientConnInterface, leaveOut int)
 // Kill ends a member's process at once (SIGKILL) and waits until it has gone. Its
 // data stay.
 func (c *Processes) Kill(member int) error {
+	return c.end(member, syscall.SIGKILL, stopTimeout)
+}
+
+// gracefulTimeout is how long etcd may take to stop by itself: it waits seven seconds and
+// more for requests under way.
+const gracefulTimeout = 30 * time.Second
+
+// Terminate asks a member's process to stop (SIGTERM) and waits until it has gone. Its data
+// stay.
+func (c *Processes) Terminate(member int) error {
+	return c.end(member, syscall.SIGTERM, gracefulTimeout)
+}
+
+// end ends a member's process by a signal.
+func (c *Processes) end(member int, s syscall.Signal, timeout time.Duration) error {
 	p := c.processes()[member]
-	p.killed.Store(true)
-	if err := p.signal(syscall.SIGKILL); err != nil {
+	if !p.running() {
+		return fmt.Errorf("member %s: its process is down already", p.name)
+	}
+	p.expected.Store(true)
+	if err := p.signal(s); err != nil {
 		return err
 	}
-	<-p.exited
+	select {
+	case <-p.exited:
+	case <-time.After(timeout):
+		return fmt.Errorf("member %s: %v: its process is still there after %v", p.name, s, timeout)
+	}
+	// A script around the program may end before it.
+	for deadline := time.Now().Add(stopTimeout); syscall.Kill(-p.pid, 0) == nil && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
 	return nil
 }
 
-// Restart starts a member that was killed, and returns when all members are ready.
-// An error says which is not.
-func (c *Processes) Restart(ctx context.Context, member int) error {
+// Running reports whether a member's process is there. One that is paused is.
+func (c *Processes) Running(member int) bool { return c.processes()[member].running() }
+
+func (p *process) running() bool {
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
+}
+
+// Start starts a member whose process has ended, on its data. It does not wait until the
+// member is ready.
+func (c *Processes) Start(member int) error {
 	old := c.processes()[member]
 	_ = old.lifeline.Close()
 	p, err := startProcess(c.options, old.memberSpec)
@@ -52,8 +94,12 @@ func (c *Processes) Restart(ctx context.Context, member int) error {
 	}
 	c.mu.Lock()
 	c.members[member] = p
+	conditions, changed := c.disks[member]
 	c.mu.Unlock()
-	return c.Ready(ctx)
+	if changed && p.disk != nil {
+		_, err = p.disk.Set(conditions)
+	}
+	return err
 }
 
 // Ready returns when every member answers and all agree on a leader. It waits as
@@ -71,8 +117,13 @@ func (c *Processes) Ready(ctx context.Context) error {
 // when we do, or when we are gone: what is stopped does not notice that by itself.
 func (c *Processes) Pause(member int) error {
 	p := c.processes()[member]
-	if p.helper != nil {
-		return nil
+	p.pausing.Lock()
+	defer p.pausing.Unlock()
+	switch {
+	case p.helper != nil:
+		return fmt.Errorf("member %s: it is paused already", p.name)
+	case !p.running():
+		return fmt.Errorf("member %s: its process is down", p.name)
 	}
 	argv := append(slices.Clone(c.options.Command[1:]), fmt.Sprintf("--resume=%d", p.pid))
 	h := &helper{cmd: exec.Command(c.options.Command[0], argv...)}
@@ -86,7 +137,7 @@ func (c *Processes) Pause(member int) error {
 	}
 	p.helper = h
 	if err := p.signal(syscall.SIGSTOP); err != nil {
-		return errors.Join(err, c.Resume(member))
+		return errors.Join(err, p.resume())
 	}
 	return nil
 }
@@ -94,6 +145,13 @@ func (c *Processes) Pause(member int) error {
 // Resume lets a paused member go on.
 func (c *Processes) Resume(member int) error {
 	p := c.processes()[member]
+	p.pausing.Lock()
+	defer p.pausing.Unlock()
+	return p.resume()
+}
+
+// resume ends the pause, if there is one.
+func (p *process) resume() error {
 	h := p.helper
 	if h == nil {
 		return nil
@@ -112,14 +170,14 @@ type helper struct {
 	lifeline io.Closer
 }
 
-// Cut takes the links between a member and all others down, or up again. The
-// cluster must have been started with a network.
-func (c *Processes) Cut(member int, down bool) error {
+// SetLink changes what is sent between a member and one other, or all others (-1), in one
+// or both directions, until undo is called. Changes add up: delays, and the smallest
+// bandwidth. The cluster must have been started with a network.
+func (c *Processes) SetLink(member, peer int, ways link.Ways, conditions link.Conditions) (undo func(), err error) {
 	if c.links == nil {
-		return errors.New("the cluster has no links that could be cut")
+		return nil, errors.New("the cluster has no links that could be changed")
 	}
-	c.links.cut(member, down)
-	return nil
+	return c.links.change(linkChange{member: member, peer: peer, ways: ways, conditions: conditions}), nil
 }
 
 // signal reaches the member's whole group: a foreign program may be a script around
@@ -129,4 +187,9 @@ func (p *process) signal(s syscall.Signal) error {
 		return fmt.Errorf("member %s: %v: %w", p.name, s, err)
 	}
 	return nil
+}
+
+// Election is the election timeout of the cluster.
+func (c *Processes) Election() time.Duration {
+	return cmp.Or(c.settings.ElectionTimeout, DefaultElection)
 }

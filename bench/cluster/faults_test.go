@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/link"
 	"github.com/etcdbench/etcdbench/bench/transport"
 )
 
@@ -138,9 +139,16 @@ func TestFaults(t *testing.T) {
 					t.Errorf("what we killed counts as died: %v", died)
 				}
 				return err
-			}, func(m int) error { return c.Restart(t.Context(), m) })
+			}, c.Start)
 			fault("pause", c.Pause, c.Resume)
-			fault("cut", func(m int) error { return c.Cut(m, true) }, func(m int) error { return c.Cut(m, false) })
+			for what, ways := range map[string]link.Ways{"cut": {In: true, Out: true}, "cut outwards": {Out: true}} {
+				var undo func()
+				fault(what, func(m int) (err error) {
+					undo, err = c.SetLink(m, -1, ways, link.Conditions{Down: true})
+					return err
+				}, func(int) error { undo(); return nil })
+			}
+			fault("stop", c.Terminate, c.Start)
 		})
 	}
 }
@@ -179,7 +187,10 @@ func TestMemberDoesNotComeBack(t *testing.T) {
 	if err := os.WriteFile(segments[0], []byte("this is no log"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err = c.Restart(t.Context(), victim)
+	if err := c.Start(victim); err != nil {
+		t.Fatal(err)
+	}
+	err = c.Ready(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "member "+name) || !strings.Contains(err.Error(), "the last lines of its log") {
 		t.Errorf("error %v", err)
 	}

@@ -36,8 +36,8 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 		return nil, fmt.Errorf("start cluster: %w", err)
 	}
 	c := &InProcess{settings: s, tls: tlsConfig}
-	if s.Network != nil {
-		return nil, errors.New("start cluster: a network between members needs members with processes of their own")
+	if s.Network != nil || s.Disk.Any() {
+		return nil, errors.New("start cluster: a network between members and supervised disks need members with processes of their own")
 	}
 	if c.specs, _, err = s.layout(tlsInfo); err != nil {
 		return nil, fmt.Errorf("start cluster: %w", err)

@@ -8,11 +8,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"go.etcd.io/etcd/pkg/v3/flags"
 	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/etcdbench/etcdbench/bench/disk"
 )
 
 // copyFlags takes over the flags that embed.Config does not bind itself.
@@ -31,41 +34,69 @@ func copyFlags(cfg *embed.Config, fs *flag.FlagSet) {
 	fs.Visit(func(f *flag.Flag) { cfg.FlagsExplicitlySet[f.Name] = true })
 }
 
-// startDescriptor is where a member's process tells its parent that it has started.
-const startDescriptor = 3
+// startDescriptor is where a member's process tells its parent that it has started,
+// diskDescriptor where a keeper takes the conditions of its program's disk from.
+const startDescriptor, diskDescriptor = 3, 4
 
 // startLine is what it tells.
 type startLine struct {
 	PID int `json:"pid"`
 }
 
-// MemberMain is the body of the hidden command that runs one member. args are
-// [--remove=DIR]... [--binary=PATH] -- and etcd's flags; or --resume=PID, to resume a
-// paused member at the end and do nothing else. The member lives until
-// lifeline, a pipe whose other end its parent holds, comes to its end: that
-// happens however the parent dies. Then the directories of --remove go. The
-// return value is the exit code.
-func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
+// memberOptions are the arguments of [MemberMain].
+type memberOptions struct {
+	binary string
+	kept   bool
+	resume int
+	calls  disk.Calls
+	remove []string
+	args   []string
+}
+
+func parseMember(args []string, stderr io.Writer) (o memberOptions, err error) {
 	fs := flag.NewFlagSet("member", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	binary := fs.String("binary", "", "program to run instead of the built-in etcd")
-	resume := fs.Int("resume", 0, "process group to resume at the end")
-	parent := os.Getppid()
-	var remove []string
-	fs.Func("remove", "directory to remove at the end", func(dir string) error {
-		remove = append(remove, dir)
+	fs.StringVar(&o.binary, "binary", "", "program to run instead of the built-in etcd")
+	fs.IntVar(&o.resume, "resume", 0, "process group to resume at the end")
+	fs.BoolVar(&o.kept, "kept", false, "run until the keeper ends this process")
+	fs.Func("disk", "calls to supervise", func(text string) error {
+		o.calls = disk.Calls{Syncs: strings.Contains(text, "syncs"), Writes: strings.Contains(text, "writes")}
 		return nil
 	})
-	if fs.Parse(args) != nil {
+	fs.Func("remove", "directory to remove at the end", func(dir string) error {
+		o.remove = append(o.remove, dir)
+		return nil
+	})
+	err = fs.Parse(args)
+	o.args = fs.Args()
+	return o, err
+}
+
+// MemberMain is the body of the hidden command that runs one member. args are
+// [--remove=DIR]... [--binary=PATH] [--disk=CALLS] -- and etcd's flags, or the arguments
+// of the program; or --resume=PID, to resume a paused member at the end and do nothing
+// else. The member lives until lifeline, a pipe whose other end its parent holds, comes to
+// its end: that happens however the parent dies. Then the directories of --remove go. A
+// member that is --kept has a keeper as its parent and needs no lifeline. The return value
+// is the exit code.
+func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
+	parent := os.Getppid()
+	o, err := parseMember(args, stderr)
+	switch {
+	case err != nil:
 		return 2
-	}
-	if *resume > 0 {
+	case o.resume > 0:
 		_, _ = io.Copy(io.Discard, lifeline)
-		if err := syscall.Kill(-*resume, syscall.SIGCONT); err != nil {
+		if err := syscall.Kill(-o.resume, syscall.SIGCONT); err != nil {
 			fmt.Fprintln(stderr, err)
 			return 1
 		}
 		return 0
+	case o.kept:
+		if err := runEmbedded(o.args, nil); err != nil {
+			fmt.Fprintln(stderr, err)
+		}
+		return 1
 	}
 	// What a keeper starts must not speak for it.
 	syscall.CloseOnExec(startDescriptor)
@@ -76,14 +107,14 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 		_, _ = io.Copy(io.Discard, lifeline)
 		close(end)
 	}()
-	run := runEmbedded
-	if *binary != "" {
-		run = func(args []string, end <-chan struct{}) error { return keep(*binary, args, stderr, end) }
+	if o.binary != "" {
+		err = keep(o.binary, o.args, o.calls, stderr, end)
+	} else {
+		err = runEmbedded(o.args, end)
 	}
-	err := run(fs.Args(), end)
 	select {
 	case <-end: // asked to go: whatever is left belongs to nobody
-		removeAll(remove, parent)
+		removeAll(o.remove, parent)
 		return 0
 	default:
 	}
@@ -105,13 +136,16 @@ func announce(pid int) {
 	_ = f.Close()
 }
 
-// runEmbedded runs the built-in etcd until end or until it fails.
+// runEmbedded runs the built-in etcd until end or until it fails. Without an end, it is
+// the program of a keeper, which announces it.
 func runEmbedded(args []string, end <-chan struct{}) error {
 	cfg, err := embedConfig(args)
 	if err != nil {
 		return err
 	}
-	announce(os.Getpid())
+	if end != nil {
+		announce(os.Getpid())
+	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
 	e, err := embed.StartEtcd(cfg)
@@ -128,6 +162,7 @@ func runEmbedded(args []string, end <-chan struct{}) error {
 		case <-time.After(hardStopTimeout):
 		}
 	case <-term:
+		e.Close()
 		err = errors.New("terminated")
 	case err = <-e.Err():
 	case <-e.Server.StopNotify():

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -128,6 +129,27 @@ type links struct {
 	proxies []*link.Proxy
 	// addresses are those of the proxies, known once all are there.
 	addresses atomic.Pointer[[]string]
+
+	mu      sync.Mutex
+	changes []*linkChange
+}
+
+// linkChange is what a disturbance does to the ways between a member and one other, or all
+// others (-1).
+type linkChange struct {
+	member, peer int
+	ways         link.Ways
+	conditions   link.Conditions
+}
+
+// holds reports whether the change is for the way from member i to member j. What comes
+// from an unknown sender (i equals j) is changed with both ways from all others.
+func (c *linkChange) holds(i, j int) bool {
+	with := func(other int) bool { return c.peer < 0 || c.peer == other }
+	if i == j {
+		return i == c.member && c.peer < 0 && c.ways.In && c.ways.Out
+	}
+	return i == c.member && with(j) && c.ways.Out || j == c.member && with(i) && c.ways.In
 }
 
 // newLinks makes the proxies: members listen at the addresses that are given, and
@@ -136,7 +158,7 @@ func newLinks(n Network, members []string) (*links, error) {
 	l := &links{network: n, ways: make([][]*link.Direction, len(members))}
 	for i := range members {
 		for j := range members {
-			l.ways[i] = append(l.ways[i], link.NewDirection(l.conditions(i, j, false)))
+			l.ways[i] = append(l.ways[i], link.NewDirection(l.conditions(i, j)))
 		}
 	}
 	for i, target := range members {
@@ -164,13 +186,19 @@ func newLinks(n Network, members []string) (*links, error) {
 	return l, nil
 }
 
-// conditions are those of a way.
-func (l *links) conditions(i, j int, down bool) link.Conditions {
+// conditions are those of a way at this moment.
+func (l *links) conditions(i, j int) link.Conditions {
 	rtt := l.network.between(i, j)
 	if i == j {
 		rtt = l.network.Longest(len(l.ways))
 	}
-	return link.Conditions{Delay: rtt / 2, Jitter: l.network.Jitter, Bandwidth: l.network.Bandwidth, Down: down}
+	sum := link.Conditions{Delay: rtt / 2, Jitter: l.network.Jitter, Bandwidth: l.network.Bandwidth}
+	for _, c := range l.changes {
+		if c.holds(i, j) {
+			sum = sum.With(c.conditions)
+		}
+	}
+	return sum
 }
 
 // sender is the member that a request of etcd's comes from, or -1: peers tell their
@@ -186,11 +214,26 @@ func (l *links) sender(sent []byte) int {
 	return slices.Index(*addresses, strings.TrimPrefix(first, "http://"))
 }
 
-// cut takes all ways from and to a member down, or up again.
-func (l *links) cut(member int, down bool) {
+// change changes ways until undo is called.
+func (l *links) change(c linkChange) (undo func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.changes = append(l.changes, &c)
+	l.apply()
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.changes = slices.DeleteFunc(l.changes, func(other *linkChange) bool { return other == &c })
+		l.apply()
+	}
+}
+
+// apply gives every way the conditions of this moment.
+func (l *links) apply() {
 	for i := range l.ways {
-		l.ways[i][member].Set(l.conditions(i, member, down))
-		l.ways[member][i].Set(l.conditions(member, i, down))
+		for j, way := range l.ways[i] {
+			way.Set(l.conditions(i, j))
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/etcdbench/etcdbench/bench/disk"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -30,6 +31,8 @@ type Processes struct {
 
 	mu      sync.Mutex // faults replace members
 	members []*process
+	// disks are the conditions of the members' disks, by member.
+	disks map[int]disk.Conditions
 }
 
 var _ Cluster = (*Processes)(nil)
@@ -41,10 +44,13 @@ type process struct {
 	lifeline io.WriteCloser
 	exited   chan struct{}
 	err      error // of Wait; read after exited is closed
-	// killed says that its end was our doing.
-	killed atomic.Bool
+	// expected says that its end is our doing, if it ends.
+	expected atomic.Bool
+	pausing  sync.Mutex
 	// helper is there while the process is paused.
 	helper *helper
+	// disk is nil where the calls of the process are not supervised.
+	disk *disk.Control
 }
 
 // ProcessOptions say what the members run.
@@ -95,7 +101,9 @@ func startProcesses(ctx context.Context, o ProcessOptions) (_ *Processes, err er
 	if err != nil {
 		return nil, err
 	}
-	c := &Processes{settings: o.Settings, binary: o.Binary, tls: tlsConfig, links: links, options: o}
+	c := &Processes{
+		settings: o.Settings, binary: o.Binary, tls: tlsConfig, links: links, options: o, disks: map[int]disk.Conditions{},
+	}
 	defer func() {
 		if err != nil {
 			_ = c.Stop()
@@ -134,27 +142,32 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 		return nil, fmt.Errorf("make pipe: %w", err)
 	}
 	defer startRead.Close()
-	argv := append([]string{}, o.Command[1:]...)
-	argv = append(argv, "--remove="+spec.dataDir, "--remove="+filepath.Join(o.DataDir, "tls"))
-	if o.Binary != "" {
-		argv = append(argv, "--binary="+o.Binary)
-	}
-	argv = append(append(argv, "--"), spec.args...)
-	cmd := exec.Command(o.Command[0], argv...)
+	cmd := exec.Command(o.Command[0], o.arguments(spec)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{startWrite}
 	cmd.SysProcAttr = ownGroup()
 	cmd.Env = append(memberEnv(), o.Env...)
 	p := &process{memberSpec: spec, exited: make(chan struct{})}
+	if o.Disk.Any() {
+		ours, theirs, err := socketPair()
+		if err != nil {
+			return nil, err
+		}
+		defer theirs.Close()
+		p.disk = disk.NewControl(ours)
+		cmd.ExtraFiles = append(cmd.ExtraFiles, theirs)
+	}
 	if p.lifeline, err = cmd.StdinPipe(); err == nil {
 		err = cmd.Start()
 	}
 	startWrite.Close()
 	if err != nil {
+		_ = p.disk.Close()
 		return nil, fmt.Errorf("start: %w", err)
 	}
 	go func() {
 		p.err = cmd.Wait()
+		_ = p.disk.Close()
 		close(p.exited)
 	}()
 	p.pid = cmd.Process.Pid
@@ -163,6 +176,24 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 		p.pid = line.PID
 	}
 	return p, nil
+}
+
+// arguments are those of a member's process, see [MemberMain].
+func (o ProcessOptions) arguments(spec memberSpec) []string {
+	own := slices.Clone(o.Command[1:])
+	argv := append(slices.Clone(own), "--remove="+spec.dataDir, "--remove="+filepath.Join(o.DataDir, "tls"))
+	if o.Disk.Any() {
+		argv = append(argv, "--disk="+o.Disk.String())
+	}
+	switch {
+	case o.Binary != "":
+		argv = append(argv, "--binary="+o.Binary, "--")
+	case o.Disk.Any(): // our own etcd under a keeper
+		argv = append(append(append(argv, "--binary="+o.Command[0], "--"), own...), "--kept", "--")
+	default:
+		argv = append(argv, "--")
+	}
+	return append(argv, spec.args...)
 }
 
 // memberEnv is our environment without what would set a member's flags behind
@@ -182,7 +213,7 @@ func (c *Processes) Died() error {
 	for _, p := range c.processes() {
 		select {
 		case <-p.exited:
-			if p.killed.Load() {
+			if p.expected.Load() {
 				continue
 			}
 			return fmt.Errorf("member %s ended: %v", p.name, p.err)

@@ -22,6 +22,7 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 
+	"github.com/etcdbench/etcdbench/bench/disk"
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -49,6 +50,9 @@ type Settings struct {
 	Env []string
 	// Network is what lies between the members; nil is nothing, loopback alone.
 	Network *Network
+	// Disk are the calls of the members that [Processes.SetDisk] can delay or fail. It
+	// costs each of these calls a detour.
+	Disk disk.Calls
 	// BasePort makes member i listen on BasePort+2i and, for peers, the port
 	// above; 0 takes free ports.
 	BasePort int
@@ -327,6 +331,9 @@ func (s Settings) describe(kind string) results.Cluster {
 	}
 	if s.Network != nil {
 		maps.Copy(flags, s.Network.settings())
+	}
+	if s.Disk.Any() {
+		flags["disk:supervised"] = s.Disk.String()
 	}
 	return results.Cluster{Kind: kind, TLS: s.TLS, Settings: flags}
 }

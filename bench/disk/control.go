@@ -42,8 +42,13 @@ func (c *Control) Set(conditions Conditions) (effect Effect, err error) {
 	return effect, nil
 }
 
-// Close closes the connection.
-func (c *Control) Close() error { return c.conn.Close() }
+// Close closes the connection; a nil control has none.
+func (c *Control) Close() error {
+	if c == nil {
+		return nil
+	}
+	return c.conn.Close()
+}
 
 // Serve changes the conditions as a [Control] asks for, until the connection ends.
 func Serve(conn io.ReadWriter, s *Supervisor) {

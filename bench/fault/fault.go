@@ -1,186 +1,139 @@
-// Package fault makes faults of members on purpose, one after the other, and undoes
-// them: members are killed, paused, cut off, and lose the leadership. It knows neither
-// how clusters are started nor how load reaches them.
+// Package fault knows the faults of members: processes that are killed, stopped or paused,
+// links that are cut or slow, disks that are slow, fail or are full. It makes and undoes
+// them, and knows neither how clusters are started nor how load reaches them.
 package fault
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"sync/atomic"
+	"strconv"
+	"strings"
 	"time"
 
-	"github.com/etcdbench/etcdbench/bench"
+	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/bench/disk"
+	"github.com/etcdbench/etcdbench/bench/link"
 	"github.com/etcdbench/etcdbench/results"
 )
 
 // Members are those to which faults are made, by their numbers from 0.
 type Members interface {
+	// Names are the members' names, in their order.
+	Names() []string
+	// Election is the election timeout of the cluster.
+	Election() time.Duration
 	// Leader is the member that leads; one may be left out, as it is known not to
 	// answer (-1: none).
 	Leader(ctx context.Context, leaveOut int) (int, error)
+	// Kill ends a process at once, Terminate asks it to stop. Both return when it has gone.
 	Kill(member int) error
-	// Restart returns when all members are ready.
-	Restart(ctx context.Context, member int) error
+	Terminate(member int) error
+	Running(member int) bool
+	// Start starts a process that has ended.
+	Start(member int) error
 	Pause(member int) error
 	Resume(member int) error
-	Cut(member int, down bool) error
+	// SetLink changes the ways between a member and a peer, or all others (-1).
+	SetLink(member, peer int, ways link.Ways, c link.Conditions) (undo func(), err error)
+	// SetDisk changes the conditions of a disk, and returns the effect of those before.
+	SetDisk(member int, c disk.Conditions) (disk.Effect, error)
 	// Ready returns when all members are well.
 	Ready(ctx context.Context) error
-	// Move hands the leadership to another member.
-	Move(ctx context.Context, from int) error
-}
-
-// Steer keeps the load away from a member while it has a fault.
-type Steer interface {
+	// Avoid keeps the load away from a member while it has a fault, where the run wants
+	// that; Clear returns when the load reaches all members again.
 	Avoid(member int)
-	// Clear returns when the load reaches all members again.
 	Clear()
 }
 
-// Schedule is a list of faults that are made one after the other: one waits until the
-// one before it is over, which a split vote can make later than planned.
-type Schedule struct {
-	Kinds    []string // in their order
-	Members  Members
-	Steer    Steer
-	Count    int // of members
-	Election time.Duration
-	// Begin is when the first is made, from the start of the first measured phase.
-	Begin time.Duration
-
-	broken atomic.Bool
+// A Kind is one kind of fault.
+type Kind struct {
+	// Name is the name of the kind in scenarios and on the command line.
+	Name string
+	// Summary says what is done, in one line.
+	Summary string
+	// Define returns a fault of the kind with default parameters.
+	Define func() Definition
 }
 
-// Every fault has a time for the election, and for what was undone to settle.
-const (
-	settleTime    = 600 * time.Millisecond // longer than it takes to see that the rate is back
-	recoveryTime  = 2200 * time.Millisecond
-	leaderPolling = 10 * time.Millisecond
-)
-
-// Spacing is the time between two faults.
-func Spacing(election time.Duration) time.Duration { return 2*election + recoveryTime }
-
-// Length is how long all faults take. In the end there is time for the load to go on
-// when they are over and, where some may have waited, for one election more.
-func (f *Schedule) Length() time.Duration {
-	length := time.Duration(len(f.Kinds))*Spacing(f.Election) + backTime
-	if len(f.Kinds) > 1 {
-		length += 2 * f.Election
-	}
-	return length
+// Definition is a fault before it is bound to a cluster.
+type Definition interface {
+	AddFlags(fs *pflag.FlagSet)
+	Validate() error
+	// Needs is what a cluster must be started with for it.
+	Needs() Needs
+	// New returns what is done each time. It returns when the fault is undone, also when
+	// ctx ends meanwhile.
+	New(m Members) func(ctx context.Context) (detail string, err error)
 }
 
-const backTime = time.Second
-
-// Disturbances are the faults, for a run.
-func (f *Schedule) Disturbances() []bench.Disturbance {
-	var list []bench.Disturbance
-	last := make(chan struct{}) // closed when the fault before is over
-	close(last)
-	for i, kind := range f.Kinds {
-		before, over := last, make(chan struct{})
-		list = append(list, bench.Disturbance{
-			PlanDisturbance: results.PlanDisturbance{Kind: kind, At: f.Begin + time.Duration(i)*Spacing(f.Election)},
-			Turn:            func(ctx context.Context) error { return turn(ctx, before) },
-			Do: func(ctx context.Context) (string, error) {
-				defer close(over)
-				return f.do(ctx, kind, i)
-			},
-		})
-		last = over
-	}
-	return list
+// Needs are what faults need of a cluster.
+type Needs struct {
+	// Members is the least number of members.
+	Members int
+	// Links says that there must be links between members that can be changed, Disk which
+	// calls of theirs must be supervised.
+	Links bool
+	Disk  disk.Calls
 }
 
-// turn returns when the fault before is over; if that was not so already, a moment
-// later, so that the load is as usual again.
-func turn(ctx context.Context, before <-chan struct{}) error {
-	select {
-	case <-before:
-		return nil
-	default:
-	}
-	select {
-	case <-before:
-		sleep(ctx, settleTime)
-	case <-ctx.Done():
-	}
-	return ctx.Err()
+// And returns what both need.
+func (n Needs) And(other Needs) Needs {
+	return Needs{Members: max(n.Members, other.Members), Links: n.Links || other.Links, Disk: n.Disk.Or(other.Disk)}
 }
 
-// do makes one fault, and undoes it when there is a leader again.
-func (f *Schedule) do(ctx context.Context, kind string, number int) (string, error) {
-	if f.broken.Load() {
-		return "", errors.New("not made: the cluster is not whole since the fault before")
+// Kinds returns the kinds of faults.
+func Kinds() []Kind {
+	return []Kind{
+		{"kill", "kill the process of a member (SIGKILL), and start it again", define(kill())},
+		{"stop", "stop the process of a member in good order (SIGTERM), and start it again", define(stop())},
+		{"pause", "pause the process of a member (SIGSTOP)", define(pause())},
+		{"cut", "hold back what a member sends to others, what they send to it, or both", func() Definition { return new(cut) }},
+		{"slow-link", "delay what a member and others send each other", func() Definition { return new(slowLink) }},
+		{"slow-disk", "delay the syncs of a member (Linux 5.5 or later)", func() Definition { return new(slowDisk) }},
+		{"disk-error", "let the syncs of a member fail with EIO; etcd ends, and is started again", define(diskError())},
+		{"disk-full", "let the writes of a member fail with ENOSPC; etcd ends, and is started again", define(diskFull())},
 	}
-	leader, err := f.Members.Leader(ctx, -1)
-	if err != nil {
-		return "", err
-	}
-	member := leader
-	if kind == results.FaultKillFollower {
-		member = (leader + 1 + number%max(1, f.Count-1)) % f.Count
-	}
-	detail := fmt.Sprintf("m%d", member+1)
-	if kind == results.FaultMoveLeader {
-		return detail, f.Members.Move(ctx, member)
-	}
-	f.Steer.Avoid(member)
-	defer f.Steer.Clear()
-	do, undo := f.pair(kind, member)
-	if err := do(); err != nil {
-		return detail, err
-	}
-	f.await(ctx, member)
-	// Undone also when the run ends meanwhile: nothing stays paused or cut.
-	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-	defer cancel()
-	if err := undo(whole); err != nil {
-		f.broken.Store(true)
-		return detail, fmt.Errorf("m%d did not come back: %w", member+1, err)
-	}
-	return detail, nil
 }
 
-// undoTimeout bounds the return of a member.
-const undoTimeout = 30 * time.Second
+// define returns definitions whose only parameters are the member and the length.
+func define(a action) func() Definition { return func() Definition { return &simple{action: a} } }
 
-// pair is what makes a fault, and what undoes it.
-func (f *Schedule) pair(kind string, member int) (do func() error, undo func(context.Context) error) {
-	m := f.Members
-	ready := func(first func(int) error) func(context.Context) error {
-		return func(ctx context.Context) error { return errors.Join(first(member), m.Ready(ctx)) }
+// Named returns the disturbance that a kind of package results stands for, such as
+// [results.FaultKillLeader]: until another member leads.
+func Named(name string) (d results.PlanDisturbance, ok bool) {
+	of := func(kind, member, length string) results.PlanDisturbance {
+		return results.PlanDisturbance{Kind: kind, Params: map[string]string{"member": member, length: "0"}}
 	}
-	switch kind {
+	switch name {
+	case results.FaultKillLeader:
+		return of("kill", "leader", "down"), true
 	case results.FaultPauseLeader:
-		return func() error { return m.Pause(member) }, ready(m.Resume)
+		return of("pause", "leader", "for"), true
 	case results.FaultCutLeader:
-		return func() error { return m.Cut(member, true) }, ready(func(member int) error { return m.Cut(member, false) })
+		return of("cut", "leader", "for"), true
+	case results.FaultKillFollower:
+		return of("kill", "follower", "down"), true
+	case results.FaultMoveLeader:
+		return results.PlanDisturbance{Kind: "move-leader"}, true
 	}
-	return func() error { return m.Kill(member) }, func(ctx context.Context) error { return m.Restart(ctx, member) }
+	return d, false
 }
 
-// await returns a moment after there is a leader other than the member, or after
-// longer than an election should take.
-func (f *Schedule) await(ctx context.Context, member int) {
-	ctx, cancel := context.WithTimeout(ctx, 5*f.Election+recoveryTime)
-	defer cancel()
-	for ctx.Err() == nil {
-		if leader, err := f.Members.Leader(ctx, member); err == nil && leader != member {
-			break
-		}
-		sleep(ctx, leaderPolling)
+// number is that of a member, from 0, by its name (m2) or its number from 1 (2), or -1.
+func number(name string) int {
+	const most = 5
+	n, err := strconv.Atoi(strings.TrimPrefix(name, "m"))
+	if err != nil || n < 1 || n > most {
+		return -1
 	}
-	sleep(ctx, settleTime)
+	return n - 1
 }
 
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+// checkMember says what is wrong with a parameter that names one member.
+func checkMember(parameter, name string) error {
+	if number(name) < 0 {
+		return fmt.Errorf("%s %q is not a member, such as m2", parameter, name)
 	}
+	return nil
 }

@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/disk"
+	"github.com/etcdbench/etcdbench/bench/link"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -21,6 +27,9 @@ type cluster struct {
 	elected time.Time
 	slow    time.Duration // what the next election takes longer
 	stuck   bool
+	ended   bool
+
+	election time.Duration
 }
 
 func (c *cluster) note(format string, args ...any) error {
@@ -42,28 +51,70 @@ func (c *cluster) Leader(_ context.Context, leaveOut int) (int, error) {
 func (c *cluster) Kill(m int) error   { c.lose(m); return c.note("kill %d", m) }
 func (c *cluster) Pause(m int) error  { c.lose(m); return c.note("pause %d", m) }
 func (c *cluster) Resume(m int) error { return c.note("resume %d", m) }
-func (c *cluster) Cut(m int, down bool) error {
-	if down {
-		c.lose(m)
-	}
-	return c.note("cut %d %v", m, down)
+func (c *cluster) SetLink(m, peer int, ways link.Ways, _ link.Conditions) (func(), error) {
+	c.lose(m)
+	_ = c.note("cut %d from %d in %v out %v", m, peer, ways.In, ways.Out)
+	return func() { _ = c.note("join %d", m) }, nil
 }
-func (c *cluster) Restart(_ context.Context, m int) error {
+func (c *cluster) SetDisk(m int, conditions disk.Conditions) (disk.Effect, error) {
+	if conditions.Failed.Any() {
+		c.ended = true
+	}
+	_ = c.note("disk %d %v", m, conditions != disk.Conditions{})
+	return disk.Effect{Delayed: 1200, Delay: 60 * time.Second}, nil
+}
+func (c *cluster) Start(m int) error {
 	if c.stuck {
 		return errors.New("not ready in time")
 	}
-	return c.note("restart %d", m)
+	c.ended = false
+	return c.note("start %d", m)
 }
-func (c *cluster) Ready(context.Context) error            { return nil }
-func (c *cluster) Move(_ context.Context, from int) error { return c.note("move %d", from) }
-func (c *cluster) Avoid(m int)                            { _ = c.note("avoid %d", m) }
-func (c *cluster) Clear()                                 { _ = c.note("clear") }
+func (c *cluster) Terminate(m int) error       { c.lose(m); return c.note("stop %d", m) }
+func (c *cluster) Running(int) bool            { return !c.ended }
+func (c *cluster) Ready(context.Context) error { time.Sleep(100 * time.Millisecond); return nil }
+func (c *cluster) Names() []string             { return []string{"m1", "m2", "m3"} }
+func (c *cluster) Election() time.Duration     { return c.election }
+func (c *cluster) Avoid(m int)                 { _ = c.note("avoid %d", m) }
+func (c *cluster) Clear()                      { _ = c.note("clear") }
+
+// bind finds the kind and sets its parameters; a move of the leader is no fault of a member.
+func (c *cluster) bind(d results.PlanDisturbance) (func(context.Context) (string, error), error) {
+	if d.Kind == "move-leader" {
+		return func(context.Context) (string, error) { return "", c.note("move %d", c.leader) }, nil
+	}
+	for _, k := range Kinds() {
+		if k.Name == d.Kind {
+			def := k.Define()
+			fs := pflag.NewFlagSet(k.Name, pflag.ContinueOnError)
+			def.AddFlags(fs)
+			for name, value := range d.Params {
+				if err := fs.Set(name, value); err != nil {
+					return nil, err
+				}
+			}
+			return def.New(c), def.Validate()
+		}
+	}
+	return nil, errors.New("unknown kind " + d.Kind)
+}
+
+func (c *cluster) schedule(t *testing.T, kinds ...string) (*Schedule, []bench.Disturbance) {
+	t.Helper()
+	f := &Schedule{Kinds: kinds, Election: c.election, Bind: c.bind}
+	list, err := f.Disturbances()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, list
+}
 
 func TestFaultsAreMadeAndUndone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{down: -1}
-		f := &Schedule{Kinds: []string{results.FaultKillLeader, results.FaultPauseLeader, results.FaultCutLeader, results.FaultMoveLeader}, Members: c, Steer: c, Count: 3, Election: 300 * time.Millisecond}
-		for _, d := range f.Disturbances() {
+		c.election = 300 * time.Millisecond
+		f, list := c.schedule(t, results.FaultKillLeader, results.FaultPauseLeader, results.FaultCutLeader, results.FaultMoveLeader)
+		for _, d := range list {
 			begin := time.Now()
 			if _, err := d.Do(t.Context()); err != nil {
 				t.Errorf("%s: %v", d.Kind, err)
@@ -72,7 +123,7 @@ func TestFaultsAreMadeAndUndone(t *testing.T) {
 				t.Errorf("%s took %v, longer than the time between two", d.Kind, took)
 			}
 		}
-		want := "avoid 0,kill 0,restart 0,clear,avoid 1,pause 1,resume 1,clear,avoid 2,cut 2 true,cut 2 false,clear,move 0"
+		want := "avoid 0,kill 0,start 0,clear,avoid 1,pause 1,resume 1,clear,avoid 2,cut 2 from -1 in true out true,join 2,clear,move 0"
 		if got := strings.Join(c.did, ","); got != want {
 			t.Errorf("did %s, want %s", got, want)
 		}
@@ -84,11 +135,12 @@ func TestFaultsAreMadeAndUndone(t *testing.T) {
 func TestFaultsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{down: -1, slow: 3 * time.Second}
-		f := &Schedule{Kinds: []string{results.FaultCutLeader, results.FaultPauseLeader, results.FaultKillLeader}, Members: c, Steer: c, Count: 3, Election: time.Second}
+		c.election = time.Second
+		f, list := c.schedule(t, results.FaultCutLeader, results.FaultPauseLeader, results.FaultKillLeader)
 		ctx, cancel := context.WithTimeout(t.Context(), f.Length())
 		defer cancel()
 		var wg sync.WaitGroup
-		for _, d := range f.Disturbances() {
+		for _, d := range list {
 			wg.Go(func() {
 				sleep(ctx, d.At)
 				if err := d.Turn(ctx); err != nil {
@@ -99,7 +151,7 @@ func TestFaultsTakeTurns(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		want := "avoid 0,cut 0 true,cut 0 false,clear,avoid 1,pause 1,resume 1,clear,avoid 2,kill 2,restart 2,clear"
+		want := "avoid 0,cut 0 from -1 in true out true,join 0,clear,avoid 1,pause 1,resume 1,clear,avoid 2,kill 2,start 2,clear"
 		if got := strings.Join(c.did, ","); got != want {
 			t.Errorf("did %s, want %s", got, want)
 		}
@@ -113,8 +165,8 @@ func TestFaultsTakeTurns(t *testing.T) {
 func TestMemberDoesNotComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{down: -1, stuck: true}
-		f := &Schedule{Kinds: []string{results.FaultKillLeader, results.FaultKillLeader}, Members: c, Steer: c, Count: 3, Election: 300 * time.Millisecond}
-		list := f.Disturbances()
+		c.election = 300 * time.Millisecond
+		_, list := c.schedule(t, results.FaultKillLeader, results.FaultKillLeader)
 		if _, err := list[0].Do(t.Context()); err == nil || !strings.Contains(err.Error(), "m1 did not come back") {
 			t.Errorf("error %v", err)
 		}
@@ -128,12 +180,87 @@ func TestMemberDoesNotComeBack(t *testing.T) {
 func TestInterruptUndoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &cluster{down: -1}
-		f := &Schedule{Kinds: []string{results.FaultPauseLeader}, Members: c, Steer: c, Count: 3, Election: 300 * time.Millisecond}
+		c.election = 300 * time.Millisecond
+		_, list := c.schedule(t, results.FaultPauseLeader)
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		_, _ = f.Disturbances()[0].Do(ctx)
+		_, _ = list[0].Do(ctx)
 		if got := strings.Join(c.did, ","); got != "avoid 0,pause 0,resume 0,clear" {
 			t.Errorf("did %s", got)
 		}
 	})
+}
+
+// Each kind is made of the members that are meant, for as long as it should, and says
+// which and what its effect was.
+func TestKinds(t *testing.T) {
+	for _, c := range []struct {
+		kind   string
+		params map[string]string
+		did    string
+		detail string
+		lasts  time.Duration
+	}{
+		{"kill", map[string]string{"member": "leader", "down": "3s"}, "kill 0,start 0", "m1: for 3s, all ready 100ms later", 3 * time.Second},
+		{"kill", map[string]string{"member": "m3"}, "kill 2,start 2", "m3: for 5s", 5 * time.Second},
+		{"stop", map[string]string{"member": "2", "down": "1s"}, "stop 1,start 1", "m2: for 1s", time.Second},
+		{"pause", map[string]string{"member": "all", "for": "2s"}, "pause 0,pause 1,pause 2,resume 0,resume 1,resume 2",
+			"all members: for 2s", 2 * time.Second},
+		{"cut", map[string]string{"peer": "m3", "way": "out"}, "cut 1 from 2 in false out true,join 1", "m2: for 10s", 10 * time.Second},
+		{"slow-link", map[string]string{"rtt": "50ms", "bandwidth": "1MB"}, "cut 1 from -1 in true out true,join 1", "m2: for 10s", 10 * time.Second},
+		{"slow-disk", map[string]string{"latency": "50ms"}, "disk 1 true,disk 1 false",
+			"m2: for 10s, 1,200 calls delayed by 50ms on average, all ready 100ms later", 10 * time.Second},
+		{"disk-error", map[string]string{"for": "1s"}, "disk 1 true,disk 1 false,start 1", "m2: for 1s, etcd ended, and was started again", time.Second},
+		{"disk-full", nil, "disk 1 true,disk 1 false,start 1", "m2: for 5s, etcd ended", 5 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := &cluster{election: time.Second}
+			do, err := m.bind(results.PlanDisturbance{Kind: c.kind, Params: c.params})
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			detail, err := do(t.Context())
+			if err != nil || !strings.HasPrefix(detail, c.detail) {
+				t.Errorf("%s %v: %q, %v, want %q", c.kind, c.params, detail, err, c.detail)
+			}
+			if took := time.Since(begin).Truncate(time.Second); took != c.lasts {
+				t.Errorf("%s %v took %v", c.kind, c.params, took)
+			}
+			m.did = slices.DeleteFunc(m.did, func(did string) bool { return did == "clear" || strings.HasPrefix(did, "avoid") })
+			if did := strings.Join(m.did, ","); did != c.did {
+				t.Errorf("%s %v did %s, want %s", c.kind, c.params, did, c.did)
+			}
+		})
+	}
+}
+
+// What a kind needs follows from its parameters.
+func TestNeeds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind string
+		set  [2]string
+		want Needs
+	}{
+		{"kill", [2]string{"member", "leader"}, Needs{Members: 1}},
+		{"kill", [2]string{"member", "m4"}, Needs{Members: 4}},
+		{"pause", [2]string{"member", "follower"}, Needs{Members: 2}},
+		{"cut", [2]string{"member", "leader"}, Needs{Members: 2, Links: true}},
+		{"slow-disk", [2]string{"member", "leader"}, Needs{Members: 1, Disk: disk.Calls{Syncs: true}}},
+		{"slow-disk", [2]string{"writes", "true"}, Needs{Members: 2, Disk: disk.Calls{Syncs: true, Writes: true}}},
+		{"disk-full", [2]string{"member", "all"}, Needs{Members: 1, Disk: disk.Calls{Writes: true}}},
+	} {
+		for _, k := range Kinds() {
+			if k.Name != c.kind {
+				continue
+			}
+			def := k.Define()
+			fs := pflag.NewFlagSet(k.Name, pflag.ContinueOnError)
+			def.AddFlags(fs)
+			if err := errors.Join(fs.Set(c.set[0], c.set[1]), def.Validate()); err != nil || def.Needs() != c.want {
+				t.Errorf("%s %v needs %+v, %v, want %+v", c.kind, c.set, def.Needs(), err, c.want)
+			}
+		}
+	}
 }

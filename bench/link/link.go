@@ -25,6 +25,21 @@ type Conditions struct {
 	Down bool
 }
 
+// With returns the conditions with others on top: delays add up, of two bandwidths the
+// smaller one holds.
+func (c Conditions) With(other Conditions) Conditions {
+	sum := Conditions{
+		Delay: c.Delay + other.Delay, Jitter: c.Jitter + other.Jitter, Bandwidth: c.Bandwidth, Down: c.Down || other.Down,
+	}
+	if c.Bandwidth == 0 || other.Bandwidth > 0 && other.Bandwidth < c.Bandwidth {
+		sum.Bandwidth = other.Bandwidth
+	}
+	return sum
+}
+
+// Ways are directions as seen from one end.
+type Ways struct{ In, Out bool }
+
 // Direction is one way of a link. Its conditions may change while it is used; a new
 // delay holds for what is sent from then on.
 type Direction struct {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/disk"
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/profiles"
 	"github.com/etcdbench/etcdbench/results"
@@ -87,8 +88,26 @@ func (r *Resolved) checkThresholds() error {
 	return nil
 }
 
-// checkDisturbances keeps what reaches beyond our own keys off running clusters.
+// checkDisturbances keeps what reaches beyond our own keys off running clusters, and what
+// a cluster cannot do off it.
 func (r *Resolved) checkDisturbances() error {
+	needs, started, err := workloads.DisturbanceNeeds(r.Scenario.PlanDisturbances())
+	if err != nil {
+		return within("disturbances", err)
+	}
+	switch {
+	case started == "":
+	case r.Spec.Cluster.Running():
+		return wrong("disturbances", "--disturb %s is for clusters that etcdbench starts: it does not go with --endpoints", started)
+	case r.Spec.Cluster.Start.InProcess:
+		return wrong("disturbances", "--disturb %s is for members with processes of their own: it does not go with --in-process", started)
+	case needs.Members > r.Settings.Members:
+		return wrong("disturbances", "--disturb %s needs %d members or more: raise --members from %d", started, needs.Members, r.Settings.Members)
+	case needs.Disk.Any():
+		if err := disk.Check(); err != nil {
+			return wrong("disturbances", "--disturb: %w", err)
+		}
+	}
 	if !r.Spec.Cluster.Running() || r.Spec.AllowDisturbances {
 		return nil
 	}

@@ -8,68 +8,76 @@ import (
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
-	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/bench/fault"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
 )
 
 // faults binds the faults of the specification to the cluster.
-func (r *Resolved) faults(s *session) ([]bench.Disturbance, error) {
+func (r *Resolved) faults(t workloads.Target) ([]bench.Disturbance, error) {
+	bind := func(d results.PlanDisturbance) (func(context.Context) (string, error), error) {
+		bound, err := workloads.Bind([]results.PlanDisturbance{d}, t)
+		if err != nil {
+			return nil, err
+		}
+		return bound[0].Do, nil
+	}
+	return r.Spec.Experiment.Faults.schedule(bind).Disturbances()
+}
+
+// faultMembers are the members of a cluster with processes of its own, nil where it has
+// none.
+func (s *session) faultMembers() fault.Members {
 	c, ok := s.Cluster.(*cluster.Processes)
 	if !ok {
-		return nil, errors.New("faults are for members with processes of their own")
+		return nil
 	}
-	f := r.Spec.Experiment.Faults.schedule()
-	f.Members, f.Count = victims{c, s.admin}, len(c.Members())
-	f.Steer = steering{s.steer, s}
-	return f.Disturbances(), nil
+	return victims{c, s}
 }
 
 // victims are a cluster's members, as faults want them.
 type victims struct {
 	*cluster.Processes
-	admin *transport.Pool
+	session *session
 }
 
 // askTimeout is for one question to the members.
 const askTimeout = time.Second
 
-func (v victims) conns() []grpc.ClientConnInterface { return v.admin.Conns() }
+// Names implements [fault.Members].
+func (v victims) Names() (names []string) {
+	for _, m := range v.Members() {
+		names = append(names, m.Name)
+	}
+	return names
+}
 
 // Leader implements [fault.Members].
 func (v victims) Leader(ctx context.Context, leaveOut int) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return cluster.Leader(ctx, v.conns(), leaveOut)
+	return cluster.Leader(ctx, v.session.admin.Conns(), leaveOut)
 }
 
-// Move implements [fault.Members].
-func (v victims) Move(ctx context.Context, from int) error {
-	conns := v.conns()
-	s, err := pb.NewMaintenanceClient(conns[(from+1)%len(conns)]).Status(ctx, &pb.StatusRequest{})
-	if err != nil {
-		return err
+// Avoid implements [fault.Members].
+func (v victims) Avoid(member int) {
+	if v.session.steer != nil {
+		v.session.steer.Avoid(member)
 	}
-	_, err = pb.NewMaintenanceClient(conns[from]).MoveLeader(ctx, &pb.MoveLeaderRequest{TargetID: s.Header.MemberId})
-	return err
 }
 
-// steering clears the way when all connections are there again.
-type steering struct {
-	*transport.Steer
-	session *session
-}
-
-// Clear implements [fault.Steer].
-func (s steering) Clear() {
+// Clear implements [fault.Members]: the way is clear when all connections are there again.
+func (v victims) Clear() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*askTimeout)
 	defer cancel()
-	s.session.admin.Reconnect(ctx)
-	s.session.load.Reconnect(ctx)
-	s.Steer.Clear()
+	v.session.admin.Reconnect(ctx)
+	v.session.load.Reconnect(ctx)
+	if v.session.steer != nil {
+		v.session.steer.Clear()
+	}
 }
 
 // killFollower takes a member away, and the load with it.

@@ -318,9 +318,14 @@ func (r *Resolved) resolveCluster() error {
 	for _, v := range s.Env {
 		r.Settings.Env = append(r.Settings.Env, v.Name+"="+v.Value)
 	}
-	if n := s.Network; !n.IsZero() || r.Spec.Experiment.Faults != nil {
+	needs, _, err := workloads.DisturbanceNeeds(r.Scenario.PlanDisturbances())
+	if err != nil {
+		return within("disturbances", err)
+	}
+	if n := s.Network; !n.IsZero() || needs.Links || r.Spec.Experiment.Faults != nil {
 		r.Settings.Network = &n
 	}
+	r.Settings.Disk = needs.Disk
 	if s.Binary == "" {
 		r.Version = pick(s.Version, c.EtcdVersion, "")
 	}

@@ -216,6 +216,7 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 	}
 	target := workloads.Target{
 		Conns: s.recorded(s.loadConns()), Members: s.recorded(s.admin.Conns()), Prefix: r.Plan.Prefix, Seed: r.Plan.Seed,
+		Faults: s.faultMembers(),
 		Verify: r.Plan.Verify, Disposable: !r.Spec.Cluster.Running(), Patience: r.patience(),
 		Exclusive: !r.Spec.Cluster.Running() && !workloads.DisturbancesWrite(r.Scenario.PlanDisturbances()),
 	}
@@ -228,7 +229,7 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 	}
 	options.Moments = slices.ContainsFunc(r.Plan.Phases, func(ph results.PlanPhase) bool { return ph.Load.Open() })
 	if r.Spec.Experiment.Faults != nil {
-		faults, err := r.faults(s)
+		faults, err := r.faults(target)
 		if err != nil {
 			return nil, options, err
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/disk"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -129,6 +130,16 @@ func TestErrorsNameFieldAndFlag(t *testing.T) {
 		{"keep_data", "--keep-data", func(s *runner.Spec) { s.KeepData = true }},
 		{"workload", "--span", func(s *runner.Spec) { s.Workload = map[string]string{"span": "7"} }},
 		{"disturbances", "--disturb", func(s *runner.Spec) { s.Disturbances = []results.PlanDisturbance{{Kind: "earthquake"}} }},
+		{"disturbances", "does not go with --endpoints", func(s *runner.Spec) {
+			s.Cluster.Endpoints, s.AllowDisturbances = []string{"127.0.0.1:1"}, true
+			s.Disturbances = []results.PlanDisturbance{{Kind: "kill"}}
+		}},
+		{"disturbances", "--in-process", func(s *runner.Spec) {
+			s.Cluster.Start.InProcess, s.Disturbances = true, []results.PlanDisturbance{{Kind: "slow-disk"}}
+		}},
+		{"disturbances", "--members", func(s *runner.Spec) {
+			s.Disturbances = []results.PlanDisturbance{{Kind: "kill", Params: map[string]string{"member": "m4"}}}
+		}},
 		{"thresholds", "threshold", func(s *runner.Spec) { s.Thresholds = []string{"put.p99 <"} }},
 		{"thresholds", "no operation", func(s *runner.Spec) { s.Thresholds = []string{"set.failed == 0"} }},
 		{"thresholds", "no phase", func(s *runner.Spec) { s.Thresholds = []string{"mesure:put.failed == 0"} }},
@@ -328,5 +339,29 @@ func TestBalance(t *testing.T) {
 	run, err := runner.Run(t.Context(), inProcess("put", 20), runner.Options{})
 	if err != nil || run.Cluster.Members[0].Conns != 8 {
 		t.Errorf("members %+v, %v", run.Cluster.Members, err)
+	}
+}
+
+// A disturbance decides what the cluster is started with, and only what it needs.
+func TestDisturbancesDecideTheCluster(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind         string
+		links, syncs bool
+	}{{kind: "kill"}, {kind: "snapshot"}, {kind: "cut", links: true}, {kind: "slow-disk", syncs: true}} {
+		s := runner.Spec{Disturbances: []results.PlanDisturbance{{Kind: c.kind}}}
+		r, err := s.Resolve("")
+		if c.syncs && disk.Check() != nil {
+			if err == nil || !strings.Contains(err.Error(), "Linux 5.5") {
+				t.Errorf("%s: error %v", c.kind, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Settings; (got.Network != nil) != c.links || got.Disk.Syncs != c.syncs || got.Disk.Writes {
+			t.Errorf("%s: network %v, disk %v", c.kind, got.Network, got.Disk)
+		}
 	}
 }

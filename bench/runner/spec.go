@@ -8,6 +8,7 @@
 package runner
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -197,12 +198,12 @@ type Faults struct {
 }
 
 // schedule is when the faults are made.
-func (f Faults) schedule() *fault.Schedule {
-	return &fault.Schedule{Kinds: f.Kinds, Election: f.Election, Begin: f.Begin}
+func (f Faults) schedule(bind func(results.PlanDisturbance) (func(context.Context) (string, error), error)) *fault.Schedule {
+	return &fault.Schedule{Kinds: f.Kinds, Election: f.Election, Begin: f.Begin, Bind: bind}
 }
 
 // Length is how long all faults take, from the first on.
-func (f Faults) Length() time.Duration { return f.schedule().Length() }
+func (f Faults) Length() time.Duration { return f.schedule(nil).Length() }
 
 // Clone returns a copy whose lists and maps can be changed without changing the
 // original's. Pointers are shared: set a new one instead of writing through it.

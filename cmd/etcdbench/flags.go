@@ -49,7 +49,7 @@ func (f *specFlags) addLoad(fs *pflag.FlagSet) {
 	floatFlag(fs, &l.Target, "target", results.DefaultTarget, "writes per second to measure against; when given, missing it exits with 3")
 	fs.Var(paramsValue{&f.spec.Parameters}, "param", "parameter of a scenario, as `name=number`; may be repeated")
 	fs.Var(disturbancesValue{&f.spec.Disturbances}, "disturb",
-		"disturbance beside the load, as `KIND@AT[/EVERY][,name=value]`; may be repeated")
+		"disturbance beside the load, as `KIND@AT[/EVERY][,name=value]`, see etcdbench workloads; may be repeated")
 }
 
 func (f *specFlags) addStart(fs *pflag.FlagSet) {

@@ -51,7 +51,7 @@ func (h *heat) merge(other *heat) {
 
 // heatFigure shows how the response times of each stretch are spread: darker is
 // more of them.
-func heatFigure(columns []column) (figure, bool) {
+func heatFigure(r *results.Run, columns []column) (figure, bool) {
 	low, high, most := heatRows, -1, uint32(0)
 	for _, c := range columns {
 		for row, n := range c.heat {
@@ -92,12 +92,12 @@ func heatFigure(columns []column) (figure, bool) {
 		title: "Response times over time", describe: "how many operations took how long in each stretch",
 		width: chartWidth, height: 260, overTime: true,
 		x: timeAxis(columns), y: axis{low: heatBound(low), high: heatBound(high + 1), log: true},
-		xLabel: secondsLabel, yLabel: words.AxisDuration, cells: cells,
+		xLabel: secondsLabel, yLabel: words.AxisDuration, cells: cells, marks: timeMarks(r, columns),
 	}
 	return figure{
 		Title: "Heat map of response times", SVG: ch.svg(), Table: t, At: places(at),
 		Caption: "Each column is a stretch of time, each row a range of response times; the darker, the more operations, on a logarithmic " +
-			"scale. Operations that did not finish are at their lower bounds.",
+			"scale. Operations that did not finish are at their lower bounds. Behind them are the marks of the charts above.",
 	}, true
 }
 

@@ -234,7 +234,7 @@ func (a *article) overTime(r *results.Run, seconds, columns []column, members []
 		return
 	}
 	a.Charts = append(a.Charts, throughputFigure(r, columns))
-	if f, ok := heatFigure(joinColumns(columns, maxHeatColumns)); ok {
+	if f, ok := heatFigure(r, joinColumns(columns, maxHeatColumns)); ok {
 		a.Charts = append(a.Charts, f)
 	}
 	a.members(r, joinColumns(seconds, maxMemberColumns), members)

@@ -1,0 +1,88 @@
+package fault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/bench/disk"
+)
+
+// slowDisk delays the syncs of a member.
+type slowDisk struct {
+	victim
+	conditions disk.Conditions
+	writes     bool
+}
+
+func (s *slowDisk) AddFlags(fs *pflag.FlagSet) {
+	s.addFlags(fs, "follower", "for", defaultLength)
+	c := &s.conditions
+	fs.DurationVar(&c.Latency, "latency", 20*time.Millisecond, "added to each sync")
+	fs.DurationVar(&c.Jitter, "jitter", 0, "by how much the latency scatters, evenly to both sides")
+	fs.DurationVar(&c.P99, "p99", 0, "99th percentile of a lognormal distribution whose median is latency")
+	fs.Float64Var(&c.IOPS, "iops", 0, "syncs that the disk completes in a second, one after the other, before latency; 0: no bound")
+	fs.BoolVar(&s.writes, "writes", false, "hold for writes to the database and allocations of space, too")
+}
+
+func (s *slowDisk) Validate() error {
+	if err := s.conditions.Validate(); err != nil {
+		return err
+	}
+	if s.conditions.Latency == 0 && s.conditions.IOPS == 0 {
+		return errors.New("latency or iops must be positive")
+	}
+	s.conditions.Delayed = disk.Calls{Syncs: true, Writes: s.writes}
+	return s.validate()
+}
+
+func (s *slowDisk) Needs() Needs { return s.needs().And(Needs{Disk: s.conditions.Delayed}) }
+func (s *slowDisk) New(m Members) func(ctx context.Context) (string, error) {
+	return s.do(m, func(member int) fault { return &badDisk{members: m, member: member, conditions: s.conditions} })
+}
+
+func diskError() action { return failing(disk.Calls{Syncs: true}) }
+func diskFull() action  { return failing(disk.Calls{Writes: true}) }
+
+// failing lets calls fail.
+func failing(calls disk.Calls) action {
+	return action{lengthName: "for", length: defaultDown, disk: calls, make: func(m Members, member int) fault {
+		return &badDisk{members: m, member: member, conditions: disk.Conditions{Failed: calls}}
+	}}
+}
+
+// endTimeout is how long etcd may take to end when its disk has failed.
+const endTimeout = time.Second
+
+// badDisk is a disk with conditions.
+type badDisk struct {
+	members    Members
+	member     int
+	conditions disk.Conditions
+}
+
+func (d *badDisk) begin() error {
+	_, err := d.members.SetDisk(d.member, d.conditions)
+	return err
+}
+
+// end lifts the conditions. A member that has ended because of them is started again.
+func (d *badDisk) end() (string, error) {
+	effect, err := d.members.SetDisk(d.member, disk.Conditions{})
+	if effect.Failed > 0 { // etcd may be about to end
+		for deadline := time.Now().Add(endTimeout); d.members.Running(d.member) && time.Now().Before(deadline); {
+			time.Sleep(leaderPolling)
+		}
+	}
+	if !d.members.Running(d.member) {
+		return "etcd ended, and was started again", d.members.Start(d.member)
+	}
+	if d.conditions.Failed.Any() {
+		return humanize.Comma(effect.Failed) + " calls failed", err
+	}
+	return fmt.Sprintf("%s calls delayed by %s on average", humanize.Comma(effect.Delayed), rounded(effect.Mean())), err
+}
