@@ -9,6 +9,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/link"
 	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
@@ -149,9 +150,14 @@ func hurt(t *testing.T, c *cluster.Processes, rng *rand.Rand) string {
 	begin, end := c.Pause, c.Resume
 	switch fault {
 	case 0:
-		begin, end = c.Kill, func(m int) error { return c.Restart(t.Context(), m) }
+		begin, end = c.Kill, c.Start
 	case 1:
-		begin, end = func(m int) error { return c.Cut(m, true) }, func(m int) error { return c.Cut(m, false) }
+		var undo func()
+		begin = func(m int) (err error) {
+			undo, err = c.SetLink(m, -1, link.Ways{In: true, Out: true}, link.Conditions{Down: true})
+			return err
+		}
+		end = func(int) error { undo(); return nil }
 	}
 	err := begin(member)
 	time.Sleep(200*time.Millisecond + rand.N(500*time.Millisecond))

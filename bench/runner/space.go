@@ -43,7 +43,8 @@ func (r *Resolved) checkSpace(ctx context.Context, s *session, run *results.Run)
 	}
 	if growth >= leastGrowth {
 		run.Warn("space", fmt.Sprintf("databases have grown by up to %d MiB, to %d MiB, and keep that space though keys are deleted: "+
-			"give it back with: etcdctl compact REVISION, then: etcdctl defrag --cluster, which stops each member for a while", growth>>20, size>>20))
+			"give it back with: etcdctl compact REVISION, then: etcdctl defrag --cluster, which stops each member for a while",
+			growth>>20, size>>20))
 	}
 }
 
