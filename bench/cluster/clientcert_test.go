@@ -26,7 +26,7 @@ func TestMissingClientCertificate(t *testing.T) {
 	address := server.Listener.Addr().String()
 	for range 10 { // what the client sees depends on what comes first
 		pool, err := transport.Dial(t.Context(), transport.Options{
-			Endpoints: []string{address}, Conns: 1, Timeout: 5 * time.Second, TLS: &tls.Config{InsecureSkipVerify: true},
+			Endpoints: []string{address}, Conns: 1, Timeout: 5 * time.Second, Kind: transport.GRPC, TLS: &tls.Config{InsecureSkipVerify: true},
 		})
 		if err != nil {
 			t.Fatal(err)
