@@ -25,6 +25,7 @@ type client struct {
 	// requests is the parent of this client's requests, so that no two clients
 	// meet at one parent's lock.
 	requests context.Context
+	deadline *deadline // of the last operation, to be used again; nil where it cannot be
 	// failures is how many operations in a row have failed.
 	failures int
 }
@@ -119,7 +120,7 @@ func (c *client) newOp(a arrival, kind int, now time.Duration) Op {
 func (c *client) do(a arrival, kind int) {
 	e := c.engine
 	c.op = c.newOp(a, kind, e.clock.now())
-	ctx, cancel := context.WithTimeout(c.requests, e.plan.Timeout)
+	ctx := c.deadlineIn(e.plan.Timeout)
 	err := c.worker.Do(ctx, &c.op)
 	done := e.clock.now()
 	outcome := Completed
@@ -128,12 +129,23 @@ func (c *client) do(a arrival, kind int) {
 			e.errors.add(a.phase.index, kind, err)
 		}
 	}
-	cancel()
+	if !ctx.end() {
+		c.deadline = nil
+	}
 	if c.op.done > 0 {
 		done = c.op.done
 	}
 	a.phase.record(c.number, Sample{Kind: kind, Outcome: outcome, Intended: c.op.Intended, Sent: c.op.sent, Done: done})
 	c.count(outcome)
+}
+
+// deadlineIn returns a context that ends after a time.
+func (c *client) deadlineIn(timeout time.Duration) *deadline {
+	if c.deadline == nil {
+		c.deadline = &deadline{Context: c.requests}
+	}
+	c.deadline.at = time.Now().Add(timeout)
+	return c.deadline
 }
 
 // count counts the failures in a row.
