@@ -21,8 +21,8 @@ type Availability struct {
 }
 
 // Outage is a stretch of the measured phases in which arrivals failed or were late, from the
-// intended time of the first of them until the rate had recovered. It is at least as long as
-// an arrival must take to be late.
+// intended time of the first of them until the rate had recovered. At least half of the
+// arrivals failed or were late, for a tenth of a second or more.
 type Outage struct {
 	Start  time.Duration `json:"start_ns"`
 	Length time.Duration `json:"length_ns"`

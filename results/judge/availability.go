@@ -12,6 +12,9 @@ const (
 	// Without a fault to count from, an arrival is late when it takes three times as long
 	// as all but a tenth of the moments, and a tenth of a second. It always is after a second.
 	availabilityFactor, leastAvailabilityLate, mostAvailabilityLate = 3, 100 * time.Millisecond, time.Second
+	// For so long, at least half of the arrivals fail or are late in an outage. What is
+	// shorter are single slow answers.
+	leastOutage = 100 * time.Millisecond
 	// maxOutages is how many outages a run lists.
 	maxOutages = 100
 	// Response times are as usual again when so many moments of a second are above the
@@ -110,6 +113,10 @@ type outageFinder struct {
 	// ahead are the moments that are not judged yet.
 	ahead  []results.Moment
 	outage *results.Outage
+	// arrivals are those since the outage began, between those up to its last bad moment,
+	// which ended at lastBad.
+	arrivals, between uint64
+	lastBad           time.Duration
 	// settling is an outage that has ended; since is when response times began to be as
 	// usual, seen and above count the moments from then on.
 	settling    *results.Outage
@@ -136,27 +143,37 @@ func (f *outageFinder) judge() {
 	bad := f.bad(m)
 	switch {
 	case f.outage == nil && bad:
-		f.outage, f.settling = &results.Outage{Start: m.At}, nil
+		f.outage, f.settling, f.arrivals = &results.Outage{Start: m.At}, nil, 0
 	case f.outage != nil && !bad && isBack(f.ahead, f.bad):
 		f.end(m.At+m.Longest, false)
 	case f.outage == nil:
 		f.settle(m)
 	}
-	if f.outage != nil && bad {
-		f.outage.Affected += uint64(m.Completed + m.Failed)
-		f.outage.Lost += uint64(m.Failed)
+	if f.outage != nil {
+		f.count(m, bad)
 	}
 	f.last = m.At + results.MomentLength
 	f.ahead = f.ahead[1:]
 }
 
-// end ends an outage. What is shorter than an arrival must take to be late is none: others
-// were served meanwhile.
+// count adds a moment to the outage.
+func (f *outageFinder) count(m results.Moment, bad bool) {
+	n := uint64(m.Completed) + uint64(m.Failed)
+	f.arrivals += n
+	if bad {
+		f.outage.Affected += n
+		f.outage.Lost += uint64(m.Failed)
+		f.between, f.lastBad = f.arrivals, m.At+results.MomentLength
+	}
+}
+
+// end ends an outage. It is none where it was too short, or where most arrivals were served
+// meanwhile.
 func (f *outageFinder) end(at time.Duration, open bool) {
 	o, a := f.outage, f.availability
 	f.outage = nil
 	o.Length, o.Open = at-o.Start, open
-	if o.Length < a.Late && !open {
+	if f.lastBad-o.Start < leastOutage || 2*o.Affected < f.between {
 		return
 	}
 	o.Causes = f.causes(o)
