@@ -87,6 +87,17 @@ type planDocument struct {
 	Runs    []experiment.Planned `json:"runs"`
 	// Estimated is how long everything takes.
 	Estimated time.Duration `json:"estimated_ns"`
+	// Longest is how long a single run takes at most where the cluster stops answering,
+	// without the population; 0 for experiments.
+	Longest time.Duration `json:"longest_ns,omitempty"`
+}
+
+// longest is [planDocument.Longest].
+func longest(r *runner.Resolved, plan experiment.Plan) time.Duration {
+	if len(plan.Runs) != 1 || plan.Runs[0].Count != 1 {
+		return 0
+	}
+	return r.Limit()
 }
 
 // listen begins to show runs to Prometheus, where that was asked for. It returns the
@@ -119,6 +130,7 @@ func (o *outputFlags) printPlan(w io.Writer, r *runner.Resolved, options any, pl
 		enc.SetIndent("", "  ")
 		return enc.Encode(planDocument{
 			Schema: "etcdbench.plan/v1", Spec: r.Spec, Options: options, Plan: r.Plan, Runs: plan.Runs, Estimated: plan.Length(),
+			Longest: longest(r, plan),
 		})
 	}
 	text, err := r.Text()
@@ -130,6 +142,11 @@ func (o *outputFlags) printPlan(w io.Writer, r *runner.Resolved, options any, pl
 	}
 	for _, run := range plan.Runs {
 		if _, err := fmt.Fprintf(w, "#   %s: %d of about %v\n", run.Name, run.Count, run.Length.Round(100*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	if most := longest(r, plan); most > 0 {
+		if _, err := fmt.Fprintf(w, "# longest time: %v\n", most.Round(time.Second)); err != nil {
 			return err
 		}
 	}

@@ -12,11 +12,14 @@ import (
 // anyWorkload returns the arguments of a short run of a random workload against an endpoint,
 // under a prefix of the trial's own.
 func (t *trial) anyWorkload(endpoint string) (args []string, prefix string) {
-	name := pick(t, workloads.All()).Name
+	workload := pick(t, workloads.All())
 	prefix = fmt.Sprintf("/stress/%d/", t.Uint64())
 	args = []string{
-		"run", name, "--endpoints", endpoint, "--prefix", prefix, "--warmup", "0s", "--duration", "2s", "--clients", "16", "--conns", "4",
+		"run", workload.Name, "--endpoints", endpoint, "--prefix", prefix, "--warmup", "0s", "--duration", "2s", "--clients", "16", "--conns", "4",
 		"--timeout", "1s", "--drain", "1s", "--seed", fmt.Sprint(t.Uint32()),
+	}
+	if _, _, err := workload.Configure(map[string]string{"key-space-size": "500"}); err == nil {
+		args = append(args, "--key-space-size", "500") // a short population, which is not announced
 	}
 	if t.IntN(2) == 0 {
 		args = append(args, "--rate", fmt.Sprint(10+t.IntN(500)))

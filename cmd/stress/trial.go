@@ -195,17 +195,17 @@ func lastLines(out string) string {
 	return out[max(0, len(out)-most):]
 }
 
-// announced is the time that a command says it will take, with that of the start of a cluster.
+// announced is the longest time that a run says it will take, without its population.
 func (t *trial) announced(args []string) (time.Duration, error) {
 	out, err := exec.CommandContext(t.ctx, t.binary, append(slices.Clone(args), "--dry-run", "--format", "json")...).Output()
 	if err != nil {
 		return 0, fmt.Errorf("--dry-run of %s: %w", strings.Join(args, " "), err)
 	}
 	var plan struct {
-		Estimated time.Duration `json:"estimated_ns"`
+		Longest time.Duration `json:"longest_ns"`
 	}
 	err = json.Unmarshal(out, &plan)
-	return plan.Estimated, err
+	return plan.Longest, err
 }
 
 // orphans finds processes of the trial that are left some seconds after its end.
