@@ -57,11 +57,12 @@ func (c *client) loop(ph *phase) {
 			ph.active.Add(-1)
 			return
 		}
-		if ph.Total > 0 && n >= ph.Total {
+		if ph.Total > 0 && n >= ph.total {
 			ph.active.Add(-1)
 			<-ph.over
 			return
 		}
+		n = c.engine.share.Number(n)
 		kind := c.engine.kindOf(ph.index, n)
 		ph.offered[kind].Add(1)
 		c.do(arrival{phase: ph, n: n}, kind)

@@ -95,8 +95,9 @@ func (p *PoissonPacer) At(n uint64) time.Duration {
 	return p.Rate.inverse(p.at)
 }
 
-// newPacer returns the arrivals of an open phase.
-func newPacer(ph PlanPhase, seed uint64) Pacer {
+// newPacer returns the arrivals of an open phase, by its place in the plan.
+func newPacer(p Plan, phase int) Pacer {
+	ph, seed := p.Phases[phase], p.Seed+uint64(phase)
 	ramp := RampPacer{From: ph.Load.Rate, To: ph.Load.Rate, Over: time.Second}
 	if ph.Load.RateEnd > 0 {
 		ramp.To, ramp.Over = ph.Load.RateEnd, ph.Duration

@@ -16,8 +16,11 @@ type phase struct {
 	// end is planned until the phase is over, actual after that.
 	end      atomic.Int64
 	recorder *Recorder
+	// total is the part of Total that belongs to the engine's share.
+	total uint64
 
-	// taken numbers the operations of a closed loop, emitted those of an open one.
+	// taken counts the share's operations of a closed loop, emitted is the number after
+	// the last arrival of an open one, of whichever share.
 	taken   atomic.Uint64
 	emitted uint64
 	// earlier is [Op.Earlier].
@@ -106,9 +109,13 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	for k, kind := range e.kinds {
 		ph.counts[k] = make([]atomic.Uint64, len(kind.Counts))
 	}
-	if last != nil {
+	if ph.total = e.share.Below(pp.Total); pp.Total > 0 && ph.total == 0 {
+		ph.finishOnce.Do(func() { close(ph.finished) })
+	}
+	switch {
+	case last != nil:
 		ph.start = time.Duration(last.end.Load())
-	} else {
+	case e.peers == nil: // shares have begun together, at 0
 		ph.start = e.clock.now()
 	}
 	end := never
@@ -122,7 +129,7 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 		if last != nil && last.lane != nil {
 			ph.lane = last.lane
 		} else {
-			ph.lane = &lane{limit: queueLimit(e.plan)}
+			ph.lane = &lane{limit: queueLimit(e.plan, e.share)}
 		}
 	}
 	e.phases[index].Store(ph)
@@ -228,16 +235,20 @@ func (ph *phase) stop(now time.Duration) {
 	}
 }
 
-// emit puts every arrival of an open phase into the queue when it is due. All
+// emit puts every arrival of the share in an open phase into the queue when it is due. All
 // that are due at a wake-up go out together, each with its own intended time.
 func (ph *phase) emit(ctx context.Context, s sleeper) {
-	pacer := newPacer(ph.PlanPhase, ph.engine.plan.Seed+uint64(ph.index))
+	pacer := newPacer(ph.engine.plan, ph.index)
 	planned := time.Duration(ph.end.Load()) - ph.start
 	var stopped stalls
 	for n := uint64(0); ph.Total == 0 || n < ph.Total; n++ {
 		offset := pacer.At(n)
 		if offset >= planned {
 			return
+		}
+		if !ph.engine.share.Owns(n) {
+			ph.emitted = n + 1
+			continue
 		}
 		if !ph.sleepUntil(ctx, s, ph.start+offset) {
 			return
@@ -253,16 +264,21 @@ func (ph *phase) emit(ctx context.Context, s sleeper) {
 const numbersEnd = 1 << 62
 
 // endNumbers ends the numbering of a phase that is over, and returns how many
-// operations it had.
+// operations it had in all shares.
 func (ph *phase) endNumbers() uint64 {
 	if ph.Load.Open() {
 		return ph.emitted
 	}
 	n := ph.taken.Swap(numbersEnd)
-	if ph.Total > 0 {
-		n = min(n, ph.Total)
+	switch {
+	case ph.engine.share.whole() && ph.Total == 0:
+		return n
+	case ph.engine.share.whole():
+		return min(n, ph.Total)
+	case ph.Total > 0:
+		return ph.Total
 	}
-	return n
+	return closedNumbers * uint64(1+ph.Duration/time.Second)
 }
 
 // sleepUntil reports false when ctx ended first. Before it sleeps, it sends what was
@@ -349,7 +365,7 @@ func (ph *phase) sample(caller int, s Sample) {
 
 func (ph *phase) settle() {
 	ph.active.Add(-1)
-	if n := ph.settled.Add(1); ph.Total > 0 && n >= ph.Total {
+	if n := ph.settled.Add(1); ph.Total > 0 && n >= ph.total {
 		ph.finishOnce.Do(func() { close(ph.finished) })
 	}
 }

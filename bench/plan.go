@@ -67,14 +67,15 @@ func ValidatePhase(ph PlanPhase) error {
 	return nil
 }
 
-// queueLimit is the number of arrivals that may wait in an open phase.
-func queueLimit(p Plan) int {
+// queueLimit is the number of arrivals of a share that may wait in an open phase.
+func queueLimit(p Plan, s Share) int {
+	count := max(1, s.Count)
 	if p.QueueLimit > 0 {
-		return p.QueueLimit
+		return (p.QueueLimit + count - 1) / count
 	}
 	rate := 0.0
 	for _, ph := range p.Phases {
 		rate = max(rate, ph.Load.Rate, ph.Load.RateEnd)
 	}
-	return int(min(max(rate*queueSeconds, 1), maxQueue))
+	return int(min(max(rate*queueSeconds/float64(count), 1), maxQueue))
 }

@@ -49,6 +49,12 @@ type Options struct {
 	// Moments keeps what became of the arrivals of every ten milliseconds, for the
 	// measurement of outages: see NewUnavailability in results/judge.
 	Moments bool
+	// Share is the part of the plan that this process carries out, Peers are those that
+	// carry out the others. They are given together, or neither is.
+	Share Share
+	Peers Peers
+	// Fleet generates the load in other processes; nil generates it here.
+	Fleet Fleet
 
 	sleeper func() sleeper
 }
@@ -83,6 +89,7 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 		plan: plan, workload: w, kinds: w.Kinds(), run: run,
 		observers: newObservers(opts.Observers), sampler: opts.Sampler,
 		disturbances: opts.Disturbances, newSleeper: opts.sleeper, poller: opts.Poller,
+		share: opts.Share, peers: opts.Peers, fleet: opts.Fleet,
 	}
 	if opts.Moments {
 		e.moments = newMoments(plan)
@@ -115,6 +122,9 @@ type engine struct {
 	run        *results.Run
 	observers  *observers
 	newSleeper func() sleeper
+	share      Share
+	peers      Peers // nil where the share is the whole plan
+	fleet      Fleet // nil where the load is generated here
 	poller     Poller
 
 	sampler      Sampler
@@ -151,6 +161,9 @@ func (e *engine) execute(ctx context.Context) (err error) {
 			e.run.Warn("teardown-failed", tearErr.Error())
 		}
 	}()
+	if e.fleet != nil {
+		return e.lead(ctx)
+	}
 	clients, receiver, err := e.prepare(ctx)
 	if err != nil {
 		return err
@@ -158,27 +171,43 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	if e.sampler != nil {
 		e.sampler.Begin(ctx, e.now)
 	}
-	e.clock = clock{start: time.Now()}
+	if err := e.startClock(ctx); err != nil {
+		return err
+	}
 	e.sink.open.Store(true)
 	e.collector = newCollector(e, receiver != nil)
 	stopBackground := e.background()
 	usage := machine.ReadUsage()
 	e.load(ctx, clients, cancel)
 	stopBackground()
+	if e.peers != nil {
+		err = e.peers.Drained(ctx)
+	}
 	if receiver != nil {
 		e.detach(ctx, receiver)
 	}
 	e.sink.close()
-	e.run.Operations, err = e.collector.finish(usage)
-	if e.sampler != nil {
-		e.sampler.End(e.run)
-		if n, _ := results.ForeignWrites(e.run); n > 1 {
-			others := results.OthersUse(fmt.Sprintf("%.0f writes/s", n))
-			e.run.Warn(others.Code, others.Message)
-		}
-	}
+	var collectErr error
+	e.run.Operations, collectErr = e.collector.finish(usage)
+	err = errors.Join(err, collectErr)
+	e.endSampling()
 	err = errors.Join(err, e.judgeValidity(e.collector.used, &e.collector.lag, e.run.Operations))
+	if e.peers != nil {
+		return errors.Join(err, e.handOver(ctx))
+	}
 	return errors.Join(err, e.prove(ctx))
+}
+
+// endSampling adds what the members said of themselves to the run.
+func (e *engine) endSampling() {
+	if e.sampler == nil {
+		return
+	}
+	e.sampler.End(e.run)
+	if n, _ := results.ForeignWrites(e.run); n > 1 {
+		others := results.OthersUse(fmt.Sprintf("%.0f writes/s", n))
+		e.run.Warn(others.Code, others.Message)
+	}
 }
 
 // prepare does all that comes before the load. The receiver is nil where the
@@ -186,8 +215,15 @@ func (e *engine) execute(ctx context.Context) (err error) {
 func (e *engine) prepare(ctx context.Context) ([]*client, Receiver, error) {
 	begin := time.Now()
 	failed := func(err error) error { return fmt.Errorf("set up %s: %w", e.workload.Name(), err) }
-	if err := e.workload.Setup(ctx, e.observers.setup); err != nil {
-		return nil, nil, failed(err)
+	if e.peers == nil {
+		if err := e.workload.Setup(ctx, e.observers.setup); err != nil {
+			return nil, nil, failed(err)
+		}
+	}
+	if o, ok := e.workload.(Opener); ok {
+		if err := o.Open(ctx, e.observers.setup); err != nil {
+			return nil, nil, failed(err)
+		}
 	}
 	clients, err := e.newClients(ctx)
 	if err != nil {
@@ -228,16 +264,17 @@ func (e *engine) detach(ctx context.Context, r Receiver) {
 const workersAtOnce = 32
 
 func (e *engine) newClients(ctx context.Context) ([]*client, error) {
-	clients := make([]*client, e.plan.Clients)
+	first, count := e.share.Divide(e.plan.Clients)
+	clients := make([]*client, count)
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workersAtOnce)
 	for i := range clients {
 		g.Go(func() error {
-			worker, err := e.workload.NewWorker(ctx, i)
+			worker, err := e.workload.NewWorker(ctx, first+i)
 			if err != nil {
-				return fmt.Errorf("client %d of %s: %w", i, e.workload.Name(), err)
+				return fmt.Errorf("client %d of %s: %w", first+i, e.workload.Name(), err)
 			}
-			c := &client{number: i, engine: e, worker: worker}
+			c := &client{number: first + i, engine: e, worker: worker}
 			if w, ok := worker.(StarterWorker); ok {
 				c.starter = w.AsStarter()
 			}

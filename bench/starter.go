@@ -122,10 +122,11 @@ func (c *client) loopStarted(ph *phase) bool {
 	case ph.Total == 0 && n >= numbersEnd: // over since we looked
 		ph.active.Add(-1)
 		return false
-	case ph.Total > 0 && n >= ph.Total:
+	case ph.Total > 0 && n >= ph.total:
 		ph.active.Add(-1)
 		return ph.parked.add(c)
 	}
+	n = c.engine.share.Number(n)
 	kind := c.engine.kindOf(ph.index, n)
 	ph.offered[kind].Add(1)
 	c.start(arrival{phase: ph, n: n}, kind)

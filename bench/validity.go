@@ -43,9 +43,10 @@ func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Opera
 		Throttled: u.ThrottledShare(), GCs: u.GCs, GCPause: u.GCPause, GCPauseMax: u.GCPauseMax,
 		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Kind == results.ClusterInProcess,
 	}
+	_, clients := e.share.Divide(e.plan.Clients)
 	f := findings{
 		Generator: g, elapsed: u.Elapsed, stalled: e.collector.stalled,
-		cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: e.plan.Clients,
+		cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: clients,
 	}
 	f.addOperations(e.plan, ops)
 	f.addMembers(e.run.Server, u)

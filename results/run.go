@@ -77,6 +77,8 @@ type Run struct {
 	// Profiles say where CPU time and memory went, where that was asked for.
 	Profiles []Profile `json:"profiles,omitempty"`
 	Proof    *Proof    `json:"proof,omitempty"`
+	// Agents are the processes that generated the load, where they were several.
+	Agents   []Agent   `json:"agents,omitempty"`
 	Warnings []Warning `json:"warnings,omitempty"`
 }
 
@@ -138,6 +140,8 @@ type Plan struct {
 	Prefix  string `json:"prefix,omitempty"`
 	Clients int    `json:"clients"`
 	Conns   int    `json:"conns"`
+	// Agents is how many processes generate the load together; 0 is one alone.
+	Agents int `json:"agents,omitempty"`
 	// Transport is [TransportLean] or [TransportGRPC]; empty means [TransportGRPC],
 	// which earlier versions always used.
 	Transport string `json:"transport,omitempty"`

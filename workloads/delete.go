@@ -71,9 +71,13 @@ func (*deleteWorkload) KindOf(_ int, n uint64) int { return int(n % 2) }
 
 // Setup implements [bench.Workload].
 func (w *deleteWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
-	keys := w.definition.keys
-	w.stock = newStock(keys.Space, func(int64) bool { return true })
-	return populate(ctx, w.target, keys, w.pool, progress)
+	return populate(ctx, w.target, w.definition.keys, w.pool, progress)
+}
+
+// Open implements [bench.Opener].
+func (w *deleteWorkload) Open(context.Context, func(done, total int)) error {
+	w.stock = newStock(w.target, w.definition.keys.Space, func(int64) bool { return true })
+	return nil
 }
 
 func (w *deleteWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {

@@ -64,12 +64,13 @@ func (d *electionDefinition) Validate(string) error {
 
 func (d *electionDefinition) New(t Target) (bench.Workload, error) {
 	return &electionWorkload{
-		definition: *d, target: t, sessions: newSessions(t, d.ttl), tag: ledger.RunTag(t.Prefix, t.Seed),
+		definition: *d, target: t, sessions: newSessions(t, d.ttl), tag: t.tag(),
 		leaders: newHolders("elections", d.elections),
 	}, nil
 }
 
 type electionWorkload struct {
+	nothing
 	definition electionDefinition
 	target     Target
 	sessions   *sessions
@@ -97,8 +98,8 @@ func (*electionWorkload) Kinds() []bench.Kind {
 	}
 }
 
-// Setup implements [bench.Workload].
-func (w *electionWorkload) Setup(context.Context, func(done, total int)) error {
+// Open implements [bench.Opener].
+func (w *electionWorkload) Open(context.Context, func(done, total int)) error {
 	w.sessions.open(w.target)
 	return nil
 }
@@ -118,7 +119,8 @@ func (w *electionWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 	d := w.definition
 	var run context.Context
 	run, w.stop = context.WithCancel(context.WithoutCancel(ctx))
-	for i := range d.elections * d.observers {
+	for n := range w.target.numbers(int64(d.elections * d.observers)) {
+		i := int(n)
 		session, err := w.sessions.of(ctx, i)
 		if err != nil {
 			return err

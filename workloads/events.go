@@ -168,16 +168,19 @@ func (o *eventObserver) count(count int, n uint64) {
 }
 
 // record takes the event's times from its value's stamp; a deletion has none
-// and waits for its acknowledgement.
+// and waits for its acknowledgement. Stamps of other shares are of other clocks.
 func (o *eventObserver) record(e *mvccpb.Event, at time.Duration) {
+	if o.workload.target.isForeign(e.Kv.Value) {
+		return
+	}
 	st, stamped := ledger.ReadStamp(e.Kv.Value, o.workload.target.shared.acks.Run)
 	if stamped {
 		o.phase = st.Phase
 		o.workload.sink.Record(st.Phase, o.caller, bench.Sample{Kind: watchEvent, Intended: st.Intended, Sent: st.Sent, Done: at})
 	}
 	if len(o.waiting) >= maxWaiting { // give up on the older half
+		o.unmatched(o.waiting[:maxWaiting/2]...)
 		o.waiting = o.waiting[:copy(o.waiting, o.waiting[maxWaiting/2:])]
-		o.count(eventsUnmatched, maxWaiting/2)
 	}
 	o.waiting = append(o.waiting, waitingEvent{e.Kv.ModRevision, at, stamped})
 }
@@ -200,7 +203,7 @@ func (o *eventObserver) match(now time.Duration) {
 		switch {
 		case ok:
 		case now-w.at > longestAck:
-			o.count(eventsUnmatched, 1)
+			o.unmatched(w)
 			continue
 		default:
 			left = append(left, w)
@@ -217,6 +220,16 @@ func (o *eventObserver) match(now time.Duration) {
 		}
 	}
 	o.waiting = left
+}
+
+// unmatched counts events whose puts were not acknowledged here. Deletions may be those
+// of other shares.
+func (o *eventObserver) unmatched(list ...waitingEvent) {
+	for _, w := range list {
+		if w.stamped || o.workload.target.Share.Count <= 1 {
+			o.count(eventsUnmatched, 1)
+		}
+	}
 }
 
 // check sees that the event is the next one of its key, and not older than any
@@ -316,7 +329,7 @@ func (o *eventObserver) lost(int64) {
 // compareWith sees that the last event of each key has come. Nothing comes after.
 func (o *eventObserver) compareWith(final *versions) {
 	o.match(0)
-	o.count(eventsUnmatched, uint64(len(o.waiting)))
+	o.unmatched(o.waiting...)
 	for _, g := range o.gaps {
 		o.miss(g)
 	}

@@ -84,7 +84,7 @@ type leaseExpireWorkload struct {
 	streams    *watchStreams
 
 	mu      sync.Mutex
-	next    int64
+	next    uint64             // key of the share
 	waiting map[string]*expiry // by key
 }
 
@@ -190,8 +190,8 @@ func (w *leaseExpireWorker) Do(ctx context.Context, op *bench.Op) error {
 // is a lease whose end will be recorded.
 func (w *leaseExpireWorker) grant(ctx context.Context, op *bench.Op, ended chan<- struct{}) (string, error) {
 	w.mu.Lock()
-	number := w.next
-	w.next = (w.next + 1) % w.definition.keys.Space
+	number := int64(w.target.Share.Number(w.next)) % w.definition.keys.Space
+	w.next++
 	w.mu.Unlock()
 	key := w.keys.appendKey(nil, number)
 	sent := w.sink.Now()

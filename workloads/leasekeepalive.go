@@ -59,6 +59,7 @@ func (d *leaseKeepaliveDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type leaseKeepaliveWorkload struct {
+	nothing
 	definition leaseKeepaliveDefinition
 	target     Target
 	book       *leaseBook
@@ -69,12 +70,13 @@ type leaseKeepaliveWorkload struct {
 func (*leaseKeepaliveWorkload) Name() string        { return "lease-keepalive" }
 func (*leaseKeepaliveWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "lease-keepalive"}} }
 
-// Setup implements [bench.Workload].
-func (w *leaseKeepaliveWorkload) Setup(ctx context.Context, progress func(done, total int)) (err error) {
+// Open implements [bench.Opener]: each share has leases of its own, one at least.
+func (w *leaseKeepaliveWorkload) Open(ctx context.Context, progress func(done, total int)) (err error) {
 	if err := w.book.revokeAll(ctx, w.target); err != nil {
 		return err
 	}
-	w.ids, err = w.book.grantMany(ctx, w.target, w.definition.leases, w.definition.ttl, progress)
+	own := max(1, w.target.Share.Below(uint64(w.definition.leases)))
+	w.ids, err = w.book.grantMany(ctx, w.target, int(own), w.definition.ttl, progress)
 	return err
 }
 
@@ -139,7 +141,7 @@ var errLeaseEnded = errors.New("the lease has ended")
 
 // Do implements [bench.Worker].
 func (w *leaseKeepaliveWorker) Do(ctx context.Context, op *bench.Op) error {
-	w.req.ID = w.ids[op.N%uint64(len(w.ids))]
+	w.req.ID = w.ids[op.N/uint64(max(1, w.target.Share.Count))%uint64(len(w.ids))]
 	op.Send()
 	r, err := w.renew.ask(ctx, &w.req, func(r *pb.LeaseKeepAliveResponse) bool { return r.ID == w.req.ID })
 	if w.definition.once {

@@ -81,6 +81,7 @@ func (d *leaseRevokeDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type leaseRevokeWorkload struct {
+	nothing
 	definition leaseRevokeDefinition
 	target     Target
 	pool       *valuePool
@@ -103,29 +104,31 @@ func (*leaseRevokeWorkload) Kinds() []bench.Kind {
 // KindOf implements [bench.Chooser].
 func (*leaseRevokeWorkload) KindOf(_ int, n uint64) int { return int(n % 2) }
 
-// Setup implements [bench.Workload].
-func (w *leaseRevokeWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
+// Open implements [bench.Opener]: each share has leases of its own.
+func (w *leaseRevokeWorkload) Open(ctx context.Context, progress func(done, total int)) error {
 	if err := w.book.revokeAll(ctx, w.target); err != nil {
 		return err
 	}
 	leases := int64(w.definition.leases)
-	w.stock = newStock(spareLeases*leases, func(n int64) bool { return n < leases })
-	var next, done atomic.Int64
-	st := w.target.begin(ctx, func() string { return fmt.Sprintf("%d of %d leases granted", done.Load(), leases) })
+	w.stock = newStock(w.target, spareLeases*leases, func(n int64) bool { return n < leases })
+	own := w.target.Share.Below(uint64(leases))
+	var next, done atomic.Uint64
+	st := w.target.begin(ctx, func() string { return fmt.Sprintf("%d of %d leases granted", done.Load(), own) })
 	g, gctx := errgroup.WithContext(st.ctx)
 	for i := range leaseWorkers {
 		g.Go(func() error {
 			worker := w.newWorker(i)
 			script := worker.script.(*leaseRevokeScript)
-			for n := next.Add(1) - 1; n < leases; n = next.Add(1) - 1 {
-				script.keys.rng.reset(-1, uint64(n))
-				worker.script = initial{script, n}
+			for k := next.Add(1) - 1; k < own; k = next.Add(1) - 1 {
+				n := w.target.Share.Number(k)
+				script.keys.rng.reset(-1, n)
+				worker.script = initial{script, int64(n)}
 				if err := worker.Do(gctx, &bench.Op{}); err != nil {
 					return err
 				}
 				st.progress()
 				if n := done.Add(1); i == 0 && progress != nil {
-					progress(int(n), int(leases))
+					progress(int(n), int(own))
 				}
 			}
 			return nil

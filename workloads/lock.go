@@ -54,6 +54,7 @@ func (d *lockDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type lockWorkload struct {
+	nothing
 	definition lockDefinition
 	target     Target
 	sessions   *sessions
@@ -74,8 +75,8 @@ func (*lockWorkload) Kinds() []bench.Kind {
 	return []bench.Kind{{Name: "acquire", Counts: []bench.CountName{{Name: "overlaps"}}}, {Name: "release", Arrives: true}}
 }
 
-// Setup implements [bench.Workload].
-func (w *lockWorkload) Setup(context.Context, func(done, total int)) error {
+// Open implements [bench.Opener].
+func (w *lockWorkload) Open(context.Context, func(done, total int)) error {
 	w.sessions.open(w.target)
 	return nil
 }

@@ -50,12 +50,12 @@ func Compose(c Composition, t Target) (bench.Workload, error) {
 		default:
 			t.shared.ledger.Shared()
 		}
-		t.shared.checker = consistency.New(consistency.Options{Alone: t.Exclusive || t.Disposable})
+		t.shared.checker = consistency.New(consistency.Options{Alone: (t.Exclusive || t.Disposable) && t.Share.Count <= 1})
 		t.Conns = checkConns(t.shared.checker, t.Conns)
 	}
 	for _, p := range parts {
 		if _, ok := p.Definition.(*watchDefinition); ok {
-			t.shared.acks = ledger.NewAcks(ledger.RunTag(t.Prefix, t.Seed))
+			t.shared.acks = ledger.NewAcks(t.tag())
 		}
 	}
 	m := &mix{name: c.Name, target: t, population: c.Population}
@@ -95,6 +95,9 @@ type mix struct {
 	kinds      []bench.Kind
 	turns      *turns
 	earlier    sync.Map // number of earlier phases → *earlierParts
+	// accepted is what so many shares of the run found by themselves.
+	accepted results.Proof
+	shares   int
 	// stopChecks ends the checks that go on beside the load; nil while there are none.
 	stopChecks func()
 }
@@ -146,6 +149,19 @@ func (m *mix) Setup(ctx context.Context, progress func(done, total int)) error {
 	for _, p := range m.parts {
 		if err := p.Setup(ctx, progress); err != nil {
 			return m.explain(p, err)
+		}
+	}
+	return nil
+}
+
+// Open implements [bench.Opener].
+func (m *mix) Open(ctx context.Context, progress func(done, total int)) error {
+	m.startChecks()
+	for _, p := range m.parts {
+		if o, ok := p.Workload.(bench.Opener); ok {
+			if err := o.Open(ctx, progress); err != nil {
+				return m.explain(p, err)
+			}
 		}
 	}
 	return nil

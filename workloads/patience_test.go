@@ -57,6 +57,9 @@ func TestSilentClusterEndsPreparation(t *testing.T) {
 			}
 			begin := time.Now()
 			if err = w.Setup(t.Context(), nil); err == nil {
+				err = w.(bench.Opener).Open(t.Context(), nil)
+			}
+			if err == nil {
 				_, err = w.NewWorker(t.Context(), 0)
 			}
 			if took := time.Since(begin); err != nil && took > time.Minute {

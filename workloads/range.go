@@ -102,6 +102,11 @@ type rangeWorkload struct {
 func (*rangeWorkload) Name() string        { return "range" }
 func (*rangeWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "range"}} }
 
+// Open implements [bench.Opener].
+func (w *rangeWorkload) Open(ctx context.Context, _ func(done, total int)) error {
+	return w.chooseStream(ctx)
+}
+
 // Setup implements [bench.Workload]: it writes the key space and proves that
 // the reads will find it.
 func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int)) error {

@@ -10,6 +10,7 @@ package workloads
 import (
 	"context"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -51,6 +52,8 @@ type Target struct {
 	Patience time.Duration
 	// Populators is how many keys are written at once while populating; 0 means 64.
 	Populators int
+	// Share is the part of the run that this process carries out; zero is all of it.
+	Share bench.Share
 
 	shared *shared
 	// answered, where set, is called with each answer of many.
@@ -257,6 +260,29 @@ func setFlag(fs *pflag.FlagSet, name, value string) error {
 		return fmt.Errorf("parameter %s: %q is not a valid %s", name, value, fs.Lookup(name).Value.Type())
 	}
 	return nil
+}
+
+// tag marks the stamps of the target's share. Those of the other shares of the run are
+// its neighbours.
+func (t Target) tag() uint32 { return ledger.RunTag(t.Prefix, t.Seed) + uint32(t.Share.Index) }
+
+// isForeign reports whether a value has the stamp of another share of the run.
+func (t Target) isForeign(value []byte) bool {
+	tag, ok := ledger.StampTag(value)
+	place := tag - ledger.RunTag(t.Prefix, t.Seed)
+	return ok && place < uint32(t.Share.Count) && place != uint32(t.Share.Index)
+}
+
+// numbers returns those of total things, such as leases, that belong to the target's
+// share.
+func (t Target) numbers(total int64) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		for k := range t.Share.Below(uint64(total)) {
+			if !yield(int64(t.Share.Number(k))) {
+				return
+			}
+		}
+	}
 }
 
 // nothing is the Setup and Teardown of workloads that need none.

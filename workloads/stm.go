@@ -91,11 +91,16 @@ func (w *stmWorkload) Kinds() []bench.Kind {
 	return []bench.Kind{{Name: "stm", Write: w.definition.writes() > 0, Counts: counts}}
 }
 
-// Setup implements [bench.Workload].
-func (w *stmWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
+// Open implements [bench.Opener].
+func (w *stmWorkload) Open(context.Context, func(done, total int)) error {
 	if w.facades == nil {
 		w.facades = newFacades(w.target)
 	}
+	return nil
+}
+
+// Setup implements [bench.Workload].
+func (w *stmWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
 	return populate(ctx, w.target, w.definition.keys, w.pool, progress)
 }
 

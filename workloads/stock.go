@@ -13,10 +13,12 @@ type stock struct{ there, gone chan int64 }
 // maxStock bounds the memory of a stock, 16 bytes a number.
 const maxStock = 1 << 22
 
-// newStock has the numbers from 0 to space-1, in that order.
-func newStock(space int64, exists func(n int64) bool) *stock {
-	s := &stock{there: make(chan int64, space), gone: make(chan int64, space)}
-	for n := range space {
+// newStock has the numbers from 0 to space-1 that belong to the target's share, in that
+// order.
+func newStock(t Target, space int64, exists func(n int64) bool) *stock {
+	own := t.Share.Below(uint64(space))
+	s := &stock{there: make(chan int64, own), gone: make(chan int64, own)}
+	for n := range t.numbers(space) {
 		if exists(n) {
 			s.there <- n
 		} else {

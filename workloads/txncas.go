@@ -161,9 +161,12 @@ func (w *txnCASWorkload) KindOf(_ int, n uint64) int { return w.kindOf[n%uint64(
 // Setup implements [bench.Workload].
 func (w *txnCASWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
 	d := w.definition
-	if err := populateFirst(ctx, w.target, d.keys, d.there(), populateOps, w.pool, progress); err != nil {
-		return err
-	}
+	return populateFirst(ctx, w.target, d.keys, d.there(), populateOps, w.pool, progress)
+}
+
+// Open implements [bench.Opener]: it reads the revisions of the objects.
+func (w *txnCASWorkload) Open(ctx context.Context, _ func(done, total int)) error {
+	d := w.definition
 	maker := newKeyMaker(d.keys, w.target)
 	st := w.target.begin(ctx, func() string { return "reading keys back" })
 	err := eachKey(st.ctx, w.target, 0, true, func(kv *keyValue, _ int64) {
@@ -172,7 +175,7 @@ func (w *txnCASWorkload) Setup(ctx context.Context, progress func(done, total in
 			w.revisions[n].Store(kv.ModRevision)
 		}
 	})
-	w.stock = newStock(d.keys.Space, func(n int64) bool { return w.revisions[n].Load() > 0 })
+	w.stock = newStock(w.target, d.keys.Space, func(n int64) bool { return w.revisions[n].Load() > 0 })
 	return st.end(err)
 }
 

@@ -37,11 +37,11 @@ func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 	members, cancel := context.WithTimeout(ctx, membersTime)
 	defer cancel()
 	verifyMembers(members, m.target.reachable(ctx), proof)
-	for _, p := range m.parts {
-		if v, ok := p.Workload.(verifier); ok {
-			v.verify(ctx, proof)
-		}
+	if m.shares == 0 {
+		m.verifyParts(ctx, proof)
 	}
+	proof.Merge(m.accepted)
+	proof.Checks = addChecks(proof.Checks, m.accepted.Checks)
 	return proof, nil
 }
 

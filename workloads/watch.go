@@ -187,8 +187,9 @@ func (w *watchWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 		return err
 	}
 	var streams []*watchStream
-	for i := range d.streams {
-		stream := newWatchStream(w.target.stream(i), s.Now)
+	for n := range w.target.numbers(int64(d.streams)) {
+		i := int(n)
+		stream := newWatchStream(w.target.stream(len(streams)), s.Now)
 		stream.requireLeader, stream.delay = d.requireLeader, d.delay
 		for j := range d.each {
 			o := newEventObserver(w, i, j, maker)

@@ -106,6 +106,18 @@ func (w *watchCatchupWorkload) Setup(ctx context.Context, progress func(done, to
 	return err
 }
 
+// prepared implements [preparer].
+func (w *watchCatchupWorkload) prepared() []int64 { return []int64{w.from, w.to} }
+
+// prepare implements [preparer].
+func (w *watchCatchupWorkload) prepare(revisions []int64) error {
+	if len(revisions) != 2 {
+		return errors.New("two revisions are needed")
+	}
+	w.from, w.to = revisions[0], revisions[1]
+	return nil
+}
+
 // Attach implements [bench.Receiver].
 func (w *watchCatchupWorkload) Attach(_ context.Context, s *bench.Sink) error {
 	w.sink = s
@@ -194,7 +206,8 @@ func (w *watchCatchupWorkload) Background(ctx context.Context) error {
 	}
 	pacer := bench.ConstantPacer{Rate: w.definition.getRate}
 	begin := w.sink.Now()
-	for n := uint64(0); ; n++ {
+	for k := uint64(0); ; k++ {
+		n := w.target.Share.Number(k)
 		intended := begin + pacer.At(n)
 		if !sleep(ctx, intended-w.sink.Now()) {
 			break

@@ -3,11 +3,11 @@ package workloads
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"math"
 	"sync"
 	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
@@ -32,7 +32,6 @@ type Writes struct {
 	// largest is the size of the largest value that was written.
 	largest atomic.Int64
 
-	seed   maphash.Seed
 	mu     sync.Mutex
 	unsure map[uint64]struct{} // hashes of keys, and of keys with values
 }
@@ -40,8 +39,11 @@ type Writes struct {
 // NewWrites returns an empty record for a run that has not written yet. start is the
 // revision of the store, read linearizably.
 func NewWrites(start int64) *Writes {
-	return &Writes{start: start, seed: maphash.MakeSeed(), unsure: map[uint64]struct{}{}}
+	return &Writes{start: start, unsure: map[uint64]struct{}{}}
 }
+
+// Start returns the revision of the store before the first write.
+func (w *Writes) Start() int64 { return w.start }
 
 // maxUnsure bounds the writes of unknown outcome that are remembered. Keys of further
 // ones are left in the cluster.
@@ -195,17 +197,17 @@ func (w *Writes) put(p *pb.PutRequest, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.unsure) < 2*maxUnsure {
-		w.unsure[maphash.Bytes(w.seed, p.Key)] = struct{}{}
+		w.unsure[xxhash.Sum64(p.Key)] = struct{}{}
 		w.unsure[w.hash(p.Key, p.Value)] = struct{}{}
 	}
 }
 
 // hash is that of a key with its value.
 func (w *Writes) hash(key, value []byte) uint64 {
-	var h maphash.Hash
-	h.SetSeed(w.seed)
+	var h xxhash.Digest
+	h.Reset()
 	_, _ = h.Write(key)
-	_ = h.WriteByte(0)
+	_, _ = h.Write([]byte{0})
 	_, _ = h.Write(value)
 	return h.Sum64()
 }
@@ -251,7 +253,7 @@ func (d ownKeys) own(ctx context.Context, kv *keyValue) (bool, error) {
 		return false, nil
 	}
 	created, written := d.has(kv.CreateRevision), d.has(kv.ModRevision)
-	if created && written || !d.isUnsure(maphash.Bytes(d.seed, kv.Key)) {
+	if created && written || !d.isUnsure(xxhash.Sum64(kv.Key)) {
 		return created && written, nil
 	}
 	// A write of unknown outcome may have created the key, or have been its last one.

@@ -40,6 +40,14 @@ func (s Stamp) Put(value []byte, run uint32) {
 	binary.BigEndian.PutUint64(value[18:], uint64(s.Sent))
 }
 
+// StampTag returns the tag of a value's stamp, and false for a value without one.
+func StampTag(value []byte) (tag uint32, ok bool) {
+	if len(value) < StampSize || binary.BigEndian.Uint32(value) != stampMagic {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(value[4:]), true
+}
+
 // ReadStamp returns the stamp of a value, and false for a value without a stamp
 // of this run.
 func ReadStamp(value []byte, run uint32) (Stamp, bool) {

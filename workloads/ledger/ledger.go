@@ -13,9 +13,10 @@
 package ledger
 
 import (
-	"hash/maphash"
 	"sync"
 	"sync/atomic"
+
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // maxFollowed is how many keys of a space are followed exactly, at 16 bytes each.
@@ -25,7 +26,6 @@ const maxFollowed = 4 << 20
 // A Ledger records the acknowledged writes of one run. Space, Register and Begin
 // may be called on a nil *Ledger, which records nothing.
 type Ledger struct {
-	seed   maphash.Seed
 	sample uint64
 
 	// highest is the highest revision at which a write was acknowledged, or the one
@@ -39,6 +39,8 @@ type Ledger struct {
 	accounts []*Account
 	// begin is the store's revision before the first write; 0 where none is known.
 	begin int64
+	// merged is what was found wrong in records of other processes.
+	merged results.Proof
 	// beside is why the store's revision may grow by more than the ledger's writes.
 	beside string
 	// shared is set when other clients may write the spaces' keys.
@@ -51,7 +53,7 @@ const recentRevisions = 1 << 16
 
 // New returns an empty ledger. The sample number selects which keys are followed
 // in spaces that have too many to follow all.
-func New(sample uint64) *Ledger { return &Ledger{seed: maphash.MakeSeed(), sample: sample} }
+func New(sample uint64) *Ledger { return &Ledger{sample: sample} }
 
 // Begin sets the store's revision before the first write of the run. The first call
 // decides.
@@ -122,7 +124,7 @@ func (l *Ledger) Space(k Keys, r Removal) *Space {
 			return s
 		}
 	}
-	s := newSpace(k, r, l.seed, l.sample)
+	s := newSpace(k, r, l.sample)
 	l.spaces = append(l.spaces, s)
 	return s
 }

@@ -105,7 +105,6 @@ func (h history) play(e *Space, order []int) Found {
 // acknowledged put that was not applied after the last deletion, and nothing of
 // unknown outcome, none is where it was the last or all were noted in order.
 func TestEveryHistoryIsJudgedRight(t *testing.T) {
-	l := New(1)
 	var fates history
 	for n := range 8 {
 		w := history{{n&1 > 0, n&2 > 0, n&4 > 0}}[0]
@@ -115,7 +114,7 @@ func TestEveryHistoryIsJudgedRight(t *testing.T) {
 		fates = append(fates, w)
 	}
 	judge := func(h history, order []int, lost bool) {
-		s := newSpace(Keys{Prefix: "/p/", Size: 10, Count: 1}, Removal{Deletion: slices.ContainsFunc(h, func(w struct{ deletion, applied, told bool }) bool { return w.deletion })}, l.seed, 0)
+		s := newSpace(Keys{Prefix: "/p/", Size: 10, Count: 1}, Removal{Deletion: slices.ContainsFunc(h, func(w struct{ deletion, applied, told bool }) bool { return w.deletion })}, 0)
 		f := h.play(s, order)
 		expected, got, ok := s.judge(0, f)
 		if ok && f.Modified > 0 {

@@ -1,9 +1,9 @@
 package ledger
 
 import (
-	"hash/maphash"
 	"sync/atomic"
 
+	"github.com/cespare/xxhash/v2"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 )
@@ -17,7 +17,6 @@ type Space struct {
 	removal Removal
 	// shared is [Ledger.Shared].
 	shared bool
-	seed   maphash.Seed
 	// Key numbers that leave residue when divided by every are followed.
 	every, residue int64
 	entries        []entry // by number/every
@@ -47,8 +46,8 @@ const (
 	maxRevision = 1<<(64-hashBits) - 1
 )
 
-func newSpace(k Keys, r Removal, seed maphash.Seed, sample uint64) *Space {
-	s := &Space{keys: k, removal: r, seed: seed, every: 1 + (k.Count-1)/maxFollowed}
+func newSpace(k Keys, r Removal, sample uint64) *Space {
+	s := &Space{keys: k, removal: r, every: 1 + (k.Count-1)/maxFollowed}
 	s.residue = int64(sample % uint64(s.every))
 	s.entries = make([]entry, (k.Count-1-s.residue)/s.every+1)
 	return s
@@ -62,8 +61,9 @@ func (s *Space) place(number int64) (int, bool) {
 // key returns the name of a key number.
 func (s *Space) key(number int64) string { return string(s.keys.Append(nil, number)) }
 
+// hash is the same in every process, so that what shares of a run noted can be merged.
 func (s *Space) hash(value []byte) uint64 {
-	return max(1, maphash.Bytes(s.seed, value)&hashMask)
+	return max(1, xxhash.Sum64(value)&hashMask)
 }
 
 // Wrote notes a put that was acknowledged at a revision.

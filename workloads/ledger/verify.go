@@ -49,6 +49,7 @@ func (l *Ledger) Verify(ctx context.Context, present int64, read Reader, proof *
 	for _, a := range l.accounts {
 		a.report(proof)
 	}
+	proof.Merge(l.merged)
 	l.verifyGrowth(acknowledged, unknown, present, proof)
 }
 

@@ -26,6 +26,11 @@ type Probe struct {
 	Began, Ended time.Time
 }
 
+// Open implements [bench.Opener].
+func (p *Probe) Open(ctx context.Context, progress func(done, total int)) error {
+	return p.Workload.(bench.Opener).Open(ctx, progress)
+}
+
 // KindOf implements [bench.Chooser].
 func (p *Probe) KindOf(phase int, n uint64) int {
 	return p.Workload.(bench.Chooser).KindOf(phase, n)

@@ -1,0 +1,280 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Fleet generates the load of a run in other processes, the agents. Each carries out its
+// [Share] of the plan. The engine prepares the cluster, disturbs it, reads its metrics and
+// proves the run; the agents do the rest.
+type Fleet interface {
+	// Start makes every agent ready, with what the workload's Setup handed over. It
+	// returns when the load begins, on this process's clock.
+	Start(ctx context.Context, handover []byte) (time.Time, error)
+	// Load calls each with what all agents measured in one stretch of the run, in order,
+	// and returns when they have handed over everything. When ctx ends, it ends the load.
+	// An error names the agents that did not finish their shares.
+	Load(ctx context.Context, each func(*results.Interval)) error
+	// Reports returns what the agents handed over, by index. It comes after Load.
+	Reports() []Report
+	// Release lets the agents clean up, and waits for them.
+	Release(ctx context.Context)
+}
+
+// Report is what one agent handed over.
+type Report struct {
+	Agent results.Agent
+	// Run is the result of its share; nil where the agent did not finish it.
+	Run *results.Run
+	// Evidence is for the proof; see [Sharer].
+	Evidence []byte
+}
+
+// lead carries out the plan by the fleet's agents.
+func (e *engine) lead(ctx context.Context) error {
+	begin := time.Now()
+	sharer, ok := e.workload.(Sharer)
+	if !ok {
+		return fmt.Errorf("%s cannot be run by several agents", e.workload.Name())
+	}
+	if err := e.workload.Setup(ctx, e.observers.setup); err != nil {
+		return fmt.Errorf("set up %s: %w", e.workload.Name(), err)
+	}
+	handover, err := sharer.Handover()
+	if err != nil {
+		return err
+	}
+	if e.sampler != nil {
+		e.sampler.Begin(ctx, e.now)
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), TeardownTimeout)
+		defer cancel()
+		e.fleet.Release(ctx)
+	}()
+	start, err := e.fleet.Start(ctx, handover)
+	if err != nil {
+		return err
+	}
+	e.clock = clock{start: start}
+	populated := time.Since(begin)
+	e.run.Phases = []results.Phase{{Name: PhasePopulate, Start: -populated, Length: populated}}
+	totals, err := e.follow(ctx)
+	err = errors.Join(err, e.sumUp(totals, e.fleet.Reports()))
+	e.endSampling()
+	return errors.Join(err, e.accept(ctx, sharer, e.fleet.Reports()))
+}
+
+// follow shows the agents' intervals to the observers, and disturbs the cluster, until
+// the load is over.
+func (e *engine) follow(ctx context.Context) (totals *results.Totals, err error) {
+	totals = results.NewTotals()
+	intervals, loaded := make(chan *results.Interval), make(chan error, 1)
+	go func() {
+		loaded <- e.fleet.Load(ctx, func(i *results.Interval) { intervals <- i })
+		close(intervals)
+	}()
+	next, at := 0, time.Duration(0) // of the phases
+	var calm func()
+	timer := time.NewTimer(-e.clock.now())
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			if next == len(e.plan.Phases) || ctx.Err() != nil {
+				continue
+			}
+			ph := e.plan.Phases[next]
+			e.observers.phase(ph, at)
+			if calm == nil && !ph.Warmup {
+				calm = e.disturb()
+			}
+			at += ph.Duration
+			if next++; ph.Total == 0 { // otherwise it is the last one
+				timer.Reset(at - e.clock.now())
+			}
+		case i, ok := <-intervals:
+			if !ok {
+				if calm != nil {
+					calm()
+				}
+				return totals, errors.Join(err, <-loaded)
+			}
+			if i.Phase == PhaseDrain && calm != nil {
+				calm()
+				calm = func() {}
+			}
+			err = errors.Join(err, e.show(i, totals))
+		}
+	}
+}
+
+// show adds one interval to the totals and shows it to the observers.
+func (e *engine) show(i *results.Interval, totals *results.Totals) error {
+	i.Events = e.takeEvents()
+	if e.sampler != nil {
+		e.sampler.Sample(i)
+	}
+	err := totals.Add(i)
+	e.observers.interval(i)
+	return err
+}
+
+// sumUp fills the run with what the agents measured: the sum of their results where all
+// of them finished, and otherwise what their intervals had until then.
+func (e *engine) sumUp(totals *results.Totals, reports []Report) error {
+	phases := totals.Phases()
+	whole := true
+	var list []results.Operation
+	for k := range reports {
+		r := &reports[k]
+		if r.Run == nil {
+			whole = false
+			continue
+		}
+		for _, ph := range r.Run.Phases {
+			for i := range phases {
+				if phases[i].Name == ph.Name {
+					phases[i].Backlog += ph.Backlog
+				}
+			}
+		}
+		list = append(list, r.Run.Operations...)
+	}
+	e.run.Phases = append(e.run.Phases, phases...)
+	counted, err := totals.Operations()
+	e.run.Operations = counted
+	if err == nil && whole {
+		if e.run.Operations, err = sumOperations(e.run, list); err == nil {
+			err = compareTotals(counted, e.run.Operations)
+		}
+	}
+	for _, r := range reports {
+		e.run.Agents = append(e.run.Agents, r.Agent)
+	}
+	e.run.Validity = fleetValidity(reports)
+	return err
+}
+
+// sumOperations adds up the operations of all agents by phase and kind.
+func sumOperations(run *results.Run, list []results.Operation) (sums []results.Operation, err error) {
+	var order [][2]string
+	parts := map[[2]string][]results.Operation{}
+	for _, o := range list {
+		key := [2]string{o.Phase, o.Op}
+		if parts[key] == nil {
+			order = append(order, key)
+		}
+		parts[key] = append(parts[key], o)
+	}
+	for _, key := range order {
+		sum, err := results.Sum(run.Length(func(phase string) bool { return phase == key[0] }), parts[key]...)
+		if err != nil {
+			return nil, err
+		}
+		if sum.Errors == nil {
+			sum.Errors = []results.ErrorClass{}
+		}
+		sums = append(sums, sum)
+	}
+	return sums, nil
+}
+
+// compareTotals sees that the intervals, which the journal holds, have what the results
+// have.
+func compareTotals(intervals, sums []results.Operation) error {
+	counted := map[[2]string]results.Operation{}
+	for _, o := range intervals {
+		counted[[2]string{o.Phase, o.Op}] = o
+	}
+	for _, o := range sums {
+		c := counted[[2]string{o.Phase, o.Op}]
+		if c.Offered != o.Offered || c.Completed != o.Completed || c.ResponseTime.Count != o.ResponseTime.Count {
+			return fmt.Errorf("%s in phase %s: the agents' intervals have %d operations offered and %d completed, their results %d and %d",
+				o.Op, o.Phase, c.Offered, c.Completed, o.Offered, o.Completed)
+		}
+	}
+	return nil
+}
+
+// accept takes over the agents' evidence and proves the run. Without the evidence of all
+// of them, there is no proof.
+func (e *engine) accept(ctx context.Context, sharer Sharer, reports []Report) error {
+	for _, r := range reports {
+		if r.Run == nil {
+			e.notProved(fmt.Sprintf("agent %d did not report its writes: %s", r.Agent.Index, r.Agent.Failure))
+			return nil
+		}
+		if err := sharer.Accept(r.Evidence); err != nil {
+			return err
+		}
+	}
+	return e.prove(ctx)
+}
+
+// fleetValidity is the worst of the agents', with the reasons of all: one of each kind,
+// which names the agents that have it.
+func fleetValidity(reports []Report) results.Validity {
+	v := results.Validity{Verdict: results.Valid, Reasons: []results.Reason{}}
+	add := func(agent int, r results.Reason) {
+		if r.Severity == results.Invalid || v.Verdict == results.Valid {
+			v.Verdict = r.Severity
+		}
+		i := slices.IndexFunc(v.Reasons, func(o results.Reason) bool { return o.Code == r.Code })
+		named := fmt.Sprintf("agent %d: ", agent)
+		switch {
+		case i < 0:
+			r.Message = named + r.Message
+			v.Reasons = append(v.Reasons, r)
+		case r.Severity == results.Invalid && v.Reasons[i].Severity != results.Invalid:
+			r.Message = named + r.Message
+			v.Reasons[i] = r
+		case !strings.HasSuffix(v.Reasons[i].Message, otherAgents):
+			v.Reasons[i].Message += otherAgents
+		}
+	}
+	for _, r := range reports {
+		for _, reason := range r.Agent.Validity.Reasons {
+			add(r.Agent.Index, reason)
+		}
+		if r.Agent.Failure != "" {
+			add(r.Agent.Index, results.Reason{
+				Code: "agent-lost", Severity: results.Invalid, Value: 1,
+				Message: fmt.Sprintf("%s; operations of its share that were not offered: %d", r.Agent.Failure, r.Agent.NotOffered),
+				Remedy:  "repeat the run with all agents",
+			})
+		}
+		v.Generator = mergeGenerators(v.Generator, r.Agent.Validity.Generator)
+	}
+	return v
+}
+
+const otherAgents = "; other agents, too"
+
+// mergeGenerators adds up times and counts of two generators. Of shares and pauses, it
+// takes the worse.
+func mergeGenerators(a, b results.Generator) results.Generator {
+	lag, err := results.MergeLatency(a.SendLag, b.SendLag)
+	if err != nil {
+		lag = a.SendLag
+	}
+	g := results.Generator{
+		SendLag: lag, Achieved: b.Achieved, Waited: max(a.Waited, b.Waited),
+		CPU: max(a.CPU, b.CPU), CPUTime: a.CPUTime + b.CPUTime, Machine: max(a.Machine, b.Machine),
+		Members: max(a.Members, b.Members), Others: max(a.Others, b.Others), Steal: max(a.Steal, b.Steal),
+		Throttled: max(a.Throttled, b.Throttled), GCs: a.GCs + b.GCs, GCPause: max(a.GCPause, b.GCPause),
+		GCPauseMax: max(a.GCPauseMax, b.GCPauseMax), SchedP99: max(a.SchedP99, b.SchedP99), MaxRSS: max(a.MaxRSS, b.MaxRSS),
+		Shared: a.Shared || b.Shared,
+	}
+	if a.Achieved > 0 {
+		g.Achieved = min(a.Achieved, b.Achieved)
+	}
+	return g
+}

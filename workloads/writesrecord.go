@@ -1,0 +1,60 @@
+package workloads
+
+import "fmt"
+
+// writesRecord is what [Writes] of one process recorded.
+type writesRecord struct {
+	Start, Largest int64
+	Written        bool
+	// Gaps are the differences between the revisions, less start.
+	Gaps   []uint32
+	Unsure []uint64
+}
+
+// Record returns what was recorded, for [Writes.Merge] in another process. That of nil is
+// empty.
+func (w *Writes) Record() ([]byte, error) {
+	if w == nil {
+		return nil, nil
+	}
+	r := writesRecord{Start: w.start, Largest: w.largest.Load(), Written: w.written.Load()}
+	last := uint32(0)
+	w.revisions.each(func(n uint32) bool {
+		r.Gaps, last = append(r.Gaps, n-last), n
+		return true
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for hash := range w.unsure {
+		r.Unsure = append(r.Unsure, hash)
+	}
+	return pack(r)
+}
+
+// Merge adds the record of another process of the same run.
+func (w *Writes) Merge(data []byte) error {
+	if w == nil || len(data) == 0 {
+		return nil
+	}
+	var r writesRecord
+	if err := unpack(data, &r); err != nil {
+		return fmt.Errorf("writes of an agent: %w", err)
+	}
+	n := r.Start - w.start
+	for _, gap := range r.Gaps {
+		n += int64(gap)
+		w.acknowledged(w.start + n)
+	}
+	if r.Written {
+		w.written.Store(true)
+	}
+	w.largest.Store(max(w.largest.Load(), r.Largest))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, hash := range r.Unsure {
+		if len(w.unsure) < 2*maxUnsure {
+			w.unsure[hash] = struct{}{}
+		}
+	}
+	return nil
+}
