@@ -93,6 +93,15 @@ func Inspect(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface) (
 	return d, nil
 }
 
+// ID returns the ID of the cluster of a member.
+func ID(ctx context.Context, conn grpc.ClientConnInterface) (uint64, error) {
+	s, err := memberStatus(ctx, conn)
+	if err != nil {
+		return 0, explain(err)
+	}
+	return s.Header.ClusterId, nil
+}
+
 // Reach checks that an etcd answers at every endpoint, and that it speaks the
 // same TLS, or lack of it. It needs no credentials: conns are without.
 func Reach(ctx context.Context, members []Member, conns []grpc.ClientConnInterface) error {

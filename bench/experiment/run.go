@@ -25,6 +25,8 @@ type Options struct {
 	Dir string
 	// Password is that of the specification's user.
 	Password string
+	// Fleet has the agents of a specification that asks for some.
+	Fleet runner.Fleet
 	// Observers see every run.
 	Observers []bench.Observer
 	// Run carries out runs; nil means [runner.Run].
@@ -37,7 +39,7 @@ func (o Options) Measure(ctx context.Context, spec runner.Spec, dir string) (*re
 	if run == nil {
 		run = runner.Run
 	}
-	return run(ctx, spec, runner.Options{Dir: dir, Password: o.Password, Observers: o.Observers})
+	return run(ctx, spec, runner.Options{Dir: dir, Password: o.Password, Observers: o.Observers, Fleet: o.Fleet})
 }
 
 // Prepare does what must be done before the first run. It builds the etcd of each

@@ -44,6 +44,11 @@ type Resolved struct {
 	// Settings are those of the cluster to start, Version the etcd to build for it.
 	Settings cluster.Settings
 	Version  string
+
+	// share is the part of the run that this process carries out as an agent, given its
+	// assignment. Both are zero elsewhere.
+	share bench.Share
+	given *Assignment
 }
 
 // IncludeFile reads the scenario's file, where Scenario names one, into Text, so that
@@ -74,7 +79,7 @@ func (s Spec) Resolve(id string) (*Resolved, error) {
 	if err := workloads.CheckPrefix(r.Spec.Prefix); err != nil {
 		return nil, within("prefix", err)
 	}
-	for _, step := range []func() error{r.readScenario, r.resolveCluster, r.makePlan, r.checkPlan, r.checkCluster} {
+	for _, step := range []func() error{r.readScenario, r.resolveCluster, r.makePlan, r.checkPlan, r.checkCluster, r.checkAgents} {
 		if err := step(); err != nil {
 			return nil, asSpecError(err)
 		}
@@ -150,7 +155,7 @@ func (r *Resolved) makePlan() (err error) {
 		Clients: pick(l.Clients, s.Clients, DefaultClients), Conns: r.conns(), Transport: l.transport(),
 		Timeout: pick(l.Timeout, time.Duration(s.Timeout), DefaultTimeout), Drain: pick(l.Drain, time.Duration(s.Drain), DefaultDrain),
 		QueueLimit: pick(l.Queue, s.Queue, 0), Target: pick(l.Target, s.Target, results.DefaultTarget),
-		Parameters: s.Given, Thresholds: s.Thresholds, Verify: pick(r.Spec.Verify, false, !r.Spec.Cluster.Running()),
+		Agents: r.Spec.Agents.Count, Parameters: s.Given, Thresholds: s.Thresholds, Verify: pick(r.Spec.Verify, false, !r.Spec.Cluster.Running()),
 	}
 	entries, err := s.PlanEntries(prefix)
 	if err != nil {
@@ -173,13 +178,14 @@ func (r *Resolved) makePlan() (err error) {
 }
 
 // conns is the number of connections. Unless the specification says exactly how many, it
-// is a multiple of the members, so that each of them has as many as the others.
+// is a multiple of the members, so that each of them has as many as the others, from
+// each agent.
 func (r *Resolved) conns() int {
 	if given := r.Spec.Load.Conns; given != nil {
 		return *given
 	}
-	members := r.endpoints()
-	return (pick(nil, r.Scenario.Conns, DefaultConns) + members - 1) / members * members
+	even := r.endpoints() * max(1, r.Spec.Agents.Count)
+	return (pick(nil, r.Scenario.Conns, DefaultConns) + even - 1) / even * even
 }
 
 // endpoints is how many endpoints the connections of the load are spread over.

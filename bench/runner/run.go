@@ -28,6 +28,8 @@ type Options struct {
 	Dir string
 	// Password is that of the specification's user.
 	Password string
+	// Fleet has the agents of a specification that asks for some.
+	Fleet Fleet
 	// Observers see the run beside the journal: progress, live metrics.
 	Observers []bench.Observer
 	// Notice is called with what is about to be done before the load, such as the start
@@ -142,6 +144,11 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 		defer undo()
 		options.Environment.GOGC = setting
 	}
+	if r.Spec.Agents.Count > 0 {
+		if options.Fleet, err = r.assign(ctx, s, o.Fleet, options); err != nil {
+			return nil, err
+		}
+	}
 	run, err = bench.Run(ctx, r.Plan, w, options)
 	if run != nil {
 		found.addTo(run)
@@ -217,12 +224,18 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 	target := workloads.Target{
 		Conns: s.recorded(s.loadConns()), Members: s.recorded(s.admin.Conns()), Prefix: r.Plan.Prefix, Seed: r.Plan.Seed,
 		Faults: s.faultMembers(),
-		Verify: r.Plan.Verify, Disposable: !r.Spec.Cluster.Running(), Patience: r.patience(),
-		Exclusive: !r.Spec.Cluster.Running() && !workloads.DisturbancesWrite(r.Scenario.PlanDisturbances()),
+		Verify: r.Plan.Verify, Disposable: r.disposable(), Patience: r.patience(),
+		Exclusive: r.exclusive(), Share: r.share,
+	}
+	if n := r.Spec.Agents.Count; n > 0 {
+		target.Share.Count = n // others write beside the preparation
 	}
 	w, err := workloads.Compose(workloads.Composition{Name: r.Plan.Workload, Population: r.Plan.Population, Parts: parts}, target)
 	if err != nil {
 		return nil, options, err
+	}
+	if r.given != nil {
+		return w, options, nil
 	}
 	if options.Disturbances, err = workloads.Bind(r.Scenario.PlanDisturbances(), target); err != nil {
 		return nil, options, err
@@ -236,6 +249,22 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 		options.Disturbances, options.Moments = append(options.Disturbances, faults...), true
 	}
 	return w, options, nil
+}
+
+// disposable reports whether the cluster is removed after the run.
+func (r *Resolved) disposable() bool {
+	if r.given != nil {
+		return r.given.Disposable
+	}
+	return !r.Spec.Cluster.Running()
+}
+
+// exclusive reports whether nothing but the workload writes to the cluster.
+func (r *Resolved) exclusive() bool {
+	if r.given != nil {
+		return r.given.Exclusive
+	}
+	return r.disposable() && !workloads.DisturbancesWrite(r.Scenario.PlanDisturbances())
 }
 
 // observers keep the journal, stop a run that stands still and take profiles, beside those that were given.

@@ -31,6 +31,8 @@ type session struct {
 	load  *transport.Pool
 	// steer keeps the load away from a member; nil where nothing wants that.
 	steer *transport.Steer
+	// clusterID is that of the cluster.
+	clusterID uint64
 	// writes are those of the run to a running cluster; nil where one was started.
 	writes *workloads.Writes
 	// claim is that of the prefix in a running cluster; nil where none was needed.
@@ -152,6 +154,9 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	if s.info, err = cluster.Inspect(dialCtx, s, s.admin.Conns()); err != nil {
 		return err
 	}
+	if s.clusterID, err = cluster.ID(dialCtx, s.admin.Conns()[0]); err != nil {
+		return err
+	}
 	options.Conns, options.Endpoints = r.Plan.Conns, s.ordered(endpoints)
 	if r.Spec.Cluster.TargetLeader {
 		options.Endpoints = nil
@@ -166,9 +171,20 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	}
 	options.Kind = r.Plan.Transport
 	options.Yield, options.Poll = readers(r.Plan)
-	s.load, err = transport.Dial(ctx, options)
 	s.countConns(options)
+	first, count := r.share.Divide(options.Conns)
+	if r.Spec.Agents.Count > 0 {
+		count = len(options.Endpoints) // for the preparation: the load is the agents'
+	}
+	options.Conns, options.Endpoints = count, rotate(options.Endpoints, first)
+	s.load, err = transport.Dial(ctx, options)
 	return err
+}
+
+// rotate returns a list that begins with the entry at a place, around its end.
+func rotate(list []string, place int) []string {
+	place %= len(list)
+	return slices.Concat(list[place:], list[:place])
 }
 
 // pollRate is the highest rate, in requests a second, whose replies one CPU reads beside

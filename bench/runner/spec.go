@@ -68,6 +68,8 @@ type Spec struct {
 	// Label is the user's word for what is measured.
 	Label string `json:"label,omitempty" flag:"label"`
 
+	Agents Agents `json:"agents,omitzero" flag:"agents"`
+
 	Experiment Experiment `json:"experiment,omitzero"`
 }
 

@@ -1,0 +1,215 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+// Fleet assigns the load of runs to agents, which are processes of their own.
+type Fleet interface {
+	// Assign gives the agents their shares of a run. An error of the run's cluster is a
+	// [SpecError].
+	Assign(ctx context.Context, a Assignment) (bench.Fleet, error)
+}
+
+// Agents say how many processes generate the load. The zero value is this one alone.
+type Agents struct {
+	Count int `json:"count,omitempty"`
+	// Local starts the agents on this machine.
+	Local bool `json:"local,omitempty"`
+	// Continue has the other agents finish when one is lost. The run fails all the same.
+	Continue bool `json:"continue,omitempty" flag:"on-agent-loss"`
+}
+
+// Assignment is what agents must know of a run to carry out their shares of it. It holds
+// no secret.
+type Assignment struct {
+	ID      string     `json:"id"`
+	Plan    bench.Plan `json:"plan"`
+	Cluster Cluster    `json:"cluster"`
+	// Disposable and Exclusive are those of [workloads.Target].
+	Disposable bool `json:"disposable,omitempty"`
+	Exclusive  bool `json:"exclusive,omitempty"`
+	// Moments is that of [bench.Options].
+	Moments bool `json:"moments,omitempty"`
+	// Recorded says that writes are recorded, Revision is the store's before the first.
+	Recorded bool  `json:"recorded,omitempty"`
+	Revision int64 `json:"revision,omitempty"`
+	// ClusterID is that of the cluster under test.
+	ClusterID uint64 `json:"cluster_id,omitempty"`
+	// Continue is that of [Agents].
+	Continue bool `json:"continue,omitempty"`
+	// Handover is that of [bench.Sharer].
+	Handover []byte `json:"handover,omitempty"`
+}
+
+// checkAgents refuses plans that cannot be divided among the agents.
+func (r *Resolved) checkAgents() error {
+	a, p := r.Spec.Agents, r.Plan
+	switch {
+	case a.Count == 0:
+		return nil
+	case a.Count < 0 || a.Count > maxAgents:
+		return wrong("agents.count", "--agents must be between 1 and %d, not %d", maxAgents, a.Count)
+	case a.Count > p.Clients:
+		return wrong("agents.count", "--agents %d is more than the %d clients: raise --clients", a.Count, p.Clients)
+	case a.Count > p.Conns:
+		return wrong("agents.count", "--agents %d is more than the %d connections: raise --conns", a.Count, p.Conns)
+	case !a.Local && !r.Spec.Cluster.Running():
+		return wrong("agents", "--agents %d needs --endpoints, as a cluster that etcdbench starts can be reached from this machine alone; "+
+			"or start the agents here with --agents local:%d", a.Count, a.Count)
+	case r.Spec.Experiment.MemberDown || r.Spec.Experiment.Faults != nil:
+		return wrong("agents", "--agents does not go with faults of members: agents do not keep away from a member")
+	}
+	for i, ph := range p.Phases {
+		if ph.Total > 0 && i < len(p.Phases)-1 {
+			return wrong("load.phases", "--agents: phase %s ends by a number of operations, which only the last can: give it a duration",
+				ph.Name)
+		}
+	}
+	return nil
+}
+
+// maxAgents bounds the agents of a run.
+const maxAgents = 10_000
+
+// assign gives the agents their shares of the run.
+func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.Options) (bench.Fleet, error) {
+	a := Assignment{
+		ID: r.ID, Plan: r.Plan, Cluster: r.Spec.Cluster, Disposable: !r.Spec.Cluster.Running(), Exclusive: r.exclusive(),
+		Moments: o.Moments, Continue: r.Spec.Agents.Continue, ClusterID: s.clusterID,
+	}
+	if s.writes != nil {
+		a.Recorded, a.Revision = true, s.writes.Start()
+	}
+	if !r.Spec.Cluster.Running() {
+		a.Cluster = Cluster{TargetLeader: r.Spec.Cluster.TargetLeader, DialTimeout: r.Spec.Cluster.DialTimeout}
+		for _, m := range s.Members() {
+			a.Cluster.Endpoints = append(a.Cluster.Endpoints, m.Endpoint)
+		}
+		if s.TLS() != nil {
+			a.Cluster.Remote.CACert = filepath.Join(s.dataDir, "tls", "cert.pem")
+		}
+	}
+	if fleet == nil {
+		return nil, wrong("agents", "--agents: the caller gives no agents")
+	}
+	given, err := fleet.Assign(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	return &recordedFleet{Fleet: given, writes: s.writes}, nil
+}
+
+// shareEvidence is what an agent hands over for the proof and the clean-up.
+type shareEvidence struct{ Workload, Writes []byte }
+
+// recordedFleet merges what the agents recorded of their writes.
+type recordedFleet struct {
+	bench.Fleet
+	writes  *workloads.Writes
+	once    sync.Once
+	reports []bench.Report
+}
+
+// Reports implements [bench.Fleet].
+func (f *recordedFleet) Reports() []bench.Report {
+	f.once.Do(func() {
+		f.reports = f.Fleet.Reports()
+		for i := range f.reports {
+			r := &f.reports[i]
+			if r.Run == nil {
+				continue
+			}
+			var e shareEvidence
+			err := gob.NewDecoder(bytes.NewReader(r.Evidence)).Decode(&e)
+			if err = errors.Join(err, f.writes.Merge(e.Writes)); err != nil {
+				r.Run, r.Agent.Failure = nil, fmt.Sprintf("its evidence cannot be read: %v", err)
+			}
+			r.Evidence = e.Workload
+		}
+	})
+	return f.reports
+}
+
+// recordedPeers hand over the writes of the share, too.
+type recordedPeers struct {
+	bench.Peers
+	writes *workloads.Writes
+}
+
+// Done implements [bench.Peers].
+func (p recordedPeers) Done(ctx context.Context, run *results.Run, evidence []byte) error {
+	writes, err := p.writes.Record()
+	if err != nil {
+		return err
+	}
+	var buf bytes.Buffer
+	if err := gob.NewEncoder(&buf).Encode(shareEvidence{Workload: evidence, Writes: writes}); err != nil {
+		return fmt.Errorf("encode evidence: %w", err)
+	}
+	return p.Peers.Done(ctx, run, buf.Bytes())
+}
+
+// ShareOptions are what an agent needs besides its assignment.
+type ShareOptions struct {
+	Share bench.Share
+	Peers bench.Peers
+	// Password is that of the cluster's user.
+	Password  string
+	Observers []bench.Observer
+}
+
+// RunShare carries out one share of a run. The caller has the credentials; see
+// [Assignment].
+func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, error) {
+	r := &Resolved{Spec: Spec{Cluster: a.Cluster}, ID: a.ID, Plan: a.Plan, share: o.Share, given: &a}
+	if err := errors.Join(bench.ValidatePlan(a.Plan), r.checkRunning(), checkFiles(a.Plan, o.Share)); err != nil {
+		return nil, err
+	}
+	s, err := r.openSession(ctx, "", o.Password)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.close() }() // nothing was started
+	if a.Recorded {
+		s.writes = workloads.NewWrites(a.Revision)
+	}
+	w, options, err := r.bind(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.(bench.Sharer).TakeOver(a.Handover); err != nil {
+		return nil, err
+	}
+	setting, undo := machine.CalmGC(r.Plan.Clients / max(1, o.Share.Count))
+	defer undo()
+	options.Environment = machine.Describe(ctx)
+	options.Environment.GOGC = setting
+	options.Observers, options.Sampler, options.Moments, options.Disturbances = o.Observers, nil, a.Moments, nil
+	options.Share, options.Peers = o.Share, recordedPeers{o.Peers, s.writes}
+	return bench.Run(ctx, r.Plan, w, options)
+}
+
+// spareFiles is what a process needs besides its connections.
+const spareFiles = 64
+
+// checkFiles sees that the process may open as many files as the share has connections.
+func checkFiles(p bench.Plan, share bench.Share) error {
+	_, conns := share.Divide(p.Conns)
+	if limit := machine.OpenFiles(); limit > 0 && uint64(conns+spareFiles) > limit {
+		return fmt.Errorf("%d connections need more than the %d open files that this process may have: raise the limit with ulimit -n",
+			conns, limit)
+	}
+	return nil
+}
