@@ -1,0 +1,292 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+
+	"github.com/etcdbench/etcdbench/bench/runner"
+)
+
+// AgentOptions say how an agent joins.
+type AgentOptions struct {
+	Endpoint Endpoint
+	// Index is the place of the agent's share; below 0, the coordinator's first free one.
+	Index int
+	// JoinTimeout bounds the wait for the coordinator; 0 tries once.
+	JoinTimeout time.Duration
+	// Version must be that of the coordinator.
+	Version string
+	// Reach changes how the cluster under test is reached, such as the paths of
+	// credentials on this machine; it may be nil.
+	Reach func(*runner.Remote)
+	// Password is that of the cluster's user.
+	Password string
+	// Notice is called with what the agent does; it may be nil.
+	Notice func(text string)
+	// Clock is the wall clock; nil means [time.Now].
+	Clock func() time.Time
+}
+
+// agent is one process of a session.
+type agent struct {
+	o       AgentOptions
+	client  *clientv3.Client
+	session *concurrency.Session
+	root    string
+	index   int
+	count   int
+	mail    *mailbox
+
+	clock chan stamps
+	// assigned are shares to carry out, current is the last one. Only the reader of
+	// messages uses it.
+	assigned chan *share
+	current  *share
+}
+
+// ErrCoordinator says that the coordinator is gone, or cannot be reached.
+var ErrCoordinator = errors.New("the coordinator is gone or cannot be reached: the load was ended")
+
+// Serve joins a session and carries out shares of runs until the coordinator ends the
+// session, which is no error.
+func Serve(ctx context.Context, o AgentOptions) error {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Notice == nil {
+		o.Notice = func(string) {}
+	}
+	a := &agent{o: o, clock: make(chan stamps, 1), assigned: make(chan *share, 1)}
+	if err := a.findInTime(ctx); err != nil {
+		return err
+	}
+	client := a.client
+	defer client.Close()
+	var err error
+	if a.session, err = concurrency.NewSession(client, concurrency.WithTTL(leaseTime)); err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	defer func() {
+		select {
+		case <-a.session.Done():
+		default:
+			_ = a.session.Close()
+		}
+	}()
+	revision, err := a.join(ctx)
+	if err != nil {
+		return err
+	}
+	o.Notice(fmt.Sprintf("joined as agent %d of %d", a.index, a.count))
+	return a.serve(ctx, revision)
+}
+
+// errNotYet says that a coordinator may be there later.
+var errNotYet = errors.New("join: no coordinator waits for agents at this address")
+
+// joinPause is how long an agent waits before it looks for its coordinator once more.
+const joinPause = time.Second
+
+// findInTime connects and finds the session. It waits for a coordinator that is not there
+// yet.
+func (a *agent) findInTime(ctx context.Context) (err error) {
+	for deadline := time.Now().Add(a.o.JoinTimeout); ; {
+		if a.client, err = a.o.Endpoint.connect(ctx); err == nil {
+			if err = a.find(ctx); err == nil {
+				return nil
+			}
+			_ = a.client.Close()
+		}
+		later := errors.Is(err, errNotYet) || errors.Is(err, errUnreachable)
+		if !later || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(joinPause):
+		}
+	}
+}
+
+// find reads what the coordinator says of its session.
+func (a *agent) find(ctx context.Context) error {
+	r, err := a.client.Get(ctx, root, clientv3.WithPrefix())
+	if err != nil {
+		return fmt.Errorf("join: %w", err)
+	}
+	var found []string
+	var about info
+	for _, kv := range r.Kvs {
+		if name, ok := strings.CutSuffix(string(kv.Key), "info"); ok {
+			found = append(found, name)
+			if err := json.Unmarshal(kv.Value, &about); err != nil {
+				return fmt.Errorf("join: %w", err)
+			}
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return errNotYet
+	case len(found) > 1:
+		return fmt.Errorf("join: %d coordinators use this etcd: give each one its own", len(found))
+	case about.Version != a.o.Version:
+		return fmt.Errorf("join: this agent is etcdbench %s, the coordinator %s: use the same version", a.o.Version, about.Version)
+	case a.o.Index >= about.Count:
+		return fmt.Errorf("join: --index must be below the %d agents, not %d", about.Count, a.o.Index)
+	}
+	a.root, a.count = found[0], about.Count
+	return nil
+}
+
+// join claims a place, and returns the revision from which on messages are for it.
+func (a *agent) join(ctx context.Context) (revision int64, err error) {
+	host, _ := os.Hostname()
+	lease := a.session.Lease()
+	value, err := json.Marshal(hello{Host: cmp.Or(host, "unknown"), Lease: int64(lease)})
+	if err != nil {
+		return 0, err
+	}
+	first, last := a.o.Index, a.o.Index
+	if first < 0 {
+		first, last = 0, a.count-1
+	}
+	for i := first; i <= last; i++ {
+		key := fmt.Sprintf("%sup/member/%d", a.root, i)
+		r, err := a.client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+			Then(clientv3.OpPut(key, string(value), clientv3.WithLease(lease))).Commit()
+		if err != nil {
+			return 0, fmt.Errorf("join: %w", err)
+		}
+		if r.Succeeded {
+			a.index = i
+			a.mail = &mailbox{client: a.client, prefix: fmt.Sprintf("%sup/from/%d/%d/", a.root, i, lease)}
+			return r.Header.Revision + 1, nil
+		}
+	}
+	if a.o.Index >= 0 {
+		return 0, fmt.Errorf("join: another agent has the index %d", a.o.Index)
+	}
+	return 0, fmt.Errorf("join: there are %d agents already", a.count)
+}
+
+// serve carries out shares, one after the other, while it reads messages.
+func (a *agent) serve(ctx context.Context, revision int64) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-a.session.Done():
+			cancel(ErrCoordinator)
+		case <-ctx.Done():
+		}
+	}()
+	shares := make(chan error, 1)
+	go func() { shares <- a.work(ctx) }()
+	from := clientv3.WithRev(revision)
+	all := a.client.Watch(ctx, a.root+"down/all/", clientv3.WithPrefix(), from)
+	own := a.client.Watch(ctx, fmt.Sprintf("%sdown/%d/", a.root, a.index), clientv3.WithPrefix(), from)
+	about := a.client.Watch(ctx, a.root+"info", from)
+	done := false
+	for !done && ctx.Err() == nil {
+		var r clientv3.WatchResponse
+		select {
+		case r = <-all:
+		case r = <-own:
+		case r = <-about:
+			if slices.ContainsFunc(r.Events, func(e *clientv3.Event) bool { return e.Type == clientv3.EventTypeDelete }) {
+				cancel(ErrCoordinator)
+			}
+			continue
+		case err := <-shares:
+			return err
+		}
+		if r.Err() != nil || len(r.Events) == 0 && ctx.Err() == nil && r.Canceled {
+			cancel(fmt.Errorf("%w: %w", ErrCoordinator, r.Err()))
+		}
+		for _, e := range r.Events {
+			var m message
+			if e.Type != clientv3.EventTypePut || json.Unmarshal(e.Kv.Value, &m) != nil {
+				continue
+			}
+			done = done || a.receive(m)
+		}
+	}
+	close(a.assigned)
+	return <-shares
+}
+
+// receive takes one message, and reports whether the session is over.
+func (a *agent) receive(m message) (over bool) {
+	switch m.Kind {
+	case endSession:
+		return true
+	case clockReply:
+		var s stamps
+		if json.Unmarshal(m.Body, &s) == nil {
+			s.AnswerReceived = a.o.Clock().UnixNano()
+			select {
+			case a.clock <- s:
+			default:
+			}
+		}
+	case assignShare:
+		a.current = newShare(a, m)
+		select {
+		case a.assigned <- a.current:
+		default: // it still works on another one, and will not be ready for this one
+		}
+	default:
+		if a.current != nil && a.current.run == m.Run {
+			a.current.signal(m)
+		}
+	}
+	return false
+}
+
+// work carries out the shares that are assigned.
+func (a *agent) work(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case s, ok := <-a.assigned:
+			if !ok {
+				return nil
+			}
+			if err := a.carryOut(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// carryOut carries out one share. An error is one of the session, not of the run.
+func (a *agent) carryOut(ctx context.Context, s *share) error {
+	var given runner.Assignment
+	err := json.Unmarshal(s.assignment, &given)
+	if err == nil {
+		if a.o.Reach != nil {
+			a.o.Reach(&given.Cluster.Remote)
+		}
+		a.o.Notice("run " + given.ID)
+		err = s.carryOut(ctx, given)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil && !s.reported.Load() {
+		a.o.Notice(fmt.Sprintf("run %s: %v", given.ID, err))
+		return a.mail.post(ctx, s.run, failed, err.Error())
+	}
+	return a.mail.post(ctx, s.run, released, nil)
+}

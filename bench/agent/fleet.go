@@ -1,0 +1,387 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// member is an agent in one run, as the coordinator sees it. The coordinator's lock
+// guards it.
+type member struct {
+	hello
+	ready    bool
+	drained  bool
+	released bool
+	// failure says why the agent does not finish its share; empty while it may.
+	failure string
+	seen    time.Time
+	offset  offset
+	drift   time.Duration
+	// waiting are intervals that were not merged yet; offered counts the operations of
+	// all intervals that were asked for.
+	waiting  []*results.Interval
+	offered  uint64
+	run      *results.Run
+	evidence []byte
+}
+
+// over reports whether nothing more comes from the agent.
+func (m *member) over() bool { return m.run != nil || m.failure != "" }
+
+// fleet is one run of the coordinator's agents.
+type fleet struct {
+	coordinator *Coordinator
+	assignment  runner.Assignment
+	run         int
+	members     []*member
+	stopped     bool
+}
+
+const (
+	// lead is how long before the start of the load agents are told of it, and leadEach
+	// how much longer for each agent.
+	lead     = 300 * time.Millisecond
+	leadEach = time.Millisecond
+	// silence is how long an agent may say nothing under load, beside the intervals
+	// between its messages.
+	silence = 10 * time.Second
+	// finishTime is how long agents have to hand over their results, after the time for
+	// requests in flight.
+	finishTime = time.Minute
+	// maxEvidence bounds the evidence of one agent in bytes.
+	maxEvidence = 1 << 30
+)
+
+// lose notes that an agent is gone. The coordinator's lock is held.
+func (f *fleet) lose(index int, lease int64, reason string) {
+	if m := f.members[index]; m.Lease == lease && !m.over() {
+		m.failure = reason
+	}
+}
+
+// receive takes a message of an agent. The coordinator's lock is held.
+func (f *fleet) receive(index int, lease int64, msg message) {
+	m := f.members[index]
+	if m.Lease != lease || m.failure != "" {
+		return
+	}
+	m.seen = time.Now()
+	if err := m.receive(msg); err != nil && m.run == nil {
+		m.failure = fmt.Sprintf("its message %q cannot be read: %v", msg.Kind, err)
+	}
+}
+
+func (m *member) receive(msg message) error {
+	switch msg.Kind {
+	case shareReady:
+		var b readyBody
+		if err := json.Unmarshal(msg.Body, &b); err != nil {
+			return err
+		}
+		m.ready, m.offset = true, b.Offset
+	case intervals:
+		var list []*results.Interval
+		if err := json.Unmarshal(msg.Body, &list); err != nil {
+			return err
+		}
+		for _, i := range list {
+			if i == nil {
+				return errors.New("an interval is missing")
+			}
+			for _, o := range i.Operations {
+				if !o.Arrived {
+					m.offered += o.Offered
+				}
+			}
+		}
+		m.waiting = append(m.waiting, list...)
+	case drained:
+		m.drained = true
+	case evidence:
+		var part []byte
+		if err := json.Unmarshal(msg.Body, &part); err != nil {
+			return err
+		}
+		if len(m.evidence)+len(part) > maxEvidence {
+			return fmt.Errorf("it has more than %d bytes", maxEvidence)
+		}
+		m.evidence = append(m.evidence, part...)
+	case report:
+		return m.takeReport(msg.Body)
+	case failed:
+		var reason string
+		_ = json.Unmarshal(msg.Body, &reason)
+		m.failure = "it failed: " + results.Clip(reason) // at least that
+		if len(reason) < 1000 {
+			m.failure = "it failed: " + reason
+		}
+	case released:
+		m.released = true
+	}
+	return nil
+}
+
+// takeReport takes the result of the agent's share, and judges the agent's clock.
+func (m *member) takeReport(data json.RawMessage) error {
+	var b reportBody
+	if err := json.Unmarshal(data, &b); err != nil {
+		return err
+	}
+	run, err := results.Decode(b.Run)
+	if err != nil {
+		return err
+	}
+	m.run, m.drift = run, b.Offset.Ahead-m.offset.Ahead
+	if limit := m.offset.Bound + b.Offset.Bound + boundDegraded; m.drift.Abs() > limit {
+		addReason(run, results.Reason{
+			Code: "clock-drift", Severity: results.Degraded, Value: m.drift.Seconds(), Limit: limit.Seconds(),
+			Message: fmt.Sprintf("its clock moved by %v against the coordinator's", m.drift.Round(time.Microsecond)),
+			Remedy:  "synchronize the clocks of the machines",
+		})
+	}
+	if m.offset.Bound > boundDegraded {
+		addReason(run, results.Reason{
+			Code: "clock-offset", Severity: results.Degraded, Value: m.offset.Bound.Seconds(), Limit: boundDegraded.Seconds(),
+			Message: fmt.Sprintf("its clock is known only to within %v: its arrivals may be out of step with the others' by as much",
+				m.offset.Bound.Round(time.Microsecond)),
+			Remedy: "use a network with shorter round trips to the coordinator",
+		})
+	}
+	return nil
+}
+
+func addReason(run *results.Run, r results.Reason) {
+	run.Validity.Reasons = append(run.Validity.Reasons, r)
+	if run.Validity.Verdict == results.Valid {
+		run.Validity.Verdict = r.Severity
+	}
+}
+
+// all reports whether something is so of all agents that have not failed, and returns the
+// failures of the others.
+func (f *fleet) all(is func(m *member) bool) (yes bool, failures error) {
+	f.coordinator.mu.Lock()
+	defer f.coordinator.mu.Unlock()
+	yes = true
+	var errs []error
+	for i, m := range f.members {
+		switch {
+		case m.failure != "":
+			errs = append(errs, fmt.Errorf("agent %d on %s: %s", i, m.Host, m.failure))
+		case !is(m):
+			yes = false
+		}
+	}
+	if len(errs) > 3 {
+		errs = append(errs[:3], fmt.Errorf("and %d further agents", len(errs)-3))
+	}
+	return yes, errors.Join(errs...)
+}
+
+// Start implements [bench.Fleet].
+func (f *fleet) Start(ctx context.Context, handover []byte) (time.Time, error) {
+	c := f.coordinator
+	if err := c.Wait(ctx); err != nil {
+		return time.Time{}, err
+	}
+	c.begin(f)
+	a := f.assignment
+	a.Handover = handover
+	if err := c.all.post(ctx, f.run, assignShare, a); err != nil {
+		return time.Time{}, err
+	}
+	timeout := time.NewTimer(c.o.JoinTimeout)
+	defer timeout.Stop()
+	for {
+		ready, err := f.all(func(m *member) bool { return m.ready })
+		if err != nil {
+			f.stop(ctx, "another agent did not become ready")
+			return time.Time{}, err
+		}
+		if ready {
+			break
+		}
+		select {
+		case <-c.changed:
+		case <-timeout.C:
+			f.stop(ctx, "not all agents became ready in time")
+			return time.Time{}, fmt.Errorf("not all agents became ready within %v", c.o.JoinTimeout)
+		case <-ctx.Done():
+			f.stop(ctx, context.Cause(ctx).Error())
+			return time.Time{}, context.Cause(ctx)
+		}
+	}
+	at := time.Now().Add(lead + time.Duration(len(f.members))*leadEach)
+	return at, c.all.post(ctx, f.run, startLoad, at.UnixNano())
+}
+
+// stop has every agent end its load.
+func (f *fleet) stop(ctx context.Context, reason string) {
+	if !f.stopped {
+		f.stopped = true
+		_ = f.coordinator.all.post(context.WithoutCancel(ctx), f.run, stopLoad, reason)
+	}
+}
+
+// Load implements [bench.Fleet].
+func (f *fleet) Load(ctx context.Context, each func(*results.Interval)) error {
+	c := f.coordinator
+	merged := newAligner(f.assignment.Plan, len(f.members))
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	interrupted := ctx.Done()
+	toldDrained := false
+	var deadline time.Time // for what comes after the load
+	for {
+		f.listen()
+		if err := f.merge(merged, each); err != nil {
+			f.stop(ctx, "the coordinator cannot merge the measurements")
+			return err
+		}
+		isDrained, failures := f.all(func(m *member) bool { return m.drained })
+		if failures != nil && !f.assignment.Continue {
+			f.stop(ctx, "another agent was lost")
+		}
+		if isDrained && !toldDrained {
+			toldDrained, deadline = true, time.Now().Add(finishTime)
+			if err := c.all.post(context.WithoutCancel(ctx), f.run, allDrained, nil); err != nil {
+				return errors.Join(failures, err)
+			}
+		}
+		if f.stopped && deadline.IsZero() {
+			deadline = time.Now().Add(f.assignment.Plan.Drain + finishTime)
+		}
+		if done, _ := f.all((*member).over); done {
+			return errors.Join(failures, f.merge(merged, each))
+		}
+		if !deadline.IsZero() && time.Now().After(deadline) {
+			f.giveUp("it did not hand over its results in time")
+		}
+		select {
+		case <-c.changed:
+		case <-ticker.C:
+		case <-interrupted:
+			f.stop(ctx, context.Cause(ctx).Error())
+			interrupted = nil
+		}
+	}
+}
+
+// listen gives up agents that say nothing under load.
+func (f *fleet) listen() {
+	f.coordinator.mu.Lock()
+	defer f.coordinator.mu.Unlock()
+	limit := silence + time.Duration(len(f.members)/frequent)*time.Second
+	for _, m := range f.members {
+		if quiet := time.Since(m.seen); !m.over() && !m.drained && quiet > limit {
+			m.failure = fmt.Sprintf("it sent no measurements for %v", limit)
+		}
+	}
+}
+
+// giveUp gives up all agents that are not over.
+func (f *fleet) giveUp(reason string) {
+	f.coordinator.mu.Lock()
+	defer f.coordinator.mu.Unlock()
+	for _, m := range f.members {
+		if !m.over() {
+			m.failure = reason
+		}
+	}
+}
+
+// merge takes over what agents have measured since the last call, and passes on what is
+// complete.
+func (f *fleet) merge(a *aligner, each func(*results.Interval)) error {
+	f.coordinator.mu.Lock()
+	for i, m := range f.members {
+		for _, interval := range m.waiting {
+			if err := a.add(i, interval); err != nil && m.failure == "" {
+				m.failure, m.run = fmt.Sprintf("its measurements cannot be used: %v", err), nil
+			}
+		}
+		m.waiting = nil
+		if m.over() {
+			a.end(i)
+		}
+	}
+	f.coordinator.mu.Unlock()
+	list, err := a.take()
+	for _, i := range list {
+		each(i)
+	}
+	return err
+}
+
+// Reports implements [bench.Fleet].
+func (f *fleet) Reports() []bench.Report {
+	phases, known := bench.Planned(f.assignment.Plan)
+	f.coordinator.mu.Lock()
+	defer f.coordinator.mu.Unlock()
+	var list []bench.Report
+	for i, m := range f.members {
+		share := bench.Share{Index: i, Count: len(f.members)}
+		a := results.Agent{
+			Index: i, Host: m.Host, Offset: m.offset.Ahead, OffsetBound: m.offset.Bound, Drift: m.drift, Failure: m.failure,
+			Validity: results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{}},
+		}
+		_, a.Clients = share.Divide(f.assignment.Plan.Clients)
+		_, a.Conns = share.Divide(f.assignment.Plan.Conns)
+		a.Offered = m.offered
+		if m.run != nil {
+			m.describe(&a)
+		}
+		var planned uint64
+		for _, n := range phases {
+			planned += share.Below(n)
+		}
+		if known && planned > m.offered {
+			a.NotOffered = planned - m.offered
+			if a.Failure == "" && m.run != nil && m.run.Outcome == results.Completed {
+				a.Failure = "it did not offer its whole share"
+			}
+		}
+		list = append(list, bench.Report{Agent: a, Run: m.run, Evidence: m.evidence})
+	}
+	return list
+}
+
+// describe fills in what follows from the result of the agent's share.
+func (m *member) describe(a *results.Agent) {
+	a.Offered = 0
+	for _, o := range m.run.Operations {
+		if m.run.Measures(o.Phase) && !o.Arrived {
+			a.Offered += o.Offered
+			a.Acknowledged += o.Acknowledged()
+		}
+	}
+	a.Validity = m.run.Validity
+}
+
+// Release implements [bench.Fleet].
+func (f *fleet) Release(ctx context.Context) {
+	c := f.coordinator
+	if f.run == 0 {
+		return
+	}
+	_ = c.all.post(ctx, f.run, release, nil)
+	for {
+		if gone, _ := f.all(func(m *member) bool { return m.released }); gone || ctx.Err() != nil {
+			break
+		}
+		select {
+		case <-c.changed:
+		case <-ctx.Done():
+		}
+	}
+	_, _ = c.client.Delete(ctx, c.root+"up/from/", clientv3.WithPrefix())
+}

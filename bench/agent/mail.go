@@ -1,0 +1,216 @@
+// Package agent distributes the load of a run over several processes. A [Coordinator]
+// plans the run, and agents ([Serve]) on this or other machines carry out their shares of
+// it. They exchange messages over an etcd of their own, never over the cluster under test.
+//
+// An agent holds a lease for as long as it lives. One whose lease ends, that is late, or
+// that fails makes the run a failed one. The coordinator holds a lease, too: when it ends,
+// or when an agent cannot reach the etcd any more, the agents end their load.
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+)
+
+// Keys of the coordination, below the root and the name of the session:
+//
+//	info                 what agents must know before they join, with the coordinator's lease
+//	down/all/SEQUENCE    messages of the coordinator to all agents
+//	down/INDEX/SEQUENCE  messages of the coordinator to one agent
+//	up/member/INDEX      an agent that has joined, with its lease
+//	up/from/INDEX/LEASE/SEQUENCE  messages of an agent
+const root = "/etcdbench-agents/"
+
+// leaseTime is the time to live of the leases in seconds. A process that is gone is
+// noticed within that time and etcd's half a second.
+const leaseTime = 3
+
+// chunk is how many bytes one message carries at most: etcd's default limit on a request
+// leaves room for it in base64.
+const chunk = 512 << 10
+
+// info is what agents must know before they join.
+type info struct {
+	Version string `json:"version"`
+	Count   int    `json:"count"`
+}
+
+// hello is what an agent says of itself when it joins.
+type hello struct {
+	Host  string `json:"host"`
+	Lease int64  `json:"lease"`
+}
+
+// kind says what a message is about.
+type kind string
+
+// The messages of the coordinator, and those of agents.
+const (
+	assignShare kind = "assign"
+	startLoad   kind = "start"
+	stopLoad    kind = "stop"
+	allDrained  kind = "all-drained"
+	release     kind = "release"
+	endSession  kind = "end"
+	clockReply  kind = "clock-reply"
+
+	clockRequest kind = "clock"
+	shareReady   kind = "ready"
+	intervals    kind = "intervals"
+	drained      kind = "drained"
+	evidence     kind = "evidence"
+	report       kind = "report"
+	failed       kind = "failed"
+	released     kind = "released"
+)
+
+// message is what one process tells another. Run counts the runs of a session.
+type message struct {
+	Run  int             `json:"run"`
+	Kind kind            `json:"kind"`
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// mailbox posts messages below a prefix, one after the other.
+type mailbox struct {
+	client *clientv3.Client
+	prefix string
+
+	mu   sync.Mutex
+	next int
+}
+
+// postTime bounds one message.
+const postTime = 10 * time.Second
+
+func (m *mailbox) post(ctx context.Context, run int, k kind, body any) error {
+	data, err := json.Marshal(body)
+	if err == nil {
+		data, err = json.Marshal(message{Run: run, Kind: k, Body: data})
+	}
+	if err != nil {
+		return fmt.Errorf("encode message %s: %w", k, err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, postTime)
+	defer cancel()
+	if _, err := m.client.Put(ctx, fmt.Sprintf("%s%08d", m.prefix, m.next), string(data)); err != nil {
+		return fmt.Errorf("send message %s: %w", k, err)
+	}
+	m.next++
+	return nil
+}
+
+// Endpoint is an etcd for coordination.
+type Endpoint struct {
+	URLs []string
+	// Credentials are the PEM of a client's certificate, of its key and of the authority;
+	// empty for an etcd without TLS.
+	Credentials []byte
+}
+
+// Token returns the credentials in a form without line breaks, for an environment.
+func Token(credentials []byte) string { return base64.StdEncoding.EncodeToString(credentials) }
+
+// ParseToken returns the credentials of a token, or of a file that holds their PEM.
+func ParseToken(text string) ([]byte, error) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "-----BEGIN") {
+		return []byte(text), nil
+	}
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || !strings.HasPrefix(string(data), "-----BEGIN") {
+		return nil, errors.New("the join token is neither PEM nor what the coordinator printed")
+	}
+	return data, nil
+}
+
+// tlsConfig is nil without credentials.
+func (e Endpoint) tlsConfig() (*tls.Config, error) {
+	if len(e.Credentials) == 0 {
+		return nil, nil
+	}
+	pair, err := tls.X509KeyPair(e.Credentials, e.Credentials)
+	if err != nil {
+		return nil, fmt.Errorf("join token: %w", err)
+	}
+	var authority []byte // the last certificate
+	for rest := e.Credentials; ; {
+		var b *pem.Block
+		if b, rest = pem.Decode(rest); b == nil {
+			break
+		}
+		if b.Type == "CERTIFICATE" {
+			authority = pem.EncodeToMemory(b)
+		}
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(authority)
+	pair.Certificate = pair.Certificate[:1]
+	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, RootCAs: pool}, nil
+}
+
+// connectTime is how long the etcd for coordination has to answer.
+const connectTime = 10 * time.Second
+
+// connect returns a client of an etcd that answers.
+func (e Endpoint) connect(ctx context.Context) (*clientv3.Client, error) {
+	config, err := e.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	c, err := clientv3.New(clientv3.Config{
+		Endpoints: e.URLs, TLS: config, Logger: zap.NewNop(), DialTimeout: connectTime,
+		DialKeepAliveTime: leaseTime * time.Second, DialKeepAliveTimeout: leaseTime * time.Second,
+		MaxCallSendMsgSize: 8 << 20, MaxCallRecvMsgSize: 64 << 20,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("connect to coordinator: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTime)
+	defer cancel()
+	if _, err = c.Get(ctx, root); err == nil {
+		return c, nil
+	}
+	_ = c.Close()
+	reason, later := explain(err)
+	err = fmt.Errorf("connect to coordinator at %s: %s", strings.Join(e.URLs, ","), reason)
+	if later {
+		err = unreachable{err}
+	}
+	return nil, err
+}
+
+// errUnreachable says that nothing answers at an address.
+var errUnreachable = errors.New("unreachable")
+
+type unreachable struct{ error }
+
+// Is makes it an [errUnreachable].
+func (unreachable) Is(target error) bool { return target == errUnreachable }
+
+// explain says what to check when the coordinator does not answer, and whether it may do
+// so later.
+func explain(err error) (reason string, later bool) {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "certificate") || strings.Contains(text, "tls:") || strings.Contains(text, "x509:"):
+		return "the join token is not that of this coordinator: " + text, false
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("no answer within %v, or the join token is wrong: check address, firewall and token", connectTime), true
+	}
+	return text, true
+}

@@ -1,0 +1,269 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// readyBody is what an agent says when it is ready.
+type readyBody struct {
+	Offset offset `json:"offset"`
+}
+
+// reportBody is what an agent hands over at the end.
+type reportBody struct {
+	Offset offset          `json:"offset"`
+	Run    json.RawMessage `json:"run"`
+}
+
+// share is one share of a run under way, in its agent.
+type share struct {
+	agent      *agent
+	run        int
+	assignment json.RawMessage
+
+	start    chan int64 // ns since 1970, of the coordinator's clock
+	drained  chan struct{}
+	released chan struct{}
+	stop     context.CancelCauseFunc
+	stopped  context.Context
+
+	offset    offset
+	publisher *publisher
+	reported  atomic.Bool
+}
+
+func newShare(a *agent, m message) *share {
+	s := &share{
+		agent: a, run: m.Run, assignment: m.Body,
+		start: make(chan int64, 1), drained: make(chan struct{}), released: make(chan struct{}),
+	}
+	s.stopped, s.stop = context.WithCancelCause(context.Background())
+	return s
+}
+
+// signal takes a message of the coordinator. It is called by one goroutine.
+func (s *share) signal(m message) {
+	switch m.Kind {
+	case startLoad:
+		var at int64
+		if json.Unmarshal(m.Body, &at) == nil {
+			select {
+			case s.start <- at:
+			default:
+			}
+		}
+	case stopLoad:
+		var reason string
+		_ = json.Unmarshal(m.Body, &reason)
+		cause := errors.New(reason)
+		if reason == bench.ErrInterrupted.Error() {
+			cause = bench.ErrInterrupted
+		}
+		s.stop(cause)
+	case allDrained:
+		closeOnce(s.drained)
+	case release:
+		closeOnce(s.released)
+	}
+}
+
+func closeOnce(c chan struct{}) {
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+}
+
+// carryOut runs the share until the coordinator releases it. ctx is that of the session.
+func (s *share) carryOut(ctx context.Context, given runner.Assignment) error {
+	run, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.stopped, func() { cancel(context.Cause(s.stopped)) })()
+	s.publisher = newPublisher(ctx, s, given.Plan)
+	defer s.publisher.close()
+	_, err := runner.RunShare(run, given, runner.ShareOptions{
+		Share: bench.Share{Index: s.agent.index, Count: s.agent.count}, Peers: peers{s, ctx},
+		Password: s.agent.o.Password, Observers: []bench.Observer{s.publisher},
+	})
+	return err
+}
+
+// peers is a share as the engine sees the others. Its context is that of the session: the
+// end of the load does not end the talk with the coordinator.
+type peers struct {
+	*share
+	session context.Context
+}
+
+// Start implements [bench.Peers].
+func (p peers) Start(ctx context.Context) (time.Time, error) {
+	a := p.agent
+	var err error
+	if p.offset, err = a.measureClock(ctx); err != nil {
+		return time.Time{}, err
+	}
+	if err := a.mail.post(ctx, p.run, shareReady, readyBody{p.offset}); err != nil {
+		return time.Time{}, err
+	}
+	select {
+	case at := <-p.start:
+		wait := time.Unix(0, at).Add(p.offset.Ahead).Sub(a.o.Clock())
+		if wait < 0 {
+			return time.Time{}, fmt.Errorf("it was late: the message to start came %v after the start", -wait.Round(time.Millisecond))
+		}
+		return time.Now().Add(wait), nil
+	case <-ctx.Done():
+		return time.Time{}, context.Cause(ctx)
+	}
+}
+
+// Drained implements [bench.Peers].
+func (p peers) Drained(context.Context) error {
+	if err := p.agent.mail.post(p.session, p.run, drained, nil); err != nil {
+		return err
+	}
+	return p.wait(p.share.drained)
+}
+
+func (p peers) wait(c chan struct{}) error {
+	select {
+	case <-c:
+		return nil
+	case <-p.session.Done():
+		return context.Cause(p.session)
+	}
+}
+
+// Done implements [bench.Peers].
+func (p peers) Done(_ context.Context, run *results.Run, proof []byte) error {
+	a, ctx := p.agent, p.session
+	if err := p.publisher.flush(); err != nil {
+		return err
+	}
+	for len(proof) > 0 {
+		n := min(len(proof), chunk)
+		if err := a.mail.post(ctx, p.run, evidence, proof[:n]); err != nil {
+			return err
+		}
+		proof = proof[n:]
+	}
+	at, err := a.measureClock(ctx)
+	if err != nil {
+		return err
+	}
+	data, err := results.Encode(run)
+	if err != nil {
+		return err
+	}
+	if err := a.mail.post(ctx, p.run, report, reportBody{at, data}); err != nil {
+		return err
+	}
+	p.reported.Store(true)
+	return p.wait(p.share.released)
+}
+
+// publisher sends the intervals of a share to the coordinator. Sending waits for nothing
+// that measures.
+type publisher struct {
+	share *share
+	every time.Duration
+	ctx   context.Context
+
+	mu      sync.Mutex
+	waiting []*results.Interval
+	err     error
+	sending sync.Mutex
+	stop    chan struct{}
+	stopped chan struct{}
+}
+
+// frequent is how many agents send each second; more send less often, so that the
+// coordinator gets no more messages than from so many.
+const frequent = 50
+
+func newPublisher(ctx context.Context, s *share, p bench.Plan) *publisher {
+	every := time.Second * time.Duration(max(1, (p.Agents+frequent-1)/frequent))
+	b := &publisher{share: s, every: every, ctx: ctx, stop: make(chan struct{}), stopped: make(chan struct{})}
+	go b.run()
+	return b
+}
+
+// Start implements [bench.Observer].
+func (*publisher) Start(*results.Run) error { return nil }
+
+// Finish implements [bench.Observer].
+func (*publisher) Finish(*results.Run) error { return nil }
+
+// Interval implements [bench.Observer].
+func (b *publisher) Interval(i *results.Interval) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waiting = append(b.waiting, i)
+	return b.err
+}
+
+// look is how often the publisher looks for new intervals.
+const look = 20 * time.Millisecond
+
+func (b *publisher) run() {
+	defer close(b.stopped)
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	last := time.Now()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case <-ticker.C:
+		}
+		b.mu.Lock()
+		n := len(b.waiting)
+		b.mu.Unlock()
+		if n > 0 && (b.every == time.Second || time.Since(last) >= b.every) {
+			last = time.Now()
+			_ = b.flush() // the error is kept
+		}
+	}
+}
+
+// flush sends what waits.
+func (b *publisher) flush() error {
+	b.sending.Lock()
+	defer b.sending.Unlock()
+	b.mu.Lock()
+	list := b.waiting
+	b.waiting = nil
+	b.mu.Unlock()
+	for len(list) > 0 && b.err == nil {
+		var batch []json.RawMessage
+		for size := 0; len(list) > 0 && (size == 0 || size < chunk); list = list[1:] {
+			data, err := json.Marshal(list[0])
+			if err != nil {
+				return fmt.Errorf("encode interval: %w", err)
+			}
+			batch, size = append(batch, data), size+len(data)
+		}
+		if err := b.share.agent.mail.post(b.ctx, b.share.run, intervals, batch); err != nil {
+			b.mu.Lock()
+			b.err = err
+			b.mu.Unlock()
+		}
+	}
+	return b.err
+}
+
+func (b *publisher) close() {
+	close(b.stop)
+	<-b.stopped
+}
