@@ -72,11 +72,33 @@ func markdown(d Document) string {
 			}
 		}
 	}
+	b.WriteString(markdownAgents(d.Run))
 	b.WriteString(markdownCost(d.Run))
 	for _, warning := range d.Warnings {
 		fmt.Fprintf(&b, "\n> %s: %s\n", md(warning.Code), md(warning.Message))
 	}
 	fmt.Fprintf(&b, "\n%s; %s\n\n", md(content.DescribeCluster(d.Cluster, d.Environment.Disk)), md(content.DescribeMachine(d.Environment)))
+	return b.String()
+}
+
+// markdownAgents is the table of the processes that generated the load.
+func markdownAgents(r *results.Run) string {
+	rows, left := content.AgentRows(r)
+	if len(rows) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	head := content.AgentHead()
+	b.WriteString("\n| " + strings.Join(head, " | ") + " |\n|" + strings.Repeat("---|", len(head)) + "\n")
+	for _, row := range rows {
+		for i := range row {
+			row[i] = md(row[i])
+		}
+		b.WriteString("| " + strings.Join(row, " | ") + " |\n")
+	}
+	if left > 0 {
+		fmt.Fprintf(&b, "\nand %d other agents\n", left)
+	}
 	return b.String()
 }
 

@@ -37,6 +37,7 @@ func writeText(w io.Writer, docs []Document) error {
 		t.changes(d.Changes)
 		t.proof(d.Proof)
 		t.validity(d.Validity)
+		t.agents(d.Run)
 		t.warnings(d.Warnings)
 		t.where(d)
 		if _, err := io.WriteString(w, b.String()); err != nil {
@@ -245,6 +246,19 @@ func (t text) validity(v results.Validity) {
 	if lag := v.Generator.SendLag; lag.Count > 0 {
 		t.line("    send lag p50 %s, p99 %s, max %s",
 			content.PercentileCell(lag.Percentile(50)), content.PercentileCell(lag.Percentile(99)), words.Duration(lag.Max))
+	}
+}
+
+// agents is the table of the processes that generated the load.
+func (t text) agents(r *results.Run) {
+	rows, left := content.AgentRows(r)
+	if len(rows) == 0 {
+		return
+	}
+	t.line("  agents:")
+	t.tableWithWords(content.AgentHead(), rows)
+	if left > 0 {
+		t.line("    and %d other agents", left)
 	}
 }
 

@@ -40,7 +40,7 @@ func operationTable(r *results.Run) table {
 // detailTables are what the charts do not show.
 func detailTables(d content.Document, happened table) []table {
 	tables := []table{
-		backlogTable(d.Run), costTable(d.Run), errorsTable(d.Run), validityTable(d.Validity), proofTable(d.Proof),
+		backlogTable(d.Run), costTable(d.Run), errorsTable(d.Run), validityTable(d.Validity), agentsTable(d.Run), proofTable(d.Proof),
 		outagesTable(d.Availability), eventsTable(d.Events),
 		happened, warningsTable(d.Warnings), planTable(d.Plan), whereTable(d),
 	}
@@ -102,6 +102,16 @@ func validityTable(v results.Validity) table {
 			words.Clean(r.Code), words.Clean(r.Message), fmt.Sprintf("%.4g", r.Value), fmt.Sprintf("%.4g", r.Limit),
 			words.Clean(r.Remedy),
 		})
+	}
+	return t
+}
+
+// agentsTable is of the processes that generated the load of a distributed run.
+func agentsTable(r *results.Run) table {
+	t := table{Title: "Agents", Head: content.AgentHead()}
+	rows, left := content.AgentRows(r)
+	if t.Rows = rows; left > 0 {
+		t.Rows = append(t.Rows, []string{fmt.Sprintf("and %d other agents", left)})
 	}
 	return t
 }
