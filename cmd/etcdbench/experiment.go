@@ -37,7 +37,10 @@ func (e *experimentFlags) register(all *pflag.FlagSet, title, kind, formats stri
 
 // resumedFlags may be given when an experiment is resumed: they change nothing of it,
 // or confirm what is not saved.
-var resumedFlags = [...]string{"resume", "format", "progress", "metrics-listen", "dry-run", "etcd-binary", "member-env"}
+var resumedFlags = [...]string{
+	"resume", "format", "progress", "metrics-listen", "dry-run", "etcd-binary", "member-env",
+	"coordinator-listen", "coordination-endpoints", "join-file", "join-timeout",
+}
 
 // question is what the experiment is asked: by the flags, or by the document of the
 // one that is resumed. confirmed are further flags that may be given then.
@@ -45,6 +48,9 @@ func question[C any](
 	e *experimentFlags, fs *pflag.FlagSet, kind, scenario string, config C, confirmed ...string,
 ) (experiment.Document[C], error) {
 	given, err := e.specification(fs, scenario)
+	if err == nil && e.resume == "" {
+		err = e.agents.check(fs, given)
+	}
 	asked := experiment.Document[C]{Kind: kind, Spec: given, Options: config}
 	if err != nil || e.resume == "" {
 		return asked, err
@@ -129,8 +135,13 @@ func conduct[C any](
 		return usage(err)
 	}
 	defer unlock()
+	gathered, err := e.agents.gather(cmd.Context(), asked.Spec, password, stderr)
+	if err != nil {
+		return err
+	}
+	defer gathered.stop()
 	r := newReporter(stderr, style)
-	finish := measure(cmd.Context(), experiment.Options{Dir: e.out, Password: password, Observers: observers}, r)
+	finish := measure(cmd.Context(), experiment.Options{Dir: e.out, Password: password, Observers: observers, Fleet: gathered.fleet}, r)
 	r.close()
 	return finish()
 }

@@ -28,7 +28,7 @@ var measuring = map[string][]string{
 var refused = map[string][]string{
 	"gate":     {"duration", "total"},
 	"capacity": {"rate", "duration", "total"},
-	"tune":     {"duration", "total", "warmup", "heartbeat-interval", "election-timeout", "in-process", "disturb"},
+	"tune":     {"agents", "duration", "total", "warmup", "heartbeat-interval", "election-timeout", "in-process", "disturb"},
 }
 
 // sample is how a flag is given: its value, what it needs besides, and the workload that
@@ -72,6 +72,7 @@ func samples(t *testing.T) map[string]sample {
 		"heartbeat": {value: "60ms"}, "election": {value: "700ms"}, "dimension": {value: "snapshot-count"},
 		"try": {value: "777", with: []string{"--dimension", "snapshot-count"}}, "sweep": {value: "false"},
 		"baseline": {value: "backend-batch-limit=5"},
+		"agents":   {value: "local:3"}, "on-agent-loss": {value: "continue"},
 		// Of workloads.
 		"keys": {value: "uniform"}, "val-size": {value: "100-200"}, "values": {value: "compressible"}, "key-size": {value: "64"},
 		"zipf-theta": {value: "0.5"}, "hot-keys": {value: "0.1"}, "hot-ops": {value: "0.7"}, "page-size": {value: "10"},
@@ -183,7 +184,8 @@ func compareSpecs(t *testing.T, args []string, before, after planned) {
 }
 
 // notOfTheSpec are flags that say what is printed or saved, or which experiment goes on.
-var notOfTheSpec = []string{"out", "format", "progress", "dry-run", "resume", "help", "gate", "metrics-listen", "history", "accept", "threshold", "candidate", "aa", "slot-duration"}
+var notOfTheSpec = []string{"out", "format", "progress", "dry-run", "resume", "help", "gate", "metrics-listen", "history", "accept", "threshold", "candidate", "aa", "slot-duration",
+	"coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"}
 
 // flagsOf are the flags of a command: those of specifications, and its own.
 func flagsOf(t *testing.T, name string) (shared, own []*pflag.Flag) {

@@ -30,6 +30,7 @@ type outputFlags struct {
 	progress string
 	listenAt string
 	dryRun   bool
+	agents   agentFlags
 }
 
 // progressAuto chooses by what standard error is.
@@ -41,6 +42,7 @@ func (o *outputFlags) add(fs *pflag.FlagSet, directory, formats string) {
 	fs.StringVar(&o.out, "out", "", "`directory` of the result (default: "+filepath.Join(resultsDir, directory)+")")
 	fs.StringVar(&o.format, "format", "text", "form of the report on standard output: "+formats)
 	fs.StringVar(&o.progress, "progress", progressAuto, "auto, bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
+	o.agents.add(fs)
 	fs.StringVar(&o.listenAt, "metrics-listen", "", "`address` to show what is measured to Prometheus at meanwhile, such as :9090")
 	fs.BoolVar(&o.dryRun, "dry-run", false,
 		"print the resolved plan as a scenario, the runs and how long they take, and do nothing (--format json: the specifications)")

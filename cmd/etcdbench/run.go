@@ -95,6 +95,9 @@ func (o *runOptions) validate(fs *pflag.FlagSet, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := o.agents.check(fs, spec); err != nil {
+		return err
+	}
 	if o.resolved, err = spec.Resolve(""); err != nil {
 		return err
 	}
@@ -149,9 +152,14 @@ func (o *runOptions) run(ctx context.Context, password string, stdout, stderr io
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	observers = append(observers, bench.NewProgress(stderr, style, width(stderr)))
+	gathered, err := o.agents.gather(ctx, o.resolved.Spec, password, stderr)
+	if err != nil {
+		return err
+	}
+	defer gathered.stop()
 	path := o.directory(o.resolved.ID)
 	run, err := runner.Run(ctx, o.resolved.Spec, runner.Options{
-		ID: o.resolved.ID, Dir: path, Password: password, Observers: observers,
+		ID: o.resolved.ID, Dir: path, Password: password, Observers: observers, Fleet: gathered.fleet,
 		Notice: func(text string) {
 			if style != bench.ProgressNone && style != bench.ProgressJSON {
 				fmt.Fprintln(stderr, text)

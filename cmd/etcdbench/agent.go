@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdbench/etcdbench/bench/agent"
+	"github.com/etcdbench/etcdbench/bench/runner"
+)
+
+// joinVariable has the join token of an agent that is given no file.
+const joinVariable = "ETCDBENCH_JOIN"
+
+// indexVariables have the place of an agent among those that a scheduler started.
+var indexVariables = [...]string{"SLURM_PROCID", "JOB_COMPLETION_INDEX"}
+
+// agentOptions are those of one agent.
+type agentOptions struct {
+	agent.AgentOptions
+	joinFile          string
+	cacert, cert, key string
+}
+
+func newAgentCommand() *cobra.Command {
+	o := &agentOptions{}
+	cmd := &cobra.Command{
+		Use:   "agent --join URL",
+		Short: "generate a share of a distributed run's load",
+		Long: `Joins the coordinator of a distributed run, generates a share of its load, and
+exits with 0 when the coordinator ends the session. The join token comes from
+--join-file or from the variable ` + joinVariable + `. Credentials of the cluster under
+test stay with the agent: files at the same paths as on the coordinator's
+machine, or at the given ones, and the password in ` + runner.PasswordVariable + `.`,
+		Example: `  etcdbench run --endpoints 10.0.0.1:2379 --agents 2 --coordinator-listen :2389 --join-file join.pem
+  etcdbench agent --join https://coordinator:2389 --join-file join.pem
+  srun -N 4 etcdbench agent --join https://coordinator:2389 --join-file join.pem`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.complete(cmd.Flags().Changed("index")); err != nil {
+				return usage(err)
+			}
+			o.Version = agentVersion(cmd.Context())
+			o.Notice = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "agent:", text) }
+			return agent.Serve(cmd.Context(), o.AgentOptions)
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringSliceVar(&o.Endpoint.URLs, "join", nil, "`addresses` at which the coordinator waits for agents")
+	fs.StringVar(&o.joinFile, "join-file", "", "`file` with the join token (default: the variable "+joinVariable+")")
+	fs.IntVar(&o.Index, "index", -1, "place among the agents, from 0 (default: SLURM_PROCID, JOB_COMPLETION_INDEX, or a free one)")
+	fs.DurationVar(&o.JoinTimeout, "join-timeout", 2*time.Minute, "longest wait for the coordinator")
+	fs.StringVar(&o.cacert, "cacert", "", "`file` of the authority that signed the certificates of the cluster under test, on this machine")
+	fs.StringVar(&o.cert, "cert", "", "`file` of the client's certificate for the cluster under test, on this machine")
+	fs.StringVar(&o.key, "key", "", "`file` of the client's key for the cluster under test, on this machine")
+	return cmd
+}
+
+// complete reads what the environment and files have.
+func (o *agentOptions) complete(indexGiven bool) (err error) {
+	if len(o.Endpoint.URLs) == 0 {
+		return errors.New("--join is missing: give the address that the coordinator printed")
+	}
+	if indexGiven && o.Index < 0 {
+		return fmt.Errorf("--index must not be negative, but is %d", o.Index)
+	}
+	for _, name := range indexVariables {
+		if value := os.Getenv(name); !indexGiven && o.Index < 0 && value != "" {
+			if o.Index, err = strconv.Atoi(value); err != nil || o.Index < 0 {
+				return fmt.Errorf("%s is no index: %q", name, value)
+			}
+		}
+	}
+	token := os.Getenv(joinVariable)
+	if o.joinFile != "" {
+		data, err := os.ReadFile(o.joinFile)
+		if err != nil {
+			return fmt.Errorf("--join-file: %w", err)
+		}
+		token = string(data)
+	}
+	if token != "" {
+		if o.Endpoint.Credentials, err = agent.ParseToken(token); err != nil {
+			return err
+		}
+	}
+	o.Password = os.Getenv(runner.PasswordVariable)
+	o.Reach = func(r *runner.Remote) {
+		for _, f := range []struct{ from, to *string }{{&o.cacert, &r.CACert}, {&o.cert, &r.Cert}, {&o.key, &r.Key}} {
+			if *f.from != "" {
+				*f.to = *f.from
+			}
+		}
+	}
+	return nil
+}

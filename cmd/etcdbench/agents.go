@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/bench/agent"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/runner"
+)
+
+// agentFlags say how the agents of a run find their coordinator.
+type agentFlags struct {
+	listen      string
+	endpoints   []string
+	joinFile    string
+	joinTimeout time.Duration
+}
+
+func (f *agentFlags) add(fs *pflag.FlagSet) {
+	fs.StringVar(&f.listen, "coordinator-listen", "",
+		"`address` at which --agents join, such as :2389 (default: a free port; with local agents on loopback)")
+	fs.StringSliceVar(&f.endpoints, "coordination-endpoints", nil,
+		"`addresses` of an etcd for the coordination of --agents, not the one under test (default: one inside this process)")
+	fs.StringVar(&f.joinFile, "join-file", "",
+		"`file` that the join token is written to; with --coordination-endpoints, the PEM of certificate, key and authority to use there")
+	fs.DurationVar(&f.joinTimeout, "join-timeout", 2*time.Minute, "longest wait for --agents before a run")
+}
+
+// agentsValue is the flag of the number of agents.
+type agentsValue struct{ agents *runner.Agents }
+
+func (v agentsValue) Set(s string) error {
+	number, local := strings.CutPrefix(s, "local:")
+	n, err := strconv.Atoi(number)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is neither a number of agents nor local:NUMBER", s)
+	}
+	v.agents.Count, v.agents.Local = n, local
+	return nil
+}
+
+func (v agentsValue) String() string { return "" }
+func (agentsValue) Type() string     { return "agents" }
+
+// lossValue is the flag of what follows the loss of an agent.
+type lossValue struct{ carryOn *bool }
+
+func (v lossValue) Set(s string) error {
+	if s != "fail" && s != "continue" {
+		return fmt.Errorf("%q is neither fail nor continue", s)
+	}
+	*v.carryOn = s == "continue"
+	return nil
+}
+
+func (v lossValue) String() string { return "fail" }
+func (lossValue) Type() string     { return "policy" }
+
+// agentVersion is what agents and their coordinator must have in common.
+func agentVersion(ctx context.Context) string {
+	e := machine.Describe(ctx)
+	return e.Tool + " " + e.Revision
+}
+
+// gathering is a coordinator with its agents, and what belongs to it.
+type gathering struct {
+	fleet   runner.Fleet
+	cleanup []func()
+}
+
+func (g *gathering) stop() {
+	for i := len(g.cleanup) - 1; i >= 0; i-- {
+		g.cleanup[i]()
+	}
+}
+
+// gather opens a session for the agents that the specification asks for, and starts those
+// of this machine. Without any, the fleet is nil. The caller stops the gathering.
+func (f *agentFlags) gather(ctx context.Context, spec runner.Spec, password string, stderr io.Writer) (g *gathering, err error) {
+	g = &gathering{}
+	if spec.Agents.Count == 0 {
+		return g, nil
+	}
+	defer func() {
+		if err != nil {
+			g.stop()
+		}
+	}()
+	dir, err := os.MkdirTemp("", "etcdbench-agents-")
+	if err != nil {
+		return g, fmt.Errorf("gather agents: %w", err)
+	}
+	g.cleanup = append(g.cleanup, func() { _ = os.RemoveAll(dir) })
+	endpoint, err := f.endpoint(ctx, g, spec.Agents.Local, dir)
+	if err != nil {
+		return g, err
+	}
+	arguments := []string{"agent", "--join", strings.Join(endpoint.URLs, ",")}
+	if f.joinFile != "" {
+		arguments = append(arguments, "--join-file", f.joinFile)
+	}
+	o := agent.CoordinatorOptions{Endpoint: endpoint, Count: spec.Agents.Count, Version: agentVersion(ctx), JoinTimeout: f.joinTimeout}
+	var local *agent.Local
+	if spec.Agents.Local {
+		program, err := os.Executable()
+		if err != nil {
+			return g, fmt.Errorf("start agents: %w", err)
+		}
+		if local, err = agent.StartLocal(program, arguments, spec.Agents.Count, dir, runner.PasswordVariable+"="+password); err != nil {
+			return g, err
+		}
+		g.cleanup = append(g.cleanup, func() { local.Stop(agentStopTime) })
+		o.Ended = local.Ended
+	} else {
+		fmt.Fprintf(stderr, "waiting for %d agents; start each with: etcdbench %s\n", spec.Agents.Count, strings.Join(arguments, " "))
+	}
+	c, err := agent.NewCoordinator(ctx, o)
+	if err != nil {
+		return g, err
+	}
+	g.fleet, g.cleanup = c, append(g.cleanup, c.Close)
+	return g, c.Wait(ctx)
+}
+
+// agentStopTime is how long agents of this machine have to end by themselves.
+const agentStopTime = 5 * time.Second
+
+// endpoint is the etcd for coordination: a given one, or one that is started here.
+func (f *agentFlags) endpoint(ctx context.Context, g *gathering, local bool, dir string) (agent.Endpoint, error) {
+	if len(f.endpoints) > 0 {
+		e := agent.Endpoint{URLs: f.endpoints}
+		if f.joinFile == "" {
+			return e, nil
+		}
+		data, err := os.ReadFile(f.joinFile)
+		if err == nil {
+			e.Credentials, err = agent.ParseToken(string(data))
+		}
+		if err != nil {
+			return e, usage(fmt.Errorf("--join-file: %w", err))
+		}
+		return e, nil
+	}
+	listen := f.listen
+	if listen == "" && local {
+		listen = "127.0.0.1:0"
+	} else if listen == "" {
+		listen = ":0"
+	}
+	etcd, err := cluster.StartCoordination(ctx, listen, ownHosts()...)
+	if err != nil {
+		return agent.Endpoint{}, err
+	}
+	g.cleanup = append(g.cleanup, etcd.Stop)
+	if f.joinFile == "" {
+		f.joinFile = filepath.Join(dir, "join.pem")
+	}
+	if err := os.WriteFile(f.joinFile, etcd.Credentials, 0o600); err != nil {
+		return agent.Endpoint{}, fmt.Errorf("--join-file: %w", err)
+	}
+	return agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}, nil
+}
+
+// ownHosts are the names and addresses of this machine, its name first.
+func ownHosts() (hosts []string) {
+	if name, err := os.Hostname(); err == nil {
+		hosts = append(hosts, name)
+	}
+	addresses, _ := net.InterfaceAddrs()
+	for _, a := range addresses {
+		if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLoopback() && !ip.IP.IsLinkLocalUnicast() {
+			hosts = append(hosts, ip.IP.String())
+		}
+	}
+	return hosts
+}
+
+// check refuses flags that mean nothing without agents.
+func (f *agentFlags) check(fs *pflag.FlagSet, spec runner.Spec) error {
+	for _, name := range []string{"coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"} {
+		if fs.Changed(name) && spec.Agents.Count == 0 {
+			return fmt.Errorf("--%s is for distributed runs: it needs --agents", name)
+		}
+	}
+	if fs.Changed("coordinator-listen") && fs.Changed("coordination-endpoints") {
+		return errors.New("--coordinator-listen and --coordination-endpoints exclude each other")
+	}
+	return nil
+}
