@@ -177,7 +177,7 @@ func TestClocksThatAreOff(t *testing.T) {
 }
 
 // lost has an agent end in the middle of a run, by the given means.
-func lost(t *testing.T, carryOn bool) (*results.Run, error, time.Duration) {
+func lost(t *testing.T, carryOn bool) (*results.Run, time.Duration, error) {
 	s := startSession(t, 3)
 	gone, kill := context.WithCancelCause(t.Context())
 	for i := range 2 {
@@ -199,7 +199,7 @@ func lost(t *testing.T, carryOn bool) (*results.Run, error, time.Duration) {
 	s.errs[2] = nil
 	s.Close()
 	s.agents.Wait()
-	return run, err, took
+	return run, took, err
 }
 
 type observer struct{ see func(*results.Interval) }
@@ -213,7 +213,7 @@ func (o *observer) Interval(i *results.Interval) error { o.see(i); return nil }
 func TestLostAgent(t *testing.T) {
 	t.Parallel()
 	for _, carryOn := range []bool{false, true} {
-		run, err, _ := lost(t, carryOn)
+		run, _, err := lost(t, carryOn)
 		if err == nil || !strings.Contains(err.Error(), "agent 2") || run == nil {
 			t.Fatalf("error %v", err)
 		}

@@ -15,7 +15,8 @@ func (t *trial) anyWorkload(endpoint string) (args []string, prefix string) {
 	workload := pick(t, workloads.All())
 	prefix = fmt.Sprintf("/stress/%d/", t.Uint64())
 	args = []string{
-		"run", workload.Name, "--endpoints", endpoint, "--prefix", prefix, "--warmup", "0s", "--duration", "2s", "--clients", "16", "--conns", "4",
+		"run", workload.Name, "--endpoints", endpoint, "--prefix", prefix,
+		"--warmup", "0s", "--duration", "2s", "--clients", "16", "--conns", "4",
 		"--timeout", "1s", "--drain", "1s", "--seed", fmt.Sprint(t.Uint32()),
 	}
 	if _, _, err := workload.Configure(map[string]string{"key-space-size": "500"}); err == nil {

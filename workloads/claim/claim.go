@@ -112,21 +112,26 @@ func (c *Claim) put(ctx context.Context, o Owner, keepRecord bool) error {
 			return err
 		}
 		if !r.Succeeded {
-			for _, response := range r.Responses {
-				for _, kv := range response.GetResponseRange().GetKvs() {
-					if kv.Lease == c.lease { // of an attempt whose answer was lost
-						return nil
-					}
-					return &InUseError{Prefix: c.prefix, Owner: decodeOwner(kv.Value)}
-				}
-			}
-			return errors.New("the server answers a transaction without its content")
+			return c.refused(r)
 		}
 		if !keepRecord {
 			c.record = r.GetHeader().GetRevision()
 		}
 		return nil
 	})
+}
+
+// refused is why a claim was not made; nil where it was, by an attempt whose answer was
+// lost.
+func (c *Claim) refused(r *pb.TxnResponse) error {
+	if len(r.Responses) == 0 || len(r.Responses[0].GetResponseRange().GetKvs()) == 0 {
+		return errors.New("the server answers a transaction without its content")
+	}
+	kv := r.Responses[0].GetResponseRange().Kvs[0]
+	if kv.Lease == c.lease {
+		return nil
+	}
+	return &InUseError{Prefix: c.prefix, Owner: decodeOwner(kv.Value)}
 }
 
 func putOp(p *pb.PutRequest) *pb.RequestOp {
