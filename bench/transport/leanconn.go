@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/url"
 	"strings"
@@ -41,8 +42,11 @@ func newLeanConn(ctx context.Context, o Options, p *Pool, endpoint string) (*lea
 		if err != nil {
 			return nil, err
 		}
-		if lo.Address = u.Host; u.Scheme == "http" {
+		switch lo.Address = u.Host; {
+		case u.Scheme == "http":
 			lo.TLS = nil
+		case lo.TLS == nil: // with the authorities of the system
+			lo.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 	}
 	if p.login != nil {

@@ -1,14 +1,19 @@
 package lean
 
 import (
+	"context"
+	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // A request that is larger than the windows waits for them. Its service time counts from
@@ -203,3 +208,53 @@ func TestServerThatDoesNotRead(t *testing.T) {
 		close(stalled)
 	})
 }
+
+// Replies that are larger than our windows, and many of them, arrive: what was read is
+// given back to both windows, also for calls that have ended.
+func TestRepliesLargerThanTheWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		large := strings.Repeat("x", streamWindow+streamWindow/2)
+		listener := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+			var text wrapperspb.StringValue
+			if err := stream.RecvMsg(&text); err != nil {
+				return err
+			}
+			return stream.SendMsg(wrapperspb.String(large))
+		}))
+		go func() { _ = server.Serve(listener) }() // ends with Stop
+		c := New(Options{Address: "server:1", Dial: func(context.Context, string, string) (net.Conn, error) {
+			client, conn := net.Pipe()
+			listener.conns <- conn
+			return client, nil
+		}})
+		for i := range 2 * connWindow / len(large) {
+			if got, err := callFor(t, c, time.Second, "x"); err != nil || got != large {
+				t.Errorf("reply %d: %v, %d bytes of %d", i, err, len(got), len(large))
+			}
+			gone, _, _ := start(c, time.Second, "x")
+			gone.Cancel()
+		}
+		_ = c.Close()
+		server.Stop()
+		_ = listener.Close()
+	})
+}
+
+// pipes is a listener for connections in memory.
+type pipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+func (l *pipes) Close() error { l.once.Do(func() { close(l.done) }); return nil }
+func (*pipes) Addr() net.Addr { return &net.TCPAddr{} }
