@@ -172,6 +172,10 @@ func (p *Poller) begin() {
 	}
 	p.mu.Unlock()
 	for _, s := range fresh {
+		if s.hasFailed() { // before it had its number, by which it is removed
+			p.remove(s)
+			continue
+		}
 		if err := s.wire.Conn.(*socket).watchedBy(p, s.number); err != nil {
 			s.fail(fmt.Errorf("poll: %w", err))
 			continue

@@ -468,6 +468,12 @@ func (s *session) fail(err error) {
 	c.deliver(ended)
 }
 
+func (s *session) hasFailed() bool {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.failure != nil
+}
+
 // again has a call wait for another stream. The lock is held.
 func (c *Conn) again(call *Call) {
 	call.reset()
