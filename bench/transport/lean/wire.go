@@ -37,7 +37,7 @@ func newWire(conn net.Conn) *wire {
 	return w
 }
 
-// maxBacklog is how much may wait for a peer that does not read.
+// maxBacklog is how much may wait for a peer that does not read when more is written.
 const maxBacklog = 64 << 20
 
 // Write implements [net.Conn]. It returns without waiting. An error is that of an
@@ -60,7 +60,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	if len(left) == 0 {
 		return len(p), nil
 	}
-	if len(w.backlog)+len(left) > maxBacklog {
+	if len(w.backlog) > maxBacklog {
 		w.err = errNotReading
 		return len(p) - len(left), w.err
 	}
