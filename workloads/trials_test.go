@@ -1,6 +1,7 @@
 package workloads_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -125,12 +126,18 @@ func TestFaultsAreNoViolations(t *testing.T) {
 		load := parts([]string{"5", "100"}[seed%2], "put", "range", "txn-cas", "txn-mixed", "delete")
 		plan := workloadstest.Plan(24, bench.PlanPhase{Duration: 2500 * time.Millisecond, Load: bench.Load{Rate: 800}})
 		plan.Verify, plan.Timeout = true, 300*time.Millisecond
-		faults := make(chan string)
-		go func() { faults <- hurt(t, c, rand.New(rand.NewPCG(seed, 3))) }()
-		run, err := bench.Run(t.Context(), plan, load.bind(t, target), bench.Options{})
-		fault := <-faults
+		rng := rand.New(rand.NewPCG(seed, 3))
+		fault := "none"
+		hurting := bench.Disturbance{
+			PlanDisturbance: results.PlanDisturbance{Kind: "fault", At: 300*time.Millisecond + rand.N(500*time.Millisecond)},
+			Do: func(ctx context.Context) (_ string, err error) {
+				fault, err = hurt(context.WithoutCancel(ctx), c, rng)
+				return fault, err
+			},
+		}
+		run, err := bench.Run(t.Context(), plan, load.bind(t, target), bench.Options{Disturbances: []bench.Disturbance{hurting}})
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("seed %d: %s: %v", seed, fault, err)
 		}
 		var completed, lost uint64
 		for _, o := range run.Operations {
@@ -144,8 +151,7 @@ func TestFaultsAreNoViolations(t *testing.T) {
 }
 
 // hurt does something to a member for a while.
-func hurt(t *testing.T, c *cluster.Processes, rng *rand.Rand) string {
-	time.Sleep(500*time.Millisecond + rand.N(300*time.Millisecond))
+func hurt(ctx context.Context, c *cluster.Processes, rng *rand.Rand) (string, error) {
 	member, fault := rng.IntN(3), rng.IntN(3)
 	begin, end := c.Pause, c.Resume
 	switch fault {
@@ -159,13 +165,13 @@ func hurt(t *testing.T, c *cluster.Processes, rng *rand.Rand) string {
 		}
 		end = func(int) error { undo(); return nil }
 	}
-	err := begin(member)
+	what := fmt.Sprintf("%s member %d", []string{"kill", "cut", "pause"}[fault], member)
+	if err := begin(member); err != nil {
+		return what, err
+	}
 	time.Sleep(200*time.Millisecond + rand.N(500*time.Millisecond))
-	if err == nil {
-		err = end(member)
+	if err := end(member); err != nil {
+		return what, err
 	}
-	if err == nil {
-		err = c.Ready(t.Context())
-	}
-	return fmt.Sprintf("%s member %d: %v", []string{"kill", "cut", "pause"}[fault], member, err)
+	return what, c.Ready(ctx)
 }
