@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -36,7 +37,13 @@ func (m *mix) Answers(ctx context.Context) error {
 		}
 	}
 	return fmt.Errorf("the cluster answers no reads any more (waited %v after the load, of %d connections): "+
-		"check that its members run and have a leader: %s", patience, len(conns), results.Clip(status.Convert(last).Message()))
+		"check that its members run and have a leader: %s", patience, len(conns), cause(last))
+}
+
+// cause is the innermost reason of an error of gRPC, such as "connection refused".
+func cause(err error) string {
+	text := status.Convert(err).Message()
+	return results.Clip(strings.Trim(text[strings.LastIndex(text, ": ")+1:], ` "`))
 }
 
 // answerPause is between two requests to a member that does not answer.

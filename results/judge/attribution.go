@@ -248,8 +248,11 @@ func newSlow(seconds []second, first, last int, u ordinary, events []results.Eve
 		}
 	}
 	longer := time.Duration(s.P99 - u.p99)
-	if s.Stalled || s.Expected > 0 {
+	switch {
+	case s.Stalled:
 		longer = max(longer, s.Length)
+	case s.Expected > 0: // an outage within seconds
+		longer = max(longer, min(time.Second, s.Length))
 	}
 	least := max(causeLeast, time.Duration(causeShare*math.Min(float64(longer), float64(s.Length))))
 	for m, d := range excess {
