@@ -164,11 +164,16 @@ func stretches(seconds []second, events []results.Event) []results.Slow {
 			p99s = append(p99s, s.p99)
 		}
 	}
-	if len(p99s) == 0 {
+	// Where operations are few or long, a second without any is nothing; where none was
+	// completed at all, the cluster did not answer.
+	if len(p99s) == 0 && slices.ContainsFunc(seconds, func(s second) bool { return s.completed > 0 }) {
 		return nil
 	}
-	slices.Sort(p99s)
-	usual := p99s[len(p99s)/2]
+	var usual int64
+	if len(p99s) > 0 {
+		slices.Sort(p99s)
+		usual = p99s[len(p99s)/2]
+	}
 	u := ordinary{p99: usual, rates: usualRates(seconds), movements: usualMovements(seconds), gone: goneMembers(seconds)}
 	isSlow := func(s second) bool {
 		return s.stalled || u.isShort(s) || s.p99 > slowFactor*usual && s.p99-usual > int64(slowLeast)

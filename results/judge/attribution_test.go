@@ -250,3 +250,19 @@ func TestShortSeconds(t *testing.T) {
 		}
 	}
 }
+
+// A cluster that is dead from the warm-up on has one stretch, and its members are named.
+func TestDeadClusterIsNamed(t *testing.T) {
+	slow := attributed(t, func(n int, i *results.Interval) {
+		if n == 0 {
+			return
+		}
+		i.Operations[0].ResponseTime, i.Operations[0].Completed = results.Latency{}, 0
+		for k, m := range i.Members {
+			i.Members[k] = results.Reading{Member: m.Member, Missing: "connect: connection refused"}
+		}
+	})
+	if len(slow) != 1 || !slow[0].Stalled || len(slow[0].Causes) != 2 || !strings.Contains(slow[0].Causes[0].Text, "was dead, from 1s to the end") {
+		t.Errorf("%+v", slow)
+	}
+}
