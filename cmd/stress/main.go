@@ -74,6 +74,9 @@ func run(ctx context.Context, o options, stdout, stderr io.Writer) (found int, e
 	var t table
 	for n := o.first; n < o.first+o.trials && ctx.Err() == nil; n++ {
 		trial, err := b.try(ctx, o, n)
+		if ctx.Err() != nil {
+			break // interrupted: the table has the trials before
+		}
 		if err != nil {
 			return found, err
 		}
