@@ -209,8 +209,10 @@ func cmdNoProcess(ts *testscript.TestScript, neg bool, args []string) {
 		left := ""
 		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, f := range files {
-			if data, _ := os.ReadFile(f); strings.Contains(string(data), work) && strings.Contains(string(data), "--data-dir") {
-				left = strings.ReplaceAll(string(data), "\x00", " ")
+			data, _ := os.ReadFile(f)
+			line := strings.ReplaceAll(string(data), "\x00", " ")
+			if strings.Contains(line, work) && (strings.Contains(line, "--data-dir") || strings.Contains(line, "agent --join")) {
+				left = line
 			}
 		}
 		if left == "" {
