@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"time"
@@ -41,7 +43,7 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
   srun -N 4 etcdbench agent --join https://coordinator:2389 --join-file join.pem`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.complete(cmd.Flags().Changed("index")); err != nil {
+			if err := o.complete(cmd.Context(), cmd.Flags().Changed("index")); err != nil {
 				return usage(err)
 			}
 			o.Version = agentVersion(cmd.Context())
@@ -60,8 +62,24 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
 	return cmd
 }
 
+// readToken reads the file of the token, which a coordinator that starts at the same time
+// may not have written yet.
+func (o *agentOptions) readToken(ctx context.Context) ([]byte, error) {
+	for deadline := time.Now().Add(o.JoinTimeout); ; {
+		data, err := os.ReadFile(o.joinFile)
+		if err == nil && len(data) > 0 || !errors.Is(err, fs.ErrNotExist) && err != nil || time.Now().After(deadline) {
+			return data, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
 // complete reads what the environment and files have.
-func (o *agentOptions) complete(indexGiven bool) (err error) {
+func (o *agentOptions) complete(ctx context.Context, indexGiven bool) (err error) {
 	if len(o.Endpoint.URLs) == 0 {
 		return errors.New("--join is missing: give the address that the coordinator printed")
 	}
@@ -77,7 +95,7 @@ func (o *agentOptions) complete(indexGiven bool) (err error) {
 	}
 	token := os.Getenv(joinVariable)
 	if o.joinFile != "" {
-		data, err := os.ReadFile(o.joinFile)
+		data, err := o.readToken(ctx)
 		if err != nil {
 			return fmt.Errorf("--join-file: %w", err)
 		}

@@ -167,10 +167,26 @@ func (f *agentFlags) endpoint(ctx context.Context, g *gathering, local bool, dir
 	if f.joinFile == "" {
 		f.joinFile = filepath.Join(dir, "join.pem")
 	}
-	if err := os.WriteFile(f.joinFile, etcd.Credentials, 0o600); err != nil {
+	if err := writeToken(f.joinFile, etcd.Credentials); err != nil {
 		return agent.Endpoint{}, fmt.Errorf("--join-file: %w", err)
 	}
 	return agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}, nil
+}
+
+// writeToken writes the file of the token at once, for agents that wait for it.
+func writeToken(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".join-*") // readable for this user alone
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+	return err
 }
 
 // ownHosts are the names and addresses of this machine, its name first.
