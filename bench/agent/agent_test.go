@@ -73,7 +73,7 @@ func spec(scenario string, agents int) runner.Spec {
 	s := runner.Spec{Scenario: scenario, Agents: runner.Agents{Count: agents, Local: true}}
 	s.Cluster.Start.InProcess, s.Cluster.Start.Members = true, new(1)
 	s.Cluster.Start.DiskProbe = new(time.Millisecond)
-	s.Load.Clients, s.Load.Warmup, s.Load.Duration = new(8), new(time.Second), new(2*time.Second)
+	s.Load.Clients, s.Load.Warmup, s.Load.Duration = new(8), new(300*time.Millisecond), new(1200*time.Millisecond)
 	s.Load.Drain = new(2 * time.Second)
 	return s
 }
@@ -185,7 +185,7 @@ func lost(t *testing.T, carryOn bool) (*results.Run, time.Duration, error) {
 	}
 	s.join(gone, s.options(2))
 	sp := spec("put", 3)
-	sp.Load.Rate, sp.Load.Duration, sp.Verify = new(300.0), new(6*time.Second), new(true)
+	sp.Load.Rate, sp.Load.Duration, sp.Verify = new(300.0), new(3*time.Second), new(true)
 	sp.Agents.Continue = carryOn
 	var once sync.Once
 	killer := &observer{func(i *results.Interval) {

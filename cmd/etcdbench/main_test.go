@@ -53,6 +53,9 @@ func TestScripts(t *testing.T) {
 			if cond == "mount" {
 				return canMount(), nil
 			}
+			if cond == "slurm" {
+				return hasSlurm(), nil
+			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -71,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"outages":    cmdOutages,
 			"others":     cmdOthers,
 			"interrupts": cmdInterrupts,
+			"slurm":      cmdSlurm,
 		},
 	})
 }
