@@ -177,7 +177,7 @@ func TestClocksThatAreOff(t *testing.T) {
 }
 
 // lost has an agent end in the middle of a run, by the given means.
-func lost(t *testing.T, carryOn bool) (*results.Run, time.Duration, error) {
+func lost(t *testing.T, carryOn bool) (*results.Run, error) {
 	s := startSession(t, 3)
 	gone, kill := context.WithCancelCause(t.Context())
 	for i := range 2 {
@@ -193,13 +193,11 @@ func lost(t *testing.T, carryOn bool) (*results.Run, time.Duration, error) {
 			once.Do(func() { kill(errors.New("killed")) })
 		}
 	}}
-	begin := time.Now()
 	run, err := runner.Run(t.Context(), sp, runner.Options{Dir: t.TempDir(), Fleet: s, Observers: []bench.Observer{killer}})
-	took := time.Since(begin)
 	s.errs[2] = nil
 	s.Close()
 	s.agents.Wait()
-	return run, took, err
+	return run, err
 }
 
 type observer struct{ see func(*results.Interval) }
@@ -213,7 +211,7 @@ func (o *observer) Interval(i *results.Interval) error { o.see(i); return nil }
 func TestLostAgent(t *testing.T) {
 	t.Parallel()
 	for _, carryOn := range []bool{false, true} {
-		run, _, err := lost(t, carryOn)
+		run, err := lost(t, carryOn)
 		if err == nil || !strings.Contains(err.Error(), "agent 2") || run == nil {
 			t.Fatalf("error %v", err)
 		}
