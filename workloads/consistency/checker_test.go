@@ -14,7 +14,8 @@ import (
 // lanes are, a store that answers correctly is not accused.
 func TestManyClients(t *testing.T) {
 	t.Parallel()
-	for _, laneSize := range []int{4, 1 << 10} {
+	// Where there is hardly any room, keys may be followed no longer.
+	for laneSize, least := range map[int]uint64{4: 1, laneSize: 1000} {
 		c := newChecker(Options{Alone: true}, laneSize)
 		c.Begin(1)
 		stop := make(chan struct{})
@@ -29,7 +30,7 @@ func TestManyClients(t *testing.T) {
 		checks.Wait()
 		var proof results.Proof
 		c.Verify(&proof)
-		if proof.Found > 0 || len(proof.Checks) != 2 || proof.Checks[1].Checked < 1000 {
+		if proof.Found > 0 || len(proof.Checks) != 2 || proof.Checks[1].Checked < least {
 			t.Errorf("lanes of %d: %+v", laneSize, proof)
 		}
 	}

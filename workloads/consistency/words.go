@@ -23,7 +23,8 @@ func (c *Checker) contentCheck() results.Check {
 	}
 	check.Note = fmt.Sprintf("reads and writes of %d followed keys: each read returns the last write at its revision", followed)
 	if lost > 0 {
-		check.Note += fmt.Sprintf("; %d keys were not followed to the end, as too many of their writes had no outcome", lost)
+		check.Note += fmt.Sprintf("; %d keys were not followed to the end: too many of their writes had no outcome, "+
+			"or more happened than could be compared", lost)
 	}
 	return check
 }
