@@ -109,7 +109,7 @@ func TestRunsOverAgents(t *testing.T) {
 	for _, c := range []struct {
 		scenario string
 		rate     float64
-	}{{"put", 600}, {"put", 0}, {"delete", 300}, {"lease-revoke", 200}, {"watch", 200}, {"lock", 100}} {
+	}{{"put", 600}, {"delete", 0}, {"lease-revoke", 200}, {"watch", 200}} {
 		sp := spec(c.scenario, s.count)
 		sp.Verify = new(true)
 		if c.rate > 0 {
@@ -176,28 +176,25 @@ func TestClocksThatAreOff(t *testing.T) {
 	s.end(t)
 }
 
-// lost has an agent end in the middle of a run, by the given means.
-func lost(t *testing.T, carryOn bool) (*results.Run, error) {
-	s := startSession(t, 3)
+// lose has an agent end in the middle of a run, and another one take its place at once.
+func (s *session) lose(t *testing.T, carryOn bool) (*results.Run, error) {
 	gone, kill := context.WithCancelCause(t.Context())
 	for i := range 2 {
 		s.join(t.Context(), s.options(i))
 	}
-	s.join(gone, s.options(2))
+	first := make(chan struct{})
+	s.agents.Go(func() { defer close(first); _ = agent.Serve(gone, s.options(2)) })
+	var once sync.Once
+	killer := &observer{func(i *results.Interval) {
+		once.Do(func() {
+			kill(errors.New("killed"))
+			s.agents.Go(func() { <-first; s.errs[2] = agent.Serve(t.Context(), s.options(2)) })
+		})
+	}}
 	sp := spec("put", 3)
 	sp.Load.Rate, sp.Load.Duration, sp.Verify = new(300.0), new(3*time.Second), new(true)
 	sp.Agents.Continue = carryOn
-	var once sync.Once
-	killer := &observer{func(i *results.Interval) {
-		if i.Phase == "measure" {
-			once.Do(func() { kill(errors.New("killed")) })
-		}
-	}}
-	run, err := runner.Run(t.Context(), sp, runner.Options{Dir: t.TempDir(), Fleet: s, Observers: []bench.Observer{killer}})
-	s.errs[2] = nil
-	s.Close()
-	s.agents.Wait()
-	return run, err
+	return runner.Run(t.Context(), sp, runner.Options{Dir: t.TempDir(), Fleet: s, Observers: []bench.Observer{killer}})
 }
 
 type observer struct{ see func(*results.Interval) }
@@ -207,11 +204,13 @@ func (*observer) Finish(*results.Run) error            { return nil }
 func (o *observer) Interval(i *results.Interval) error { o.see(i); return nil }
 
 // A lost agent fails the run, which names it and counts what it did not offer; the others
-// stop, or finish where that was asked for.
+// stop, or finish where that was asked for. An agent that takes its place has no part in
+// that run, and one in the next.
 func TestLostAgent(t *testing.T) {
 	t.Parallel()
 	for _, carryOn := range []bool{false, true} {
-		run, err := lost(t, carryOn)
+		s := startSession(t, 3)
+		run, err := s.lose(t, carryOn)
 		if err == nil || !strings.Contains(err.Error(), "agent 2") || run == nil {
 			t.Fatalf("error %v", err)
 		}
@@ -225,6 +224,13 @@ func TestLostAgent(t *testing.T) {
 		if finished := run.Agents[0].NotOffered == 0; finished != carryOn {
 			t.Errorf("continue %v: %+v", carryOn, run.Agents[0])
 		}
+		dir := t.TempDir()
+		next, err := runner.Run(t.Context(), spec("put", 3), runner.Options{Dir: dir, Fleet: s})
+		if err != nil || next.Outcome != results.Completed {
+			t.Fatalf("the run that follows: %v", err)
+		}
+		checkSums(t, next, dir)
+		s.end(t)
 	}
 }
 
@@ -245,7 +251,7 @@ func TestBadInput(t *testing.T) {
 		"version":  {func(o *agent.AgentOptions) { o.Version = "v2" }, "etcdbench v2, the coordinator v1"},
 		"index":    {func(o *agent.AgentOptions) { o.Index = 2 }, "below the 2 agents"},
 		"token":    {func(o *agent.AgentOptions) { o.Endpoint.Credentials = other.Credentials }, "join token"},
-		"no token": {func(o *agent.AgentOptions) { o.Endpoint.Credentials = nil }, "connect to coordinator"},
+		"no token": {func(o *agent.AgentOptions) { o.Endpoint.Credentials = nil }, "join token is missing"},
 		"no session": {func(o *agent.AgentOptions) {
 			o.Endpoint = agent.Endpoint{URLs: []string{other.URL}, Credentials: other.Credentials}
 		}, "no coordinator"},

@@ -12,8 +12,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// interval is what one agent measures in a stretch of a phase.
-func interval(t interface{ Fatal(args ...any) }, phase string, start, length time.Duration, times ...int64) *results.Interval {
+// latencyOf is that of operations that took so long.
+func latencyOf(t testing.TB, times ...int64) results.Latency {
 	h := results.NewHistogram()
 	for _, ns := range times {
 		if err := h.RecordValue(ns); err != nil {
@@ -24,7 +24,12 @@ func interval(t interface{ Fatal(args ...any) }, phase string, start, length tim
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := uint64(len(times))
+	return l
+}
+
+// interval is what one agent measures in a stretch of a phase.
+func interval(phase string, start, length time.Duration, l results.Latency) *results.Interval {
+	n := uint64(l.Count)
 	o := results.Operation{Phase: phase, Op: "put", Write: true, Offered: n, Completed: n, ResponseTime: l, ServiceTime: l, QueueTime: l}
 	return &results.Interval{Phase: phase, Start: start, Length: length, Operations: []results.Operation{o}, InFlight: 1}
 }
@@ -32,6 +37,7 @@ func interval(t interface{ Fatal(args ...any) }, phase string, start, length tim
 // Whatever the intervals of the agents and the order in which they come, the merged ones
 // are in order and have every operation once.
 func TestAlign(t *testing.T) {
+	one := latencyOf(t, 1_000_000)
 	rapid.Check(t, func(rt *rapid.T) {
 		count := rapid.IntRange(1, 5).Draw(rt, "agents")
 		plan := bench.Plan{Phases: []bench.PlanPhase{{Name: "a", Duration: 2500 * time.Millisecond}, {Name: "b", Total: 1}}}
@@ -50,12 +56,12 @@ func TestAlign(t *testing.T) {
 						next += time.Duration(rapid.IntRange(100, 1500).Draw(rt, "by")) * time.Millisecond
 					}
 					next = min(next, end)
-					lists[i] = append(lists[i], interval(rt, plan.Phases[phase].Name, at, next-at, int64(next)))
+					lists[i] = append(lists[i], interval(plan.Phases[phase].Name, at, next-at, one))
 					offered++
 					at = next
 				}
 			}
-			lists[i] = append(lists[i], interval(rt, bench.PhaseDrain, at, time.Millisecond))
+			lists[i] = append(lists[i], interval(bench.PhaseDrain, at, time.Millisecond, results.Latency{}))
 		}
 		totals := results.NewTotals()
 		last, got := second{phase: -1}, uint64(0)
@@ -133,7 +139,7 @@ func BenchmarkSecond(b *testing.B) {
 	for i := range times {
 		times[i] = int64(200_000 + i*i)
 	}
-	data, err := json.Marshal(interval(b, "a", 0, time.Second, times...))
+	data, err := json.Marshal(interval("a", 0, time.Second, latencyOf(b, times...)))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -16,6 +16,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -166,10 +168,41 @@ func (e Endpoint) tlsConfig() (*tls.Config, error) {
 // connectTime is how long the etcd for coordination has to answer.
 const connectTime = 10 * time.Second
 
+// try connects once to the first address: clientv3 would try again, without a word, until
+// its time is up.
+func (e Endpoint) try(ctx context.Context, config *tls.Config) error {
+	u, err := url.Parse(e.URLs[0])
+	switch {
+	case err != nil || u.Host == "":
+		return fmt.Errorf("connect to coordinator: %q is not a URL such as https://host:2389", e.URLs[0])
+	case u.Scheme == "https" && config == nil:
+		return errors.New("connect to coordinator: the join token is missing: give --join-file or ETCDBENCH_JOIN")
+	}
+	dialer := net.Dialer{Timeout: connectTime}
+	conn, err := dialer.DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return unreachable{fmt.Errorf("connect to coordinator: %w", err)}
+	}
+	defer conn.Close()
+	if config == nil {
+		return nil
+	}
+	config = config.Clone()
+	config.ServerName = u.Hostname()
+	if err := tls.Client(conn, config).HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("connect to coordinator at %s: the join token is not that of this coordinator, "+
+			"or the address is none that it knows: %w", e.URLs[0], err)
+	}
+	return nil
+}
+
 // connect returns a client of an etcd that answers.
 func (e Endpoint) connect(ctx context.Context) (*clientv3.Client, error) {
 	config, err := e.tlsConfig()
 	if err != nil {
+		return nil, err
+	}
+	if err := e.try(ctx, config); err != nil {
 		return nil, err
 	}
 	c, err := clientv3.New(clientv3.Config{
