@@ -14,6 +14,8 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
 // session is a coordinator and its agents, in this process.
@@ -293,5 +295,56 @@ func TestToken(t *testing.T) {
 	}
 	if _, err := agent.ParseToken("nonsense"); err == nil {
 		t.Error("nonsense is taken for a token")
+	}
+}
+
+// startMember starts a cluster of one member in this process.
+func startMember(t *testing.T) cluster.Cluster {
+	t.Helper()
+	s := cluster.DefaultSettings()
+	s.Members, s.UnsafeNoFsync, s.DataDir, s.LogDir = 1, true, t.TempDir(), t.TempDir()
+	c, err := cluster.StartInProcess(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Stop() })
+	return c
+}
+
+// Agents and coordinator meet over an etcd that runs already. What the agents write to a
+// running cluster is proved and removed; the cluster under test is refused for the meeting.
+func TestRunningClusters(t *testing.T) {
+	t.Parallel()
+	tested, meeting := startMember(t), startMember(t)
+	endpoints := cluster.Endpoints(tested)
+	sp := spec("put", 2)
+	sp.Cluster = runner.Cluster{Endpoints: endpoints}
+	sp.Load.Rate, sp.Verify, sp.Prefix = new(400.0), new(true), "/agents/"
+	for _, c := range []struct {
+		at   cluster.Cluster
+		want string
+	}{{tested, "is the cluster under test"}, {meeting, ""}} {
+		s := &session{endpoint: agent.Endpoint{URLs: []string{"http://" + cluster.Endpoints(c.at)[0]}}, count: 2, errs: make([]error, 2)}
+		var err error
+		s.Coordinator, err = agent.NewCoordinator(t.Context(), agent.CoordinatorOptions{Endpoint: s.endpoint, Count: 2, Version: "v1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.joinAll(t.Context())
+		run, err := runner.Run(t.Context(), sp, runner.Options{Dir: t.TempDir(), Fleet: s})
+		s.end(t)
+		if c.want != "" {
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+			continue
+		}
+		if err != nil || run.Proof.Verdict != results.Proved || run.Warned("keys-left") || run.Warned("foreign-keys") {
+			t.Errorf("%v, proof %+v, warnings %+v", err, run.Proof, run.Warnings)
+		}
+	}
+	keys, _, err := workloads.CountPrefix(t.Context(), workloadstest.Dial(t, 1, endpoints...)[0], "/agents/")
+	if err != nil || keys != 0 {
+		t.Errorf("%d keys are left, %v", keys, err)
 	}
 }
