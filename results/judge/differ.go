@@ -34,6 +34,7 @@ func Differences(a, b *results.Run) []string {
 	}
 	differ("clients", fmt.Sprint(a.Plan.Clients), fmt.Sprint(b.Plan.Clients))
 	differ("connections", fmt.Sprint(a.Plan.Conns), fmt.Sprint(b.Plan.Conns))
+	differ("agents", fmt.Sprint(max(1, a.Plan.Agents)), fmt.Sprint(max(1, b.Plan.Agents)))
 	differ("transport", a.Plan.TransportUsed(), b.Plan.TransportUsed())
 	differ("phases", a.Plan.DescribePhases(), b.Plan.DescribePhases())
 	differ("timeout", a.Plan.Timeout.String(), b.Plan.Timeout.String())
