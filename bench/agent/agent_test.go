@@ -117,6 +117,9 @@ func TestRunsOverAgents(t *testing.T) {
 		if c.rate > 0 {
 			sp.Load.Rate = new(c.rate)
 		}
+		if c.scenario == "delete" {
+			sp.Workload = map[string]string{"key-space-size": "3000"}
+		}
 		dir := t.TempDir()
 		run, err := runner.Run(t.Context(), sp, runner.Options{Dir: dir, Fleet: s})
 		if err != nil {
@@ -194,8 +197,10 @@ func (s *session) lose(t *testing.T, carryOn bool) (*results.Run, error) {
 		})
 	}}
 	sp := spec("put", 3)
-	sp.Load.Rate, sp.Load.Duration, sp.Verify = new(300.0), new(3*time.Second), new(true)
-	sp.Agents.Continue = carryOn
+	sp.Load.Rate, sp.Load.Duration, sp.Verify = new(300.0), new(time.Minute), new(true)
+	if sp.Agents.Continue = carryOn; carryOn {
+		sp.Load.Duration = new(3 * time.Second)
+	}
 	return runner.Run(t.Context(), sp, runner.Options{Dir: t.TempDir(), Fleet: s, Observers: []bench.Observer{killer}})
 }
 
