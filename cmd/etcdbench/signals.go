@@ -16,13 +16,14 @@ import (
 // child and then its whole process group, which is one request and not two.
 const signalGrace = time.Second
 
-// catchSignals begins to catch the signals that end a program. Those that the process inherited
-// as ignored stay ignored, as nohup and the shell's background jobs want it. A broken pipe
-// makes a write fail and nothing more: a reader that goes away must not lose a run.
+// catchSignals begins to catch the signals that end a program. A hangup that the process
+// inherited as ignored stays ignored, as nohup wants it. An interrupt is always caught: shells
+// ignore it for the background jobs of scripts, which send it to them by "kill -INT". A
+// broken pipe makes a write fail and nothing more: a reader that goes away must not lose a run.
 func catchSignals() <-chan os.Signal {
 	c := make(chan os.Signal, 8)
 	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) {
+		if s != syscall.SIGHUP || !signal.Ignored(s) {
 			signal.Notify(c, s)
 		}
 	}
