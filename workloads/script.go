@@ -117,9 +117,10 @@ func (w *scripted) answered(call *lean.Call) {
 		w.op.Complete(err)
 		return
 	}
+	op := *w.op // which is another one as soon as the request is answered
 	w.send(r)
 	w.starter.Flush()
-	if w.op.Stopped() {
+	if op.Stopped() {
 		w.Cancel()
 	}
 }
