@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	etcdtransport "go.etcd.io/etcd/client/pkg/v3/transport"
@@ -338,8 +339,14 @@ func (s Settings) describe(kind string) results.Cluster {
 	return results.Cluster{Kind: kind, TLS: s.TLS, Settings: flags}
 }
 
+// flagLock is held while etcd's flags are bound: some of them are variables of etcd's
+// package rafthttp, which all clusters of a process share.
+var flagLock sync.Mutex
+
 // embedConfig parses etcd's flags as etcd's own main does.
 func embedConfig(args []string) (*embed.Config, error) {
+	flagLock.Lock()
+	defer flagLock.Unlock()
 	cfg := embed.NewConfig()
 	fs := flag.NewFlagSet("etcd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)

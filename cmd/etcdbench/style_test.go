@@ -130,14 +130,19 @@ func receiver(d *ast.FuncDecl) string {
 }
 
 // checkVariables reports the package-level variables of s that can be mutable state.
-// Allowed are embedded files, an error, a regular expression, a literal list, and the
-// name _, which holds nothing.
+// Allowed are embedded files, an error, a regular expression, a literal list, a mutex, which
+// guards the state of another module, and the name _, which holds nothing.
 func (c *styleCheck) checkVariables(s *ast.ValueSpec, comments ...*ast.CommentGroup) {
 	embedded := slices.ContainsFunc(comments, func(g *ast.CommentGroup) bool {
 		return g != nil && slices.ContainsFunc(g.List, func(l *ast.Comment) bool { return strings.HasPrefix(l.Text, "//go:embed ") })
 	})
+	mutex := false
+	if t, ok := s.Type.(*ast.SelectorExpr); ok {
+		pkg, _ := t.X.(*ast.Ident)
+		mutex = pkg != nil && pkg.Name == "sync" && t.Sel.Name == "Mutex"
+	}
 	for i, name := range s.Names {
-		if name.Name == "_" {
+		if name.Name == "_" || mutex {
 			continue
 		}
 		c.variables[name.Name] = true
@@ -345,7 +350,8 @@ func TestStyleIsChecked(t *testing.T) {
 		{"fatal", "func f() { log.Fatalf(``) }", "a/a.go:2: only the main.go of a command may call log.Fatalf"},
 		{"init", "func init() {}", "a/a.go:2: a package may not have func init"},
 		{"number", "var n = 1", "a/a.go:2: package-level variable n can be mutable state"},
-		{"zero value", "var n sync.Mutex", "a/a.go:2: package-level variable n can be mutable state"},
+		{"zero value", "var n sync.Map", "a/a.go:2: package-level variable n can be mutable state"},
+		{"mutex", "var n sync.Mutex", ""},
 		{"map", "var m = map[int]int{}", "a/a.go:2: package-level variable m can be mutable state"},
 		{"assigned list", "var l = []int{1}\nfunc f() { l[0]++ }", "a/a.go:3: package-level variable l is assigned to"},
 		{"shadowed list", "var l = []int{1}\nfunc f(l []int) { l[0] = 1 }", ""},
