@@ -60,8 +60,8 @@ func (c counter) add(i int) *page {
 	return c[i].Load()
 }
 
-// drain moves what c holds into the series and leaves c empty. Nobody may be recording
-// into c.
+// drain moves what c holds into the series and leaves c empty. There must be no recording
+// into c meanwhile.
 func (c counter) drain(into ...*series) {
 	for i := range c {
 		p := c[i].Load()

@@ -231,7 +231,7 @@ func ready(ctx context.Context, members []Member, conns []*grpc.ClientConn) erro
 // port free.
 const lowestPort, highestPort = 10_000, 32_000
 
-// freePort finds a loopback port that nobody listens on and that is not taken
+// freePort finds a loopback port on which nothing listens and that is not taken
 // yet, and takes it.
 func freePort(taken map[int]bool) (int, error) {
 	const tries = 200

@@ -63,7 +63,7 @@ type guard struct {
 	sizes []int64
 }
 
-// startQuota is the quota with which a cluster was started, 0 where nobody set it.
+// startQuota is the quota with which a cluster was started, 0 where none was set.
 func startQuota(settings map[string]string) int64 {
 	n, err := strconv.ParseInt(settings["quota-backend-bytes"], 10, 64)
 	if err != nil {

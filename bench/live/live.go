@@ -41,7 +41,7 @@ type Exporter struct {
 
 type key struct{ phase, op string }
 
-// operation is what became of one kind of operation until now.
+// operation has the counts and times of one kind of operation until now.
 type operation struct {
 	outcomes          map[string]uint64
 	response, service histogram

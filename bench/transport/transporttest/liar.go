@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -159,36 +158,10 @@ func (p *Liar) handle(_ any, s grpc.ServerStream) error {
 	if method == pb.KV_Put_FullMethodName || method == pb.KV_Txn_FullMethodName {
 		return p.write(ctx, method, s)
 	}
-	up, err := p.member.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
-	if err != nil {
-		return err
-	}
-	go func() {
-		for {
-			var m []byte
-			if s.RecvMsg(&m) != nil {
-				_ = up.CloseSend()
-				return
-			}
-			if up.SendMsg(&m) != nil {
-				return // RecvMsg knows why
-			}
-		}
-	}()
-	for {
-		var m []byte
-		if err := up.RecvMsg(&m); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		if method == pb.Watch_Watch_FullMethodName && p.options.Lie == SwallowEvent && p.swallow(&m) {
-			continue
-		}
-		if err := s.SendMsg(&m); err != nil {
-			return err
-		}
-	}
+	return forward(ctx, s, p.member, method, func(m []byte) ([]byte, bool) {
+		swallowed := method == pb.Watch_Watch_FullMethodName && p.options.Lie == SwallowEvent && p.swallow(&m)
+		return m, !swallowed
+	})
 }
 
 // write serves a put or a transaction.

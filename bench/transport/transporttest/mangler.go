@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -74,34 +73,7 @@ func (m *Mangler) handle(_ any, s grpc.ServerStream) error {
 	if md, ok := metadata.FromIncomingContext(ctx); ok {
 		ctx = metadata.NewOutgoingContext(ctx, md)
 	}
-	up, err := m.member.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
-	if err != nil {
-		return err
-	}
-	go func() {
-		for {
-			var message []byte
-			if s.RecvMsg(&message) != nil {
-				_ = up.CloseSend()
-				return
-			}
-			if up.SendMsg(&message) != nil {
-				return // RecvMsg knows why
-			}
-		}
-	}()
-	for {
-		var message []byte
-		if err := up.RecvMsg(&message); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		message = m.change(method, message)
-		if err := s.SendMsg(&message); err != nil {
-			return err
-		}
-	}
+	return forward(ctx, s, m.member, method, func(message []byte) ([]byte, bool) { return m.change(method, message), true })
 }
 
 // change returns a reply, changed or as it is.

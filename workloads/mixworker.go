@@ -1,0 +1,135 @@
+package workloads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/etcdbench/etcdbench/bench"
+)
+
+type mixWorker struct {
+	mix      *mix
+	workers  []bench.Worker
+	starters []bench.Starter // nil for those that are none
+	// earlier is what was last used of the mix's, by phase.
+	earlier []*earlierParts
+	// blocking is the operation of a part that is no starter.
+	blocking struct {
+		part int
+		op   *bench.Op
+		run  func()
+	}
+}
+
+// Do implements [bench.Worker]. Each part numbers its operations by itself.
+func (w *mixWorker) Do(ctx context.Context, op *bench.Op) error {
+	n, earlier := op.N, op.Earlier
+	i := w.divide(op)
+	err := w.workers[i].Do(ctx, op)
+	op.N, op.Earlier = n, earlier
+	return err
+}
+
+// divide gives the operation its number among those of the part to which it belongs, and
+// returns the part.
+func (w *mixWorker) divide(op *bench.Op) (part int) {
+	part, op.N = w.mix.turns.at(op.N)
+	if len(op.Earlier) > 0 {
+		op.Earlier = w.earlierOf(op.Earlier)[part]
+	}
+	return part
+}
+
+// AsStarter implements [bench.StarterWorker]. A mix starts operations where one of its
+// parts does; those of the others wait on a goroutine.
+func (w *mixWorker) AsStarter() bench.Starter {
+	any := false
+	w.starters = make([]bench.Starter, len(w.workers))
+	for i, worker := range w.workers {
+		if s, ok := worker.(bench.StarterWorker); ok {
+			w.starters[i] = s.AsStarter()
+			any = any || w.starters[i] != nil
+		}
+	}
+	if !any {
+		return nil
+	}
+	w.blocking.run = w.block
+	return w
+}
+
+// Start implements [bench.Starter].
+func (w *mixWorker) Start(op *bench.Op) {
+	part := w.divide(op)
+	if s := w.starters[part]; s != nil {
+		s.Start(op)
+		return
+	}
+	w.blocking.part, w.blocking.op = part, op
+	go w.blocking.run()
+}
+
+// block does an operation that waits.
+func (w *mixWorker) block() {
+	op := w.blocking.op
+	ctx, cancel := op.Context()
+	err := w.workers[w.blocking.part].Do(ctx, op)
+	if err != nil && ctx.Err() != nil && status.Code(err) != codes.DeadlineExceeded && !errors.Is(err, ctx.Err()) {
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	cancel()
+	op.Complete(err)
+}
+
+// Flush implements [bench.Starter].
+func (w *mixWorker) Flush() {
+	for _, s := range w.starters {
+		if s != nil {
+			s.Flush()
+			return // all have the client's connection
+		}
+	}
+}
+
+// Cancel implements [bench.Starter]. What waits on a goroutine ends by its context.
+func (w *mixWorker) Cancel() {
+	for _, s := range w.starters {
+		if s != nil {
+			s.Cancel()
+		}
+	}
+}
+
+// earlierParts is [bench.Op.Earlier] divided among the parts.
+type earlierParts struct {
+	of    *uint64 // the first element of what was divided, which is the same for a whole phase
+	parts [][]uint64
+}
+
+// earlierOf divides the operations of earlier phases among the parts. The first
+// worker in a phase does it for all.
+func (w *mixWorker) earlierOf(earlier []uint64) [][]uint64 {
+	for len(w.earlier) <= len(earlier) {
+		w.earlier = append(w.earlier, nil)
+	}
+	if e := w.earlier[len(earlier)]; e != nil && e.of == &earlier[0] {
+		return e.parts
+	}
+	shared, ok := w.mix.earlier.Load(len(earlier))
+	if !ok || shared.(*earlierParts).of != &earlier[0] {
+		e := &earlierParts{of: &earlier[0], parts: make([][]uint64, len(w.workers))}
+		for i := range e.parts {
+			for _, n := range earlier {
+				e.parts[i] = append(e.parts[i], w.mix.turns.before(i, n))
+			}
+		}
+		w.mix.earlier.Store(len(earlier), e)
+		shared = e
+	}
+	w.earlier[len(earlier)] = shared.(*earlierParts)
+	return w.earlier[len(earlier)].parts
+}
