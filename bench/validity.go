@@ -172,18 +172,19 @@ func (f *findings) judgeLag(add func(results.Reason)) {
 // judgeClients: when every client is busy, the load is a closed loop in truth. While etcd
 // answers promptly, and nearly as fast as when it had nothing else to do, it is the
 // clients that are too few. Where it takes much longer than that, requests queue in
-// etcd, and it, not the clients, is the limit.
+// etcd, and it, not the clients, is the limit. N clients have at most N requests in etcd,
+// so a queue of theirs makes none more than N times as long as one alone.
 func (f *findings) judgeClients(add func(results.Reason)) {
 	if f.Waited <= waitedMax {
 		return
 	}
 	r := results.Reason{
 		Code: "clients-busy", Severity: results.Degraded, Value: f.Waited, Limit: waitedMax,
-		Message: fmt.Sprintf("%.1f %% of the arrivals found all %d clients busy and waited (their response times count the wait)",
+		Message: fmt.Sprintf("%.1f %% of the arrivals found every client busy (--clients %d) and waited (their response times count the wait)",
 			100*f.Waited, f.clients),
 		Remedy: "raise --clients to see whether etcd can take more at once",
 	}
-	unloaded := f.serviceMedian < promptService && f.serviceMedian < unloadedFactor*f.serviceMin
+	unloaded := f.serviceMedian < promptService && (f.serviceMedian < unloadedFactor*f.serviceMin || f.clients < unloadedFactor)
 	if f.stalled > 0 {
 		r.Remedy = fmt.Sprintf("see why nothing was completed for %v: busy clients waited for the cluster then",
 			f.stalled.Round(100*time.Millisecond))
@@ -192,7 +193,7 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 	outage := ratio(f.stalled, f.elapsed) >= (1-f.Achieved)/2
 	if f.Achieved < achievedMin && unloaded && !outage {
 		r.Code, r.Severity, r.Value, r.Limit = "too-few-clients", results.Invalid, f.Achieved, achievedMin
-		r.Message = fmt.Sprintf("%d clients could carry only %.1f %% of the load while etcd answered in %v (median): "+
+		r.Message = fmt.Sprintf("--clients %d sustained only %.1f %% of the load while etcd answered in %v (median): "+
 			"the clients were the limit",
 			f.clients, 100*f.Achieved, f.serviceMedian.Round(10*time.Microsecond))
 		r.Remedy = "raise --clients"
