@@ -59,7 +59,8 @@ func BenchmarkWritesPerSecond(b *testing.B) {
 // BenchmarkAgreement prints the service times of puts to one member in an open loop at
 // 1,000/s: through grpc-go, through lean with a goroutine for each client, and through
 // lean without. They are measured in turns: 5 rounds of 4 s each, or one of 0.2 s with
-// -short, whose samples are added up.
+// -short, whose samples are added up. Beside each stand the times on the wire of the same
+// puts, from a capture of the packets, where the process may make one.
 func BenchmarkAgreement(b *testing.B) {
 	const clients = 256
 	likeMain(b, clients)
@@ -82,22 +83,41 @@ func BenchmarkAgreement(b *testing.B) {
 	for _, way := range ways {
 		engineLoop(b, way.conns, clients, bench.PlanPhase{Duration: phase.Duration / 2, Load: phase.Load}, false, way.options)
 	}
-	times := make([][]results.Latency, len(ways))
+	times, wire := make([][]results.Latency, len(ways)), make([][]results.Latency, len(ways))
 	for n := range rounds * b.N {
 		for k := range ways {
 			i := (n + k) % len(ways)
-			times[i] = append(times[i], engineLoop(b, ways[i].conns, clients, phase, false, ways[i].options).ServiceTime)
+			captured := startCapture(b, endpoints[0])
+			measured := engineLoop(b, ways[i].conns, clients, phase, false, ways[i].options).ServiceTime
+			times[i] = append(times[i], measured)
+			if captured == nil {
+				continue
+			}
+			wire[i] = append(wire[i], captured())
+			if n := wire[i][len(wire[i])-1].Count; n != measured.Count {
+				b.Fatalf("%s: %d puts on the wire, %d measured", ways[i].name, n, measured.Count)
+			}
 		}
 	}
 	for i, way := range ways {
-		all, err := results.MergeLatency(times[i]...)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.ReportMetric(float64(all.Min)/1e3, way.name+"-min-µs")
-		b.ReportMetric(float64(all.Percentile(50).Time)/1e3, way.name+"-p50-µs")
-		b.ReportMetric(float64(all.Percentile(99).Time)/1e3, way.name+"-p99-µs")
+		reportTimes(b, way.name, times[i])
+		reportTimes(b, way.name+"-wire", wire[i])
 	}
+}
+
+// reportTimes reports the least, median and p99 of the parts together.
+func reportTimes(b *testing.B, name string, parts []results.Latency) {
+	b.Helper()
+	if len(parts) == 0 {
+		return
+	}
+	all, err := results.MergeLatency(parts...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(all.Min)/1e3, name+"-min-µs")
+	b.ReportMetric(float64(all.Percentile(50).Time)/1e3, name+"-p50-µs")
+	b.ReportMetric(float64(all.Percentile(99).Time)/1e3, name+"-p99-µs")
 }
 
 // startMembers starts member processes with etcd's defaults, and returns their endpoints.
