@@ -80,20 +80,20 @@ func (c counter) drain(into ...*series) {
 	}
 }
 
-// series is a histogram that is made when it gets its first sample. It belongs to one
-// goroutine.
-type series struct{ *hdrhistogram.Histogram }
+// series is a histogram that is made when it gets its first sample. Its memory grows with
+// the buckets that are filled. It belongs to one goroutine.
+type series struct{ *hdrhistogram.PackedHistogram }
 
 func (s *series) add(value, n int64) {
-	if s.Histogram == nil {
-		s.Histogram = results.NewHistogram()
+	if s.PackedHistogram == nil {
+		s.PackedHistogram = results.NewSparseHistogram()
 	}
 	_ = s.RecordValues(value, n) // in range by construction
 }
 
 // total is the number of samples.
 func (s *series) total() int64 {
-	if s.Histogram == nil {
+	if s.PackedHistogram == nil {
 		return 0
 	}
 	return s.TotalCount()
@@ -111,10 +111,9 @@ func (s *series) merge(other *series) {
 	if other.total() == 0 {
 		return
 	}
-	if s.Histogram == nil {
-		s.Histogram = results.NewHistogram()
+	for value, n := range other.ForEachBucket {
+		s.add(value, n)
 	}
-	s.Merge(other.Histogram)
 }
 
 // latency summarises the series.
@@ -122,5 +121,5 @@ func (s *series) latency() (results.Latency, error) {
 	if s.total() == 0 {
 		return results.Latency{}, nil
 	}
-	return results.NewLatency(s.Histogram)
+	return results.NewLatency(s.PackedHistogram)
 }

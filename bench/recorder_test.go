@@ -49,12 +49,12 @@ func TestShardsMergeToOneHistogram(t *testing.T) {
 		}
 		r := NewRecorder(1, time.Hour)
 		stop := make(chan struct{})
-		intervals, interval := results.NewHistogram(), newTotals(1)
+		intervals, interval := series{}, newTotals(1)
 		var reader, writers sync.WaitGroup
 		collect := func() {
 			r.collect(interval, &series{})
 			if s := &interval[0].hists[seriesResponse]; s.total() > 0 {
-				intervals.Merge(s.Histogram)
+				intervals.merge(s)
 			}
 		}
 		reader.Go(func() {
@@ -78,11 +78,15 @@ func TestShardsMergeToOneHistogram(t *testing.T) {
 		close(stop)
 		reader.Wait()
 		collect()
-		if got := r.phase[0].hists[seriesResponse]; !got.Equals(want) {
-			t.Fatalf("the phase has %d samples, want %d", got.TotalCount(), want.TotalCount())
+		all, err := results.NewLatency(want)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if !intervals.Equals(want) {
-			t.Fatalf("the intervals have %d samples together, want %d", intervals.TotalCount(), want.TotalCount())
+		if got, err := r.phase[0].hists[seriesResponse].latency(); err != nil || got.HDR != all.HDR {
+			t.Fatalf("the phase has %d samples, want %d (%v)", got.Count, all.Count, err)
+		}
+		if got, err := intervals.latency(); err != nil || got.HDR != all.HDR {
+			t.Fatalf("the intervals have %d samples together, want %d (%v)", got.Count, all.Count, err)
 		}
 	})
 }

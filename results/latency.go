@@ -31,6 +31,12 @@ func NewHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(LowestTime, HighestTime, SignificantDigits)
 }
 
+// NewSparseHistogram returns an empty histogram of the project's geometry whose memory
+// grows with the buckets that are filled.
+func NewSparseHistogram() *hdrhistogram.PackedHistogram {
+	return hdrhistogram.NewPacked(LowestTime, HighestTime, SignificantDigits)
+}
+
 // Latency summarises a histogram and carries it whole, so that latencies can
 // be merged later: percentiles are never averaged. All figures are nanoseconds.
 //
@@ -76,10 +82,8 @@ type histogram interface {
 	EncodeV2() ([]byte, error)
 }
 
-// NewLatency summarises and encodes h.
-func NewLatency(h *hdrhistogram.Histogram) (Latency, error) { return newLatency(h) }
-
-func newLatency(h histogram) (Latency, error) {
+// NewLatency summarises and encodes h, which is empty or has the project's geometry.
+func NewLatency(h histogram) (Latency, error) {
 	if h.TotalCount() == 0 {
 		return Latency{}, nil
 	}
@@ -152,7 +156,7 @@ func (l Latency) packed() (*hdrhistogram.PackedHistogram, error) {
 		if l.Count != 0 {
 			return nil, fmt.Errorf("decode histogram: %d samples but no histogram", l.Count)
 		}
-		return hdrhistogram.NewPacked(LowestTime, HighestTime, SignificantDigits), nil
+		return NewSparseHistogram(), nil
 	}
 	if len(l.HDR) > maxEncoded {
 		return nil, fmt.Errorf("decode histogram: %d bytes is more than any histogram of ours takes (%d)", len(l.HDR), maxEncoded)
@@ -205,7 +209,7 @@ func (l Latency) CountBelow(ns int64) (count int64, err error) {
 	if err != nil || ns <= 0 {
 		return 0, err
 	}
-	edge := hdrhistogram.NewPacked(LowestTime, HighestTime, SignificantDigits)
+	edge := NewSparseHistogram()
 	if edge.RecordValue(ns) != nil {
 		return h.TotalCount(), nil // longer than any that is recorded
 	}
@@ -244,7 +248,7 @@ func (l Latency) Percentiles(ps ...float64) []Percentile {
 		if h == nil {
 			var err error
 			if h, err = l.packed(); err != nil {
-				h = hdrhistogram.NewPacked(LowestTime, HighestTime, SignificantDigits)
+				h = NewSparseHistogram()
 			}
 		}
 		list[k].Time = time.Duration(h.ValueAtPercentile(p))
@@ -289,7 +293,7 @@ func (s *latencySum) latency() (Latency, error) {
 	if s.h == nil {
 		return s.only, nil
 	}
-	return newLatency(s.h)
+	return NewLatency(s.h)
 }
 
 // MergeLatency adds latencies up, histogram by histogram.

@@ -37,7 +37,7 @@ import (
 // serveNoop is the server's process: it says where it listens and ends with its
 // standard input.
 func serveNoop() int {
-	machine.CalmGC(0) // it shares the machine with what is measured
+	machine.TuneGC() // it shares the machine with what is measured
 	n, err := transporttest.NewNoop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -68,8 +68,8 @@ func startNoop(b *testing.B) string {
 }
 
 // likeMain sets the collector as etcdbench's main does.
-func likeMain(b *testing.B, clients int) {
-	_, undo := machine.CalmGC(clients)
+func likeMain(b *testing.B) {
+	_, undo := machine.TuneGC()
 	b.Cleanup(undo)
 }
 
@@ -94,7 +94,7 @@ func benchRun(b *testing.B, conns int, p bench.Plan) *results.Run {
 // BenchmarkPacing runs an open loop at 10,000 puts/s for 10 s (1 s with -short)
 // and prints how late arrivals reached a free client.
 func BenchmarkPacing(b *testing.B) {
-	likeMain(b, 128)
+	likeMain(b)
 	length := 10 * time.Second
 	if testing.Short() {
 		length = time.Second
@@ -116,7 +116,7 @@ func BenchmarkPacing(b *testing.B) {
 // BenchmarkMemory makes b.N puts with 1,000 clients on 16 connections and prints
 // the resident memory after a tenth of them and the most there ever was.
 func BenchmarkMemory(b *testing.B) {
-	likeMain(b, 1000)
+	likeMain(b)
 	var early atomic.Uint64
 	p := workloadstest.Plan(1000, bench.PlanPhase{Total: uint64(b.N)})
 	p.Phases = append([]bench.PlanPhase{{Name: "first-tenth", Total: max(1, uint64(b.N)/10), Warmup: true}}, p.Phases...)
@@ -148,7 +148,7 @@ func BenchmarkCPUPerPut(b *testing.B) {
 		{1, 1, 0}, {16, 8, 0}, {256, 8, 0}, {1000, 16, 0}, {256, 8, 1000}, {256, 8, 5000}, {256, 8, 10_000},
 	} {
 		b.Run(fmt.Sprintf("clients=%d/conns=%d/rate=%d", load.clients, load.conns, load.rate), func(b *testing.B) {
-			likeMain(b, load.clients)
+			likeMain(b)
 			const turns = 5
 			n, length := max(1, b.N/turns), 3*time.Second/turns
 			if testing.Short() {

@@ -25,7 +25,7 @@ func BenchmarkWritesPerSecond(b *testing.B) {
 	for _, members := range []int{1, 3} {
 		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
 			const clients = 256
-			likeMain(b, clients)
+			likeMain(b)
 			rounds, phase := 7, bench.PlanPhase{Duration: 3 * time.Second}
 			if testing.Short() {
 				rounds, phase.Duration = 1, phase.Duration/15
@@ -63,7 +63,7 @@ func BenchmarkWritesPerSecond(b *testing.B) {
 // puts, from a capture of the packets, where the process may make one.
 func BenchmarkAgreement(b *testing.B) {
 	const clients = 256
-	likeMain(b, clients)
+	likeMain(b)
 	rounds, phase := 5, bench.PlanPhase{Duration: 4 * time.Second, Load: bench.Load{Rate: 1000}}
 	if testing.Short() {
 		rounds, phase.Duration = 1, phase.Duration/20

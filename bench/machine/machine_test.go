@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/metrics"
 	"testing"
 	"time"
 )
@@ -55,17 +56,42 @@ func TestProbeDisk(t *testing.T) {
 	}
 }
 
-func TestCalmGC(t *testing.T) {
+// The heap grows to its goal while little is live, and by a part of what is live when
+// that is much.
+func TestTuneGC(t *testing.T) {
 	t.Setenv("GOGC", "")
-	for clients, want := range map[int]string{1: "1356", 1000: "79", 100_000: "75"} {
-		got, undo := CalmGC(clients)
-		undo()
-		if got != want {
-			t.Errorf("GOGC for %d clients is %s, want %s", clients, got, want)
+	setting, undo := TuneGC()
+	defer undo()
+	if setting != "heap goal 44 MiB" {
+		t.Errorf("setting %q", setting)
+	}
+	for _, live := range []int{0, 20 << 20, 120 << 20} {
+		kept := make([]byte, live)
+		least := uint64(heapGoal)
+		if live > heapGoal {
+			least = uint64(live) * (100 + leastPercent) / 100
 		}
+		fits := func() bool { return heapMayGrowTo() > least*3/4 && heapMayGrowTo() < least*3/2 }
+		for range 5000 {
+			if fits() {
+				break
+			}
+			runtime.GC()
+			time.Sleep(time.Millisecond)
+		}
+		if !fits() {
+			t.Errorf("%d bytes live: the heap may grow to %d, want some %d", live, heapMayGrowTo(), least)
+		}
+		runtime.KeepAlive(kept)
 	}
 	t.Setenv("GOGC", "77")
-	if got, _ := CalmGC(1); got != "77" {
+	if got, _ := TuneGC(); got != "77" {
 		t.Errorf("GOGC of the environment became %s", got)
 	}
+}
+
+func heapMayGrowTo() uint64 {
+	goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
+	metrics.Read(goal)
+	return goal[0].Value.Uint64()
 }

@@ -192,7 +192,7 @@ func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, 
 	if err := w.(bench.Sharer).TakeOver(a.Handover); err != nil {
 		return nil, err
 	}
-	setting, undo := machine.CalmGC(r.Plan.Clients / max(1, o.Share.Count))
+	setting, undo := machine.TuneGC()
 	defer undo()
 	options.Environment = machine.Describe(ctx)
 	options.Environment.GOGC = setting

@@ -140,7 +140,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	options.Environment, options.Observers = machine.Describe(ctx), r.observers(s, dir, o.Observers, stop)
 	options.Environment.Disk = s.disk
 	if !r.Spec.Cluster.Start.InProcess { // whose members share the collector
-		setting, undo := machine.CalmGC(r.Plan.Clients)
+		setting, undo := machine.TuneGC()
 		defer undo()
 		options.Environment.GOGC = setting
 	}

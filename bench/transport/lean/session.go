@@ -264,7 +264,7 @@ func (s *session) flush() {
 }
 
 // maxSpare is the largest buffer that is kept for later requests.
-const maxSpare = 1 << 20
+const maxSpare = 128 << 10
 
 // flushSoon has an answer to a control frame sent with whatever is sent next, at the
 // latest after lazyTime. The lock is held.
