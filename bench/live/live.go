@@ -1,7 +1,8 @@
-// Package live shows a run to Prometheus while it goes on: counters of
-// operations, response and service times as classic and as native histograms, in
-// seconds. What it shows lags by up to a second, as intervals do. It is not for
-// results: those are documents.
+// Package live shows runs while they are under way. An [Exporter] serves them to
+// Prometheus: counters of operations, response and service times as classic and as
+// native histograms, in seconds. A [Page] serves the page of a report to browsers. What
+// they show lags by up to a second, as intervals do. They are not for results: those are
+// documents.
 package live
 
 import (
@@ -68,7 +69,12 @@ func New() (*Exporter, error) {
 func (e *Exporter) Serve(l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(e.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	return serve(l, mux)
+}
+
+// serve answers requests at a listener until it is closed.
+func serve(l net.Listener, h http.Handler) error {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	err := s.Serve(l)
 	closeErr := s.Close()
 	if errors.Is(err, net.ErrClosed) {

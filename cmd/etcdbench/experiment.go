@@ -38,7 +38,7 @@ func (e *experimentFlags) register(all *pflag.FlagSet, title, kind, formats stri
 // resumedFlags may be given when an experiment is resumed: they change nothing of it,
 // or confirm what is not saved.
 var resumedFlags = [...]string{
-	"resume", "format", "progress", "metrics-listen", "dry-run", "etcd-binary", "member-env",
+	"resume", "format", "progress", "metrics-listen", "web", "dry-run", "etcd-binary", "member-env",
 	"coordinator-listen", "coordination-endpoints", "join-file", "join-timeout",
 }
 
@@ -127,6 +127,11 @@ func conduct[C any](
 		return usage(err)
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	web, err := e.serve(stderr)
+	if err != nil {
+		return usage(err)
+	}
+	defer func() { err = errors.Join(err, web.close(e.out, err)) }()
 	if err := keep(e, asked); err != nil {
 		return usage(err)
 	}
@@ -141,9 +146,14 @@ func conduct[C any](
 	}
 	defer gathered.stop()
 	r := newReporter(stderr, style)
-	finish := measure(cmd.Context(), experiment.Options{Dir: e.out, Password: password, Observers: observers, Fleet: gathered.fleet}, r)
+	finish := measure(cmd.Context(), experiment.Options{Dir: e.out, Password: password, Observers: observers, Fleet: gathered.fleet,
+		Run: web.watch(e.out, runner.Run)}, r)
 	r.close()
-	return finish()
+	err = finish()
+	if page := web.saved(e.out); page != "" {
+		fmt.Fprintln(stderr, "page:", page)
+	}
+	return err
 }
 
 // keep makes the experiment's directory with the document of what it was asked.

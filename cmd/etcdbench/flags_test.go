@@ -184,7 +184,7 @@ func compareSpecs(t *testing.T, args []string, before, after planned) {
 }
 
 // notOfTheSpec are flags that say what is printed or saved, or which experiment goes on.
-var notOfTheSpec = []string{"out", "format", "progress", "dry-run", "resume", "help", "gate", "metrics-listen", "history", "accept", "threshold", "candidate", "aa", "slot-duration",
+var notOfTheSpec = []string{"out", "format", "progress", "dry-run", "resume", "help", "gate", "metrics-listen", "web", "history", "accept", "threshold", "candidate", "aa", "slot-duration",
 	"coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"}
 
 // flagsOf are the flags of a command: those of specifications, and its own.

@@ -29,6 +29,7 @@ type outputFlags struct {
 	format   string
 	progress string
 	listenAt string
+	webAt    string
 	dryRun   bool
 	agents   agentFlags
 }
@@ -44,6 +45,8 @@ func (o *outputFlags) add(fs *pflag.FlagSet, directory, formats string) {
 	fs.StringVar(&o.progress, "progress", progressAuto, "auto, bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
 	o.agents.add(fs)
 	fs.StringVar(&o.listenAt, "metrics-listen", "", "`address` to show what is measured to Prometheus at meanwhile, such as :9090")
+	fs.StringVar(&o.webAt, "web", "",
+		"show the report in browsers while the run is under way, at this `address`: 127.0.0.1:0 takes a free port")
 	fs.BoolVar(&o.dryRun, "dry-run", false,
 		"print the resolved plan as a scenario, the runs and how long they take, and do nothing (--format json: the specifications)")
 }

@@ -151,14 +151,19 @@ func (o *runOptions) run(ctx context.Context, password string, stdout, stderr io
 		return usage(err)
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	path := o.directory(o.resolved.ID)
+	web, err := o.serve(stderr)
+	if err != nil {
+		return usage(err)
+	}
+	defer func() { err = errors.Join(err, web.close(path, err)) }()
 	observers = append(observers, bench.NewProgress(stderr, style, width(stderr)))
 	gathered, err := o.agents.gather(ctx, o.resolved.Spec, password, stderr)
 	if err != nil {
 		return err
 	}
 	defer gathered.stop()
-	path := o.directory(o.resolved.ID)
-	run, err := runner.Run(ctx, o.resolved.Spec, runner.Options{
+	run, err := web.watch(filepath.Dir(path), runner.Run)(ctx, o.resolved.Spec, runner.Options{
 		ID: o.resolved.ID, Dir: path, Password: password, Observers: observers, Fleet: gathered.fleet,
 		Notice: func(text string) {
 			if style != bench.ProgressNone && style != bench.ProgressJSON {

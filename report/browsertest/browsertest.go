@@ -1,5 +1,5 @@
-// Package browsertest opens pages in a real browser, for tests: from a file,
-// without network, and with a record of the browser's complaints.
+// Package browsertest opens pages in a real browser, for tests: from a file without
+// network, or from a server on this machine, and with a record of the browser's complaints.
 package browsertest
 
 import (
@@ -40,6 +40,34 @@ type Page struct {
 // test, or fails it if the environment variable CI is set.
 func Open(t *testing.T, html string) *Page {
 	t.Helper()
+	p := start(t)
+	file := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(file, []byte(html), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	call(p, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: true})
+	p.do(chromedp.Navigate("file://" + file))
+	return p
+}
+
+// Visit opens the page of a server at a loopback address for the duration of the test. See
+// [Open].
+func Visit(t *testing.T, url string) *Page {
+	t.Helper()
+	p := start(t)
+	p.Navigate(url)
+	return p
+}
+
+// Navigate opens another page in the same browser.
+func (p *Page) Navigate(url string) {
+	p.t.Helper()
+	p.do(chromedp.Navigate(url))
+}
+
+// start starts a browser that shows nothing yet.
+func start(t *testing.T) *Page {
+	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -48,13 +76,9 @@ func Open(t *testing.T, html string) *Page {
 		t.Skip("needs chromium: ", err)
 	}
 	dir := t.TempDir()
-	file := filepath.Join(dir, "page.html")
-	if err := os.WriteFile(file, []byte(html), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1060, 1400), chromedp.UserDataDir(filepath.Join(dir, "profile")),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND"),
+		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
 		// Frames stay in the page's process, where the test can reach them.
 		chromedp.Flag("disable-features", "IsolateSandboxedIframes"))
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
@@ -73,8 +97,6 @@ func Open(t *testing.T, html string) *Page {
 	call(p, runtime.Enable, cdp.Empty{})
 	call(p, log.Enable, cdp.Empty{})
 	call(p, network.Enable, network.EnableParams{})
-	call(p, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: true})
-	p.do(chromedp.Navigate("file://" + file))
 	return p
 }
 
@@ -176,6 +198,22 @@ func (p *Page) Press(selector string, keys ...string) {
 	for _, k := range keys {
 		p.do(chromedp.KeyEvent(k))
 	}
+}
+
+// Reload loads the page again.
+func (p *Page) Reload() {
+	p.t.Helper()
+	p.do(chromedp.Reload())
+}
+
+// Throttle bounds what the browser receives, in bytes per second. 0 removes the bound.
+func (p *Page) Throttle(bytes float64) {
+	p.t.Helper()
+	conditions := []*network.Conditions{}
+	if bytes > 0 {
+		conditions = append(conditions, &network.Conditions{DownloadThroughput: bytes, UploadThroughput: -1})
+	}
+	call(p, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: conditions})
 }
 
 // Scheme sets the reader's preferred colour scheme, "light" or "dark".
