@@ -18,6 +18,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // The exit codes, as the README lists them.
@@ -141,16 +142,15 @@ for, and whether the generator itself was the limit.`,
 		// A command line without a command is a question.
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(fmt.Errorf("unknown command %q: see etcdbench --help", args[0]))
+				return usage(fmt.Errorf("unknown command %q%s: see etcdbench --help", args[0], results.Nearest(args[0], commandNames(cmd))))
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
+		return usage(fmt.Errorf("%w%s: see %s --help", err, nearestFlag(cmd, err), cmd.CommandPath()))
 	})
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newRunCommand(),
 		newReportCommand(),
@@ -164,6 +164,8 @@ for, and whether the generator itself was the limit.`,
 		newWorkloadsCommand(),
 		newVersionCommand(),
 		newMemberCommand(),
+		newManCommand(),
 	)
+	addCompletion(root)
 	return root
 }
