@@ -216,6 +216,10 @@ type PlanPopulation struct {
 	Keys    int64  `json:"keys"`
 	KeySize int    `json:"key_size"`
 	ValSize string `json:"val_size"`
+	// Values is the content of the values; empty means random.
+	Values string `json:"values,omitempty"`
+	// Compressibility is the share of each random value that a compressor can remove.
+	Compressibility float64 `json:"compressibility,omitempty"`
 }
 
 // PlanDisturbance is something done to the cluster on a schedule. At counts from

@@ -8,6 +8,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func deleteEntry() Entry {
@@ -44,14 +45,14 @@ func (d *deleteDefinition) Validate(prefix string) error {
 func (d *deleteDefinition) removes() (Keys, bool) { return d.keys, true }
 
 func (d *deleteDefinition) New(t Target) (bench.Workload, error) {
-	return &deleteWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+	return &deleteWorkload{definition: *d, target: t, pool: d.values.source(t.Seed)}, nil
 }
 
 type deleteWorkload struct {
 	nothing
 	definition deleteDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 	stock      *stock
 }
 

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 // recorder keeps the requests instead of sending them.
@@ -229,6 +230,7 @@ func TestBadParameters(t *testing.T) {
 	for _, params := range []map[string]string{
 		{"key-size": "3"}, {"key-space-size": "0"}, {"keys": "x"}, {"val-size": "-1"}, {"val-size": "1-"}, {"val-size": "9999999"},
 		{"zipf-theta": "1"}, {"zipf-theta": "NaN"}, {"hot-keys": "0"}, {"hot-ops": "2"}, {"compact-interval": "-1s"}, {"no-such": "1"}, {"values": "nice"},
+		{"values": "objects:pods", "val-size": "100"}, {"compressibility": "2"},
 	} {
 		if _, err := New("put", Target{Prefix: "/p/"}, params); err == nil {
 			t.Errorf("put with %v was taken", params)
@@ -241,9 +243,9 @@ func FuzzValSize(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, size string) {
-		v := Values{Size: size, Content: "random"}
-		if v.validate(48) == nil && (v.low < 0 || v.low > v.high || v.high > maxRequest) {
-			t.Errorf("%q was taken as %d to %d", size, v.low, v.high)
+		v := Values{Spec: values.Spec{Size: size}}
+		if c := &v.choice; v.validate(48) == nil && (c.Low < 0 || c.Low > c.High || c.High > maxRequest) {
+			t.Errorf("%q was taken as %d to %d", size, c.Low, c.High)
 		}
 	})
 }
@@ -253,14 +255,14 @@ func BenchmarkPutRequest(b *testing.B) {
 		b.Run(keys, func(b *testing.B) {
 			k := Keys{Size: 48, Space: 100_000, Distribution: keys, Theta: 0.99, HotKeys: 0.2, HotOps: 0.8}
 			m := newKeyMaker(k, Target{Prefix: "/p/", Seed: 1})
-			pool := newValuePool(Values{low: 256, high: 256}, 1)
+			pool := values.Choice{Low: 256, High: 256}.Source(1)
 			var key []byte
 			var op bench.Op
 			b.ReportAllocs()
 			for n := uint64(0); b.Loop(); n++ {
 				op.N = n
 				key = m.appendKey(key, m.pick(&op))
-				pool.value(&m.rng)
+				pool.Value(nil, m.rng.Rand)
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func leaseAttachEntry() Entry {
@@ -58,7 +59,7 @@ func (d *leaseAttachDefinition) removes() (Keys, bool) { return d.keys, true }
 func (d *leaseAttachDefinition) New(t Target) (bench.Workload, error) {
 	book := newLeaseBook()
 	return &leaseAttachWorkload{
-		definition: *d, target: t, pool: newValuePool(d.values, t.Seed), book: book,
+		definition: *d, target: t, pool: d.values.source(t.Seed), book: book,
 		leases: &sharedLeases{book: book, ttl: d.ttl, keys: d.each, reuse: d.reuse},
 	}, nil
 }
@@ -67,7 +68,7 @@ type leaseAttachWorkload struct {
 	nothing
 	definition leaseAttachDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 	book       *leaseBook
 	leases     *sharedLeases
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func leaseExpireEntry() Entry {
@@ -69,7 +70,7 @@ func (d *leaseExpireDefinition) removes() (Keys, bool) { return d.keys, true }
 func (d *leaseExpireDefinition) New(t Target) (bench.Workload, error) {
 	t.shared.ledger.Beside("leases end")
 	return &leaseExpireWorkload{
-		definition: *d, target: t, pool: newValuePool(d.values, t.Seed), book: newLeaseBook(),
+		definition: *d, target: t, pool: d.values.source(t.Seed), book: newLeaseBook(),
 		waiting: map[string]*expiry{},
 	}, nil
 }
@@ -78,7 +79,7 @@ type leaseExpireWorkload struct {
 	nothing
 	definition leaseExpireDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 	book       *leaseBook
 	sink       *bench.Sink
 	streams    *watchStreams
@@ -206,7 +207,7 @@ func (w *leaseExpireWorker) grant(ctx context.Context, op *bench.Op, ended chan<
 	w.mu.Lock()
 	w.waiting[string(key)] = x
 	w.mu.Unlock()
-	_, err = w.kv.Put(ctx, &pb.PutRequest{Key: key, Value: w.pool.value(&w.keys.rng), Lease: r.ID})
+	_, err = w.kv.Put(ctx, &pb.PutRequest{Key: key, Value: w.pool.Value(nil, w.keys.rng.Rand), Lease: r.ID})
 	if err == nil || timedOut(err) {
 		return string(key), err // which may be there
 	}

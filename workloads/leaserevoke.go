@@ -13,6 +13,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func leaseRevokeEntry() Entry {
@@ -63,7 +64,7 @@ func (d *leaseRevokeDefinition) Validate(prefix string) error {
 	if err := d.values.validate(d.keys.Size); err != nil {
 		return err
 	}
-	if d.each*(d.keys.Size+d.values.high+requestOverhead) > maxRequest {
+	if d.each*(d.keys.Size+d.values.choice.High+requestOverhead) > maxRequest {
 		return fmt.Errorf("--keys-per-lease %d with values of %s bytes are above etcd's request limit of %d bytes", d.each, d.values.Size,
 			maxRequest)
 	}
@@ -75,7 +76,7 @@ func (d *leaseRevokeDefinition) removes() (Keys, bool) { return d.keys, true }
 
 func (d *leaseRevokeDefinition) New(t Target) (bench.Workload, error) {
 	return &leaseRevokeWorkload{
-		definition: *d, target: t, pool: newValuePool(d.values, t.Seed), book: newLeaseBook(),
+		definition: *d, target: t, pool: d.values.source(t.Seed), book: newLeaseBook(),
 		ids: make([]atomic.Int64, spareLeases*d.leases),
 	}, nil
 }
@@ -84,7 +85,7 @@ type leaseRevokeWorkload struct {
 	nothing
 	definition leaseRevokeDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 	book       *leaseBook
 	stock      *stock // of lease numbers
 	ids        []atomic.Int64

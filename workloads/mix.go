@@ -134,12 +134,12 @@ func (m *mix) Setup(ctx context.Context, progress func(done, total int)) error {
 	for _, p := range m.population {
 		own := m.target
 		own.Prefix = p.Prefix
-		values := Values{Size: p.ValSize, Content: "random"}
+		values := populationValues(p)
 		if err := values.validate(p.KeySize); err != nil {
 			return err
 		}
 		keys := Keys{Size: p.KeySize, Space: p.Keys, Distribution: "sequential"}
-		if err := populate(ctx, own, keys, newValuePool(values, own.Seed), progress); err != nil {
+		if err := populate(ctx, own, keys, values.source(own.Seed), progress); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 // CheckPrefix says what is wrong with a prefix. One that is empty, or "/",
@@ -149,15 +150,17 @@ const (
 )
 
 // CheckPopulation returns an error when the keys of a population cannot be named
-// or its values cannot be made.
-func CheckPopulation(p results.PlanPopulation) error {
-	values := Values{Size: p.ValSize, Content: "random"}
+// or its values cannot be made. It sets the size of values that has none.
+func CheckPopulation(p *results.PlanPopulation) error {
+	values := populationValues(*p)
 	keys := Keys{Size: p.KeySize, Space: p.Keys, Distribution: "sequential", Theta: 0.5, HotKeys: 1}
-	return errors.Join(keys.validate(p.Prefix), values.validate(p.KeySize))
+	err := errors.Join(keys.validate(p.Prefix), values.validate(p.KeySize))
+	p.ValSize = values.Size
+	return err
 }
 
 // populate writes every key of the key space once.
-func populate(ctx context.Context, t Target, keys Keys, pool *valuePool, progress func(done, total int)) error {
+func populate(ctx context.Context, t Target, keys Keys, pool *values.Source, progress func(done, total int)) error {
 	if err := populateFirst(ctx, t, keys, keys.Space, populateOps, pool, progress); err != nil {
 		return err
 	}
@@ -166,8 +169,10 @@ func populate(ctx context.Context, t Target, keys Keys, pool *valuePool, progres
 
 // populateFirst writes the first keys of the key space, so many with one
 // transaction.
-func populateFirst(ctx context.Context, t Target, keys Keys, count, batch int64, pool *valuePool, progress func(done, total int)) error {
-	batch = max(1, min(batch, int64(populateBytes/(keys.Size+pool.high+requestOverhead))))
+func populateFirst(
+	ctx context.Context, t Target, keys Keys, count, batch int64, pool *values.Source, progress func(done, total int),
+) error {
+	batch = max(1, min(batch, int64(populateBytes/(keys.Size+pool.High+requestOverhead))))
 	var done atomic.Int64
 	st := t.begin(ctx, func() string { return fmt.Sprintf("%d of %d keys written", done.Load(), count) })
 	g, ctx := errgroup.WithContext(st.ctx)
@@ -257,12 +262,12 @@ func settle(ctx context.Context, t Target) error {
 	return nil
 }
 
-func populateTxn(t Target, keys Keys, pool *valuePool, first, last int64) *pb.TxnRequest {
+func populateTxn(t Target, keys Keys, pool *values.Source, first, last int64) *pb.TxnRequest {
 	maker := newKeyMaker(Keys{Size: keys.Size, Space: keys.Space}, t)
 	req := &pb.TxnRequest{}
 	for n := first; n < last; n++ {
 		maker.rng.reset(-1, uint64(n))
-		put := &pb.PutRequest{Key: maker.appendKey(nil, n), Value: pool.value(&maker.rng)}
+		put := &pb.PutRequest{Key: maker.appendKey(nil, n), Value: pool.Value(nil, maker.rng.Rand)}
 		req.Success = append(req.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put}})
 	}
 	return req

@@ -13,6 +13,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func putEntry() Entry {
@@ -56,14 +57,14 @@ func (d *putDefinition) wide() string {
 }
 
 func (d *putDefinition) New(t Target) (bench.Workload, error) {
-	return &putWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+	return &putWorkload{definition: *d, target: t, pool: d.values.source(t.Seed)}, nil
 }
 
 type putWorkload struct {
 	nothing
 	definition putDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 }
 
 func (*putWorkload) Name() string        { return "put" }
@@ -140,7 +141,7 @@ type putScript struct {
 	put putRequest
 }
 
-func newPutWorker(t Target, client int, k Keys, pool *valuePool) *scripted {
+func newPutWorker(t Target, client int, k Keys, pool *values.Source) *scripted {
 	p := &putScript{writer: newWriter(t, k, pool, ledger.Removal{})}
 	p.put.init()
 	return newScripted(t.conn(client), p)

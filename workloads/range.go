@@ -114,7 +114,7 @@ func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int
 	if err := w.chooseStream(ctx); err != nil || d.existing {
 		return err
 	}
-	if err := populate(ctx, w.target, d.keys, newValuePool(d.values, w.target.Seed), progress); err != nil {
+	if err := populate(ctx, w.target, d.keys, d.values.source(w.target.Seed), progress); err != nil {
 		return err
 	}
 	script := w.newScript()

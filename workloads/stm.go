@@ -10,6 +10,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func stmEntry() Entry {
@@ -69,13 +70,13 @@ func (d *stmDefinition) Validate(prefix string) error {
 func (d *stmDefinition) writes() int { return d.each * d.percent / 100 }
 
 func (d *stmDefinition) New(t Target) (bench.Workload, error) {
-	return &stmWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+	return &stmWorkload{definition: *d, target: t, pool: d.values.source(t.Seed)}, nil
 }
 
 type stmWorkload struct {
 	definition stmDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 	facades    []*facade
 }
 
@@ -147,7 +148,7 @@ func (w *stmWorker) Do(ctx context.Context, op *bench.Op) error {
 	r, err := concurrency.NewSTM(w.client.Client, func(s concurrency.STM) error {
 		attempts++
 		for _, name := range w.names {
-			if s.Get(name) == "" && w.definition.values.low > 0 {
+			if s.Get(name) == "" && w.definition.values.choice.Low > 0 {
 				return errMissing
 			}
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func txnCASEntry() Entry {
@@ -108,7 +109,7 @@ func (d *txnCASDefinition) removes() (Keys, bool) {
 
 func (d *txnCASDefinition) New(t Target) (bench.Workload, error) {
 	w := &txnCASWorkload{
-		definition: *d, target: t, pool: newValuePool(d.values, t.Seed),
+		definition: *d, target: t, pool: d.values.source(t.Seed),
 		revisions: make([]atomic.Int64, d.keys.Space), leases: newLeaseBook(),
 	}
 	for _, v := range d.verbs {
@@ -141,7 +142,7 @@ const (
 type txnCASWorkload struct {
 	definition txnCASDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 	kinds      []bench.Kind
 	kindOf     []int // by place in the verbs
 	leases     *leaseBook

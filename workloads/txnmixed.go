@@ -10,6 +10,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func txnMixedEntry() Entry {
@@ -55,14 +56,14 @@ func (d *txnMixedDefinition) Validate(prefix string) error {
 }
 
 func (d *txnMixedDefinition) New(t Target) (bench.Workload, error) {
-	return &txnMixedWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+	return &txnMixedWorkload{definition: *d, target: t, pool: d.values.source(t.Seed)}, nil
 }
 
 type txnMixedWorkload struct {
 	nothing
 	definition txnMixedDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 }
 
 // The kinds of the workload.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func txnPutEntry() Entry {
@@ -51,21 +52,21 @@ func validateTxnOps(ops int, k Keys, v Values) error {
 		return fmt.Errorf("--txn-ops must be between 1 and etcd's limit of %d, not %d", maxTxnOps, ops)
 	case int64(ops) > k.Space:
 		return fmt.Errorf("--txn-ops %d needs as many different keys, but --key-space-size is %d", ops, k.Space)
-	case ops*(k.Size+v.high+requestOverhead) > maxRequest:
+	case ops*(k.Size+v.choice.High+requestOverhead) > maxRequest:
 		return fmt.Errorf("--txn-ops %d with values of %s bytes are above etcd's request limit of %d bytes", ops, v.Size, maxRequest)
 	}
 	return nil
 }
 
 func (d *txnPutDefinition) New(t Target) (bench.Workload, error) {
-	return &txnPutWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+	return &txnPutWorkload{definition: *d, target: t, pool: d.values.source(t.Seed)}, nil
 }
 
 type txnPutWorkload struct {
 	nothing
 	definition txnPutDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 }
 
 func (*txnPutWorkload) Name() string { return "txn-put" }

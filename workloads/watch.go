@@ -14,6 +14,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func watchEntry() Entry {
@@ -113,7 +114,7 @@ func (d *watchDefinition) Validate(prefix string) error {
 	if err := d.values.validate(d.keys.Size); err != nil {
 		return err
 	}
-	if d.values.low < ledger.StampSize {
+	if d.values.choice.Low < ledger.StampSize {
 		return fmt.Errorf("--val-size must be at least %d bytes for watch: values carry the times that latencies count from",
 			ledger.StampSize)
 	}
@@ -121,7 +122,7 @@ func (d *watchDefinition) Validate(prefix string) error {
 }
 
 func (d *watchDefinition) New(t Target) (bench.Workload, error) {
-	return &watchWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+	return &watchWorkload{definition: *d, target: t, pool: d.values.source(t.Seed)}, nil
 }
 
 // The kinds of the workload, and the counts of an event.
@@ -159,7 +160,7 @@ type watchWorkload struct {
 	nothing
 	definition watchDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 
 	sink      *bench.Sink
 	streams   *watchStreams

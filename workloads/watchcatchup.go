@@ -12,6 +12,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 func watchCatchupEntry() Entry {
@@ -58,14 +59,14 @@ const (
 )
 
 func (d *watchCatchupDefinition) New(t Target) (bench.Workload, error) {
-	return &watchCatchupWorkload{definition: *d, target: t, pool: newValuePool(d.values, t.Seed)}, nil
+	return &watchCatchupWorkload{definition: *d, target: t, pool: d.values.source(t.Seed)}, nil
 }
 
 type watchCatchupWorkload struct {
 	nothing
 	definition watchCatchupDefinition
 	target     Target
-	pool       *valuePool
+	pool       *values.Source
 	sink       *bench.Sink
 	// The events to catch up on are at revisions from+1 to to.
 	from, to int64

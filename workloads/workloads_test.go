@@ -107,7 +107,7 @@ func TestRangeFindsItsKeys(t *testing.T) {
 		{"span": "37", "page-size": "10", "keys": "latest"},
 		{"span": "prefix", "stream": "true"},
 		{"span": "50", "stream": "true", "keys": "hotspot"},
-		{"keys": "sequential", "val-size": "0-1000", "values": "compressible"},
+		{"keys": "sequential", "val-size": "0-1000", "values": "half"}, {"values": "objects"},
 	} {
 		t.Run(fmt.Sprint(params), func(t *testing.T) {
 			params["key-space-size"] = "500"

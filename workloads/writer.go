@@ -5,23 +5,24 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 // writer is how one worker writes: it makes keys and values and keeps account
 // of what was acknowledged.
 type writer struct {
 	keys  *keyMaker
-	pool  *valuePool
+	pool  *values.Source
 	space *ledger.Space // nil: nothing is verified
 	acks  *ledger.Acks  // nil: nobody watches
 
-	stamped [][]byte // copies of values, to be stamped
+	buffers [][]byte // of values that are made or stamped
 	sent    time.Duration
 	// account is held in place: counting touches no memory of other clients.
 	account ledger.Account
 }
 
-func newWriter(t Target, k Keys, pool *valuePool, r ledger.Removal) *writer {
+func newWriter(t Target, k Keys, pool *values.Source, r ledger.Removal) *writer {
 	w := &writer{
 		keys: newKeyMaker(k, t), pool: pool, acks: t.shared.acks,
 		space: t.shared.ledger.Space(k.names(t.Prefix), r),
@@ -32,15 +33,19 @@ func newWriter(t Target, k Keys, pool *valuePool, r ledger.Removal) *writer {
 
 // value draws value i of a request. It is good until the next request.
 func (w *writer) value(i int) []byte {
-	v := w.pool.value(&w.keys.rng)
-	if w.acks == nil || len(v) < ledger.StampSize {
+	for len(w.buffers) <= i {
+		w.buffers = append(w.buffers, nil)
+	}
+	v := w.pool.Value(w.buffers[i], w.keys.rng.Rand)
+	switch {
+	case w.pool.Made():
+		w.buffers[i] = v
+	case w.acks != nil && len(v) >= ledger.StampSize:
+		w.buffers[i] = append(w.buffers[i][:0], v...)
+	default:
 		return v
 	}
-	for len(w.stamped) <= i {
-		w.stamped = append(w.stamped, nil)
-	}
-	w.stamped[i] = append(w.stamped[i][:0], v...)
-	return w.stamped[i]
+	return w.buffers[i]
 }
 
 // send marks the moment of sending, also in the values that watchers will see.

@@ -20,7 +20,7 @@ func RunTag(prefix string, seed uint64) uint32 {
 	return h.Sum32() ^ uint32(seed)
 }
 
-// A Stamp starts the value of a write that watchers are to see. It carries the
+// A Stamp ends the value of a write that watchers are to see. It carries the
 // times from which the event's latencies count, so that they are known even when
 // the write is never answered. Times count from the start of the run.
 type Stamp struct {
@@ -30,9 +30,10 @@ type Stamp struct {
 	Intended, Sent time.Duration
 }
 
-// Put writes the stamp over the start of value, which must have room for
-// StampSize bytes.
+// Put writes the stamp over the end of value, which must have room for StampSize
+// bytes.
 func (s Stamp) Put(value []byte, run uint32) {
+	value = value[len(value)-StampSize:]
 	binary.BigEndian.PutUint32(value, stampMagic)
 	binary.BigEndian.PutUint32(value[4:], run)
 	binary.BigEndian.PutUint16(value[8:], uint16(s.Phase))
@@ -42,18 +43,20 @@ func (s Stamp) Put(value []byte, run uint32) {
 
 // StampTag returns the tag of a value's stamp, and false for a value without one.
 func StampTag(value []byte) (tag uint32, ok bool) {
-	if len(value) < StampSize || binary.BigEndian.Uint32(value) != stampMagic {
+	if len(value) < StampSize {
 		return 0, false
 	}
-	return binary.BigEndian.Uint32(value[4:]), true
+	value = value[len(value)-StampSize:]
+	return binary.BigEndian.Uint32(value[4:]), binary.BigEndian.Uint32(value) == stampMagic
 }
 
 // ReadStamp returns the stamp of a value, and false for a value without a stamp
 // of this run.
 func ReadStamp(value []byte, run uint32) (Stamp, bool) {
-	if len(value) < StampSize || binary.BigEndian.Uint32(value) != stampMagic || binary.BigEndian.Uint32(value[4:]) != run {
+	if tag, ok := StampTag(value); !ok || tag != run {
 		return Stamp{}, false
 	}
+	value = value[len(value)-StampSize:]
 	return Stamp{
 		Phase:    int(binary.BigEndian.Uint16(value[8:])),
 		Intended: time.Duration(binary.BigEndian.Uint64(value[10:])),

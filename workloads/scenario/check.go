@@ -48,7 +48,7 @@ func (s *Scenario) validate() error {
 	}
 	for i := range s.Population {
 		p := &s.Population[i]
-		p.KeySize, p.ValSize = cmp.Or(p.KeySize, 128), cmp.Or(p.ValSize, "256")
+		p.KeySize = cmp.Or(p.KeySize, 128)
 		if p.Keys < 1 {
 			return s.at(p.line, fmt.Errorf("keys must be at least 1, not %d", p.Keys))
 		}

@@ -95,8 +95,11 @@ func (s *Scenario) PlanEntries(prefix string) ([]results.PlanEntry, error) {
 func (s *Scenario) PlanPopulation(prefix string) ([]results.PlanPopulation, error) {
 	var list []results.PlanPopulation
 	for _, p := range s.Population {
-		plan := results.PlanPopulation{Prefix: prefix + p.Prefix, Keys: p.Keys, KeySize: p.KeySize, ValSize: p.ValSize}
-		if err := workloads.CheckPopulation(plan); err != nil {
+		plan := results.PlanPopulation{
+			Prefix: prefix + p.Prefix, Keys: p.Keys, KeySize: p.KeySize, ValSize: p.ValSize, Values: p.Values,
+			Compressibility: p.Compressibility,
+		}
+		if err := workloads.CheckPopulation(&plan); err != nil {
 			return nil, s.at(p.line, fmt.Errorf("population %s: %s", p.Prefix, strings.ReplaceAll(err.Error(), "--", "")))
 		}
 		list = append(list, plan)

@@ -75,7 +75,10 @@ type Population struct {
 	Keys    int64  `yaml:"keys"`
 	KeySize int    `yaml:"key-size,omitempty"`
 	ValSize string `yaml:"val-size,omitempty"`
-	line    int
+	Values  string `yaml:"values,omitempty" jsonschema:"description=random\\, half\\, objects\\, or objects:KIND."`
+	// Compressibility is from 0 to 1.
+	Compressibility float64 `yaml:"compressibility,omitempty" jsonschema:"description=Share of random values that a compressor can remove."`
+	line            int
 }
 
 // A Phase is a stretch of the run with one load: an open loop with a rate, or a
