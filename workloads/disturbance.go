@@ -201,20 +201,31 @@ func DisturbancesWrite(list []results.PlanDisturbance) bool {
 	return slices.ContainsFunc(list, func(d results.PlanDisturbance) bool { return d.Params["cas-key"] != "" })
 }
 
-// compaction compacts to the present revision, or as Kubernetes does: to the one
-// of the last time, and only for the client that wins the race for a key.
+// compaction compacts to the present revision, to one a number of revisions before it, or
+// as Kubernetes does: to the one of the last time, and only for the client that wins the
+// race for a key.
 type compaction struct {
 	previous bool
+	keep     int64
 	casKey   string
 }
 
 func (d *compaction) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&d.previous, "previous", false, "compact to the revision of the last time, so that one interval of history stays")
+	fs.Int64Var(&d.keep, "keep", 0, "revisions before the present one that stay")
 	fs.StringVar(&d.casKey, "cas-key", "",
 		"key under the run's prefix that is written with the revision first, if nobody else has (Kubernetes: compact_rev_key)")
 }
 
-func (d *compaction) Validate() error { return nil }
+func (d *compaction) Validate() error {
+	switch {
+	case d.keep < 0:
+		return fmt.Errorf("keep must not be negative, but is %d", d.keep)
+	case d.keep > 0 && d.previous:
+		return errors.New("keep and previous exclude each other")
+	}
+	return nil
+}
 
 func (d *compaction) New(t Target) func(ctx context.Context) (string, error) {
 	last, version := int64(0), int64(0)
@@ -230,13 +241,16 @@ func (d *compaction) New(t Target) func(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		to := revision
+		to := revision - d.keep
 		if d.previous {
 			to = last
 		}
 		last = revision
-		if to == 0 {
+		switch {
+		case d.previous && to == 0:
 			return "nothing yet: the first time only notes the revision", nil
+		case to <= 0:
+			return fmt.Sprintf("nothing yet: the store has %d revisions", revision), nil
 		}
 		_, err = kv.Compact(ctx, &pb.CompactionRequest{Revision: to})
 		if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {

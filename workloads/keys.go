@@ -160,6 +160,39 @@ func (m *keyMaker) several(numbers []int64, op *bench.Op, count int) []int64 {
 // appendKey writes the key of a number to buf[:0].
 func (m *keyMaker) appendKey(buf []byte, number int64) []byte { return m.names.Append(buf, number) }
 
+// spanWidth is how many keys a read covers, of a key space of that size: 1 for "key", 0
+// for "prefix", which is all of them, or a number.
+func spanWidth(span string, space int64) (int64, error) {
+	switch span {
+	case "key":
+		return 1, nil
+	case "prefix":
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(span, 10, 64)
+	if err != nil || n < 1 || n > space {
+		return 0, fmt.Errorf("--span %q is neither key nor prefix nor a number of keys from 1 to --key-space-size %d", span, space)
+	}
+	return n, nil
+}
+
+// appendSpan writes the range of a read that covers width keys (see [spanWidth]) from the
+// one of a number on to key[:0] and end[:0], and returns how many keys it has.
+func (m *keyMaker) appendSpan(key, end []byte, number, width int64) ([]byte, []byte, int64) {
+	switch width {
+	case 0:
+		return append(key[:0], m.names.Prefix...), append(end[:0], prefixEnd(m.names.Prefix)...), m.Space
+	case 1:
+		return m.appendKey(key, number), end[:0], 1
+	}
+	number = min(number, m.Space-width)
+	key, end = m.appendKey(key, number), m.appendKey(end, number+width)
+	if number+width == m.Space {
+		end = append(end[:0], prefixEnd(m.names.Prefix)...)
+	}
+	return key, end, width
+}
+
 // number is the inverse of appendKey.
 func (m *keyMaker) number(key []byte) (int64, bool) { return m.names.Number(key) }
 

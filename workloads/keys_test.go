@@ -228,6 +228,18 @@ func TestParameters(t *testing.T) {
 
 func TestBadParameters(t *testing.T) {
 	for _, params := range []map[string]string{
+		{"read-end": "b"}, {"read-key": "a", "read-end": "b", "span": "prefix"}, {"read-key": "a", "span": "3"}, {"span": "0"}, {"span": "x"},
+	} {
+		if _, err := New("range", Target{Prefix: "/p/"}, params); err == nil {
+			t.Errorf("range with %v was taken", params)
+		}
+	}
+	for _, params := range []map[string]string{{"limit": "-1"}, {"span": "x"}} {
+		if _, err := New("txn-mixed", Target{Prefix: "/p/"}, params); err == nil {
+			t.Errorf("txn-mixed with %v was taken", params)
+		}
+	}
+	for _, params := range []map[string]string{
 		{"key-size": "3"}, {"key-space-size": "0"}, {"keys": "x"}, {"val-size": "-1"}, {"val-size": "1-"}, {"val-size": "9999999"},
 		{"zipf-theta": "1"}, {"zipf-theta": "NaN"}, {"hot-keys": "0"}, {"hot-ops": "2"}, {"compact-interval": "-1s"}, {"no-such": "1"}, {"values": "nice"},
 		{"values": "objects:pods", "val-size": "100"}, {"compressibility": "2"},

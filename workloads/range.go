@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -35,6 +34,8 @@ type rangeDefinition struct {
 	stream      string
 	consistency string
 	existing    bool
+	readKey     string
+	readEnd     string
 
 	width int64 // keys per range; 0 means the whole prefix
 }
@@ -50,24 +51,23 @@ func (d *rangeDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&d.stream, "stream", "false", "use RangeStream (etcd v3.7 and later): true, false, or auto where the server has it")
 	fs.Lookup("stream").NoOptDefVal = "true"
 	fs.BoolVar(&d.existing, "existing", false, "read what is there, written by others, instead of a population of one's own")
+	fs.StringVar(&d.readKey, "read-key", "",
+		"read this `key`, written by others, wherever it is; with --span prefix, all keys that begin with it")
+	fs.StringVar(&d.readEnd, "read-end", "", "read from --read-key up to this `key`, which is left out")
 	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
 }
 
-func (d *rangeDefinition) Validate(prefix string) error {
-	switch d.span {
-	case "key":
-		d.width = 1
-	case "prefix":
-		d.width = 0
-	default:
-		n, err := strconv.ParseInt(d.span, 10, 64)
-		if err != nil || n < 1 || n > d.keys.Space {
-			return fmt.Errorf("--span %q is neither key nor prefix nor a number of keys from 1 to --key-space-size %d", d.span,
-				d.keys.Space)
-		}
-		d.width = n
+func (d *rangeDefinition) Validate(prefix string) (err error) {
+	if d.width, err = spanWidth(d.span, d.keys.Space); err != nil {
+		return err
 	}
 	switch {
+	case d.readEnd != "" && d.readKey == "":
+		return errors.New("--read-end needs --read-key")
+	case d.readEnd != "" && d.span != "key":
+		return errors.New("--read-end and --span exclude each other")
+	case d.readKey != "" && d.width > 1:
+		return errors.New("--read-key needs --span key or --span prefix")
 	case d.limit < 0 || d.pageSize < 0:
 		return errors.New("--limit and --page-size must not be negative")
 	case d.stream != "true" && d.stream != "false" && d.stream != "auto":
@@ -85,7 +85,7 @@ func (d *rangeDefinition) Validate(prefix string) error {
 	return d.values.validate(d.keys.Size)
 }
 
-func (d *rangeDefinition) readsOnly() bool { return d.existing }
+func (d *rangeDefinition) readsOnly() bool { return d.existing || d.readKey != "" }
 
 func (d *rangeDefinition) New(t Target) (bench.Workload, error) {
 	return &rangeWorkload{definition: *d, target: t}, nil
@@ -111,7 +111,7 @@ func (w *rangeWorkload) Open(ctx context.Context, _ func(done, total int)) error
 // the reads will find it.
 func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
 	d := w.definition
-	if err := w.chooseStream(ctx); err != nil || d.existing {
+	if err := w.chooseStream(ctx); err != nil || d.readsOnly() {
 		return err
 	}
 	if err := populate(ctx, w.target, d.keys, d.values.source(w.target.Seed), progress); err != nil {
@@ -193,26 +193,21 @@ type rangeScript struct {
 // benchmark of misses would look splendid.
 var errMissing = errors.New("the read found fewer keys than were written")
 
+// errNothing is errMissing where others have written the keys.
+var errNothing = errors.New("the read found no key")
+
 func (r *rangeScript) first(op *bench.Op) (*request, error) {
-	number := r.keys.pick(op)
-	r.want, r.found = r.definition.width, 0
-	req := &r.message
-	switch r.want {
-	case 0:
-		req.Key = append(req.Key[:0], r.keys.names.Prefix...)
-		req.RangeEnd = append(req.RangeEnd[:0], prefixEnd(r.keys.names.Prefix)...)
-		r.want = r.keys.Space
-	case 1:
-		req.Key = r.keys.appendKey(req.Key, number)
-	default:
-		number = min(number, r.keys.Space-r.want)
-		req.Key = r.keys.appendKey(req.Key, number)
-		req.RangeEnd = r.keys.appendKey(req.RangeEnd, number+r.want)
-		if number+r.want == r.keys.Space {
-			req.RangeEnd = append(req.RangeEnd[:0], prefixEnd(r.keys.names.Prefix)...)
+	d, req := &r.definition, &r.message
+	r.found = 0
+	if d.readKey != "" {
+		req.Key, req.RangeEnd = append(req.Key[:0], d.readKey...), append(req.RangeEnd[:0], d.readEnd...)
+		if d.width == 0 {
+			req.RangeEnd = append(req.RangeEnd, prefixEnd(d.readKey)...)
 		}
+	} else {
+		req.Key, req.RangeEnd, r.want = r.keys.appendSpan(req.Key, req.RangeEnd, r.keys.pick(op), d.width)
 	}
-	if r.definition.existing {
+	if d.readsOnly() {
 		r.want = 1
 	}
 	req.Revision = 0
@@ -240,10 +235,13 @@ func (r *rangeScript) next(_ *bench.Op, err error) (*request, error) {
 
 // check returns an error where the operation found less than was written.
 func (r *rangeScript) check(found int64) error {
-	if found < r.want {
-		return errMissing
+	switch {
+	case found >= r.want:
+		return nil
+	case r.definition.readsOnly():
+		return errNothing
 	}
-	return nil
+	return errMissing
 }
 
 // rangeStreamWorker reads by RangeStream.

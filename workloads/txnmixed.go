@@ -17,7 +17,7 @@ func txnMixedEntry() Entry {
 	return Entry{
 		Name:    "txn-mixed",
 		Summary: "read some keys or write some, in transactions",
-		Measures: "An operation is one Txn: of --txn-ops Ranges, each of one key that is there, or of as many Puts. " +
+		Measures: "An operation is one Txn: of --txn-ops Ranges, each of one key that is there or of --span, or of as many Puts. " +
 			"Reads and writes are reported apart.",
 		Define: func() Definition { return new(txnMixedDefinition) },
 	}
@@ -28,7 +28,11 @@ type txnMixedDefinition struct {
 	values      Values
 	ops         int
 	ratio       float64
+	span        string
+	limit       int64
 	consistency string
+
+	width int64 // keys per range; 0 means the whole prefix
 }
 
 func (d *txnMixedDefinition) AddFlags(fs *pflag.FlagSet) {
@@ -36,11 +40,18 @@ func (d *txnMixedDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.values.addFlags(fs)
 	fs.IntVar(&d.ops, "txn-ops", 1, "operations in one transaction")
 	fs.Float64Var(&d.ratio, "rw-ratio", 1, "reads for each write")
+	fs.StringVar(&d.span, "span", "key", "what a read covers: key, prefix, or a number of neighbouring keys")
+	fs.Int64Var(&d.limit, "limit", 0, "most keys that a read returns (0: all)")
 	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
 }
 
-func (d *txnMixedDefinition) Validate(prefix string) error {
+func (d *txnMixedDefinition) Validate(prefix string) (err error) {
+	if d.width, err = spanWidth(d.span, d.keys.Space); err != nil {
+		return err
+	}
 	switch {
+	case d.limit < 0:
+		return fmt.Errorf("--limit must not be negative, but is %d", d.limit)
 	case !(d.ratio >= 0) || math.IsInf(d.ratio, 0):
 		return fmt.Errorf("--rw-ratio must not be negative, but is %v", d.ratio)
 	case d.consistency != "l" && d.consistency != "s":
@@ -102,7 +113,7 @@ func (w *txnMixedWorkload) NewWorker(_ context.Context, client int) (bench.Worke
 	}
 	m.request = request{pb.KV_Txn_FullMethodName, &m.read, &m.reply}
 	for range w.definition.ops {
-		get := &pb.RangeRequest{Serializable: w.definition.consistency == "s"}
+		get := &pb.RangeRequest{Serializable: w.definition.consistency == "s", Limit: w.definition.limit}
 		m.gets = append(m.gets, get)
 		m.read.Success = append(m.read.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: get}})
 	}
@@ -120,6 +131,7 @@ type txnMixedScript struct {
 	reply   pb.TxnResponse
 	gets    []*pb.RangeRequest
 	numbers []int64
+	want    int64 // keys that each read finds
 }
 
 func (m *txnMixedScript) first(op *bench.Op) (*request, error) {
@@ -128,7 +140,7 @@ func (m *txnMixedScript) first(op *bench.Op) (*request, error) {
 	}
 	m.numbers = m.keys.several(m.numbers[:0], op, len(m.gets))
 	for i, get := range m.gets {
-		get.Key = m.keys.appendKey(get.Key, m.numbers[i])
+		get.Key, get.RangeEnd, m.want = m.keys.appendSpan(get.Key, get.RangeEnd, m.numbers[i], m.workload.definition.width)
 	}
 	op.Send()
 	return &m.request, nil
@@ -146,10 +158,14 @@ func (m *txnMixedScript) next(op *bench.Op, err error) (*request, error) {
 	return nil, err
 }
 
-// check returns an error where a read found nothing.
+// check returns an error where a read found fewer keys than were written.
 func (m *txnMixedScript) check() error {
+	want := m.want
+	if limit := m.workload.definition.limit; limit > 0 {
+		want = min(want, limit)
+	}
 	for _, one := range m.reply.Responses {
-		if len(one.GetResponseRange().GetKvs()) != 1 {
+		if int64(len(one.GetResponseRange().GetKvs())) < want {
 			return errMissing
 		}
 	}

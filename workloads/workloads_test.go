@@ -8,10 +8,12 @@ import (
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.uber.org/goleak"
+	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
+	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
 	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
@@ -131,6 +133,65 @@ func TestRangeFindsItsKeys(t *testing.T) {
 			}
 		})
 	}
+	t.Run("keys of others", func(t *testing.T) { readKeysOfOthers(t, conns) })
+	t.Run("transactions", func(t *testing.T) { readInTransactions(t, conns) })
+}
+
+// readKeysOfOthers reads what the workload has not written, and writes nothing.
+func readKeysOfOthers(t *testing.T, conns []grpc.ClientConnInterface) {
+	for _, key := range []string{"/theirs/a", "/theirs/b", "/theirs/c"} {
+		if _, err := pb.NewKVClient(conns[0]).Put(t.Context(), &pb.PutRequest{Key: []byte(key)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		params map[string]string
+		failed bool
+	}{
+		{map[string]string{"read-key": "/theirs/b"}, false},
+		{map[string]string{"read-key": "/theirs/b", "stream": "true"}, false},
+		{map[string]string{"read-key": "/theirs/", "span": "prefix", "page-size": "2"}, false},
+		{map[string]string{"read-key": "/theirs/bb", "read-end": "/theirs/d"}, false},
+		{map[string]string{"read-key": "\x00", "read-end": "\x00"}, false},
+		{map[string]string{"read-key": "/theirs/d"}, true},
+		{map[string]string{"read-key": "/theirs/bb", "read-end": "/theirs/c"}, true},
+	} {
+		w := newWorkload(t, "range", workloads.Target{Conns: conns, Prefix: "/unused/", Seed: 1}, c.params)
+		run, err := bench.Run(t.Context(), workloadstest.Plan(2, bench.PlanPhase{Total: 10}), w, bench.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if op, _ := run.Operation("measure", "range"); op.Completed+op.Failed != 10 || (op.Failed == 10) != c.failed {
+			t.Errorf("%v: completed %d, failed %d: %v", c.params, op.Completed, op.Failed, op.Errors)
+		}
+	}
+	if keys, _, err := workloads.CountPrefix(t.Context(), conns[0], "/unused/"); err != nil || keys > 0 {
+		t.Errorf("%d keys were written: %v", keys, err)
+	}
+}
+
+// readInTransactions reads spans in transactions, and misses what is deleted.
+func readInTransactions(t *testing.T, conns []grpc.ClientConnInterface) {
+	for i, params := range []map[string]string{{"span": "prefix", "limit": "7"}, {"span": "20", "txn-ops": "3"}, {"span": "prefix"}} {
+		params["key-space-size"], params["rw-ratio"] = "100", "1000000"
+		prefix := fmt.Sprintf("/mixed/%d/", i)
+		w := newWorkload(t, "txn-mixed", workloads.Target{Conns: conns, Prefix: prefix, Seed: 1}, params)
+		run, err := bench.Run(t.Context(), workloadstest.Plan(2, bench.PlanPhase{Total: 20}), w, bench.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if op, _ := run.Operation("measure", "read"); op.Completed != 20 {
+			t.Errorf("%v: completed %d of 20: %v", params, op.Completed, op.Errors)
+		}
+		workloadstest.DeletePrefix(t, conns[0], prefix)
+		worker, err := w.NewWorker(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := worker.Do(t.Context(), &bench.Op{}); err == nil {
+			t.Errorf("%v: a read of deleted keys passed for a success", params)
+		}
+	}
 }
 
 func TestCompactInterval(t *testing.T) {
@@ -144,5 +205,37 @@ func TestCompactInterval(t *testing.T) {
 	_, err = pb.NewKVClient(conns[0]).Range(t.Context(), &pb.RangeRequest{Key: []byte("/compact/"), Revision: 2})
 	if err == nil {
 		t.Error("revision 2 is still there")
+	}
+	compactAllBut(t, conns, 3)
+}
+
+// compactAllBut compacts all revisions but so many before the present one.
+func compactAllBut(t *testing.T, conns []grpc.ClientConnInterface, keep int64) {
+	d, err := workloads.ParseDisturbance(fmt.Sprintf("compaction,keep=%d", keep))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, err := workloads.Bind([]results.PlanDisturbance{d}, workloads.Target{Conns: conns, Prefix: "/compact/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, present, err := workloads.CountPrefix(t.Context(), conns[0], "/compact/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again int64
+	for again = present; again < present+2*keep; again++ { // room above the compactions so far
+		if _, err := pb.NewKVClient(conns[0]).Put(t.Context(), &pb.PutRequest{Key: []byte("/compact/last")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if detail, err := bound[0].Do(t.Context()); err != nil || detail != fmt.Sprintf("to revision %d", again-keep) {
+		t.Errorf("compaction: %q %v", detail, err)
+	}
+	for revision, there := range map[int64]bool{again - keep: true, again - keep - 1: false} {
+		_, err = pb.NewKVClient(conns[0]).Range(t.Context(), &pb.RangeRequest{Key: []byte("/compact/"), Revision: revision})
+		if (err == nil) != there {
+			t.Errorf("revision %d of %d: %v", revision, again, err)
+		}
 	}
 }

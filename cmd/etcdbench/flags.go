@@ -111,6 +111,12 @@ func (f *specFlags) addConnection(fs *pflag.FlagSet) {
 func (f *specFlags) addSafety(fs *pflag.FlagSet) {
 	s := &f.spec
 	fs.StringVar(&s.Prefix, "prefix", "", "`prefix` of every key (default: below /etcdbench/)")
+	f.addPermissions(fs)
+}
+
+// addPermissions registers the flags of what a run may do to a running cluster.
+func (f *specFlags) addPermissions(fs *pflag.FlagSet) {
+	s := &f.spec
 	fs.BoolVar(&s.KeepData, "keep-data", false, "leave the run's keys in a remote cluster")
 	fs.BoolVar(&s.AllowExisting, "allow-existing", false, "use a --prefix that has keys already; the run may overwrite them, and removes none")
 	fs.BoolVar(&s.AllowDisturbances, "allow-disturbances", false, "let disturbances touch more of a remote cluster than the run's own keys")

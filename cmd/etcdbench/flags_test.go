@@ -77,7 +77,8 @@ func samples(t *testing.T) map[string]sample {
 		"keys": {value: "uniform"}, "val-size": {value: "100-200"}, "values": {value: "half"}, "compressibility": {value: "0.5"}, "key-size": {value: "64"},
 		"zipf-theta": {value: "0.5"}, "hot-keys": {value: "0.1"}, "hot-ops": {value: "0.7"}, "page-size": {value: "10"},
 		"span": {value: "20"}, "stream": {value: "auto"}, "consistency": {value: "s"}, "verbs": {value: "update,delete"}, "past-events": {value: "777"}, "watch-span": {value: "prefix"},
-		"rw-ratio": {value: "2"}, "txn-ops": {value: "3"}, "isolation": {value: "s"}, "existing": {value: "true", with: []string{"--prefix", "/mine/"}},
+		"rw-ratio": {value: "2"}, "txn-ops": {value: "3"}, "isolation": {value: "s"}, "read-key": {value: "a", workload: "range"}, "read-end": {value: "b", with: []string{"--read-key", "a"}, workload: "range"},
+		"existing": {value: "true", with: []string{"--prefix", "/mine/"}},
 	}
 }
 

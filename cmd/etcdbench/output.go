@@ -37,13 +37,18 @@ type outputFlags struct {
 // progressAuto chooses by what standard error is.
 const progressAuto = "auto"
 
-// add registers the flags. kind names the default directory, formats are those of the
+// add registers the flags. directory names the default one, formats are those of the
 // command's report.
 func (o *outputFlags) add(fs *pflag.FlagSet, directory, formats string) {
+	o.addReport(fs, directory, formats)
+	o.agents.add(fs)
+}
+
+// addReport registers the flags of a command that has no agents.
+func (o *outputFlags) addReport(fs *pflag.FlagSet, directory, formats string) {
 	fs.StringVar(&o.out, "out", "", "`directory` of the result (default: "+filepath.Join(resultsDir, directory)+")")
 	fs.StringVar(&o.format, "format", "text", "form of the report on standard output: "+formats)
 	fs.StringVar(&o.progress, "progress", progressAuto, "auto, bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
-	o.agents.add(fs)
 	fs.StringVar(&o.listenAt, "metrics-listen", "", "`address` to show what is measured to Prometheus at meanwhile, such as :9090")
 	fs.StringVar(&o.webAt, "web", "",
 		"show the report in browsers while the run is under way, at this `address`: 127.0.0.1:0 takes a free port")

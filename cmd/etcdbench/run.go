@@ -98,6 +98,11 @@ func (o *runOptions) validate(fs *pflag.FlagSet, args []string) error {
 	if err := o.agents.check(fs, spec); err != nil {
 		return err
 	}
+	return o.resolve(spec)
+}
+
+// resolve resolves the specification and checks what is printed and judged.
+func (o *runOptions) resolve(spec runner.Spec) (err error) {
 	if o.resolved, err = spec.Resolve(""); err != nil {
 		return err
 	}
