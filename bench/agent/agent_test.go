@@ -29,7 +29,7 @@ type session struct {
 
 func startSession(t *testing.T, count int) *session {
 	t.Helper()
-	etcd, err := cluster.StartCoordination(t.Context(), "127.0.0.1:0")
+	etcd, err := cluster.StartCoordination(t.Context(), cluster.CoordinationOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +245,7 @@ func TestLostAgent(t *testing.T) {
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	s := startSession(t, 2)
-	other, err := cluster.StartCoordination(t.Context(), "127.0.0.1:0")
+	other, err := cluster.StartCoordination(t.Context(), cluster.CoordinationOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -59,6 +59,7 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
 	fs.StringVar(&o.cacert, "cacert", "", "`file` of the authority that signed the certificates of the cluster under test, on this machine")
 	fs.StringVar(&o.cert, "cert", "", "`file` of the client's certificate for the cluster under test, on this machine")
 	fs.StringVar(&o.key, "key", "", "`file` of the client's key for the cluster under test, on this machine")
+	cmd.AddCommand(newManifestCommand(), newTokenCommand())
 	return cmd
 }
 

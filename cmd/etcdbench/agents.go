@@ -153,22 +153,32 @@ func (f *agentFlags) endpoint(ctx context.Context, g *gathering, local bool, dir
 		}
 		return e, nil
 	}
-	listen := f.listen
-	if listen == "" && local {
-		listen = "127.0.0.1:0"
-	} else if listen == "" {
-		listen = ":0"
+	o := cluster.CoordinationOptions{Listen: f.listen, Hosts: ownHosts()}
+	if o.Listen == "" && local {
+		o.Listen = "127.0.0.1:0"
+	} else if o.Listen == "" {
+		o.Listen = ":0"
 	}
-	etcd, err := cluster.StartCoordination(ctx, listen, ownHosts()...)
+	token := os.Getenv(joinVariable)
+	given := token != "" && !local
+	if given {
+		var err error
+		if o.Credentials, err = agent.ParseToken(token); err != nil {
+			return agent.Endpoint{}, usage(fmt.Errorf("%s: %w", joinVariable, err))
+		}
+	}
+	etcd, err := cluster.StartCoordination(ctx, o)
 	if err != nil {
 		return agent.Endpoint{}, err
 	}
 	g.cleanup = append(g.cleanup, etcd.Stop)
-	if f.joinFile == "" {
+	if f.joinFile == "" && !given {
 		f.joinFile = filepath.Join(dir, "join.pem")
 	}
-	if err := writeToken(f.joinFile, etcd.Credentials); err != nil {
-		return agent.Endpoint{}, fmt.Errorf("--join-file: %w", err)
+	if f.joinFile != "" {
+		if err := writeToken(f.joinFile, etcd.Credentials); err != nil {
+			return agent.Endpoint{}, fmt.Errorf("--join-file: %w", err)
+		}
 	}
 	return agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}, nil
 }

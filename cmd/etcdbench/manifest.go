@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/etcdbench/etcdbench/bench/agent/manifest"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+)
+
+func newManifestCommand() *cobra.Command {
+	o := manifest.Options{}
+	cmd := &cobra.Command{
+		Use:   "manifest --agents N --image IMAGE -- COMMAND [ARGUMENTS]",
+		Short: "print Kubernetes Jobs of a coordinator and its agents",
+		Long: `Prints a Job of a coordinator with a headless Service, and an Indexed Job of
+agents, for kubectl apply. After -- follows the coordinator's command: run, gate or
+capacity, with its arguments. The first line says how to create the Secret of the
+join token, which must exist before.
+
+With --secret, the keys of that Secret are files in ` + manifest.CredentialsDir + ` of every pod, and
+its key "password" is the password of --user. The report is in the coordinator's
+log. --claim keeps the results in a PersistentVolumeClaim.`,
+		Example: `  etcdbench agent token --host etcdbench-coordinator |
+    kubectl create secret generic etcdbench-join --from-file=token=/dev/stdin
+  etcdbench agent manifest --agents 20 --image registry.example/etcdbench:v1 \
+    -- run put --endpoints http://etcd:2379 --rate 60000 --clients 4000 | kubectl apply -f -
+  kubectl logs --follow job/etcdbench-coordinator`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if n := cmd.ArgsLenAtDash(); n > 0 || n < 0 && len(args) > 0 {
+				return usage(errors.New("the coordinator's command follows after --"))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.JoinSecret == "" {
+				o.JoinSecret = o.Name + "-join"
+			}
+			o.Command = args
+			var b bytes.Buffer
+			if err := manifest.Write(&b, o); err != nil {
+				return usage(err)
+			}
+			if err := checkCommand(cmd, args, o.Agents); err != nil {
+				return usage(err)
+			}
+			_, err := b.WriteTo(cmd.OutOrStdout())
+			return err
+		},
+	}
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.IntVar(&o.Agents, "agents", 0, "number of agents")
+	fs.StringVar(&o.Image, "image", "", "container `image` whose entry point is etcdbench")
+	fs.StringVar(&o.Name, "name", "etcdbench", "first part of the objects' names")
+	fs.StringVar(&o.Namespace, "namespace", "", "namespace of the objects (default: that of kubectl)")
+	fs.StringVar(&o.JoinSecret, "join-secret", "", "`name` of the Secret with the join token, key token (default: NAME-join)")
+	fs.StringVar(&o.Secret, "secret", "", "`name` of a Secret with credentials of the cluster under test")
+	fs.StringVar(&o.Claim, "claim", "", "`name` of a PersistentVolumeClaim for the results (default: removed with the pod)")
+	fs.StringVar(&o.CPU, "cpu", "1", "CPU that each pod requests, as a `quantity`")
+	fs.StringVar(&o.Memory, "memory", "1Gi", "memory that each pod requests and may use, as a `quantity`")
+	fs.DurationVar(&o.JoinTimeout, "join-timeout", 10*time.Minute, "longest wait of coordinator and agents for each other")
+	return cmd
+}
+
+// ownFlags are what the manifest itself gives to the coordinator.
+var ownFlags = [...]string{"agents", "coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"}
+
+// checkCommand sees that the coordinator will accept its command line.
+func checkCommand(cmd *cobra.Command, args []string, agents int) error {
+	called, rest, err := newRootCommand().Find(args)
+	if err != nil {
+		return err
+	}
+	if called.Flags().Lookup(ownFlags[0]) == nil {
+		return fmt.Errorf("%q does not go over agents: the command after -- is run, gate or capacity", args[0])
+	}
+	if err := called.ParseFlags(rest); err != nil {
+		return err
+	}
+	for _, name := range ownFlags {
+		if called.Flags().Changed(name) {
+			return fmt.Errorf("--%s stands before the --, not after it", name)
+		}
+	}
+	var errs bytes.Buffer
+	// The files of credentials are in the pods alone.
+	own := []string{args[0], fmt.Sprintf("--agents=%d", agents), "--dry-run"}
+	line := slices.Concat(own, args[1:], []string{"--cacert=", "--cert=", "--key="})
+	if code := execute(cmd.Context(), line, nil, io.Discard, &errs); code != 0 {
+		return errors.New(strings.TrimPrefix(strings.TrimSpace(errs.String()), "etcdbench: "))
+	}
+	return nil
+}
+
+// hostName is a name or an address that a certificate can be for.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$`)
+
+func newTokenCommand() *cobra.Command {
+	var hosts []string
+	cmd := &cobra.Command{
+		Use:   "token --host HOSTS",
+		Short: "print a join token for a coordinator that is started later",
+		Long: `Prints a new join token: the PEM of a certificate, its key and its authority. The
+coordinator at one of the hosts takes it from the variable ` + joinVariable + `, and so do
+agents, from there or from --join-file. It is a secret: whoever has it can take part.`,
+		Example: "  etcdbench agent token --host etcdbench-coordinator > join.pem",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(hosts) == 0 {
+				return usage(errors.New("--host is missing: name the host at which agents will reach the coordinator"))
+			}
+			for _, h := range hosts {
+				if !hostName.MatchString(h) {
+					return usage(fmt.Errorf("--host: %q is neither a host name nor an address", h))
+				}
+			}
+			token, err := cluster.NewCredentials(hosts...)
+			if err == nil {
+				_, err = cmd.OutOrStdout().Write(token)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringSliceVar(&hosts, "host", nil, "`names` and addresses of the coordinator, separated by commas")
+	return cmd
+}
