@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 
 	"go.etcd.io/etcd/server/v3/embed"
+
+	"github.com/etcdbench/etcdbench/bench/scratch"
 )
 
 // Coordination is an etcd of one member, inside this process, over which the processes of
@@ -22,7 +23,7 @@ type Coordination struct {
 	// Credentials are those of its clients, as [NewCredentials] makes them.
 	Credentials []byte
 
-	dir  string
+	dir  *scratch.Dir
 	etcd *embed.Etcd
 }
 
@@ -84,7 +85,7 @@ func StartCoordination(ctx context.Context, o CoordinationOptions) (_ *Coordinat
 		}
 		port = fmt.Sprint(free)
 	}
-	if c.dir, err = os.MkdirTemp("", "etcdbench-coordination-"); err != nil {
+	if c.dir, err = scratch.Make(scratch.Coordination); err != nil {
 		return nil, fmt.Errorf("start coordination: %w", err)
 	}
 	defer func() {
@@ -127,8 +128,8 @@ func (c *Coordination) start(ctx context.Context, address string, taken map[int]
 		return err
 	}
 	cfg := embed.NewConfig()
-	cfg.Name, cfg.Dir, cfg.UnsafeNoFsync = "coordination", filepath.Join(c.dir, "data"), true
-	cfg.Logger, cfg.LogOutputs = "zap", []string{filepath.Join(c.dir, "log")}
+	cfg.Name, cfg.Dir, cfg.UnsafeNoFsync = "coordination", filepath.Join(c.dir.Path, "data"), true
+	cfg.Logger, cfg.LogOutputs = "zap", []string{filepath.Join(c.dir.Path, "log")}
 	cfg.MaxRequestBytes, cfg.QuotaBackendBytes = coordinationRequest, coordinationQuota
 	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModeRevision, coordinationHistory
 	client := url.URL{Scheme: "https", Host: address}
@@ -155,5 +156,5 @@ func (c *Coordination) Stop() {
 		c.etcd.Close()
 		c.etcd = nil
 	}
-	_ = os.RemoveAll(c.dir)
+	_ = c.dir.Remove()
 }

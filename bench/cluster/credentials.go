@@ -115,7 +115,7 @@ func (c *Coordination) writeCertificates() (*etcdtransport.TLSInfo, error) {
 		path *string
 		data []byte
 	}{{"ca.pem", &info.TrustedCAFile, authority}, {"cert.pem", &info.CertFile, cert}, {"key.pem", &info.KeyFile, key}} {
-		*f.path = filepath.Join(c.dir, f.name)
+		*f.path = filepath.Join(c.dir.Path, f.name)
 		if err := os.WriteFile(*f.path, f.data, 0o600); err != nil {
 			return nil, err
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -13,6 +12,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/scratch"
 	"github.com/etcdbench/etcdbench/profiles"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
@@ -76,8 +76,11 @@ func (o Options) directory() (path string, remove func(), err error) {
 	if o.Dir != "" {
 		return o.Dir, func() {}, nil
 	}
-	path, err = os.MkdirTemp("", "etcdbench-run-")
-	return path, func() { _ = os.RemoveAll(path) }, err
+	dir, err := scratch.Make(scratch.Run)
+	if err != nil {
+		return "", nil, err
+	}
+	return dir.Path, func() { _ = dir.Remove() }, nil
 }
 
 // explain adds what is found by reading the whole journal once more.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/scratch"
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
@@ -26,6 +27,8 @@ type session struct {
 	info    results.Cluster
 	disk    *results.Disk
 	dataDir string
+	// data keeps the directory from being taken for one that a killed process has left.
+	data *scratch.Dir
 	// admin has one connection per member, for questions beside the load.
 	admin *transport.Pool
 	load  *transport.Pool
@@ -53,6 +56,9 @@ func (r *Resolved) openSession(ctx context.Context, runDir, password string) (_ 
 		}
 	}()
 	if s.dataDir != "" {
+		if s.data, err = scratch.Hold(s.dataDir); err != nil {
+			return nil, err
+		}
 		if s.disk, err = machine.ProbeDisk(ctx, s.dataDir, pick(r.Spec.Cluster.Start.DiskProbe, 0, DefaultDiskProbe)); err != nil {
 			return nil, err
 		}
@@ -76,9 +82,9 @@ func (r *Resolved) makeDataDir(runDir string) (string, error) {
 	if r.Spec.Cluster.Running() {
 		return "", nil
 	}
-	dir := filepath.Join(runDir, "data")
+	dir := filepath.Join(runDir, scratch.DataDir)
 	if given := r.Spec.Cluster.Start.DataDir; given != "" {
-		dir = filepath.Join(given, "etcdbench-"+r.ID)
+		dir = filepath.Join(given, scratch.GivenDataDir(r.ID))
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("--data-dir: %w", err)
@@ -261,6 +267,7 @@ func (s *session) close() error {
 	if s.Cluster != nil {
 		err = errors.Join(err, s.Stop())
 	}
+	defer s.data.Release()
 	if s.dataDir != "" {
 		// Empty by now; what is not ours stays, and keeps the directory.
 		if rmErr := os.Remove(s.dataDir); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {

@@ -18,6 +18,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/bench/scratch"
 )
 
 // agentFlags say how the agents of a run find their coordinator.
@@ -98,12 +99,12 @@ func (f *agentFlags) gather(ctx context.Context, spec runner.Spec, password stri
 			g.stop()
 		}
 	}()
-	dir, err := os.MkdirTemp("", "etcdbench-agents-")
+	dir, err := scratch.Make(scratch.Agents)
 	if err != nil {
 		return g, fmt.Errorf("gather agents: %w", err)
 	}
-	g.cleanup = append(g.cleanup, func() { _ = os.RemoveAll(dir) })
-	endpoint, err := f.endpoint(ctx, g, spec.Agents.Local, dir)
+	g.cleanup = append(g.cleanup, func() { _ = dir.Remove() })
+	endpoint, err := f.endpoint(ctx, g, spec.Agents.Local, dir.Path)
 	if err != nil {
 		return g, err
 	}
@@ -118,7 +119,7 @@ func (f *agentFlags) gather(ctx context.Context, spec runner.Spec, password stri
 		if err != nil {
 			return g, fmt.Errorf("start agents: %w", err)
 		}
-		if local, err = agent.StartLocal(program, arguments, spec.Agents.Count, dir, runner.PasswordVariable+"="+password); err != nil {
+		if local, err = agent.StartLocal(program, arguments, spec.Agents.Count, dir.Path, runner.PasswordVariable+"="+password); err != nil {
 			return g, err
 		}
 		g.cleanup = append(g.cleanup, func() { local.Stop(agentStopTime) })

@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/bench/scratch"
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/workloads"
 )
@@ -24,18 +26,35 @@ type cleanOptions struct {
 func newCleanCommand() *cobra.Command {
 	o := &cleanOptions{}
 	cmd := &cobra.Command{
-		Use:   "clean --endpoints ADDRESSES",
-		Short: "list and remove what earlier runs left in a cluster",
-		Long: `Lists the keys and leases that runs have left in a running cluster, such as runs
-that were killed, and removes them after a confirmation. Without --prefix, it looks
+		Use:   "clean [DIRECTORY...] | --endpoints ADDRESSES",
+		Short: "list and remove what killed runs left on this machine or in a cluster",
+		Long: `Lists what runs that were killed have left, and removes it after a confirmation.
+
+Without --endpoints: temporary directories of this machine and the data of members,
+below ` + resultsDir + ` or in the given directories, which are results or those of
+--data-dir. Results stay, and so does what a process uses.
+
+With --endpoints: keys and leases in a running cluster. Without --prefix, it looks
 below /etcdbench/, where runs have their keys unless they are given a prefix. With
 --prefix, it takes keys for those of a run where that has left a record: the ones that
 are younger and have names such as workloads give. What a run that goes on uses, keys
 that were kept with --keep-data, and what other clients write meanwhile, stay.`,
-		Example: "  etcdbench clean --endpoints 10.0.0.1:2379\n  etcdbench clean --endpoints 10.0.0.1:2379 --prefix /bench/ --yes",
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			password, err := readPassword(o.spec, cmd.InOrStdin(), cmd.ErrOrStderr())
+		Example: `  etcdbench clean
+  etcdbench clean --endpoints 10.0.0.1:2379
+  etcdbench clean --endpoints 10.0.0.1:2379 --prefix /bench/ --yes`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, out := cmd.InOrStdin(), cmd.OutOrStdout()
+			if !o.spec.Cluster.Running() {
+				if err := o.checkLocal(cmd.Flags()); err != nil {
+					return usage(err)
+				}
+				return o.cleanMachine(args, in, out)
+			}
+			if len(args) > 0 {
+				return usage(errors.New("directories and --endpoints exclude each other"))
+			}
+			password, err := readPassword(o.spec, in, cmd.ErrOrStderr())
 			if err != nil {
 				return usage(err)
 			}
@@ -44,7 +63,7 @@ that were kept with --keep-data, and what other clients write meanwhile, stay.`,
 				return err
 			}
 			defer left.Close()
-			return o.clean(cmd.Context(), left, cmd.InOrStdin(), cmd.OutOrStdout())
+			return o.clean(cmd.Context(), left, in, out)
 		},
 	}
 	fs := cmd.Flags()
@@ -53,6 +72,45 @@ that were kept with --keep-data, and what other clients write meanwhile, stay.`,
 	fs.StringVar(&o.spec.Prefix, "prefix", "", "`prefix` that runs were given (default: all below /etcdbench/)")
 	fs.BoolVar(&o.yes, "yes", false, "remove without asking")
 	return cmd
+}
+
+// checkLocal refuses flags that are for clusters.
+func (o *cleanOptions) checkLocal(fs *pflag.FlagSet) (err error) {
+	fs.Visit(func(f *pflag.Flag) {
+		if f.Name != "yes" {
+			err = fmt.Errorf("--%s is for running clusters: it needs --endpoints", f.Name)
+		}
+	})
+	return err
+}
+
+// cleanMachine lists what killed processes have left on this machine, asks, and removes it.
+func (o *cleanOptions) cleanMachine(directories []string, in io.Reader, out io.Writer) error {
+	if len(directories) == 0 {
+		directories = []string{resultsDir}
+	}
+	left := scratch.Abandoned(directories...)
+	if len(left) == 0 {
+		fmt.Fprintln(out, "nothing to remove")
+		return nil
+	}
+	for _, path := range left {
+		fmt.Fprintf(out, "%s: %s\n", words.Clean(path), words.Bytes(float64(scratch.Size(path))))
+	}
+	if !o.yes && !confirmed("remove these directories?", in, out) {
+		fmt.Fprintln(out, "nothing was removed")
+		return nil
+	}
+	var errs []error
+	for _, path := range left {
+		err := scratch.RemoveAbandoned(path)
+		if err == nil {
+			fmt.Fprintf(out, "%s: removed\n", words.Clean(path))
+		} else {
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // clean lists what is left, asks, and removes it.
@@ -68,7 +126,7 @@ func (o *cleanOptions) clean(ctx context.Context, left *runner.Leftovers, in io.
 		fmt.Fprintln(out, "nothing to remove")
 		return nil
 	}
-	if !o.yes && !confirmed(in, out) {
+	if !o.yes && !confirmed("remove these keys and leases?", in, out) {
 		fmt.Fprintln(out, "nothing was removed")
 		return nil
 	}
@@ -104,8 +162,8 @@ func describe(l *workloads.Leftover) string {
 }
 
 // confirmed asks whether to go on.
-func confirmed(in io.Reader, out io.Writer) bool {
-	fmt.Fprint(out, "remove these keys and leases? [y/N] ")
+func confirmed(question string, in io.Reader, out io.Writer) bool {
+	fmt.Fprint(out, question, " [y/N] ")
 	line, _ := bufio.NewReader(in).ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes"

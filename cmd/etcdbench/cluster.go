@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/scratch"
 )
 
 func newClusterCommand() *cobra.Command {
@@ -27,12 +28,12 @@ one line, and waits for Ctrl-C; then the cluster and its data are removed.`,
 				return usage(err)
 			}
 			ctx := cmd.Context()
-			dir, err := os.MkdirTemp("", "etcdbench-cluster-")
+			dir, err := scratch.Make(scratch.Cluster)
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-			c, dataDir, err := r.StartCluster(ctx, dir)
+			defer func() { err = errors.Join(err, dir.Remove()) }()
+			c, dataDir, err := r.StartCluster(ctx, dir.Path)
 			if err != nil {
 				return err
 			}

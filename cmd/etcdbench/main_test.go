@@ -179,7 +179,7 @@ func findOp(list []any, key string) any {
 // has some content, sends the signals, and checks the exit code in $CODE.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command("etcdbench", args[3:]...)
-	cmd.Dir = ts.MkAbs(".")
+	cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "TMPDIR="+ts.Getenv("TMPDIR"))
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	ts.Check(cmd.Start())
