@@ -19,6 +19,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/bench/scratch"
+	"github.com/etcdbench/etcdbench/report/words"
 )
 
 // agentFlags say how the agents of a run find their coordinator.
@@ -125,7 +126,8 @@ func (f *agentFlags) gather(ctx context.Context, spec runner.Spec, password stri
 		g.cleanup = append(g.cleanup, func() { local.Stop(agentStopTime) })
 		o.Ended = local.Ended
 	} else {
-		fmt.Fprintf(stderr, "waiting for %d agents; start each with: etcdbench %s\n", spec.Agents.Count, strings.Join(arguments, " "))
+		fmt.Fprintf(stderr, "waiting for %s; start each with: etcdbench %s\n",
+			words.Plural(int64(spec.Agents.Count), "agent", "agents"), strings.Join(arguments, " "))
 	}
 	c, err := agent.NewCoordinator(ctx, o)
 	if err != nil {

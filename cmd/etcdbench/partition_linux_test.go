@@ -1,0 +1,293 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// trials is the number of trials of TestPartitions.
+var trials = flag.Int("trials", 0, "trials of TestPartitions; six are one of each kind")
+
+// hosts are those of a trial's network, each in a network namespace of its own.
+var hosts = [...]string{"coordinator", "agent0", "agent1", "cluster"}
+
+// fault is what is done to a host in the middle of a run.
+type fault struct{ what, host string }
+
+// faults are the kinds of trials.
+var faults = [...]fault{
+	{"cut", "agent0"}, {"kill", "coordinator"}, {"cut", "cluster"}, {"kill", "agent0"}, {"cut", "coordinator"}, {"kill", "cluster"},
+}
+
+const (
+	// trialLoad is the length of a trial's measured phase.
+	trialLoad = 6 * time.Second
+	// trialLimit is how long everything may take after a fault, or, where the cluster is
+	// the one that fails, after the planned end.
+	trialLimit = 10 * time.Second
+)
+
+// network is a bridge with hosts.
+type network struct {
+	t    *testing.T
+	name string
+	dir  string
+}
+
+// ip runs a command of iproute2.
+func (n *network) ip(args ...string) {
+	n.t.Helper()
+	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
+		n.t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+}
+
+func (n *network) namespace(host string) string { return n.name + host }
+
+// port is the end of a host's cable at the bridge.
+func port(host string) string { return "p-" + host[:min(len(host), 8)] }
+
+// address is that of a host.
+func address(host string) string {
+	for i, h := range hosts {
+		if h == host {
+			return fmt.Sprintf("10.77.0.%d", i+1)
+		}
+	}
+	return ""
+}
+
+func newNetwork(t *testing.T, name string) *network {
+	n := &network{t, name, t.TempDir()}
+	bridge := n.namespace("switch")
+	for _, host := range append([]string{"switch"}, hosts[:]...) {
+		n.ip("netns", "add", n.namespace(host))
+		t.Cleanup(func() { n.ip("netns", "del", n.namespace(host)) })
+	}
+	n.ip("-n", bridge, "link", "add", "br0", "type", "bridge")
+	n.ip("-n", bridge, "link", "set", "br0", "up")
+	for _, host := range hosts {
+		ns := n.namespace(host)
+		n.ip("-n", bridge, "link", "add", port(host), "type", "veth", "peer", "name", "eth0", "netns", ns)
+		n.ip("-n", bridge, "link", "set", port(host), "master", "br0", "up")
+		n.ip("-n", ns, "link", "set", "lo", "up")
+		n.ip("-n", ns, "addr", "add", address(host)+"/24", "dev", "eth0")
+		n.ip("-n", ns, "link", "set", "eth0", "up")
+	}
+	return n
+}
+
+// host is a process on a host.
+type host struct {
+	cmd   *exec.Cmd
+	log   string
+	ended chan struct{}
+	at    time.Time
+}
+
+// start starts etcdbench on a host.
+func (n *network) start(name string, stdin io.Reader, args ...string) *host {
+	n.t.Helper()
+	h := &host{log: filepath.Join(n.dir, name+".log"), ended: make(chan struct{})}
+	log, err := os.Create(h.log)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	h.cmd = exec.Command("ip", append([]string{"netns", "exec", n.namespace(name), "etcdbench"}, args...)...)
+	h.cmd.Stdin, h.cmd.Stdout, h.cmd.Stderr, h.cmd.Dir = stdin, log, log, n.dir
+	h.cmd.ExtraFiles = []*os.File{log} // a member says there that it has started
+	h.cmd.Env = append(os.Environ(), "TMPDIR="+n.dir)
+	if err := h.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	go func() {
+		_ = h.cmd.Wait()
+		h.at = time.Now()
+		_ = log.Close()
+		close(h.ended)
+	}()
+	n.t.Cleanup(func() {
+		_ = h.cmd.Process.Kill()
+		<-h.ended
+	})
+	return h
+}
+
+// code is the exit code of a process that ends by a time.
+func (h *host) code(t *testing.T, by time.Time) int {
+	t.Helper()
+	select {
+	case <-h.ended:
+		return h.cmd.ProcessState.ExitCode()
+	case <-time.After(time.Until(by)):
+		t.Errorf("%s has not ended: %s", filepath.Base(h.log), h.text())
+		return 0
+	}
+}
+
+func (h *host) text() string {
+	data, _ := os.ReadFile(h.log)
+	return string(data)
+}
+
+// trial is one run with a fault.
+type trial struct {
+	*network
+	fault
+	processes map[string]*host
+	began, at time.Time
+}
+
+// startTrial starts a cluster, a coordinator and two agents, and waits for the load.
+func startTrial(t *testing.T, name string, f fault) *trial {
+	n := newNetwork(t, name)
+	tr := &trial{network: n, fault: f, processes: map[string]*host{}}
+	lifeline, hold, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hold.Close(); _ = lifeline.Close() })
+	client, peer := "http://"+address("cluster")+":2379", "http://127.0.0.1:2380"
+	tr.processes["cluster"] = n.start("cluster", lifeline, "member", "--", "--name=m", "--data-dir="+filepath.Join(n.dir, "m1"),
+		"--listen-client-urls="+client, "--advertise-client-urls="+client, "--listen-peer-urls="+peer,
+		"--initial-advertise-peer-urls="+peer, "--initial-cluster=m="+peer, "--unsafe-no-fsync", "--logger=zap", "--log-level=error")
+	token := filepath.Join(n.dir, "join.pem")
+	tr.processes["coordinator"] = n.start("coordinator", nil, "run", "put", "--endpoints", client, "--agents", "2",
+		"--coordinator-listen", address("coordinator")+":2389", "--join-file", token, "--rate", "200", "--clients", "8", "--conns", "2",
+		"--warmup", "0s", "--duration", trialLoad.String(), "--timeout", "1s", "--drain", "1s", "--progress", "none", "--out", n.dir+"/run")
+	for i, name := range []string{"agent0", "agent1"} {
+		tr.processes[name] = n.start(name, nil, "agent", "--join", "https://"+address("coordinator")+":2389", "--join-file", token,
+			"--index", fmt.Sprint(i))
+	}
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		data, _ := os.ReadFile(n.dir + "/run/" + results.JournalFile)
+		if bytes.Count(data, []byte("\n")) >= 2 { // the header and a second
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("no load: %s", tr.processes["coordinator"].text())
+		}
+	}
+	tr.began = time.Now().Add(-time.Second)
+	return tr
+}
+
+// strike makes the fault.
+func (tr *trial) strike() {
+	tr.at = time.Now()
+	if tr.what == "kill" {
+		_ = tr.processes[tr.host].cmd.Process.Kill()
+		return
+	}
+	tr.ip("-n", tr.namespace("switch"), "link", "set", port(tr.host), "nomaster") // drops everything, without an answer
+}
+
+// check sees that everything ends in time and as documented, and that no result looks
+// valid. It returns a line for the table.
+func (tr *trial) check() string {
+	t, by := tr.t, tr.at.Add(trialLimit)
+	if tr.host == "cluster" {
+		by = tr.began.Add(trialLoad + trialLimit)
+	}
+	codes := map[string]int{}
+	for _, name := range hosts[:3] {
+		codes[name] = tr.processes[name].code(t, by)
+	}
+	want := map[string]int{"coordinator": 1, "agent0": 0, "agent1": 0}
+	switch {
+	case tr.host == "coordinator":
+		want["agent0"], want["agent1"] = 1, 1
+	case tr.host == "agent0":
+		want["agent0"] = 1
+	}
+	if tr.what == "kill" && tr.host != "cluster" {
+		want[tr.host] = -1
+	}
+	for name, code := range codes {
+		if code != want[name] {
+			t.Errorf("%s ended with %d, want %d: %s", name, code, want[name], tr.processes[name].text())
+		}
+	}
+	run, err := results.Read(filepath.Join(tr.dir, "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.judge(run)
+	last := tr.at
+	for _, name := range hosts[:3] {
+		select {
+		case <-tr.processes[name].ended:
+			last = later(last, tr.processes[name].at)
+		default:
+		}
+	}
+	tr.nothingLeft()
+	return fmt.Sprintf("%s %s after %.1f s: %v; ended %.1f s later; %s, %s", tr.what, tr.host, tr.at.Sub(tr.began).Seconds(), codes,
+		last.Sub(tr.at).Seconds(), run.Outcome, run.Validity.Verdict)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// judge sees that the result does not look like one of a run without a fault.
+func (tr *trial) judge(run *results.Run) {
+	var offered, acknowledged uint64
+	for _, o := range run.Operations {
+		offered += o.Offered
+		acknowledged += o.Acknowledged()
+	}
+	switch {
+	case tr.host == "cluster" && acknowledged >= offered:
+		tr.t.Errorf("%d of %d operations were acknowledged", acknowledged, offered)
+	case tr.host != "cluster" && (run.Outcome == results.Completed || run.Validity.Verdict == results.Valid):
+		tr.t.Errorf("the run is %s and %s", run.Outcome, run.Validity.Verdict)
+	case tr.host == "agent0" && !strings.Contains(tr.processes["coordinator"].text(), "agent 0 on"):
+		tr.t.Errorf("the agent is not named: %s", tr.processes["coordinator"].text())
+	}
+}
+
+// nothingLeft sees that no process is left on the hosts of the run.
+func (tr *trial) nothingLeft() {
+	for _, name := range hosts[:3] {
+		out, err := exec.Command("ip", "netns", "pids", tr.namespace(name)).Output()
+		if err != nil || len(bytes.TrimSpace(out)) > 0 {
+			tr.t.Errorf("%s: processes %q are left, %v", name, out, err)
+		}
+	}
+}
+
+// Runs over four hosts, one of which is cut off or killed at a random moment. Whatever it
+// is, everything ends in time, nothing is left, and no result looks valid.
+func TestPartitions(t *testing.T) {
+	if *trials == 0 {
+		t.Skip("takes ten seconds for each trial: -trials 6 makes one of each kind")
+	}
+	if _, err := exec.LookPath("ip"); err != nil || os.Getuid() != 0 {
+		t.Skip("needs root and iproute2")
+	}
+	for i := range *trials {
+		f := faults[i%len(faults)]
+		t.Run(fmt.Sprintf("%d-%s-%s", i, f.what, f.host), func(t *testing.T) {
+			t.Parallel()
+			tr := startTrial(t, fmt.Sprintf("eb%d-%d-", os.Getpid(), i), f)
+			time.Sleep(rand.N(trialLoad - 2*time.Second))
+			tr.strike()
+			t.Log(tr.check())
+		})
+	}
+}
