@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
 
@@ -150,10 +151,22 @@ func (c *Coordination) start(ctx context.Context, address string, taken map[int]
 	}
 }
 
+// stopTime is how long etcd has to end: it waits for answers to clients that have been cut
+// off.
+const stopTime = 2 * time.Second
+
 // Stop ends it and removes its data. It may be called more than once.
 func (c *Coordination) Stop() {
 	if c.etcd != nil {
-		c.etcd.Close()
+		closed := make(chan struct{})
+		go func(etcd *embed.Etcd) {
+			etcd.Close()
+			close(closed)
+		}(c.etcd)
+		select {
+		case <-closed:
+		case <-time.After(stopTime):
+		}
 		c.etcd = nil
 	}
 	_ = c.dir.Remove()

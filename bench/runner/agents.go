@@ -27,6 +27,8 @@ type Agents struct {
 	Count int `json:"count,omitempty"`
 	// Local starts the agents on this machine.
 	Local bool `json:"local,omitempty"`
+	// SSH are machines on which the agents are started, one on each.
+	SSH []string `json:"ssh,omitempty"`
 	// Continue has the other agents finish when one is lost. The run fails all the same.
 	Continue bool `json:"continue,omitempty" flag:"on-agent-loss"`
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -17,6 +18,9 @@ import (
 
 // joinVariable has the join token of an agent that is given no file.
 const joinVariable = "ETCDBENCH_JOIN"
+
+// maxToken bounds the join token in bytes.
+const maxToken = 1 << 20
 
 // indexVariables have the place of an agent among those that a scheduler started.
 var indexVariables = [...]string{"SLURM_PROCID", "JOB_COMPLETION_INDEX"}
@@ -43,7 +47,7 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
   srun -N 4 etcdbench agent --join https://coordinator:2389 --join-file join.pem`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := o.complete(cmd.Context(), cmd.Flags().Changed("index")); err != nil {
+			if err := o.complete(cmd.Context(), cmd.InOrStdin(), cmd.Flags().Changed("index")); err != nil {
 				return usage(err)
 			}
 			o.Version = agentVersion(cmd.Context())
@@ -53,7 +57,7 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
 	}
 	fs := cmd.Flags()
 	fs.StringSliceVar(&o.Endpoint.URLs, "join", nil, "`addresses` at which the coordinator waits for agents")
-	fs.StringVar(&o.joinFile, "join-file", "", "`file` with the join token (default: the variable "+joinVariable+")")
+	fs.StringVar(&o.joinFile, "join-file", "", "`file` with the join token; - reads standard input (default: the variable "+joinVariable+")")
 	fs.IntVar(&o.Index, "index", -1, "place among the agents, from 0 (default: SLURM_PROCID, JOB_COMPLETION_INDEX, or a free one)")
 	fs.DurationVar(&o.JoinTimeout, "join-timeout", 2*time.Minute, "longest wait for the coordinator")
 	fs.StringVar(&o.cacert, "cacert", "", "`file` of the authority that signed the certificates of the cluster under test, on this machine")
@@ -63,9 +67,15 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
 	return cmd
 }
 
+// standardInput stands for it in place of a file.
+const standardInput = "-"
+
 // readToken reads the file of the token, which a coordinator that starts at the same time
 // may not have written yet.
-func (o *agentOptions) readToken(ctx context.Context) ([]byte, error) {
+func (o *agentOptions) readToken(ctx context.Context, stdin io.Reader) ([]byte, error) {
+	if o.joinFile == standardInput {
+		return io.ReadAll(io.LimitReader(stdin, maxToken))
+	}
 	for deadline := time.Now().Add(o.JoinTimeout); ; {
 		data, err := os.ReadFile(o.joinFile)
 		if err == nil && len(data) > 0 || !errors.Is(err, fs.ErrNotExist) && err != nil || time.Now().After(deadline) {
@@ -80,7 +90,7 @@ func (o *agentOptions) readToken(ctx context.Context) ([]byte, error) {
 }
 
 // complete reads what the environment and files have.
-func (o *agentOptions) complete(ctx context.Context, indexGiven bool) (err error) {
+func (o *agentOptions) complete(ctx context.Context, stdin io.Reader, indexGiven bool) (err error) {
 	if len(o.Endpoint.URLs) == 0 {
 		return errors.New("--join is missing: give the address that the coordinator printed")
 	}
@@ -96,7 +106,7 @@ func (o *agentOptions) complete(ctx context.Context, indexGiven bool) (err error
 	}
 	token := os.Getenv(joinVariable)
 	if o.joinFile != "" {
-		data, err := o.readToken(ctx)
+		data, err := o.readToken(ctx, stdin)
 		if err != nil {
 			return fmt.Errorf("--join-file: %w", err)
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -43,11 +44,25 @@ func (f *agentFlags) add(fs *pflag.FlagSet) {
 // agentsValue is the flag of the number of agents.
 type agentsValue struct{ agents *runner.Agents }
 
+// sshHost is a host as ssh takes it.
+var sshHost = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.@:-]*[A-Za-z0-9_])?$`)
+
 func (v agentsValue) Set(s string) error {
+	*v.agents = runner.Agents{Continue: v.agents.Continue}
+	if list, ok := strings.CutPrefix(s, "ssh:"); ok {
+		v.agents.SSH = strings.Split(list, ",")
+		v.agents.Count = len(v.agents.SSH)
+		for _, host := range v.agents.SSH {
+			if !sshHost.MatchString(host) {
+				return fmt.Errorf("%q is no host for ssh", host)
+			}
+		}
+		return nil
+	}
 	number, local := strings.CutPrefix(s, "local:")
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 {
-		return fmt.Errorf("%q is neither a number of agents nor local:NUMBER", s)
+		return fmt.Errorf("%q is neither a number of agents nor local:NUMBER nor ssh:HOST,HOST", s)
 	}
 	v.agents.Count, v.agents.Local = n, local
 	return nil
@@ -109,25 +124,21 @@ func (f *agentFlags) gather(ctx context.Context, spec runner.Spec, password stri
 	if err != nil {
 		return g, err
 	}
-	arguments := []string{"agent", "--join", strings.Join(endpoint.URLs, ",")}
-	if f.joinFile != "" {
-		arguments = append(arguments, "--join-file", f.joinFile)
-	}
 	o := agent.CoordinatorOptions{Endpoint: endpoint, Count: spec.Agents.Count, Version: agentVersion(ctx), JoinTimeout: f.joinTimeout}
-	var local *agent.Local
-	if spec.Agents.Local {
-		program, err := os.Executable()
+	commands, err := f.commands(spec.Agents, endpoint)
+	if err != nil {
+		return g, err
+	}
+	if len(commands) > 0 {
+		started, err := agent.Start(commands, dir.Path, runner.PasswordVariable+"="+password)
 		if err != nil {
-			return g, fmt.Errorf("start agents: %w", err)
-		}
-		if local, err = agent.StartLocal(program, arguments, spec.Agents.Count, dir.Path, runner.PasswordVariable+"="+password); err != nil {
 			return g, err
 		}
-		g.cleanup = append(g.cleanup, func() { local.Stop(agentStopTime) })
-		o.Ended = local.Ended
+		g.cleanup = append(g.cleanup, func() { started.Stop(agentStopTime) })
+		o.Ended = started.Ended
 	} else {
 		fmt.Fprintf(stderr, "waiting for %s; start each with: etcdbench %s\n",
-			words.Plural(int64(spec.Agents.Count), "agent", "agents"), strings.Join(arguments, " "))
+			words.Plural(int64(spec.Agents.Count), "agent", "agents"), strings.Join(f.arguments(endpoint, f.joinFile), " "))
 	}
 	c, err := agent.NewCoordinator(ctx, o)
 	if err != nil {
@@ -135,6 +146,32 @@ func (f *agentFlags) gather(ctx context.Context, spec runner.Spec, password stri
 	}
 	g.fleet, g.cleanup = c, append(g.cleanup, c.Close)
 	return g, c.Wait(ctx)
+}
+
+// arguments are those of an agent, which reads the join token from a file.
+func (f *agentFlags) arguments(e agent.Endpoint, token string) []string {
+	list := []string{"agent", "--join", strings.Join(e.URLs, ",")}
+	if token != "" {
+		list = append(list, "--join-file", token)
+	}
+	return list
+}
+
+// commands start the agents that are to be started here.
+func (f *agentFlags) commands(a runner.Agents, e agent.Endpoint) ([]agent.Command, error) {
+	switch {
+	case a.Local:
+		program, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("start agents: %w", err)
+		}
+		return agent.LocalCommands(program, f.arguments(e, f.joinFile), a.Count), nil
+	case len(a.SSH) > 0 && len(e.Credentials) > 0:
+		return agent.SSHCommands(a.SSH, f.arguments(e, standardInput), e.Credentials), nil
+	case len(a.SSH) > 0:
+		return agent.SSHCommands(a.SSH, f.arguments(e, ""), nil), nil
+	}
+	return nil, nil
 }
 
 // agentStopTime is how long agents of this machine have to end by themselves.

@@ -49,7 +49,7 @@ func (f *specFlags) addLoad(fs *pflag.FlagSet) {
 	floatFlag(fs, &l.Target, "target", results.DefaultTarget, "writes per second to measure against; when given, missing it exits with 3")
 	fs.Var(paramsValue{&f.spec.Parameters}, "param", "parameter of a scenario, as `name=number`; may be repeated")
 	fs.Var(agentsValue{&f.spec.Agents}, "agents",
-		"generate the load by so many `processes`, which join with etcdbench agent, or local:N to start them here")
+		"generate the load by so many `processes`, which join with etcdbench agent; local:N starts them here, ssh:HOST,HOST on other machines")
 	fs.Var(lossValue{&f.spec.Agents.Continue}, "on-agent-loss",
 		"when an agent is lost, the others fail or continue; the run fails all the same")
 	fs.Var(disturbancesValue{&f.spec.Disturbances}, "disturb",

@@ -53,6 +53,9 @@ func TestScripts(t *testing.T) {
 			if cond == "mount" {
 				return canMount(), nil
 			}
+			if cond == "ssh" {
+				return hasSSH(), nil
+			}
 			if cond == "slurm" {
 				return hasSlurm(), nil
 			}
@@ -75,6 +78,7 @@ func TestScripts(t *testing.T) {
 			"others":     cmdOthers,
 			"interrupts": cmdInterrupts,
 			"slurm":      cmdSlurm,
+			"ssh":        cmdSSH,
 		},
 	})
 }
