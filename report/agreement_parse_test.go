@@ -165,7 +165,8 @@ func agreeHTML(t *testing.T, a agreementRun, page string, want figures) {
 	got.addTable(operations.head, operations.rows, readable)
 	agree(t, "html's operations", got, want, digits, allFigures, listedOperations...)
 
-	overTime, rates := tableOf(t, page, "from", "phase", "completed"), tableOf(t, page, "from", "completed/s")
+	_, pooled, _ := strings.Cut(page, pooledChart)
+	overTime, rates := tableOf(t, pooled, "from", "phase", "completed"), tableOf(t, page, "from", "completed/s")
 	if len(overTime.rows) != len(a.seconds) || len(rates.rows) != len(a.seconds) {
 		t.Fatalf("%d and %d rows of %d seconds", len(overTime.rows), len(rates.rows), len(a.seconds))
 	}
@@ -186,16 +187,19 @@ func agreeHTML(t *testing.T, a agreementRun, page string, want figures) {
 	agreeDrawn(t, a, page, want)
 }
 
+// pooledChart begins the chart of all operations together.
+const pooledChart = `aria-label="all operations: response time`
+
 var drawnLine = regexp.MustCompile(`<path class="line [^"]*" data-series="(\d)" d="([^"]*)"><title>([^<]*)</title>`)
 
 // agreeDrawn compares the places of the lines of response times with the values. The axis
 // is logarithmic, from nine tenths of the least to eleven of the greatest.
 func agreeDrawn(t *testing.T, a agreementRun, page string, want figures) {
-	_, chart, ok := strings.Cut(page, `aria-label="Response time over time`)
+	_, chart, ok := strings.Cut(page, pooledChart)
 	if !ok {
 		t.Fatal("no chart of response times")
 	}
-	chart, _, _ = strings.Cut(chart, "</svg></svg>")
+	chart, _, _ = strings.Cut(chart, "</svg>")
 	drawn := map[string][]float64{}
 	for _, m := range drawnLine.FindAllStringSubmatch(chart, -1) {
 		for _, point := range regexp.MustCompile(`[ML]([-\d.]+) ([-\d.]+)`).FindAllStringSubmatch(m[2], -1) {

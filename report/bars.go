@@ -8,10 +8,10 @@ import (
 type bar struct{ to, count int64 }
 
 // maxBars keeps a histogram on the screen.
-const maxBars = 12
+const maxBars = 14
 
 // coarse gathers a histogram into bars whose bounds are 1, 2, 5 times a power of
-// ten nanoseconds. Where that makes too many, the rare ones at both ends are
+// ten nanoseconds. Between the first and the last, empty ones are kept. Where that makes too many, the rare ones at both ends are
 // joined, the rarer end first.
 func coarse(dist []hdrhistogram.Bar) []bar {
 	bounds := [...]int64{1, 2, 5}
@@ -22,6 +22,9 @@ func coarse(dist []hdrhistogram.Bar) []bar {
 			continue
 		}
 		for bounds[step]*scale < d.To {
+			if len(bars) > 0 && bars[len(bars)-1].to != bounds[step]*scale {
+				bars = append(bars, bar{to: bounds[step] * scale})
+			}
 			if step++; step == len(bounds) {
 				step, scale = 0, scale*10
 			}

@@ -47,11 +47,13 @@ type junitIs struct {
 
 // writeJUnit writes what a run was asked and answered, for CI systems: did it
 // come to its end, was the target met, was the measurement valid, did the proof
-// hold. What a run cannot tell is skipped.
+// hold, were its thresholds kept. What a run cannot tell is skipped.
 func writeJUnit(w io.Writer, docs []Document) error {
 	var suites junitSuites
 	for _, d := range docs {
-		suites.Suites = append(suites.Suites, suiteOf(d.Run))
+		s := suiteOf(d.Run)
+		s.thresholds(d)
+		suites.Suites = append(suites.Suites, s)
 	}
 	return suites.write(w)
 }
@@ -107,6 +109,27 @@ func (s *junitSuite) judge(class, name, verdict, message string) {
 		s.add(class, name, message, "")
 	default:
 		s.add(class, name, "", message)
+	}
+}
+
+// thresholds adds a case for each threshold of a run's plan. A run that cannot be judged by
+// them has one case that is skipped.
+func (s *junitSuite) thresholds(d Document) {
+	class := "etcdbench." + words.Clean(d.Plan.Workload)
+	v, err := content.Thresholds(d)
+	switch {
+	case err != nil:
+		s.add(class, "thresholds", "", err.Error())
+		return
+	case v == nil:
+		return
+	}
+	for i, row := range content.CheckRows(v) {
+		message := "measured " + row[1] + ": " + row[3]
+		if row[2] != "" {
+			message = "measured " + row[1] + " (" + row[2] + "): " + row[3]
+		}
+		s.judge(class, "threshold "+row[0], v.Checks[i].Verdict, message)
 	}
 }
 

@@ -110,7 +110,7 @@ func markdownCost(r *results.Run) string {
 	b.WriteString("\n| cost of an operation |")
 	figures := results.CostFigures()
 	for _, f := range figures {
-		fmt.Fprintf(&b, " %s |", content.CostHead(f))
+		fmt.Fprintf(&b, " %s |", f.Label)
 	}
 	b.WriteString("\n|---|" + strings.Repeat("--:|", len(figures)) + "\n")
 	for _, c := range r.Server.Cost {
@@ -122,7 +122,7 @@ func markdownCost(r *results.Run) string {
 		for _, f := range figures {
 			cell := "–"
 			if v, ok := c.Figures[f.Name]; ok {
-				cell = words.Rate(v)
+				cell = content.CostCell(f, v)
 			}
 			fmt.Fprintf(&b, " %s |", cell)
 		}

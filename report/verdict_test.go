@@ -79,7 +79,7 @@ func TestGoldenComparison(t *testing.T) {
 	}
 	f, _ := Find("html")
 	var b bytes.Buffer
-	if err := WriteComparison(&b, f, c); err != nil || !strings.Contains(b.String(), "1 run against 1 run") || !strings.Contains(b.String(), "2 runs side by side") {
+	if err := WriteComparison(&b, f, c); err != nil || !strings.Contains(b.String(), "1 run against 1 run") || !strings.Contains(b.String(), "Runs over time") {
 		t.Errorf("as HTML: %v", err)
 	}
 }

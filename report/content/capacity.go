@@ -41,6 +41,21 @@ func CapacityAnswer(c *results.Capacity) string {
 	return fmt.Sprintf("%s were carried, %s were not", unit(c.Low), unit(c.High))
 }
 
+// CapacityMaximum prints the interval that holds the maximum, "none" where no load
+// meets the SLO.
+func CapacityMaximum(c *results.Capacity) string {
+	unit := CapacityUnit(c)
+	switch {
+	case c.Low == 0 && (c.Stopped != "" || !judge.Hopeless(c)):
+		return "unknown"
+	case c.Low == 0:
+		return "none"
+	case c.High == 0:
+		return "≥ " + unit(c.Low)
+	}
+	return words.Rate(c.Low) + "–" + unit(c.High)
+}
+
 // CapacityVerdict returns whether some load meets the SLO: pass, fail or inconclusive.
 func CapacityVerdict(c *results.Capacity) string {
 	switch {
@@ -143,10 +158,7 @@ func PlanTable(c *results.Capacity) (head []string, rows [][]string) {
 	case p.Months > 0:
 		months = fmt.Sprintf("%s at %+.1f %% a month", words.ThreeDigits(p.Months), 100*p.Growth)
 	}
-	maximum := "≥ " + unit(c.Low)
-	if c.High > 0 {
-		maximum = words.Rate(c.Low) + "–" + unit(c.High)
-	}
+	maximum := CapacityMaximum(c)
 	rows = [][]string{{"all members", maximum, unit(p.SafeRate), unit(p.Demand), fmt.Sprintf("%+.0f %%", 100*p.Headroom), months}}
 	switch {
 	case p.DownSafeRate > 0 && c.MemberDown != nil:

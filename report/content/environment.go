@@ -43,14 +43,22 @@ func DescribeCluster(c results.Cluster, disk *results.Disk) string {
 		parts = append(parts, "between zones "+words.Clean(zones))
 	}
 	if disk != nil {
-		fs := words.Clean(disk.FileSystem)
-		if disk.Memory {
-			fs += " (in memory: fsync costs nothing)"
-		}
-		parts = append(parts, fmt.Sprintf("data on %s with fdatasync p50 %s and p99 %s",
-			fs, words.DurationOrUnknown(int64(disk.SyncP50)), words.DurationOrUnknown(int64(disk.SyncP99))))
+		parts = append(parts, "data on "+DescribeDisk(disk))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// DescribeDisk describes the disk of a cluster's data in one line, or returns "" for nil.
+func DescribeDisk(disk *results.Disk) string {
+	if disk == nil {
+		return ""
+	}
+	fs := words.Clean(disk.FileSystem)
+	if disk.Memory {
+		fs += " (in memory: fsync costs nothing)"
+	}
+	return fmt.Sprintf("%s with fdatasync p50 %s and p99 %s",
+		fs, words.DurationOrUnknown(int64(disk.SyncP50)), words.DurationOrUnknown(int64(disk.SyncP99)))
 }
 
 // DescribeMachine describes a machine in one line.

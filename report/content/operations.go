@@ -221,12 +221,15 @@ func Slowness(s results.Slow) string {
 	return text + ", usually " + words.Duration(s.Usual)
 }
 
-// CostHead is the heading of a column with a figure of costs: what it is, and its unit.
-func CostHead(f results.CostFigure) string {
-	if f.Unit == "" || f.Unit == "objects" {
-		return f.Label
+// CostCell prints a figure of costs with its unit.
+func CostCell(f results.CostFigure, v float64) string {
+	switch f.Unit {
+	case "ns":
+		return words.Duration(int64(v))
+	case "bytes":
+		return words.Bytes(v)
 	}
-	return f.Label + " (" + f.Unit + ")"
+	return words.Rate(v)
 }
 
 // BacklogLines says, for each measured phase of an open loop that did not keep up with

@@ -6,6 +6,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // MetricValue prints a value of a metric with the metric's unit. A time of 0 is one that
@@ -183,6 +184,19 @@ func CheckRows(v *results.Verdict) [][]string {
 		rows = append(rows, []string{words.Clean(c.Text), measured, windows, verdict})
 	}
 	return rows
+}
+
+// Thresholds compares a document's run with the thresholds of its plan. It returns nil
+// where the plan has none, and an error where the run cannot be judged by them.
+func Thresholds(d Document) (*results.Verdict, error) {
+	if len(d.Plan.Thresholds) == 0 {
+		return nil, nil
+	}
+	v, err := judge.RunVerdict(d.Run, nil, d.EachInterval)
+	if err != nil {
+		return nil, fmt.Errorf("compare with thresholds: %w", err)
+	}
+	return v, nil
 }
 
 // VerdictSubject says what was compared.

@@ -26,11 +26,29 @@ func checkComplaints(t *testing.T, b *browsertest.Page) {
 	}
 }
 
+// openAll opens a page with all of its parts.
+func openAll(t *testing.T, page string) *browsertest.Page {
+	t.Helper()
+	b := browsertest.Open(t, page)
+	browsertest.Eval[int](b, `document.querySelectorAll('details.part').forEach((d) => { d.open = true; }), 0`)
+	return b
+}
+
+// find returns the place of the chart whose title begins like that.
+func find(t *testing.T, charts []shownChart, title string) int {
+	t.Helper()
+	i := slices.IndexFunc(charts, func(c shownChart) bool { return strings.HasPrefix(c.Title, title) })
+	if i < 0 {
+		t.Fatalf("no chart %q", title)
+	}
+	return i
+}
+
 // place is where a chart's plot lies in the window, after scrolling there.
 func place(b *browsertest.Page, chart int) (x, y, width, height float64) {
 	box := browsertest.Eval[[]float64](b, fmt.Sprintf(`(() => { const p = document.querySelectorAll('svg.chart')[%d]; p.scrollIntoView({block: 'center'});
 		const r = p.getBoundingClientRect(), k = r.width / p.viewBox.baseVal.width;
-		return [r.left + k * Number(p.dataset.left), r.top + k * 10, k * Number(p.dataset.width), r.height - k * 36]; })()`, chart))
+		return [r.left + k * Number(p.dataset.left), r.top + k * Number(p.dataset.top), k * Number(p.dataset.width), r.height - k * (Number(p.dataset.top) + 26)]; })()`, chart))
 	return box[0], box[1], box[2], box[3]
 }
 
@@ -92,9 +110,9 @@ func sameOrder(t *testing.T, what string, values, places []float64) {
 // chart and its table hold the values of the document.
 func TestPageShowsTheDocument(t *testing.T) {
 	doc := reporttest.LongRun(t, 60, 2, 3)
-	b := browsertest.Open(t, render(t, doc))
+	b := openAll(t, render(t, doc))
 	text := browsertest.Eval[string](b, `document.body.innerText`)
-	for _, want := range []string{"etcdbench long", "6,000 writes/s", "missed of 10,000 writes/s", "op1", "What the members did", "m1 saw 1 change of leader", "m3 became the leader"} {
+	for _, want := range []string{"etcdbench long", "6,000 writes/s", "missed of 10,000 writes/s", "op1", "Members", "m1 saw 1 change of leader", "m3 became the leader"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not show %q", want)
 		}
@@ -108,6 +126,8 @@ func TestPageShowsTheDocument(t *testing.T) {
 			t.Errorf("%s: a chart without its figures", c.Title)
 		}
 	}
+	response, heatMap := charts[find(t, charts, "all operations: response time")], charts[find(t, charts, "all operations: operations by")]
+	throughput := charts[find(t, charts, "Throughput")]
 	var p50, p99, rates []float64
 	readings := map[string][]results.Reading{}
 	err := doc.Intervals(func(i *results.Interval) error {
@@ -121,14 +141,14 @@ func TestPageShowsTheDocument(t *testing.T) {
 		}
 		p50, p99 = append(p50, float64(all.Percentile(50).Time)), append(p99, float64(all.Percentile(99).Time))
 		rates = append(rates, all.Throughput)
-		if got := charts[0].Rows[i.Number]; strings.Join(got, "|") != strings.Join(want, "|") {
+		if got := response.Rows[i.Number]; strings.Join(got, "|") != strings.Join(want, "|") {
 			t.Errorf("second %d of the latencies: %q, want %q", i.Number, got, want)
 		}
-		if got := charts[1].Rows[i.Number][1]; got != words.Rate(rates[i.Number]) {
+		if got := throughput.Rows[i.Number][1]; got != words.Rate(rates[i.Number]) {
 			t.Errorf("second %d of the throughput: %q, want %q", i.Number, got, words.Rate(rates[i.Number]))
 		}
 		sum := uint64(0)
-		for _, cell := range charts[2].Rows[i.Number][1:] {
+		for _, cell := range heatMap.Rows[i.Number][1:] {
 			var n uint64
 			fmt.Sscan(strings.ReplaceAll(cell, ",", ""), &n)
 			sum += n
@@ -144,11 +164,11 @@ func TestPageShowsTheDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sameOrder(t, "p50", p50, heights(charts[0].Paths[0]))
-	sameOrder(t, "p99", p99, heights(charts[0].Paths[1]))
-	sameOrder(t, "throughput", rates, heights(charts[1].Paths[0]))
-	checkPercentiles(t, doc, charts[3])
-	checkMembers(t, readings, charts[4:])
+	sameOrder(t, "p50", p50, heights(response.Paths[0]))
+	sameOrder(t, "p99", p99, heights(response.Paths[1]))
+	sameOrder(t, "throughput", rates, heights(throughput.Paths[0]))
+	checkPercentiles(t, doc, charts[find(t, charts, "Percentiles of response and")])
+	checkMembers(t, readings, charts[find(t, charts, "CPU"):])
 	b.Screenshot("light")
 	checkComplaints(t, b)
 }
@@ -182,7 +202,7 @@ func checkMembers(t *testing.T, readings map[string][]results.Reading, charts []
 	}
 	for n, mc := range memberCharts {
 		c := charts[n]
-		if !strings.HasPrefix(c.Title, mc.title+":") {
+		if !strings.HasPrefix(c.Title, mc.title) {
 			t.Errorf("chart %d is %q, want %q", n, c.Title, mc.title)
 		}
 		counter := slices.ContainsFunc(results.Metrics(), func(m results.Metric) bool { return m.Name == mc.metric && m.Counter })
@@ -196,8 +216,8 @@ func checkMembers(t *testing.T, readings map[string][]results.Reading, charts []
 				if v < 0 {
 					t.Fatalf("%s shrinks: the test's run is none", mc.metric)
 				}
-				values = append(values, v*mc.scale)
-				if got, want := c.Rows[i+1][k+1], mc.label(v*mc.scale); got != want {
+				values = append(values, v)
+				if got, want := c.Rows[i+1][k+1], mc.quantity.cell(v); got != want {
 					t.Errorf("%s of %s in second %d: %q, want %q", mc.title, member, i+1, got, want)
 				}
 			}
@@ -210,7 +230,7 @@ func checkMembers(t *testing.T, readings map[string][]results.Reading, charts []
 // series, and dragging zooms all charts over time together.
 func TestPageAnswers(t *testing.T) {
 	doc := reporttest.LongRun(t, 60, 2, 3)
-	b := browsertest.Open(t, render(t, doc))
+	b := openAll(t, render(t, doc))
 	charts := shownCharts(t, b)
 	output := func(chart int) string {
 		return browsertest.Eval[string](b, fmt.Sprintf(`document.querySelectorAll('svg.chart')[%d].closest('figure').querySelector('output').textContent`, chart))
@@ -224,7 +244,8 @@ func TestPageAnswers(t *testing.T) {
 			}
 		}
 	}
-	for _, chart := range []int{0, 1, 2, 4, 7} {
+	for _, title := range []string{"Response time of", "Throughput", "all operations: operations by", "CPU", "Pending"} {
+		chart := find(t, charts, title)
 		x, y, width, height := place(b, chart)
 		b.Move(x+width*(20.5/60), y+height/2)
 		wantRow(fmt.Sprintf("the pointer on chart %d", chart), chart, 20)
@@ -235,7 +256,7 @@ func TestPageAnswers(t *testing.T) {
 	wantRow("the home key", 0, 0)
 
 	displays := func() []string {
-		return browsertest.Eval[[]string](b, `[...document.querySelectorAll('section.legend')[0].querySelectorAll('path.line')].map((p) => getComputedStyle(p).display)`)
+		return browsertest.Eval[[]string](b, `[...document.querySelector('.legend').querySelectorAll('path.line')].map((p) => getComputedStyle(p).display)`)
 	}
 	if before := displays(); before[0] == "none" {
 		t.Error("a series is hidden from the beginning")
@@ -281,7 +302,7 @@ const contrasts = `(() => {
 	const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, w, i) => { const v = c[i] / 255; return sum + w * (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); }, 0);
 	const ground = light(rgb(getComputedStyle(document.body).backgroundColor));
 	let least = [99, ''];
-	for (const e of document.querySelectorAll('h1, h2, h3, p, th, td, strong, span, figcaption, summary, button, text, li')) {
+	for (const e of document.querySelectorAll('h1, h2, h3, p, th, td, dt, dd, a, strong, span, figcaption, summary, button, text, li')) {
 		const style = getComputedStyle(e), l = light(rgb(e.tagName === 'text' ? style.fill : style.color));
 		const ratio = (Math.max(l, ground) + 0.05) / (Math.min(l, ground) + 0.05);
 		if (ratio < least[0]) least = [ratio, e.tagName + ' ' + e.textContent.slice(0, 30)];
@@ -292,7 +313,7 @@ const contrasts = `(() => {
 // In the dark and on a screen of 400 pixels, everything can be read: contrast,
 // size, and nothing beyond the edge.
 func TestPageIsReadable(t *testing.T) {
-	b := browsertest.Open(t, render(t, reporttest.LongRun(t, 60, 2, 3)))
+	b := openAll(t, render(t, reporttest.LongRun(t, 60, 2, 3)))
 	for _, scheme := range []string{"light", "dark"} {
 		b.Scheme(scheme)
 		least, ground := browsertest.Eval[string](b, contrasts), browsertest.Eval[string](b, `getComputedStyle(document.body).backgroundColor`)
@@ -309,7 +330,7 @@ func TestPageIsReadable(t *testing.T) {
 	b.Scheme("light")
 	b.Width(400)
 	width := browsertest.Eval[float64](b, `document.documentElement.scrollWidth`)
-	smallest := browsertest.Eval[float64](b, `Math.min(...[...document.querySelectorAll('svg.chart')].map((c) => c.getBoundingClientRect().width / c.viewBox.baseVal.width * parseFloat(getComputedStyle(c.querySelector('.tick')).fontSize)))`)
+	smallest := browsertest.Eval[float64](b, `Math.min(...[...document.querySelectorAll('svg.chart')].filter((c) => c.querySelector('.tick')).map((c) => c.getBoundingClientRect().width / c.viewBox.baseVal.width * parseFloat(getComputedStyle(c.querySelector('.tick')).fontSize)))`)
 	if width > 400 || smallest < 9 {
 		t.Errorf("on a screen of 400 pixels, the page is %v wide, and its smallest label %v high", width, smallest)
 	}
@@ -325,9 +346,9 @@ func TestRunsSideBySideInABrowser(t *testing.T) {
 	second.Plan.Clients = 20
 	second.Views = []content.View{{Title: "CPU", Page: `<html><head><script>document.title = 'ours';</script></head><body><div id="box" style="width:100px">box</div><script>document.getElementById('box').addEventListener('click', (e) => { e.target.style.width = '300px'; });</script></body></html>`}}
 	second.Profiles = []results.Profile{{Source: "m1", Kind: "cpu", File: "profiles/x", Missing: "for the test"}}
-	b := browsertest.Open(t, render(t, first, second))
+	b := openAll(t, render(t, first, second))
 	charts := shownCharts(t, b)
-	if !strings.HasPrefix(charts[0].Title, "p99 over time") || len(charts[0].Paths) != 2 || len(heights(charts[0].Paths[0])) != 30 || len(heights(charts[0].Paths[1])) != 40 {
+	if !strings.HasPrefix(charts[0].Title, "p99 of response time") || len(charts[0].Paths) != 2 || len(heights(charts[0].Paths[0])) != 30 || len(heights(charts[0].Paths[1])) != 40 {
 		t.Errorf("the first chart is %q with %d lines", charts[0].Title, len(charts[0].Paths))
 	}
 	text := browsertest.Eval[string](b, `document.body.innerText`)

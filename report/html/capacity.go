@@ -2,8 +2,8 @@ package html
 
 import (
 	"cmp"
+	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strings"
 
@@ -17,87 +17,167 @@ import (
 // load.
 func WriteCapacity(w io.Writer, c *results.Capacity) error {
 	head, rows := content.CapacityTable(c)
-	s := section{
+	chap := chapter{
 		Title: "Capacity of " + words.Clean(c.Workload) + ": " + content.CapacityAnswer(c),
-		Lead:  "under " + words.Clean(strings.Join(c.SLO, ", ")),
-	}
-	if target := content.CapacityTarget(c); target != "" {
-		s.Lead += "; " + target
+		Lead:  "SLO: " + words.Clean(strings.Join(c.SLO, ", ")),
+		Cards: capacityCards(c),
 	}
 	if c.Stopped != "" {
-		s.Notes = append(s.Notes, words.Clean(c.Stopped))
+		chap.Notes = append(chap.Notes, words.Clean(c.Stopped))
 	}
 	for _, w := range c.Warnings {
-		s.Notes = append(s.Notes, words.Clean(w.Message))
+		chap.Notes = append(chap.Notes, words.Clean(w.Message))
 	}
-	for _, draw := range []func(*results.Capacity) (figure, bool){capacityCurve, fitFigure} {
-		if f, ok := draw(c); ok {
-			s.Figures = append(s.Figures, f)
-		}
+	if f, ok := capacityCurve(c); ok {
+		chap.Figures = append(chap.Figures, f)
 	}
 	if c.Plan != nil {
 		head, rows := content.PlanTable(c)
-		s.Tables = append(s.Tables, table{Title: "Plan", Head: head, Rows: rows})
+		chap.Tables = append(chap.Tables, table{Title: "Plan", Head: head, Rows: rows})
 	}
-	if len(c.Resources) > 0 {
-		resources := table{
-			Title: "What was used at the maximum, the nearest to its limit first", Words: true,
-			Head: []string{"resource", "member", "use"},
-		}
-		for _, r := range c.Resources {
-			resources.Rows = append(resources.Rows, []string{words.Clean(r.Name), words.Clean(r.Member), words.Clean(r.Text)})
-		}
-		s.Tables = append(s.Tables, resources)
+	for _, row := range experimentTable(c.Cluster, c.Environment, "search", c.ID).Rows {
+		chap.Facts = append(chap.Facts, fact{row[0], row[1]})
 	}
-	s.Tables = append(s.Tables,
-		table{Title: "Probes", Words: true, Head: head, Rows: unbroken(rows)},
-		experimentTable(c.Cluster, c.Environment, "search", c.ID))
-	return page{Title: "etcdbench capacity " + words.Clean(c.Workload), Sections: []section{s}}.write(w, nil)
+	probes := tablePart("probes", table{Title: "Probes", Words: true, Head: head, Rows: unbroken(rows)})
+	probes.Open = true
+	chap.Parts = []part{probes, tablePart("resources", resourceTable(c))}
+	if f, ok := fitFigure(c); ok {
+		chap.Parts = append(chap.Parts, part{ID: "fit", Title: f.Title, Figures: []figure{f}})
+	}
+	return page{Title: "etcdbench capacity " + words.Clean(c.Workload), Chapters: []chapter{chap}}.write(w, nil)
 }
 
-func capacityCurve(c *results.Capacity) (figure, bool) {
-	points := judge.Curve(c)
-	if len(points) < 2 {
-		return figure{}, false
+// capacityCards are the answers of a search.
+func capacityCards(c *results.Capacity) []verdictCard {
+	verdict := content.CapacityVerdict(c)
+	cards := []verdictCard{{"capacity", verdictClass(verdict), content.CapacityMaximum(c), content.CapacityAnswer(c)}}
+	if t := c.Target; t.Verdict != "" && t.Verdict != results.TargetNone {
+		class := map[string]string{results.TargetMet: "good", results.TargetMissed: "bad"}[t.Verdict]
+		cards = append(cards, verdictCard{"target", cmp.Or(class, "warn"), words.Clean(t.Verdict), content.CapacityTarget(c)})
 	}
-	lines := []line{{name: "p50", class: "s1", dots: true}, {name: "p99", class: "s2", dots: true}, {name: "p99.9", class: "s4", dots: true}}
-	t := table{Head: []string{"rate", "p50", "p99", "p99.9", "verdict"}}
-	var at []float64
-	for _, p := range points {
-		at = append(at, p.Rate)
-		for i, ns := range []int64{p.P50, p.P99, p.P999} {
-			v := float64(ns)
-			if ns == 0 {
-				v = math.NaN()
-			}
-			lines[i].at, lines[i].value = append(lines[i].at, p.Rate), append(lines[i].value, v)
+	if p := c.Plan; p != nil {
+		class := "good"
+		if p.Headroom < 0 {
+			class = "bad"
 		}
-		t.Rows = append(t.Rows, []string{
-			content.CapacityUnit(c)(p.Rate), content.ProbeCell(p, "p50", p.P50), content.ProbeCell(p, "p99", p.P99),
-			content.ProbeCell(p, "p99.9", p.P999), words.Clean(p.Verdict),
+		unit := content.CapacityUnit(c)
+		cards = append(cards, verdictCard{
+			"headroom", class, fmt.Sprintf("%+.0f %%", 100*p.Headroom), "safe rate " + unit(p.SafeRate) + ", demand " + unit(p.Demand),
 		})
 	}
-	for _, text := range c.SLO {
-		if slo, err := judge.ParseThreshold(text); err == nil && strings.HasPrefix(slo.Metric, "response_time.p") {
-			lines = append(lines, line{
-				name: words.Clean(text), class: "target", at: []float64{0, at[len(at)-1] * 1.05},
-				value: []float64{slo.Value, slo.Value},
-			})
+	return cards
+}
+
+// resourceTable has the use of resources at the maximum.
+func resourceTable(c *results.Capacity) table {
+	t := table{Title: "Resource use at the maximum, nearest to its limit first", Words: true, Head: []string{"resource", "member", "use"}}
+	for _, r := range c.Resources {
+		t.Rows = append(t.Rows, []string{words.Clean(r.Name), words.Clean(r.Member), words.Clean(r.Text)})
+	}
+	return t
+}
+
+// probeKinds are how probes are drawn, by their verdicts; the last is for all others.
+var probeKinds = [...]struct{ verdict, class, shape string }{
+	{results.Sustained, "good", ""}, {results.Overloaded, "bad", shapeCross}, {"", "warn", shapeRing},
+}
+
+// capacityCurve draws all probes by their loads, with the SLO and what follows from the
+// search.
+func capacityCurve(c *results.Capacity) (figure, bool) {
+	probes := slices.Clone(c.Probes)
+	slices.SortStableFunc(probes, func(a, b results.CapacityProbe) int { return cmp.Compare(a.Rate, b.Rate) })
+	percentile, limits := sloPercentile(c)
+	lines := []line{
+		{name: percentile + " of sustained probes", class: "good"}, {name: percentile + " of overloaded probes", class: "bad", series: 1},
+		{name: percentile + " of undecided probes", class: "warn", series: 2}, {name: "p50 of all probes", class: "dim", series: 3},
+	}
+	for i := range lines {
+		lines[i].scattered, lines[i].dots, lines[i].unnamed = true, true, true
+	}
+	for i, kind := range probeKinds {
+		lines[i].shape = kind.shape
+	}
+	add := func(l *line, rate float64, ns int64) {
+		if ns > 0 {
+			l.at, l.value = append(l.at, rate), append(l.value, float64(ns))
 		}
 	}
-	low, high := bounds(lines, true)
-	ch := chart{
-		title: "Latency against load", describe: "response times at each rate", width: chartWidth, height: 320,
-		x: axis{low: 0, high: at[len(at)-1] * 1.05}, y: axis{low: low, high: high, log: true},
-		xLabel: content.CapacityUnit(c), yLabel: words.AxisDuration, lines: lines,
+	unit := content.CapacityUnit(c)
+	t := table{Head: []string{"load", "p50", "p99", "p99.9", "verdict"}}
+	var at []float64
+	high := 0.0
+	for _, p := range probes {
+		at, high = append(at, p.Rate), max(high, p.Rate)
+		t.Rows = append(t.Rows, []string{
+			unit(p.Rate), content.ProbeCell(p, "p50", p.P50), content.ProbeCell(p, "p99", p.P99),
+			content.ProbeCell(p, "p99.9", p.P999), words.Clean(p.Verdict),
+		})
+		kind := slices.IndexFunc(probeKinds[:], func(k struct{ verdict, class, shape string }) bool {
+			return k.verdict == p.Verdict || k.verdict == ""
+		})
+		add(&lines[kind], p.Rate, map[string]int64{"p50": p.P50, "p99": p.P99, "p99.9": p.P999}[percentile])
+		if percentile != "p50" {
+			add(&lines[len(probeKinds)], p.Rate, p.P50)
+		}
 	}
-	if c.Low > 0 && c.High > 0 {
-		ch.marks = []mark{{c.Low, c.High, "slow", "the maximum lies in here"}}
+	if len(probes) < 2 || !slices.ContainsFunc(lines, func(l line) bool { return len(l.at) > 0 }) {
+		return figure{}, false
+	}
+	marks := capacityMarks(c)
+	for _, m := range marks {
+		high = max(high, m.to)
+	}
+	from, to := bounds(lines, true)
+	for _, l := range limits {
+		from, to = min(from, 0.8*l.value), max(to, 1.2*l.value)
+	}
+	u := timeUnit(to)
+	title := fmt.Sprintf("Response time by load, %s (%s, log scale)", percentile, u.name)
+	ch := chart{
+		title: title, describe: percentile + " of each probe", width: chartWidth, height: 320,
+		x: axis{low: 0, high: high * 1.05}, y: axis{low: from, high: to, log: true},
+		xLabel: unit, yLabel: u.label, lines: lines, limits: limits, marks: marks,
 	}
 	return figure{
-		Title: "Latency against load", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
-		Caption: "Each dot is a probe. Amber: between what was carried and what was not. Dashed: the SLO.",
+		Title: title, SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
+		Caption: "Each mark is a probe: a dot was sustained, a cross was not, a ring is undecided. Dashed: the SLO. Amber: the interval " +
+			"that holds the maximum. Of probes with too few samples for " + percentile + ", only p50 is drawn.",
 	}, true
+}
+
+// sloPercentile is the percentile of response time that the SLO limits, p99 where it limits
+// none, with the limits.
+func sloPercentile(c *results.Capacity) (percentile string, limits []limit) {
+	percentile = "p99"
+	for _, text := range c.SLO {
+		slo, err := judge.ParseThreshold(text)
+		point, ok := strings.CutPrefix(slo.Metric, "response_time.")
+		if err != nil || !ok || slo.Value <= 0 {
+			continue
+		}
+		if len(limits) == 0 && slices.Contains([]string{"p50", "p99", "p99.9"}, point) {
+			percentile = point
+		}
+		limits = append(limits, limit{slo.Value, point + " " + slo.Comparison + " " + shortTime(slo.Value)})
+	}
+	return percentile, limits
+}
+
+// capacityMarks are the loads that follow from the search.
+func capacityMarks(c *results.Capacity) (marks []mark) {
+	unit := content.CapacityUnit(c)
+	add := func(from, to float64, class, name string) {
+		if from > 0 && to >= from {
+			marks = append(marks, mark{from, to, class, name + " " + unit(from), name + " " + unit(from)})
+		}
+	}
+	add(c.Low, c.High, "slow", "maximum")
+	if p := c.Plan; p != nil {
+		add(p.Demand, p.Demand, "member", "demand")
+		add(p.SafeRate, p.SafeRate, "member", "safe rate")
+	}
+	return marks
 }
 
 // fitFigure draws throughput by concurrency, and the law as far as it reaches.
@@ -106,7 +186,7 @@ func fitFigure(c *results.Capacity) (figure, bool) {
 		return figure{}, false
 	}
 	u := c.Fit
-	measured, law := line{name: "measured", class: "s1", dots: true}, line{name: "law", class: "s2 dashed"}
+	measured, law := line{name: "measured", class: "s1", dots: true}, line{name: "law", class: "s2", series: 1}
 	t := table{Head: []string{"concurrency", "measured", "law"}}
 	points := slices.Clone(u.Points)
 	slices.SortFunc(points, func(a, b results.USLPoint) int { return cmp.Compare(a.Concurrency, b.Concurrency) })
@@ -127,12 +207,12 @@ func fitFigure(c *results.Capacity) (figure, bool) {
 	lines := []line{measured, law}
 	low, high := bounds(lines, false)
 	ch := chart{
-		title: "Throughput by concurrency", describe: "what was measured, and the Universal Scalability Law", width: chartWidth, height: 260,
+		title: "Throughput by concurrency (operations/s)", describe: "measured, and the Universal Scalability Law", width: chartWidth, height: 260,
 		x: axis{low: 0, high: u.Reach}, y: axis{low: low, high: high}, xLabel: words.Rate,
-		yLabel: func(v float64) string { return words.Rate(v) + "/s" }, lines: lines,
+		yLabel: plainNumber, lines: lines,
 	}
 	return figure{
-		Title: "Throughput by concurrency", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
-		Caption: "A description, as far as 1.2 times the largest concurrency that was carried; not a forecast. The " + content.FitText(u) + ".",
+		Title: "Throughput by concurrency (operations/s)", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
+		Caption: "A description up to 1.2 times the largest sustained concurrency, not a forecast. The " + content.FitText(u) + ".",
 	}, true
 }

@@ -3,6 +3,7 @@ package html
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/etcdbench/etcdbench/report/words"
@@ -43,15 +44,48 @@ func (h *heat) add(l results.Latency, bounds *[heatRows]int64) error {
 	})
 }
 
-func (h *heat) merge(other *heat) {
-	for row, n := range other {
-		h[row] += n
+// heatColumns are the columns of a heat map, with their heat.
+func heatColumns(seconds []column, most int) []column {
+	columns := slices.Clone(joinColumns(seconds, most))
+	bounds := heatBounds()
+	for i := range columns {
+		columns[i].heat = &heat{}
+		for _, o := range columns[i].ops {
+			if columns[i].heat.add(o.ResponseTime, &bounds) != nil {
+				return nil
+			}
+		}
 	}
+	return columns
 }
+
+// heatLevel is the level of a cell with n operations, where the fullest has most: on a
+// logarithmic scale, so that few slow ones can be seen beside many.
+func heatLevel(n, most uint32) int {
+	return min(heatLevels, 1+int(float64(heatLevels-1)*math.Log1p(float64(n))/math.Log1p(float64(most))+0.5))
+}
+
+// heatLegend are the levels that cells can have where the fullest has most operations, each
+// with the least number of operations of it.
+func heatLegend(most uint32) (legend []legendEntry) {
+	for level := 1; level <= heatLevels; level++ {
+		from := math.Exp(math.Log1p(float64(most))*(float64(level)-1.5)/(heatLevels-1)) - 1
+		n := max(1, uint32(max(0, from)))
+		for n < most && heatLevel(n, most) < level {
+			n++
+		}
+		if heatLevel(n, most) == level {
+			legend = append(legend, legendEntry{level, words.Count(int(n))})
+		}
+	}
+	return legend
+}
+
+const heatCaption = "Heat map: the stronger the colour, the more operations. Operations that did not finish are at their lower bounds."
 
 // heatFigure shows how the response times of each stretch are spread: darker is
 // more of them.
-func heatFigure(r *results.Run, columns []column) (figure, bool) {
+func heatFigure(r *results.Run, columns []column, title string, width float64) (figure, bool) {
 	low, high, most := heatRows, -1, uint32(0)
 	for _, c := range columns {
 		for row, n := range c.heat {
@@ -68,9 +102,7 @@ func heatFigure(r *results.Run, columns []column) (figure, bool) {
 		t.Head = append(t.Head, "≥ "+words.Duration(int64(heatBound(row))))
 	}
 	var cells []heatCell
-	var at []float64
 	for _, c := range columns {
-		at = append(at, c.start.Seconds())
 		cellsOf := []string{secondsLabel(c.start.Seconds())}
 		for row := low; row <= high; row++ {
 			n := c.heat[row]
@@ -79,25 +111,25 @@ func heatFigure(r *results.Run, columns []column) (figure, bool) {
 				continue
 			}
 			cellsOf = append(cellsOf, words.Count(int(n)))
-			// Logarithmic, so that the few slow ones can be seen beside the many.
-			level := 1 + int(float64(heatLevels-1)*math.Log1p(float64(n))/math.Log1p(float64(most))+0.5)
 			cells = append(cells, heatCell{
-				c.start.Seconds(), (c.start + c.length).Seconds(), heatBound(row), heatBound(row + 1),
-				min(level, heatLevels),
+				c.start.Seconds(), (c.start + c.length).Seconds(), heatBound(row), heatBound(row + 1), heatLevel(n, most),
 			})
 		}
 		t.Rows = append(t.Rows, cellsOf)
 	}
+	u := timeUnit(heatBound(high + 1))
 	ch := chart{
-		title: "Response times over time", describe: "how many operations took how long in each stretch",
-		width: chartWidth, height: 260, overTime: true,
+		title: fmt.Sprintf("%s (%s, log scale)", title, u.name), describe: "heat map: operations by response time and time",
+		width: width, height: 260, overTime: true, legend: heatLegend(most),
 		x: timeAxis(columns), y: axis{low: heatBound(low), high: heatBound(high + 1), log: true},
-		xLabel: secondsLabel, yLabel: words.AxisDuration, cells: cells, marks: timeMarks(r, columns),
+		xLabel: secondsLabel, yLabel: u.label, cells: cells, marks: timeMarks(r, columns),
+	}
+	if width == halfWidth {
+		ch.height = operationsHeight
 	}
 	return figure{
-		Title: "Heat map of response times", SVG: ch.svg(), Table: t, At: places(at),
-		Caption: "Each column is a stretch of time, each row a range of response times; the darker, the more operations, on a logarithmic " +
-			"scale. Operations that did not finish are at their lower bounds. Behind them are the marks of the charts above.",
+		Title: ch.title, SVG: ch.svg(), Table: t, At: startsOf(columns),
+		Caption: heatCaption,
 	}, true
 }
 

@@ -14,39 +14,34 @@ import (
 // WriteHistory writes the page of a history, with a chart for each figure.
 func WriteHistory(w io.Writer, h content.History) error {
 	head, rows := h.Table()
-	s := section{
+	c := chapter{
 		Title: "History of " + words.Plural(len(h.Runs), "run", "runs"),
 		Lead: "From the oldest to the newest. Runs of one series have the same plan, cluster and machine; their " +
 			"versions may differ, which the dashed lines mark.",
 	}
 	for _, f := range content.HistoryFigures() {
 		if fig, ok := historyChart(h, f, head, rows); ok {
-			s.Figures = append(s.Figures, fig)
+			c.Figures = append(c.Figures, fig)
 		}
 	}
-	s.Tables = append(s.Tables, table{Title: "Runs", Words: true, Head: head, Rows: rows})
 	series := table{Title: "Series", Words: true}
 	for _, l := range h.SeriesLines() {
 		name, what, _ := strings.Cut(l, ": ")
 		series.Rows = append(series.Rows, []string{name, what})
 	}
-	s.Tables = append(s.Tables, series)
-	found := table{Title: "Changes of level", Words: true}
-	for _, c := range h.Found {
-		found.Rows = append(found.Rows, []string{c})
-	}
-	s.Tables = append([]table{found}, s.Tables...)
+	c.Tables = []table{{Title: "Changes of level", Words: true, Rows: oneColumn(h.Found)}}
+	c.Parts = []part{tablePart("runs", table{Title: "Runs", Words: true, Head: head, Rows: rows}), tablePart("series", series)}
 	for _, n := range h.Notes {
-		s.Notes = append(s.Notes, words.Clean(n))
+		c.Notes = append(c.Notes, words.Clean(n))
 	}
-	return page{Title: "etcdbench history", Sections: []section{s}}.write(w, nil)
+	return page{Title: "etcdbench history", Chapters: []chapter{c}}.write(w, nil)
 }
 
 // historyChart draws one figure of all runs, a line for each series.
 func historyChart(h content.History, f content.HistoryFigure, head []string, rows [][]string) (figure, bool) {
 	lines := make([]line, len(h.Series))
 	for k := range lines {
-		lines[k] = line{name: "series " + words.Letter(k), class: runClass(k), dots: true}
+		lines[k] = line{name: "series " + words.Letter(k), class: runClass(k), dots: true, series: k}
 	}
 	var marks []mark
 	target := line{name: "target", class: "target"}
@@ -60,7 +55,7 @@ func historyChart(h content.History, f content.HistoryFigure, head []string, row
 		l := &lines[h.Of[i]]
 		l.at, l.value = append(l.at, x), append(l.value, v)
 		if h.Changes[i] != "" {
-			marks = append(marks, mark{x, x, "member", h.Changes[i]})
+			marks = append(marks, mark{x, x, "member", h.Changes[i], h.Changes[i]})
 		}
 		target.at, target.value = append(target.at, x), append(target.value, r.Target.Writes)
 	}
@@ -68,6 +63,7 @@ func historyChart(h content.History, f content.HistoryFigure, head []string, row
 		return figure{}, false
 	}
 	if f.Head == "writes/s" {
+		target.series = len(lines)
 		lines = append(lines, target)
 	}
 	_, high := bounds(lines, false)

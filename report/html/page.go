@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"html"
 	"html/template"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/etcdbench/etcdbench/report/content"
 	"github.com/etcdbench/etcdbench/report/words"
-	"github.com/etcdbench/etcdbench/results"
 )
 
 //go:embed page.html
@@ -36,34 +34,42 @@ type (
 		Title, Policy string
 		Style         template.CSS
 		Script        template.JS
-		Sections      []section
-		Articles      []article
+		Chapters      []chapter
 	}
-	// section is a part of the page that is not about one run alone.
-	section struct {
-		Title, Lead string
-		Cards       []verdictCard
-		Notes       []string
-		Table       table
-		Figures     []figure
-		Views       []frame
-		Tables      []table
+	// chapter is about one run, one experiment, or several runs together: what matters
+	// first, then parts that are folded.
+	chapter struct {
+		ID, Title, Lead string
+		// Alert says that the run did not complete.
+		Alert   string
+		Cards   []verdictCard
+		Notes   []string
+		Figures []figure
+		Tables  []table
+		Facts   []fact
+		Parts   []part
 	}
-	article struct {
-		Name, Workload, Load, Outcome string
-		Verdicts                      []verdictCard
-		Operations                    table
-		Counts                        []string
-		Charts                        []figure
-		Slow                          []slowStretch
-		MemberKey                     []keyEntry
-		MembersAt                     string
-		Members                       []figure
-		Profiles                      []table
-		ProfileNotes                  []string
-		Views                         []frame
-		Tables                        []table
+	// part is a folded piece of a chapter.
+	part struct {
+		ID, Title string
+		Open      bool
+		Notes     []string
+		Slow      []slowStretch
+		Figures   []figure
+		// Pairs are charts of one operation each, side by side.
+		Pairs []pair
+		// Small are charts of which three lie side by side, with one key and one axis.
+		Small  []figure
+		Key    []keyEntry
+		At     string
+		Tables []table
+		Views  []frame
 	}
+	pair struct {
+		Title   string
+		Figures []figure
+	}
+	fact        struct{ Name, Value string }
 	verdictCard struct{ Name, Class, Value, Detail string }
 	table       struct {
 		Title string
@@ -91,13 +97,15 @@ type (
 	}
 )
 
-// Color returns the name of the entry's colour in the style sheet.
-func (k keyEntry) Color() string {
-	name, _, _ := strings.Cut(k.Class, " ")
-	if name == "target" {
-		return "dim"
-	}
-	return name
+// empty reports whether the part shows nothing.
+func (p part) empty() bool {
+	return len(p.Notes)+len(p.Slow)+len(p.Figures)+len(p.Pairs)+len(p.Small)+len(p.Views) == 0 &&
+		!slices.ContainsFunc(p.Tables, func(t table) bool { return len(t.Rows) > 0 })
+}
+
+// tablePart is a part that is one table.
+func tablePart(id string, t table) part {
+	return part{ID: id, Title: t.Title, Tables: []table{{Head: t.Head, Rows: t.Rows, Words: t.Words}}}
 }
 
 // WriteComparison writes one page of both sides of a comparison, which begins with
@@ -113,25 +121,24 @@ func Write(w io.Writer, docs []content.Document) error { return writePage(w, doc
 // writePage begins with the comparison, where the runs are two sides of one.
 func writePage(w io.Writer, docs []content.Document, compared *content.Compared) error {
 	p := page{Title: "etcdbench"}
-	if compared != nil {
-		p.Sections = append(p.Sections, comparisonSection(*compared))
-	}
-	var all []runColumns
+	var all [][]column
+	var runs []chapter
 	for i, d := range docs {
-		a, columns, err := newArticle(d)
+		c, columns, err := newRunChapter(d)
 		if err != nil {
 			return err
 		}
 		if len(docs) > 1 {
-			a.Name = runName(i, d)
+			c.Title = runName(i, d) + ": " + c.Title
 		}
-		p.Title += " " + a.Workload
-		p.Articles = append(p.Articles, a)
-		all = append(all, runColumns{d, columns})
+		p.Title += " " + words.Clean(d.Plan.Workload)
+		runs = append(runs, c)
+		all = append(all, columns)
 	}
 	if len(docs) > 1 {
-		p.Sections = append(p.Sections, overlay(all))
+		p.Chapters = append(p.Chapters, overlay(docs, all, compared))
 	}
+	p.Chapters = append(p.Chapters, runs...)
 	var pages []string
 	for _, d := range docs {
 		for _, v := range slices.Concat(d.Views, d.Differences) {
@@ -148,6 +155,7 @@ func (p page) write(w io.Writer, frames []string) error {
 	if err != nil {
 		return err
 	}
+	p.number()
 	p.Style, p.Script = template.CSS(pageStyle), template.JS(pageScript)
 	scripts := []string{scriptHash(pageScript)}
 	for _, text := range frames {
@@ -183,118 +191,15 @@ func frames(views []content.View) []frame {
 	return list
 }
 
-func newArticle(d content.Document) (article, []column, error) {
-	a := article{
-		Workload: words.Clean(d.Plan.Workload), Load: content.Load(d.Plan), Verdicts: verdictCards(d.Run),
-		Operations: operationTable(d.Run), Counts: countLines(d.Run), Views: frames(d.Views),
-	}
-	if d.Outcome != results.Completed {
-		a.Outcome = words.Clean(string(d.Outcome)) + ": " + words.Clean(d.Reason)
-	}
-	seconds, members, err := readColumns(d)
-	if err != nil && !errors.Is(err, content.ErrNoIntervals) {
-		return a, nil, err
-	}
-	columns := joinColumns(seconds, maxColumns)
-	if err := addSums(columns); err != nil {
-		return a, nil, err
-	}
-	a.overTime(d.Run, seconds, columns, members)
-	if f, ok := percentileFigure(d.Run); ok {
-		a.Charts = append(a.Charts, f)
-	}
-	for _, s := range d.Slow {
-		stretch := slowStretch{
-			What: fmt.Sprintf("at %s for %s: %s", words.Duration(int64(s.Start)), words.Duration(int64(s.Length)), content.Slowness(s)),
-		}
-		for _, c := range s.Causes {
-			stretch.Causes = append(stretch.Causes, words.Clean(c.Text))
-		}
-		a.Slow = append(a.Slow, stretch)
-	}
-	tables, notes := content.ProfileTables(d.Run)
-	for _, p := range tables {
-		t := table{Title: p.Title, Head: []string{"function", "its own", "share", "with what it called"}}
-		for _, r := range p.Rows {
-			t.Rows = append(t.Rows, []string{r.Name, r.Flat, r.Share, r.Cum})
-		}
-		a.Profiles = append(a.Profiles, t)
-	}
-	a.ProfileNotes = notes
-	a.Tables = detailTables(d, happenedTable(columns))
-	return a, columns, nil
-}
-
-// overTime draws the charts over time.
-func (a *article) overTime(r *results.Run, seconds, columns []column, members []string) {
-	if drawable(columns, func(c column) bool { return c.sum.Percentile(50).Resolved }) {
-		a.Charts = append(a.Charts, latencyFigure(r, columns))
-	}
-	if !drawable(columns, func(c column) bool { return c.sum.Completed > 0 }) {
-		return
-	}
-	a.Charts = append(a.Charts, throughputFigure(r, columns))
-	if f, ok := heatFigure(r, joinColumns(columns, maxHeatColumns)); ok {
-		a.Charts = append(a.Charts, f)
-	}
-	a.members(r, joinColumns(seconds, maxMemberColumns), members)
-}
-
-// countLines are what the workloads counted besides.
-func countLines(r *results.Run) []string {
-	var lines []string
-	ops := content.Operations(r)
-	for _, o := range ops {
-		if s := content.Counts(o); s != "" {
-			lines = append(lines, content.OperationName(r, o)+": "+s)
+// number gives chapters and parts their names within the page, and leaves out what is
+// empty.
+func (p *page) number() {
+	for i := range p.Chapters {
+		c := &p.Chapters[i]
+		c.ID = fmt.Sprintf("c%d", i+1)
+		c.Parts = slices.DeleteFunc(c.Parts, part.empty)
+		for k := range c.Parts {
+			c.Parts[k].ID = c.ID + "-" + c.Parts[k].ID
 		}
 	}
-	return lines
-}
-
-// drawable says that there is something to draw: an empty chart says nothing.
-func drawable(columns []column, has func(c column) bool) bool {
-	return len(columns) > 1 && slices.ContainsFunc(columns, has)
-}
-
-func verdictCards(r *results.Run) []verdictCard {
-	class := map[string]string{
-		results.TargetMet: "good", results.TargetMissed: "bad", results.TargetUndecided: "warn",
-		results.Valid: "good", results.Degraded: "warn", results.Invalid: "bad",
-		results.Proved: "good", results.Violated: "bad", results.Incomplete: "warn",
-	}
-	var cards []verdictCard
-	if t := r.Target; t.Verdict != results.TargetNone {
-		detail := words.Clean(t.Verdict) + " of " + words.Rate(t.Writes) + " writes/s"
-		if t.Reason != "" {
-			detail += " (" + words.Clean(t.Reason) + ")"
-		}
-		cards = append(cards, verdictCard{"target", class[t.Verdict], words.Rate(t.Achieved) + " writes/s", detail})
-	}
-	why := ""
-	if n := len(r.Validity.Reasons); n > 0 {
-		why = words.Clean(r.Validity.Reasons[0].Message)
-		if n > 1 {
-			why += "; and " + words.Plural(n-1, "reason more", "reasons more") + " below"
-		}
-	}
-	cards = append(cards, verdictCard{"validity", class[r.Validity.Verdict], words.Clean(r.Validity.Verdict), why})
-	if a := r.Availability; a != nil {
-		outages := "good"
-		if a.Count > 0 {
-			outages = "warn"
-		}
-		cards = append(cards, verdictCard{"availability", outages, words.Plural(a.Count, "outage", "outages"), content.Availability(a)})
-	}
-	if p := r.Proof; p != nil {
-		var checks []string
-		for _, c := range content.JoinChecks(p.Checks) {
-			checks = append(checks, words.Clean(c.Name))
-		}
-		cards = append(cards, verdictCard{"proof", class[p.Verdict], words.Clean(p.Verdict), strings.Join(checks, ", ")})
-	}
-	if r.Profiled() {
-		cards = append(cards, verdictCard{"profiled", "warn", "yes", "its figures include what profiling cost"})
-	}
-	return cards
 }

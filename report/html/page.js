@@ -12,7 +12,7 @@
   };
   const label = (s) => s >= 600 ? +(s / 60).toPrecision(4) + ' min' : +s.toPrecision(4) + ' s';
 
-  const charts = [...document.querySelectorAll('svg.chart')].map((svg) => {
+  const charts = [...document.querySelectorAll('svg.chart[tabindex]')].map((svg) => {
     const figure = svg.closest('figure');
     const at = (svg.closest('[data-at]')?.dataset.at || '').split(' ').filter(Boolean).map(Number);
     const whole = [Number(svg.dataset.from), Number(svg.dataset.to)];
@@ -20,7 +20,7 @@
       svg, at, whole, shown: whole, row: -1,
       plot: svg.querySelector('.plot'), ticks: svg.querySelector('g.x'), output: figure.querySelector('output'),
       head: [...figure.querySelectorAll('thead th')], rows: [...figure.querySelectorAll('tbody tr')],
-      left: Number(svg.dataset.left), width: Number(svg.dataset.width), overTime: 'time' in svg.dataset,
+      left: Number(svg.dataset.left), top: Number(svg.dataset.top), width: Number(svg.dataset.width), overTime: 'time' in svg.dataset,
       height: svg.viewBox.baseVal.height,
     };
   });
@@ -38,7 +38,7 @@
     c.row = Math.min(Math.max(row, 0), c.rows.length - 1);
     const cells = [...c.rows[c.row].children];
     c.output.textContent = cells.map((cell, i) => cell.textContent === '' ? '' : i ? c.head[i].textContent + ' ' + cell.textContent : cell.textContent).filter(Boolean).join(' · ');
-    c.cursor ??= make('line', c.svg, { class: 'cursor', y1: 10, y2: c.height - 26 });
+    c.cursor ??= make('line', c.svg, { class: 'cursor', y1: c.top, y2: c.height - 26 });
     const middle = c.overTime ? (c.at[c.row] + (c.at[c.row + 1] ?? c.whole[1])) / 2 : c.at[c.row];
     const x = Math.min(Math.max(placeOf(c, middle), c.left), c.left + c.width);
     c.cursor.setAttribute('x1', x);
@@ -62,6 +62,12 @@
       const height = c.plot.viewBox.baseVal.height;
       c.plot.setAttribute('viewBox', [(c.shown[0] - c.whole[0]) * scale, 0, (c.shown[1] - c.shown[0]) * scale, height].join(' '));
       drawTicks(c, height);
+      c.svg.classList.toggle('zoomed', c.shown !== c.whole);
+      for (const label of c.svg.querySelectorAll('.at')) {
+        const at = Number(label.dataset.at);
+        label.setAttribute('x', placeOf(c, at));
+        label.classList.toggle('off', at < c.shown[0] || at > c.shown[1]);
+      }
       if (c.row >= 0) show(c, c.row);
     }
   }
@@ -74,8 +80,8 @@
     step *= [1, 2, 5, 10].find((m) => span / (m * step) <= most) ?? 10;
     for (let v = Math.ceil(c.shown[0] / step) * step; v <= c.shown[1] * 1.0001; v += step) {
       const x = placeOf(c, v);
-      make('path', c.ticks, { class: 'grid', d: `M${x} 10v${height}` });
-      make('text', c.ticks, { class: 'tick', x, y: c.height - 8, 'text-anchor': x > c.left + c.width - 28 ? 'end' : 'middle' }).textContent = label(v);
+      make('path', c.ticks, { class: 'grid', d: `M${x} ${c.top}v${height}` });
+      make('text', c.ticks, { class: 'tick', x, y: c.height - 8, 'text-anchor': 'middle' }).textContent = label(v);
     }
   }
 
@@ -86,7 +92,7 @@
       show(c, rowAt(c, x));
       if (from === null) return;
       const a = placeOf(c, Math.min(from, x)), b = placeOf(c, Math.max(from, x));
-      selection ??= make('rect', c.svg, { class: 'selection', y: 10, height: c.height - 36 });
+      selection ??= make('rect', c.svg, { class: 'selection', y: c.top, height: c.height - c.top - 26 });
       selection.setAttribute('x', a);
       selection.setAttribute('width', b - a);
     });
@@ -128,4 +134,7 @@
       for (const path of button.closest('.legend').querySelectorAll(`[data-series="${button.dataset.toggle}"]`)) path.classList.toggle('off', !on);
     });
   }
+
+  // On paper, all parts are shown.
+  addEventListener('beforeprint', () => { for (const part of document.querySelectorAll('details.part')) part.open = true; });
 })();

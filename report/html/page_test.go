@@ -36,7 +36,7 @@ func BenchmarkHourAsHTML(b *testing.B) {
 	b.ReportMetric(float64(memory.Sys)/(1<<20), "MiB/from-the-system")
 }
 
-var drawing = regexp.MustCompile(`(?s)<svg class="chart".*?</svg></svg>`)
+var drawing = regexp.MustCompile(`(?s)(<svg class="chart".*?</svg>)(?:</div>|<output>)`)
 
 // Drawings are well formed, whatever a document's strings hold, and the page of a
 // long run stays small.
@@ -45,11 +45,12 @@ func TestDrawingsAreWellFormed(t *testing.T) {
 	evil.Events[0].Kind, evil.Events[0].Detail = `"><script>alert(1)</script>`, "&amp;<b>"
 	for name, doc := range map[string]content.Document{"short": reporttest.Document(t, reporttest.Sample(t)), "mixture": reporttest.Document(t, reporttest.Mixture(t)), "evil": evil, "hour": reporttest.LongRun(t, 3600, 6, 5)} {
 		page := render(t, doc)
-		drawings := drawing.FindAllString(page, -1)
+		drawings := drawing.FindAllStringSubmatch(page, -1)
 		if len(drawings) < 3 {
 			t.Errorf("%s: only %d drawings", name, len(drawings))
 		}
 		for _, d := range drawings {
+			d := d[1]
 			dec := xml.NewDecoder(strings.NewReader(d))
 			for {
 				if _, err := dec.Token(); errors.Is(err, io.EOF) {
@@ -89,7 +90,7 @@ func TestPagesWithoutCharts(t *testing.T) {
 	gone.Operations = nil
 	for name, doc := range map[string]content.Document{"nothing completed": dead, "no seconds": {Run: dead.Run}, "no journal": gone} {
 		page := render(t, doc)
-		if strings.Contains(page, "<svg") || !strings.Contains(page, "<h2>Where</h2>") {
+		if strings.Contains(page, `<svg class="chart"`) || !strings.Contains(page, "<h3>Where</h3>") {
 			t.Errorf("%s: %d drawings in a page of %d bytes", name, strings.Count(page, "<svg"), len(page))
 		}
 	}

@@ -22,7 +22,9 @@ type column struct {
 	phase         string
 	// ops are the operations that were asked for, see results.Interval. sum is what they add
 	// up to, see addSums.
-	ops             []results.Operation
+	ops []results.Operation
+	// all are the operations of the column, also those that came by themselves.
+	all             []results.Operation
 	sum             results.Operation
 	inFlight, queue int
 	heat            *heat
@@ -47,10 +49,10 @@ func readColumns(d content.Document) ([]column, []string, error) {
 			return nil
 		}
 		c := column{
-			start: i.Start, length: i.Length, phase: i.Phase, inFlight: i.InFlight, queue: i.Queued, heat: &heat{},
+			start: i.Start, length: i.Length, phase: i.Phase, inFlight: i.InFlight, queue: i.Queued,
 			server: map[string]map[string]float64{},
 		}
-		c.ops = i.Asked()
+		c.ops, c.all = i.Asked(), recorded(i)
 		for _, r := range i.Members {
 			a, known := before[r.Member]
 			if !known {
@@ -68,6 +70,19 @@ func readColumns(d content.Document) ([]column, []string, error) {
 		return nil
 	})
 	return seconds, members, err
+}
+
+// recorded are the operations that ended in the interval, without their service and queue
+// times and without times that can be negative.
+func recorded(i *results.Interval) []results.Operation {
+	var list []results.Operation
+	for _, o := range i.Operations {
+		if o.Of == "" {
+			o.ServiceTime, o.QueueTime = results.Latency{}, results.Latency{}
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 // happenings are what became of a member between two readings.
@@ -115,7 +130,11 @@ func movedValues(a, b results.Reading, counters map[string]bool) map[string]floa
 
 // joinColumns makes about that many columns of them. None is of two phases.
 func joinColumns(seconds []column, most int) []column {
-	each := (len(seconds) + most - 1) / most
+	return joinEach(seconds, (len(seconds)+most-1)/most)
+}
+
+// joinEach makes columns of that many seconds each. None is of two phases.
+func joinEach(seconds []column, each int) []column {
 	if each <= 1 {
 		return seconds
 	}
@@ -136,11 +155,10 @@ func joinSeconds(seconds []column) column {
 	c := seconds[0]
 	last := seconds[len(seconds)-1]
 	c.length = last.start + last.length - c.start
-	c.ops, c.heat, c.server, c.happened = nil, &heat{}, map[string]map[string]float64{}, nil
+	c.ops, c.all, c.server, c.happened = nil, nil, map[string]map[string]float64{}, nil
 	for _, s := range seconds {
-		c.ops = append(c.ops, s.ops...)
+		c.ops, c.all = append(c.ops, s.ops...), append(c.all, s.all...)
 		c.inFlight, c.queue = max(c.inFlight, s.inFlight), max(c.queue, s.queue)
-		c.heat.merge(s.heat)
 		c.happened = append(c.happened, s.happened...)
 		for m, values := range s.server {
 			if c.server[m] == nil {
@@ -156,17 +174,11 @@ func joinSeconds(seconds []column) column {
 	return c
 }
 
-// addSums adds the operations of each column up, and spreads them over its part of the
-// heat map.
+// addSums adds the operations of each column up.
 func addSums(columns []column) error {
-	bounds := heatBounds()
 	for i := range columns {
-		c := &columns[i]
 		var err error
-		if c.sum, err = results.Sum(c.length, c.ops...); err != nil {
-			return err
-		}
-		if err := c.heat.add(c.sum.ResponseTime, &bounds); err != nil {
+		if columns[i].sum, err = results.Sum(columns[i].length, columns[i].ops...); err != nil {
 			return err
 		}
 	}

@@ -1,114 +1,43 @@
 package html
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
-	"time"
 )
 
-// A chart is drawn into a box of these units and scales with the page; a small
-// one has its place beside others.
+// A chart is drawn into a box of these units and scales with the page. Charts of one
+// width have the same margins, so that their time axes are aligned.
 const (
-	chartWidth  = 960
-	smallWidth  = 330
-	marginLeft  = 78
-	marginRight = 12
+	chartWidth  = 960 // alone in its row
+	halfWidth   = 490 // two in a row
+	smallWidth  = 330 // three in a row
+	marginLeft  = 62
+	marginRight = 104 // for the names of lines
+	marginSmall = 34  // the same of a small chart
 	marginTop   = 10
 	marginFoot  = 26
+	labelHeight = 15 // of a row of labels above the plot
 )
-
-// axis maps values to places along one side of a chart.
-type axis struct {
-	low, high float64
-	log       bool
-	whole     bool    // ticks at whole numbers only
-	from, to  float64 // places
-}
-
-func (a axis) place(v float64) float64 {
-	low, high := a.low, a.high
-	if a.log {
-		v, low, high = math.Log10(max(v, a.low)), math.Log10(low), math.Log10(high)
-	}
-	if high <= low {
-		return a.from
-	}
-	share := min(max((v-low)/(high-low), 0), 1)
-	if math.IsNaN(share) {
-		return a.from
-	}
-	return a.from + share*(a.to-a.from)
-}
-
-// ticks are round values along the axis, 1, 2 and 5 times powers of ten, and not
-// many more than most.
-func (a axis) ticks(most int) []float64 {
-	most = max(most, 2)
-	span := a.high - a.low
-	if !(span > 0) || math.IsInf(span, 0) {
-		return []float64{a.low}
-	}
-	if a.log && a.low > 0 {
-		if list := a.logTicks(most); len(list) >= 2 {
-			return list
-		}
-		// So near each other that none of these lies between: evenly, then.
-	}
-	var list []float64
-	step := math.Pow(10, math.Floor(math.Log10(span/float64(most))))
-	for _, m := range []float64{1, 2, 5, 10} {
-		if span/(m*step) <= float64(most) {
-			step *= m
-			break
-		}
-	}
-	if a.whole {
-		step = max(1, math.Round(step))
-	}
-	// The bound is for steps that are too small to change the sum.
-	for v := math.Ceil(a.low/step) * step; v <= a.high*1.0001 && len(list) <= 2*most; v += step {
-		list = append(list, v)
-	}
-	if len(list) < 2 && !a.whole && most < 32 { // one place alone says nothing
-		return a.ticks(2 * most)
-	}
-	return list
-}
-
-// logTicks are round values along a logarithmic axis: 1, 2 and 5 times powers of ten,
-// or the powers alone where there would be more than most.
-func (a axis) logTicks(most int) []float64 {
-	var list []float64
-	first, last := math.Floor(math.Log10(a.low)), math.Floor(math.Log10(a.high))
-	for power := first; power <= last; power++ {
-		for _, m := range []float64{1, 2, 5} {
-			if v := m * math.Pow(10, power); v >= a.low*0.999 && v <= a.high*1.001 {
-				list = append(list, v)
-			}
-		}
-	}
-	if len(list) <= most {
-		return list
-	}
-	powers := list[:0]
-	for _, v := range list {
-		if l := math.Log10(v); math.Abs(l-math.Round(l)) < 1e-9 {
-			powers = append(powers, v)
-		}
-	}
-	return powers
-}
 
 // line is one series of a chart.
 type line struct {
 	name  string
-	class string // its colour
+	class string // its colour and dashes
 	at    []float64
 	value []float64 // NaN leaves a gap
 	dots  bool      // one at each value
+	// scattered values are not joined; shape is that of their dots.
+	scattered bool
+	shape     string
+	// series is the entry of the chart's key that the line belongs to.
+	series int
+	// unnamed lines have no label at their end.
+	unnamed bool
 }
 
 // chart is a line chart, or a heat map.
@@ -118,19 +47,27 @@ type chart struct {
 	x, y            axis
 	xLabel, yLabel  func(v float64) string
 	lines           []line
-	// bands fills what lies between each line and the one before it.
-	bands bool
-	marks []mark
-	cells []heatCell
+	limits          []limit
+	marks           []mark
+	cells           []heatCell
+	// legend are the heat map's levels, the lowest first.
+	legend []legendEntry
 	// overTime says that x is time, along which the page can zoom.
 	overTime bool
+}
+
+// limit is a horizontal line with a label, such as a threshold.
+type limit struct {
+	value float64
+	label string
 }
 
 // mark is a stretch along x that means something.
 type mark struct {
 	from, to float64
 	class    string
-	label    string
+	// label describes the mark; short is what is written above the plot, "" for nothing.
+	label, short string
 }
 
 // heatCell is a rectangle of a heat map; level is from 1 to heatLevels.
@@ -139,53 +76,177 @@ type heatCell struct {
 	level          int
 }
 
+// legendEntry is a level of a heat map and its label.
+type legendEntry struct {
+	level int
+	label string
+}
+
+// plot is a chart's area for values: its size, and where it begins.
+type plot struct{ top, width, height float64 }
+
 // svg draws the chart. Labels are escaped here. What is drawn along x lies in a
 // drawing of its own, of which the page's script can show a part.
 func (c chart) svg() template.HTML {
 	var b strings.Builder
-	width, height := c.width-marginLeft-marginRight, c.height-marginTop-marginFoot
-	c.x.from, c.x.to = 0, width
-	c.y.from, c.y.to = height, 0
-	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %g %g" role="img" aria-label="%s" tabindex="0"`,
+	p := plot{top: marginTop, width: c.width - marginLeft - marginRight}
+	if c.width == smallWidth {
+		p.width = c.width - marginLeft - marginSmall
+	}
+	c.x.from, c.x.to = 0, p.width
+	labels, rows := c.markLabels(p)
+	p.top += float64(rows * labelHeight)
+	p.height = c.height - p.top - marginFoot
+	c.y.from, c.y.to = p.height, 0
+	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %g %g" role="group" aria-roledescription="chart" aria-label="%s" tabindex="0"`,
 		c.width, c.height, html.EscapeString(c.title+": "+c.describe))
-	fmt.Fprintf(&b, ` data-left="%d" data-width="%g" data-from="%.6g" data-to="%.6g"`, marginLeft, width, c.x.low, c.x.high)
+	fmt.Fprintf(&b, ` data-left="%d" data-top="%g" data-width="%g" data-from="%.6g" data-to="%.6g"`, marginLeft, p.top, p.width, c.x.low, c.x.high)
 	if c.overTime {
 		b.WriteString(` data-time=""`)
 	}
 	b.WriteString(">")
-	for _, v := range c.y.ticks(int(c.height / 36)) {
-		y := marginTop + c.y.place(v)
-		fmt.Fprintf(&b, `<path class="grid" d="M%d %.1fh%g"/><text class="tick" x="%d" y="%.1f" text-anchor="end">%s</text>`,
-			marginLeft, y, width, marginLeft-6, y+4, html.EscapeString(c.yLabel(v)))
-	}
-	b.WriteString(`<g class="x">`)
-	for _, v := range c.x.ticks(int(c.width / 110)) {
-		x, anchor := marginLeft+c.x.place(v), "middle"
-		if x > c.width-40 {
-			anchor = "end"
-		}
-		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %dv%g"/><text class="tick" x="%.1f" y="%g" text-anchor="%s">%s</text>`,
-			x, marginTop, height, x, c.height-8, anchor, html.EscapeString(c.xLabel(v)))
-	}
-	fmt.Fprintf(&b, `</g><svg class="plot" x="%d" y="%d" width="%g" height="%g" viewBox="0 0 %g %g" preserveAspectRatio="none">`,
-		marginLeft, marginTop, width, height, width, height)
+	c.drawAxes(&b, p)
+	fmt.Fprintf(&b, `<svg class="plot" x="%d" y="%g" width="%g" height="%g" viewBox="0 0 %g %g" preserveAspectRatio="none">`,
+		marginLeft, p.top, p.width, p.height, p.width, p.height)
 	for _, m := range c.marks {
 		x0, x1 := c.x.place(m.from), c.x.place(m.to)
 		fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="0" width="%.1f" height="%g"><title>%s</title></rect>`,
-			m.class, x0, max(x1-x0, 1.5), height, html.EscapeString(m.label))
+			m.class, x0, max(x1-x0, 1.5), p.height, html.EscapeString(m.label))
 	}
 	c.drawCells(&b)
-	for i := 1; i < len(c.lines) && c.bands; i++ {
-		if d := c.band(c.lines[i-1], c.lines[i]); d != "" {
-			fmt.Fprintf(&b, `<path class="band %s" data-series="%d" d="%s"/>`, c.lines[i].class, i, d)
+	for _, l := range c.limits {
+		fmt.Fprintf(&b, `<path class="limit" d="M0 %.1fH%g"><title>%s</title></path>`, c.y.place(l.value), p.width, html.EscapeString(l.label))
+	}
+	for _, l := range c.lines {
+		fmt.Fprintf(&b, `<path class="line %s" data-series="%d" d="%s"><title>%s</title></path>`,
+			l.class, l.series, c.path(l), html.EscapeString(l.name))
+	}
+	b.WriteString("</svg>")
+	b.WriteString(labels)
+	c.drawNames(&b, p)
+	c.drawLevels(&b, p)
+	b.WriteString("</svg>")
+	return template.HTML(b.String())
+}
+
+// drawAxes draws the grid and the ticks.
+func (c chart) drawAxes(b *strings.Builder, p plot) {
+	for _, v := range c.y.ticks(int(c.height / 36)) {
+		y := p.top + c.y.place(v)
+		fmt.Fprintf(b, `<path class="grid" d="M%d %.1fh%g"/><text class="tick" x="%d" y="%.1f" text-anchor="end">%s</text>`,
+			marginLeft, y, p.width, marginLeft-6, y+4, html.EscapeString(c.yLabel(v)))
+	}
+	b.WriteString(`<g class="x">`)
+	for _, v := range c.x.ticks(int(c.width / 110)) {
+		x := marginLeft + c.x.place(v)
+		fmt.Fprintf(b, `<path class="grid" d="M%.1f %gv%g"/><text class="tick" x="%.1f" y="%g" text-anchor="middle">%s</text>`,
+			x, p.top, p.height, x, c.height-8, html.EscapeString(c.xLabel(v)))
+	}
+	b.WriteString(`</g>`)
+}
+
+// maxLabelRows is how many rows of labels there are above a plot.
+const maxLabelRows = 3
+
+// markLabels writes the names of marks above the plot, in as many rows as they need. A
+// name that finds no place is left out: the mark's description has it.
+func (c chart) markLabels(p plot) (labels string, rows int) {
+	var b strings.Builder
+	var taken [maxLabelRows][][2]float64
+	marks := slices.Clone(c.marks)
+	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(a.rank(), b.rank()) })
+	for _, m := range marks {
+		if m.short == "" || c.width == smallWidth {
+			continue
+		}
+		short := clip(m.short, 24)
+		x := c.x.place(m.from)
+		end := x + 6.6*float64(len([]rune(short))) + 8
+		for row := range taken {
+			free := !slices.ContainsFunc(taken[row], func(t [2]float64) bool { return x < t[1] && t[0] < end })
+			if !free || end > p.width+marginRight {
+				continue
+			}
+			taken[row], rows = append(taken[row], [2]float64{x, end}), max(rows, row+1)
+			fmt.Fprintf(&b, `<text class="tick at" data-at="%.6g" x="%.1f" y="%d">%s</text>`,
+				m.from, marginLeft+x, marginTop+labelHeight*row+8, html.EscapeString(short))
+			break
 		}
 	}
-	for i, l := range c.lines {
-		fmt.Fprintf(&b, `<path class="line %s" data-series="%d" d="%s"><title>%s</title></path>`,
-			l.class, i, c.path(l), html.EscapeString(l.name))
+	return b.String(), rows
+}
+
+// rank is the order in which marks get their labels.
+func (m mark) rank() int { return slices.Index([]string{"event", "warmup", "slow", "member"}, m.class) }
+
+// clip shortens a text to that many characters.
+func clip(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-1]) + "…"
 	}
-	b.WriteString("</svg></svg>")
-	return template.HTML(b.String())
+	return s
+}
+
+// endName is a label beside the plot.
+type endName struct {
+	y     float64
+	name  string
+	class string
+	// series is the entry of the key, -1 for none.
+	series int
+}
+
+// drawNames writes the names of lines where these end, and those of limits, moved apart
+// as far as needed.
+func (c chart) drawNames(b *strings.Builder, p plot) {
+	most := 15
+	if c.width == smallWidth {
+		most = 4
+	}
+	var names []endName
+	for _, l := range c.limits {
+		names = append(names, endName{c.y.place(l.value), l.label, "limit", -1})
+	}
+	for _, l := range c.lines {
+		last := len(l.value) - 1
+		for last >= 0 && math.IsNaN(l.value[last]) {
+			last--
+		}
+		if last >= 0 && !l.unnamed && (c.width > smallWidth || len([]rune(l.name)) <= most) {
+			names = append(names, endName{c.y.place(l.value[last]), l.name, l.class, l.series})
+		}
+	}
+	slices.SortStableFunc(names, func(a, b endName) int { return cmp.Compare(a.y, b.y) })
+	const apart = 14
+	for i := range names {
+		if i > 0 {
+			names[i].y = max(names[i].y, names[i-1].y+apart)
+		}
+	}
+	for i, room := len(names)-1, p.height+4; i >= 0; i, room = i-1, room-apart {
+		names[i].y = min(names[i].y, room)
+	}
+	for _, n := range names {
+		fmt.Fprintf(b, `<text class="tick end %s" data-series="%d" x="%g" y="%.1f">%s</text>`,
+			n.class, n.series, marginLeft+p.width+6, p.top+n.y+4, html.EscapeString(clip(n.name, most)))
+	}
+}
+
+// heatOpacity is the opacity of a level of a heat map, from 1 to heatLevels.
+func heatOpacity(level int) float64 { return 0.12 + 0.88*float64(level-1)/(heatLevels-1) }
+
+// drawLevels draws the legend of a heat map beside the plot, the most at the top.
+func (c chart) drawLevels(b *strings.Builder, p plot) {
+	if len(c.legend) == 0 {
+		return
+	}
+	const box = 17
+	fmt.Fprintf(b, `<text class="tick end" x="%g" y="%g">operations</text>`, marginLeft+p.width+14, p.top+8)
+	for i, e := range c.legend {
+		y := p.top + 16 + float64(box*(len(c.legend)-1-i))
+		fmt.Fprintf(b, `<rect class="heat" fill-opacity="%.2f" x="%g" y="%g" width="16" height="%d"/><text class="tick end" x="%g" y="%g">≥ %s</text>`,
+			heatOpacity(e.level), marginLeft+p.width+14, y, box-2, marginLeft+p.width+36, y+12, html.EscapeString(e.label))
+	}
 }
 
 // drawCells draws the cells of one level as one path.
@@ -197,33 +258,17 @@ func (c chart) drawCells(b *strings.Builder) {
 	}
 	for level := range paths {
 		if d := paths[level].String(); d != "" {
-			fmt.Fprintf(b, `<path class="heat" fill-opacity="%.2f" d="%s"/>`, 0.12+0.88*float64(level-1)/(heatLevels-1), d)
+			fmt.Fprintf(b, `<path class="heat" fill-opacity="%.2f" d="%s"/>`, heatOpacity(level), d)
 		}
 	}
 }
 
-// band outlines what lies between two lines, stretch by stretch where both are.
-func (c chart) band(lower, upper line) string {
-	var b strings.Builder
-	for from := 0; from < len(upper.value); from++ {
-		to := from
-		for to < len(upper.value) && !math.IsNaN(upper.value[to]) && !math.IsNaN(lower.value[to]) {
-			to++
-		}
-		if to-from < 2 {
-			continue
-		}
-		for i, pen := from, "M"; i < to; i, pen = i+1, "L" {
-			fmt.Fprintf(&b, "%s%.1f %.1f", pen, c.x.place(upper.at[i]), c.y.place(upper.value[i]))
-		}
-		for i := to - 1; i >= from; i-- {
-			fmt.Fprintf(&b, "L%.1f %.1f", c.x.place(lower.at[i]), c.y.place(lower.value[i]))
-		}
-		b.WriteString("z")
-		from = to
-	}
-	return b.String()
-}
+// The shapes of dots other than a circle.
+const (
+	shapeCross = "m-4 -4l8 8m-8 0l8 -8m-4 4"
+	shapeRing  = "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0m4 0"
+	shapeDot   = "m-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0m3 0"
+)
 
 func (c chart) path(l line) string {
 	var b strings.Builder
@@ -233,55 +278,13 @@ func (c chart) path(l line) string {
 			pen = "M"
 			continue
 		}
-		x, y := c.x.place(l.at[i]), c.y.place(v)
-		fmt.Fprintf(&b, "%s%.1f %.1f", pen, x, y)
+		fmt.Fprintf(&b, "%s%.1f %.1f", pen, c.x.place(l.at[i]), c.y.place(v))
 		if l.dots {
-			fmt.Fprintf(&b, "m-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0m3 0")
+			b.WriteString(cmp.Or(l.shape, shapeDot))
 		}
-		pen = "L"
+		if pen = "L"; l.scattered {
+			pen = "M"
+		}
 	}
 	return b.String()
-}
-
-func secondsLabel(v float64) string {
-	d := time.Duration(v * float64(time.Second))
-	if d >= 10*time.Minute {
-		return fmt.Sprintf("%.4g min", d.Minutes())
-	}
-	return fmt.Sprintf("%.4g s", d.Seconds())
-}
-
-// ninesLabel names a percentile by its nines.
-func ninesLabel(v float64) string {
-	switch {
-	case v == 0:
-		return "0 %"
-	case v == 1:
-		return "90 %"
-	}
-	return "99" + strings.TrimSuffix("."+strings.Repeat("9", max(0, int(math.Round(v))-2)), ".") + " %"
-}
-
-// bounds are the least and the greatest of all lines, for an axis.
-func bounds(lines []line, log bool) (low, high float64) {
-	low, high = math.Inf(1), math.Inf(-1)
-	for _, l := range lines {
-		for _, v := range l.value {
-			if math.IsNaN(v) || math.IsInf(v, 0) || log && v <= 0 {
-				continue
-			}
-			low, high = min(low, v), max(high, v)
-		}
-	}
-	switch {
-	case math.IsInf(low, 1):
-		return 0.1, 1
-	case log:
-		return low * 0.9, high * 1.1
-	}
-	low = min(0, low)
-	if high <= low {
-		high = low + 1
-	}
-	return low, high * 1.05
 }

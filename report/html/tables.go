@@ -37,14 +37,15 @@ func operationTable(r *results.Run) table {
 	return t
 }
 
-// detailTables are what the charts do not show.
-func detailTables(d content.Document, happened table) []table {
-	tables := []table{
-		backlogTable(d.Run), costTable(d.Run), errorsTable(d.Run), validityTable(d.Validity), agentsTable(d.Run), proofTable(d.Proof),
-		outagesTable(d.Availability), eventsTable(d.Events),
-		happened, warningsTable(d.Warnings), planTable(d.Plan), whereTable(d),
+// detailParts are what the charts do not show.
+func detailParts(d content.Document, happened table) []part {
+	parts := []part{
+		tablePart("backlog", backlogTable(d.Run)), tablePart("cost", costTable(d.Run)), tablePart("errors", errorsTable(d.Run)),
+		tablePart("validity", validityTable(d.Validity)), tablePart("agents", agentsTable(d.Run)), tablePart("proof", proofTable(d.Proof)),
+		tablePart("outages", outagesTable(d.Availability)), tablePart("disturbances", eventsTable(d.Events)),
+		tablePart("happened", happened), tablePart("warnings", warningsTable(d.Warnings)),
 	}
-	return slices.DeleteFunc(tables, func(t table) bool { return len(t.Rows) == 0 })
+	return append(parts, part{ID: "plan", Title: "Plan", Tables: []table{planTable(d.Plan), whereTable(d)}})
 }
 
 // backlogTable is of phases that did not keep up with their arrivals.
@@ -62,7 +63,7 @@ func costTable(r *results.Run) table {
 		return t
 	}
 	for _, f := range results.CostFigures() {
-		t.Head = append(t.Head, content.CostHead(f))
+		t.Head = append(t.Head, f.Label)
 	}
 	for _, c := range r.Server.Cost {
 		name := words.Clean(c.Phase) + ", " + words.Clean(c.Member)
@@ -73,7 +74,7 @@ func costTable(r *results.Run) table {
 		for _, f := range results.CostFigures() {
 			cell := "–"
 			if v, ok := c.Figures[f.Name]; ok {
-				cell = words.Rate(v)
+				cell = content.CostCell(f, v)
 			}
 			row = append(row, cell)
 		}
@@ -166,7 +167,7 @@ func warningsTable(warnings []results.Warning) table {
 }
 
 func planTable(p results.Plan) table {
-	t := table{Title: "Plan", Words: true}
+	t := table{Words: true}
 	for _, e := range p.Entries() {
 		var params []string
 		for _, name := range slices.Sorted(maps.Keys(e.Params)) {
@@ -206,9 +207,9 @@ func unbroken(rows [][]string) [][]string {
 	return rows
 }
 
-// happenedTable is what became of the members meanwhile.
+// happenedTable has the changes of leader, gaps and restarts of members.
 func happenedTable(columns []column) table {
-	t := table{Title: "What became of the members", Words: true, Head: []string{"from", "what"}}
+	t := table{Title: "Member events", Words: true, Head: []string{"from", "what"}}
 	for _, c := range columns {
 		if len(c.happened) == 0 {
 			continue

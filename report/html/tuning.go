@@ -6,7 +6,6 @@ import (
 	"html"
 	"html/template"
 	"io"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -19,32 +18,37 @@ import (
 // WriteTuning writes the page of a tuning: what is recommended, why, and what was
 // tried.
 func WriteTuning(w io.Writer, t *results.Tuning) error {
-	s := section{
+	c := chapter{
 		Title: "Tuning: " + content.TuningAnswer(t),
 		Lead:  content.TuningSubject(t) + "; " + words.Clean(t.Workload) + " at " + words.Rate(t.Rate) + "/s",
 	}
-	s.Table = table{Words: true}
+	settings := table{Words: true}
 	if len(t.Settings) > 0 {
 		for _, as := range content.SettingsAs(t.Settings) {
-			s.Table.Rows = append(s.Table.Rows, []string{as[0], strings.ReplaceAll(as[1], "\n", "; ")})
+			settings.Rows = append(settings.Rows, []string{as[0], strings.ReplaceAll(as[1], "\n", "; ")})
 		}
 	}
 	for _, line := range content.TuningReasons(t) {
-		s.Table.Rows = append(s.Table.Rows, []string{"why", line})
+		settings.Rows = append(settings.Rows, []string{"reason", line})
 	}
-	if t.Dimension == results.DimensionPair {
-		s.Figures = pairMaps(t)
+	c.Tables = []table{settings}
+	if f, ok := faultDots(t); ok {
+		c.Figures = append(c.Figures, f)
+	}
+	for _, row := range experimentTable(t.Cluster, t.Environment, "tuning", t.ID).Rows {
+		c.Facts = append(c.Facts, fact{row[0], row[1]})
 	}
 	head, rows := content.TuningTable(t)
-	s.Tables = append(s.Tables, table{Title: "What was tried", Head: head, Rows: rows})
+	tried := tablePart("tried", table{Title: "Settings that were tried", Head: head, Rows: rows})
+	tried.Open = true
+	c.Parts = append(c.Parts, tried)
 	if head, rows := content.FaultTable(t); len(head) > 1 {
-		s.Tables = append(s.Tables, table{Title: "Unavailability after a fault: median–longest", Head: head, Rows: rows})
+		c.Parts = append(c.Parts, tablePart("faults", table{Title: "Unavailability after a fault: median–longest", Head: head, Rows: rows}))
 	}
 	if t.Compared != nil {
-		s.Tables = append(s.Tables, comparedTable(t.Compared))
+		c.Parts = append(c.Parts, tablePart("compared", comparedTable(t.Compared)))
 	}
-	s.Tables = append(s.Tables, experimentTable(t.Cluster, t.Environment, "tuning", t.ID))
-	return page{Title: "etcdbench tune " + words.Clean(t.Workload), Sections: []section{s}}.write(w, nil)
+	return page{Title: "etcdbench tune " + words.Clean(t.Workload), Chapters: []chapter{c}}.write(w, nil)
 }
 
 func comparedTable(c *results.TuningComparison) table {
@@ -68,125 +72,103 @@ func comparedTable(c *results.TuningComparison) table {
 	return t
 }
 
-// pairMeasure is a figure of a pair of heartbeat interval and election timeout, of
-// which a heat map is drawn. A value of 0 or less is one that was not measured.
-type pairMeasure struct {
-	title, caption string
-	value          func(x results.Tried) float64
-	print          func(x results.Tried) string
+// The plot of outages has a row for each kind of fault and choice of settings.
+const (
+	dotsLeft   = 230
+	dotsHeight = 24
+)
+
+// faultRow is the outages after one kind of fault with one choice of settings.
+type faultRow struct {
+	tried results.Tried
+	times results.FaultTimes
 }
 
-// pairMeasures are the figures of pairs that are drawn.
-var pairMeasures = [...]pairMeasure{
-	{
-		title: "p99 in steady state", caption: "Response times under load, before any fault.",
-		value: func(x results.Tried) float64 { return x.P99 },
-		print: func(x results.Tried) string { return content.TriedCell(x, "p99", x.P99) },
-	},
-	{
-		title: "Elections an hour, at most",
-		caption: "The 95 % upper bound of elections that nobody asked for: short stretches leave it high even where " +
-			"there was none.",
-		value: func(x results.Tried) float64 { return x.ElectionsPerHour },
-		print: func(x results.Tried) string { return words.Rate(x.ElectionsPerHour) },
-	},
-	{
-		title: "Failover",
-		caption: "Unavailability after the leader was killed, paused or cut off: the median, which shades, and the p99 " +
-			"(of few, the longest).",
-		value: func(x results.Tried) float64 { return x.Failover },
-		print: content.FailoverText,
-	},
-}
-
-// pairMaps are heat maps of what was tried, by heartbeat interval and election timeout.
-func pairMaps(t *results.Tuning) (figures []figure) {
-	if len(t.Tried) < 2 {
-		return nil
-	}
-	for _, measure := range pairMeasures {
-		if m := newPairMap(t.Tried, measure); m.high > 0 {
-			figures = append(figures, m.figure(t))
+// faultRows are those of a tuning, by the kind of fault.
+func faultRows(t *results.Tuning) (rows []faultRow) {
+	for _, fault := range results.Faults() {
+		for _, x := range t.Tried {
+			for _, f := range x.Faults {
+				if f.Fault == fault {
+					rows = append(rows, faultRow{x, f})
+				}
+			}
 		}
 	}
-	return figures
+	return rows
 }
 
-// pairMap is a heat map of one measure: heartbeat intervals from top to bottom,
-// election timeouts from left to right.
-type pairMap struct {
-	pairMeasure
-	heartbeats, elections []time.Duration
-	low, high             float64 // of what was measured
-	width                 float64 // of a cell
-}
-
-// pairHeight is the height of a cell.
-const pairHeight = 44
-
-func newPairMap(tried []results.Tried, measure pairMeasure) pairMap {
-	m := pairMap{pairMeasure: measure, low: math.Inf(1)}
-	for _, x := range tried {
-		m.heartbeats, m.elections = append(m.heartbeats, x.Heartbeat), append(m.elections, x.Election)
-		if v := m.value(x); v > 0 {
-			m.low, m.high = min(m.low, v), max(m.high, v)
+// faultDots draws a dot for each fault: how long the cluster was unavailable after it.
+func faultDots(t *results.Tuning) (figure, bool) {
+	rows := faultRows(t)
+	longest := time.Duration(0)
+	for _, r := range rows {
+		for _, d := range r.times.Outages {
+			longest = max(longest, d)
 		}
 	}
-	slices.Sort(m.heartbeats)
-	slices.Sort(m.elections)
-	m.heartbeats, m.elections = slices.Compact(m.heartbeats), slices.Compact(m.elections)
-	m.width = min(160, (chartWidth-marginLeft-marginRight)/float64(len(m.elections)))
-	return m
-}
-
-// figure draws a cell for each pair, the darker the more. What could not be measured
-// is crossed out.
-func (m pairMap) figure(t *results.Tuning) figure {
-	foot := marginTop + pairHeight*len(m.heartbeats)
+	if longest == 0 {
+		return figure{}, false
+	}
+	u := timeUnit(float64(longest))
+	title := "Unavailability after each fault (" + u.name + ")"
+	x := axis{low: 0, high: 1.08 * float64(longest), from: dotsLeft, to: chartWidth - marginRight}
+	foot := marginTop
+	for i, r := range rows {
+		foot += dotsHeight
+		if i == 0 || rows[i-1].times.Fault != r.times.Fault {
+			foot += dotsHeight
+		}
+	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s" tabindex="0">`,
-		chartWidth, foot+marginFoot, html.EscapeString(m.title+" by heartbeat interval and election timeout"))
-	for i, e := range m.elections {
-		fmt.Fprintf(&b, `<text class="tick" x="%.1f" y="%d" text-anchor="middle">%s</text>`,
-			marginLeft+m.width*(float64(i)+0.5), foot+18, html.EscapeString(e.String()))
+	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, foot+marginFoot,
+		title+": a dot for each fault, by kind of fault and settings")
+	for _, v := range x.ticks(8) {
+		fmt.Fprintf(&b, `<path class="grid" d="M%.1f %dV%d"/><text class="tick" x="%.1f" y="%d" text-anchor="middle">%s</text>`,
+			x.place(v), marginTop, foot, x.place(v), foot+18, html.EscapeString(u.label(v)))
 	}
-	for i, h := range m.heartbeats {
-		fmt.Fprintf(&b, `<text class="tick" x="%d" y="%d" text-anchor="end">%s</text>`,
-			marginLeft-8, marginTop+pairHeight*i+pairHeight/2+4, html.EscapeString(h.String()))
-	}
-	tab := table{Head: []string{"pair", m.title}}
-	for _, x := range t.Tried {
-		label := m.drawPair(&b, x, x.Name == t.Recommended)
-		tab.Rows = append(tab.Rows, []string{words.Clean(x.Name), label})
+	tab := table{Head: []string{"fault", "settings", "faults", "median", "longest", "not detectable"}}
+	y := marginTop
+	for i, r := range rows {
+		if i == 0 || rows[i-1].times.Fault != r.times.Fault {
+			y += dotsHeight
+			fmt.Fprintf(&b, `<text class="cell" x="0" y="%d">%s</text>`, y-6, html.EscapeString(words.Clean(r.times.Fault)))
+		}
+		y += dotsHeight
+		r.draw(&b, x, y-dotsHeight/2, r.tried.Name == t.Recommended)
+		tab.Rows = append(tab.Rows, []string{
+			words.Clean(r.times.Fault), words.Clean(r.tried.Name), words.Count(len(r.times.Outages)), words.Duration(int64(r.times.P50)),
+			words.Duration(int64(slices.Max(append(r.times.Outages, 0)))), words.Count(r.times.Undetected),
+		})
 	}
 	b.WriteString("</svg>")
 	return figure{
-		Title: m.title, SVG: template.HTML(b.String()), Table: tab,
-		Caption: "Heartbeat intervals from top to bottom, election timeouts from left to right. " + m.caption +
-			" ★: recommended. ✕: could not be measured.",
-	}
+		Title: title, SVG: template.HTML(b.String()), Table: tab,
+		Caption: "Dot: the time from one fault until requests were answered as before. Ring at 0: too short to be detected. Bar: the median. " +
+			"★: recommended.",
+	}, true
 }
 
-// drawPair draws a pair's cell and returns its figure.
-func (m pairMap) drawPair(b *strings.Builder, x results.Tried, recommended bool) string {
-	left := marginLeft + m.width*float64(slices.Index(m.elections, x.Election))
-	top := float64(marginTop + pairHeight*slices.Index(m.heartbeats, x.Heartbeat))
-	v, label, shade := m.value(x), "✕", 0.0
-	if v > 0 && x.Finding == "" {
-		label, shade = m.print(x), 0.08
-		if m.high > m.low {
-			shade += 0.4 * math.Log(v/m.low) / math.Log(m.high/m.low)
+// draw draws the row around the height y.
+func (r faultRow) draw(b *strings.Builder, x axis, y int, recommended bool) {
+	name, class := words.Clean(r.tried.Name), "s1"
+	switch {
+	case recommended:
+		name, class = "★ "+name, "s3"
+	case r.tried.Default:
+		name += " (default)"
+	}
+	fmt.Fprintf(b, `<text class="tick" x="%d" y="%d" text-anchor="end">%s</text><path class="grid" d="M%d %dH%g"/>`,
+		dotsLeft-12, y+4, html.EscapeString(clip(name, 34)), dotsLeft, y, x.to)
+	for _, d := range r.times.Outages {
+		kind := "dot"
+		if d == 0 {
+			kind = "ring"
 		}
+		fmt.Fprintf(b, `<circle class="%s %s" cx="%.1f" cy="%d" r="5"><title>%s</title></circle>`,
+			kind, class, x.place(float64(d)), y, html.EscapeString(words.Duration(int64(d))))
 	}
-	class, star := "grid", ""
-	if recommended {
-		class, star = "member", " ★"
+	if r.times.P50 > 0 {
+		fmt.Fprintf(b, `<path class="median" d="M%.1f %dv16"/>`, x.place(float64(r.times.P50)), y-8)
 	}
-	fmt.Fprintf(b, `<rect class="heat" fill-opacity="%.2f" x="%.1f" y="%g" width="%.1f" height="%d"><title>%s</title></rect>`,
-		shade, left+1, top+1, m.width-2, pairHeight-2, html.EscapeString(words.Clean(x.Name+" "+x.Finding)))
-	fmt.Fprintf(b, `<rect class="%s" fill="none" x="%.1f" y="%g" width="%.1f" height="%d"/>`,
-		class, left+1, top+1, m.width-2, pairHeight-2)
-	fmt.Fprintf(b, `<text class="cell" x="%.1f" y="%g" text-anchor="middle">%s</text>`,
-		left+m.width/2, top+pairHeight/2+5, html.EscapeString(label+star))
-	return label
 }

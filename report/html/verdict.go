@@ -30,29 +30,36 @@ func verdictClass(verdict string) string {
 // WriteVerdict writes the page of a gate: the verdict, the interval of each metric, and
 // what the verdict rests on.
 func WriteVerdict(w io.Writer, v *results.Verdict) error {
-	s := section{
+	c := chapter{
 		Title: "Gate: " + content.VerdictSubject(v),
 		Cards: []verdictCard{{"verdict", verdictClass(v.Verdict), words.Clean(v.Verdict), words.Clean(v.Reason)}},
 	}
 	if v.Rules != nil {
-		s.Cards = append(s.Cards, verdictCard{"rounds", "", words.Count(v.Rounds), content.RoundsLine(v)})
+		c.Cards = append(c.Cards, verdictCard{"rounds", "", words.Count(v.Rounds), content.RoundsLine(v)})
 	}
 	for _, warning := range v.Warnings {
-		s.Notes = append(s.Notes, words.Clean(warning.Code)+": "+words.Clean(warning.Message))
+		c.Notes = append(c.Notes, words.Clean(warning.Code)+": "+words.Clean(warning.Message))
 	}
 	if f, ok := intervalFigure(v); ok {
-		s.Figures = append(s.Figures, f)
+		c.Figures = append(c.Figures, f)
 	}
-	head, rows := content.MetricTable(v)
-	s.Tables = []table{
-		{Title: "Metrics", Words: true, Head: head, Rows: unbroken(rows)},
+	for _, row := range verdictWhere(v).Rows {
+		c.Facts = append(c.Facts, fact{row[0], row[1]})
+	}
+	c.Tables = []table{
 		{Title: "Thresholds", Words: true, Head: []string{"threshold", "measured", "windows", "verdict"}, Rows: content.CheckRows(v)},
 		{Title: "Changes of level", Words: true, Rows: oneColumn(content.ChangeLines(v))},
-		{Title: "Noise", Words: true, Rows: oneColumn(content.NoiseLines(v))},
-		{Title: "Proof of writes", Words: true, Rows: oneColumn(content.ProofLines(v))},
-		droppedTable(v), rulesTable(v.Rules), verdictWhere(v),
 	}
-	return page{Title: "etcdbench gate " + content.VerdictSubject(v), Sections: []section{s}}.write(w, nil)
+	head, rows := content.MetricTable(v)
+	metrics := tablePart("metrics", table{Title: "Metrics", Words: true, Head: head, Rows: unbroken(rows)})
+	metrics.Open = true
+	c.Parts = []part{
+		metrics,
+		tablePart("noise", table{Title: "Noise", Words: true, Rows: oneColumn(content.NoiseLines(v))}),
+		tablePart("proof", table{Title: "Proof of writes", Words: true, Rows: oneColumn(content.ProofLines(v))}),
+		tablePart("dropped", droppedTable(v)), tablePart("rules", rulesTable(v.Rules)),
+	}
+	return page{Title: "etcdbench gate " + content.VerdictSubject(v), Chapters: []chapter{c}}.write(w, nil)
 }
 
 func oneColumn(lines []string) (rows [][]string) {
@@ -117,18 +124,21 @@ func verdictWhere(v *results.Verdict) table {
 // The plot of intervals has a row for each metric: its name, its interval, and the same
 // in figures.
 const (
-	intervalLeft   = 176 // of the plot
-	intervalWidth  = 500
+	intervalLeft   = 190 // of the plot
+	intervalWidth  = 486
 	intervalHeight = 34 // of a row
 	intervalFoot   = 42
 )
 
 // intervalClasses are the colours of rows, in the order of the key.
-var intervalClasses = [...]keyEntry{{"good", "pass"}, {"bad", "fail"}, {"warn", "inconclusive"}}
+var intervalClasses = [...]string{"good", "bad", "warn"}
 
-// intervalFigure draws the change of each measured metric with its interval. Each row has
-// its own scale: a unit is the metric's margin, so that rows can be compared whatever
-// their noise.
+// intervalKey names the colours.
+func intervalKey(good, bad, warn string) []keyEntry {
+	return []keyEntry{{intervalClasses[0], good}, {intervalClasses[1], bad}, {intervalClasses[2], warn}}
+}
+
+// intervalFigure draws the change of each metric that a gate measured.
 func intervalFigure(v *results.Verdict) (figure, bool) {
 	metrics := slices.DeleteFunc(slices.Clone(v.Metrics), func(m results.MetricVerdict) bool {
 		return m.Verdict == results.NotMeasured
@@ -136,11 +146,27 @@ func intervalFigure(v *results.Verdict) (figure, bool) {
 	if len(metrics) == 0 {
 		return figure{}, false
 	}
+	head, rows := content.MetricTable(&results.Verdict{Metrics: metrics})
+	return figure{
+		Title: "Change of each metric (margins)", SVG: intervalPlot(metrics), Key: intervalKey("pass", "fail", "inconclusive"),
+		Table: table{Words: true, Head: head, Rows: unbroken(rows)},
+		Caption: intervalCaption + " A metric passes where its interval ends before the margin, and fails where its interval begins " +
+			"after 0 and its estimate reaches the margin. In brackets: not in the verdict.",
+	}, true
+}
+
+const intervalCaption = "Dot: the estimate. Line: the interval; an arrow where it is open or reaches beyond the chart. Each row's unit is " +
+	"the metric's own margin, the smallest change that matters, at the dashed line."
+
+// intervalPlot draws a row for each metric, with its change and its interval. Each row has
+// its own scale: a unit is the metric's margin, so that rows can be compared whatever
+// their noise.
+func intervalPlot(metrics []results.MetricVerdict) template.HTML {
 	reach := intervalReach(metrics)
 	x := axis{low: -reach, high: reach, from: intervalLeft, to: intervalLeft + intervalWidth}
 	foot := marginTop + intervalHeight*len(metrics)
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s" tabindex="0">`, chartWidth, foot+intervalFoot,
+	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %d %d" role="img" aria-label="%s">`, chartWidth, foot+intervalFoot,
 		"Change of each metric: estimate, interval and margin")
 	fmt.Fprintf(&b, `<rect class="warmup" x="%.1f" y="%d" width="%.1f" height="%d"><title>%s</title></rect>`,
 		x.place(0), marginTop, x.place(1)-x.place(0), foot-marginTop, "worse by less than the margin")
@@ -156,15 +182,7 @@ func intervalFigure(v *results.Verdict) (figure, bool) {
 		drawInterval(&b, x, marginTop+intervalHeight*i+intervalHeight/2, m)
 	}
 	b.WriteString("</svg>")
-	head, rows := content.MetricTable(&results.Verdict{Metrics: metrics})
-	return figure{
-		Title: "Change of each metric", SVG: template.HTML(b.String()), Key: intervalClasses[:],
-		Table: table{Words: true, Head: head, Rows: unbroken(rows)},
-		Caption: "Dot: the estimate. Line: the interval; an arrow where it is open or reaches beyond the chart. Each row's unit is " +
-			"the metric's own margin, the smallest change that matters, at the dashed line. A metric passes where its interval ends " +
-			"before the margin, and fails where its interval begins after 0 and its estimate reaches the margin. In brackets: not in " +
-			"the verdict.",
-	}, true
+	return template.HTML(b.String())
 }
 
 // signedMargins labels a place on the axis of margins.
@@ -209,20 +227,24 @@ func drawInterval(b *strings.Builder, x axis, y int, m results.MetricVerdict) {
 	if !m.Primary {
 		name = "(" + name + ")"
 	}
-	if r := []rune(name); len(r) > 16 {
-		name = string(r[:15]) + "…"
-	}
+	name = clip(name, 26)
 	estimate, low, high := content.MetricChange(m)
 	margin, _ := content.MetricMargin(m)
 	title := fmt.Sprintf("%s (%s): %s → %s, %s, from %s to %s, margin %s; %s",
 		words.Clean(m.Name), cmp.Or(words.Clean(m.Unit), "no unit"),
 		content.MetricValue(m, m.Baseline), content.MetricValue(m, m.Candidate), estimate, low, high, margin, words.Clean(m.Verdict))
-	series := slices.IndexFunc(intervalClasses[:], func(k keyEntry) bool { return k.Class == class })
+	series := slices.Index(intervalClasses[:], class)
 	fmt.Fprintf(b, `<text class="tick" x="%d" y="%d" text-anchor="end">%s</text>`, intervalLeft-10, y+4, html.EscapeString(name))
-	fmt.Fprintf(b, `<text class="tick" x="%d" y="%d">%s [%s, %s]</text>`, intervalLeft+intervalWidth+14, y+4, estimate, low, high)
+	interval := fmt.Sprintf("%s [%s, %s]", estimate, low, high)
+	if m.Lower == nil && m.Upper == nil {
+		interval = estimate + ", no interval"
+	}
+	fmt.Fprintf(b, `<text class="tick" x="%d" y="%d">%s</text>`, intervalLeft+intervalWidth+14, y+4, interval)
 	fmt.Fprintf(b, `<g class="%s" data-series="%d"><title>%s</title>`, class, series, html.EscapeString(title))
-	from, to := intervalEnd(x, m.Lower, m, -1), intervalEnd(x, m.Upper, m, 1)
-	fmt.Fprintf(b, `<path class="interval" d="M%.1f %dH%.1f%s%s"/>`, from.at, y, to.at, from.mark(y), to.mark(y))
+	if m.Lower != nil || m.Upper != nil {
+		from, to := intervalEnd(x, m.Lower, m, -1), intervalEnd(x, m.Upper, m, 1)
+		fmt.Fprintf(b, `<path class="interval" d="M%.1f %dH%.1f%s%s"/>`, from.at, y, to.at, from.mark(y), to.mark(y))
+	}
 	if e := marginsOf(m, m.Estimate); math.Abs(e) <= x.high {
 		fmt.Fprintf(b, `<circle class="estimate" cx="%.1f" cy="%d" r="5"/>`, x.place(e), y)
 	}

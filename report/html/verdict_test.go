@@ -37,7 +37,7 @@ func TestVerdictPageInABrowser(t *testing.T) {
 	if err := WriteVerdict(&b, v); err != nil {
 		t.Fatal(err)
 	}
-	page := browsertest.Open(t, b.String())
+	page := openAll(t, b.String())
 	text := browsertest.Eval[string](page, `document.body.innerText`)
 	for _, want := range []string{"Gate: env:GOGC=20 against the built-in etcd", "fail", "worse by more than the margin: cpu", "12 rounds of 12 planned, 1 dropped", "the leader changed", "false fails", "same-sides"} {
 		if !strings.Contains(text, want) {

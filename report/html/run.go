@@ -1,0 +1,215 @@
+package html
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// newRunChapter is the part of a page that is about one run: what matters first, then the
+// rest, folded. It also returns the run's columns.
+func newRunChapter(d content.Document) (chapter, []column, error) {
+	c := chapter{
+		Title: "etcdbench " + words.Clean(d.Plan.Workload), Lead: content.Load(d.Plan), Cards: verdictCards(d.Run), Facts: runFacts(d),
+	}
+	if d.Outcome != results.Completed {
+		c.Alert = words.Clean(string(d.Outcome)) + ": " + words.Clean(d.Reason)
+	}
+	thresholds, card := thresholdTable(d)
+	if len(thresholds.Rows) > 0 {
+		c.Cards = append([]verdictCard{card}, c.Cards...)
+	}
+	seconds, members, err := readColumns(d)
+	if err != nil && !errors.Is(err, content.ErrNoIntervals) {
+		return c, nil, err
+	}
+	columns := joinColumns(seconds, maxColumns)
+	if err := addSums(columns); err != nil {
+		return c, nil, err
+	}
+	series := operationsOverTime(d.Run, seconds)
+	if len(series) > 0 && len(columns) > 1 {
+		if f, ok := series[0].figure(d.Run, series[0].leadTitle(len(series)), chartWidth, responseHeight, maxColumns); ok {
+			f.Caption += markCaption
+			c.Figures = append(c.Figures, f)
+		}
+	}
+	c.Tables = []table{thresholds}
+	c.Parts = append(c.Parts, part{
+		ID: "operations", Title: "Operations", Open: true, Tables: []table{operationTable(d.Run)}, Notes: countLines(d.Run),
+	})
+	if drawable(columns, func(c column) bool { return c.sum.Ended() > 0 && c.sum.Completed > 0 }) {
+		c.Parts = append(c.Parts, responsePart(d.Run, series, seconds),
+			part{ID: "throughput", Title: "Throughput", Figures: []figure{throughputFigure(d.Run, columns)}},
+			membersPart(d.Run, joinColumns(seconds, maxMemberColumns), members))
+	} else if f, ok := percentileFigure(d.Run); ok {
+		c.Parts = append(c.Parts, part{ID: "response", Title: "Response time", Figures: []figure{f}})
+	}
+	c.Parts = append(c.Parts, slowPart(d.Run), profilePart(d))
+	c.Parts = append(c.Parts, detailParts(d, happenedTable(columns))...)
+	c.Parts = slices.DeleteFunc(c.Parts, part.empty)
+	return c, columns, nil
+}
+
+// markCaption explains what is drawn behind the lines of a chart over time.
+const markCaption = "Grey: warm-up; amber: slow stretches; pink: disturbances; dashed lines: changes of leader and of members."
+
+// leadTitle is the title of the page's first chart.
+func (s operationSeries) leadTitle(kinds int) string {
+	if kinds > 1 {
+		return "Response time of " + s.title
+	}
+	return "Response time over time"
+}
+
+// runFacts are what must be known of a run to read its figures.
+func runFacts(d content.Document) (facts []fact) {
+	add := func(name, value string) {
+		if value != "" {
+			facts = append(facts, fact{name, value})
+		}
+	}
+	add("etcd", content.DescribeCluster(d.Cluster, nil))
+	add("etcd flags", settingsText(d.Cluster.Settings))
+	add("disk", content.DescribeDisk(d.Environment.Disk))
+	add("workload", workloadText(d.Plan))
+	add("machine", content.DescribeMachine(d.Environment))
+	add("run", words.Clean(strings.TrimSpace(d.ID+" "+d.Label))+", started "+d.Started.UTC().Format("2006-01-02 15:04:05 MST"))
+	return facts
+}
+
+// settingsText prints the flags of a cluster that was started.
+func settingsText(settings map[string]string) string {
+	var flags []string
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if !strings.Contains(name, ":") {
+			flags = append(flags, "--"+words.Clean(name)+"="+words.Clean(settings[name]))
+		}
+	}
+	return strings.Join(flags, " ")
+}
+
+// workloadText prints the flags of a run's workload, or of a mix its scenario's parameters.
+func workloadText(p results.Plan) string {
+	var flags []string
+	params := map[string]string{}
+	if len(p.Mix) == 0 {
+		maps.Copy(params, p.Params)
+	}
+	for name, v := range p.Parameters {
+		params[name] = fmt.Sprintf("%g", v)
+	}
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		flags = append(flags, "--"+words.Clean(name)+"="+words.Clean(params[name]))
+	}
+	return strings.TrimSpace(words.Clean(cmp.Or(p.Scenario, p.Workload)) + " " + strings.Join(flags, " "))
+}
+
+// thresholdTable has the verdict on each threshold of the run's plan, and the card of all.
+func thresholdTable(d content.Document) (table, verdictCard) {
+	t := table{Title: "Thresholds", Words: true, Head: []string{"threshold", "measured", "windows", "verdict"}}
+	v, err := content.Thresholds(d)
+	switch {
+	case err != nil:
+		return t, verdictCard{"thresholds", "warn", results.Inconclusive, words.Clean(err.Error())}
+	case v == nil:
+		return t, verdictCard{}
+	}
+	t.Rows = content.CheckRows(v)
+	return t, verdictCard{"thresholds", verdictClass(v.Verdict), words.Clean(v.Verdict), words.Clean(v.Reason)}
+}
+
+// slowPart is about the stretches that were slower than usual.
+func slowPart(r *results.Run) part {
+	p := part{ID: "slow", Title: "Slow stretches"}
+	for _, s := range r.Slow {
+		stretch := slowStretch{
+			What: fmt.Sprintf("at %s for %s: %s", words.Duration(int64(s.Start)), words.Duration(int64(s.Length)), content.Slowness(s)),
+		}
+		for _, c := range s.Causes {
+			stretch.Causes = append(stretch.Causes, words.Clean(c.Text))
+		}
+		p.Slow = append(p.Slow, stretch)
+	}
+	return p
+}
+
+// profilePart has the profiles of a run.
+func profilePart(d content.Document) part {
+	p := part{ID: "profiles", Title: "Profiles", Views: frames(d.Views)}
+	tables, notes := content.ProfileTables(d.Run)
+	for _, profile := range tables {
+		t := table{Title: profile.Title, Head: []string{"function", "self", "share", "with callees"}}
+		for _, r := range profile.Rows {
+			t.Rows = append(t.Rows, []string{r.Name, r.Flat, r.Share, r.Cum})
+		}
+		p.Tables = append(p.Tables, t)
+	}
+	p.Notes = notes
+	return p
+}
+
+// countLines are what the workloads counted besides.
+func countLines(r *results.Run) []string {
+	var lines []string
+	for _, o := range content.Operations(r) {
+		if s := content.Counts(o); s != "" {
+			lines = append(lines, content.OperationName(r, o)+": "+s)
+		}
+	}
+	return lines
+}
+
+// drawable says that there is something to draw: an empty chart says nothing.
+func drawable(columns []column, has func(c column) bool) bool {
+	return len(columns) > 1 && slices.ContainsFunc(columns, has)
+}
+
+func verdictCards(r *results.Run) []verdictCard {
+	class := map[string]string{
+		results.TargetMet: "good", results.TargetMissed: "bad", results.TargetUndecided: "warn",
+		results.Valid: "good", results.Degraded: "warn", results.Invalid: "bad",
+		results.Proved: "good", results.Violated: "bad", results.Incomplete: "warn",
+	}
+	var cards []verdictCard
+	if t := r.Target; t.Verdict != results.TargetNone {
+		detail := words.Clean(t.Verdict) + " of " + words.Rate(t.Writes) + " writes/s"
+		if t.Reason != "" {
+			detail += " (" + words.Clean(t.Reason) + ")"
+		}
+		cards = append(cards, verdictCard{"target", class[t.Verdict], words.Rate(t.Achieved) + " writes/s", detail})
+	}
+	why := ""
+	if n := len(r.Validity.Reasons); n > 0 {
+		why = words.Clean(r.Validity.Reasons[0].Message)
+		if n > 1 {
+			why += "; and " + words.Plural(n-1, "reason more", "reasons more") + " below"
+		}
+	}
+	cards = append(cards, verdictCard{"validity", class[r.Validity.Verdict], words.Clean(r.Validity.Verdict), why})
+	if a := r.Availability; a != nil {
+		outages := "good"
+		if a.Count > 0 {
+			outages = "warn"
+		}
+		cards = append(cards, verdictCard{"availability", outages, words.Plural(a.Count, "outage", "outages"), content.Availability(a)})
+	}
+	if p := r.Proof; p != nil {
+		var checks []string
+		for _, c := range content.JoinChecks(p.Checks) {
+			checks = append(checks, words.Clean(c.Name))
+		}
+		cards = append(cards, verdictCard{"proof", class[p.Verdict], words.Clean(p.Verdict), strings.Join(checks, ", ")})
+	}
+	if r.Profiled() {
+		cards = append(cards, verdictCard{"profiled", "warn", "yes", "its figures include what profiling cost"})
+	}
+	return cards
+}
