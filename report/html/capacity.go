@@ -82,12 +82,8 @@ var probeKinds = [...]struct{ verdict, class, shape string }{
 	{results.Sustained, "good", ""}, {results.Overloaded, "bad", shapeCross}, {"", "warn", shapeRing},
 }
 
-// capacityCurve draws all probes by their loads, with the SLO and what follows from the
-// search.
-func capacityCurve(c *results.Capacity) (figure, bool) {
-	probes := slices.Clone(c.Probes)
-	slices.SortStableFunc(probes, func(a, b results.CapacityProbe) int { return cmp.Compare(a.Rate, b.Rate) })
-	percentile, limits := sloPercentile(c)
+// probeLines are the dots of probes: the percentile by verdict, and p50 of all.
+func probeLines(probes []results.CapacityProbe, percentile string) []line {
 	lines := []line{
 		{name: percentile + " of sustained probes", class: "good"}, {name: percentile + " of overloaded probes", class: "bad", series: 1},
 		{name: percentile + " of undecided probes", class: "warn", series: 2}, {name: "p50 of all probes", class: "dim", series: 3},
@@ -103,6 +99,25 @@ func capacityCurve(c *results.Capacity) (figure, bool) {
 			l.at, l.value = append(l.at, rate), append(l.value, float64(ns))
 		}
 	}
+	for _, p := range probes {
+		kind := slices.IndexFunc(probeKinds[:], func(k struct{ verdict, class, shape string }) bool {
+			return k.verdict == p.Verdict || k.verdict == ""
+		})
+		add(&lines[kind], p.Rate, map[string]int64{"p50": p.P50, "p99": p.P99, "p99.9": p.P999}[percentile])
+		if percentile != "p50" {
+			add(&lines[len(probeKinds)], p.Rate, p.P50)
+		}
+	}
+	return lines
+}
+
+// capacityCurve draws all probes by their loads, with the SLO and what follows from the
+// search.
+func capacityCurve(c *results.Capacity) (figure, bool) {
+	probes := slices.Clone(c.Probes)
+	slices.SortStableFunc(probes, func(a, b results.CapacityProbe) int { return cmp.Compare(a.Rate, b.Rate) })
+	percentile, limits := sloPercentile(c)
+	lines := probeLines(probes, percentile)
 	unit := content.CapacityUnit(c)
 	t := table{Head: []string{"load", "p50", "p99", "p99.9", "verdict"}}
 	var at []float64
@@ -113,13 +128,6 @@ func capacityCurve(c *results.Capacity) (figure, bool) {
 			unit(p.Rate), content.ProbeCell(p, "p50", p.P50), content.ProbeCell(p, "p99", p.P99),
 			content.ProbeCell(p, "p99.9", p.P999), words.Clean(p.Verdict),
 		})
-		kind := slices.IndexFunc(probeKinds[:], func(k struct{ verdict, class, shape string }) bool {
-			return k.verdict == p.Verdict || k.verdict == ""
-		})
-		add(&lines[kind], p.Rate, map[string]int64{"p50": p.P50, "p99": p.P99, "p99.9": p.P999}[percentile])
-		if percentile != "p50" {
-			add(&lines[len(probeKinds)], p.Rate, p.P50)
-		}
 	}
 	if len(probes) < 2 || !slices.ContainsFunc(lines, func(l line) bool { return len(l.at) > 0 }) {
 		return figure{}, false
@@ -186,7 +194,8 @@ func fitFigure(c *results.Capacity) (figure, bool) {
 		return figure{}, false
 	}
 	u := c.Fit
-	measured, law := line{name: "measured", class: "s1", dots: true}, line{name: "law", class: "s2", series: 1}
+	measured := line{name: "measured", class: "s1", dots: true}
+	law := line{name: "law", class: "s2", series: 1}
 	t := table{Head: []string{"concurrency", "measured", "law"}}
 	points := slices.Clone(u.Points)
 	slices.SortFunc(points, func(a, b results.USLPoint) int { return cmp.Compare(a.Concurrency, b.Concurrency) })
@@ -207,7 +216,8 @@ func fitFigure(c *results.Capacity) (figure, bool) {
 	lines := []line{measured, law}
 	low, high := bounds(lines, false)
 	ch := chart{
-		title: "Throughput by concurrency (operations/s)", describe: "measured, and the Universal Scalability Law", width: chartWidth, height: 260,
+		title: "Throughput by concurrency (operations/s)", describe: "measured, and the Universal Scalability Law",
+		width: chartWidth, height: 260,
 		x: axis{low: 0, high: u.Reach}, y: axis{low: low, high: high}, xLabel: words.Rate,
 		yLabel: plainNumber, lines: lines,
 	}

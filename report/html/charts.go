@@ -30,7 +30,9 @@ func timeMarks(r *results.Run, columns []column) []mark {
 	var marks []mark
 	for _, ph := range r.Phases {
 		if warm[ph.Name] {
-			marks = append(marks, mark{ph.Start.Seconds(), (ph.Start + ph.Length).Seconds(), "warmup", "warm-up: " + words.Clean(ph.Name), "warm-up"})
+			marks = append(marks, mark{
+				ph.Start.Seconds(), (ph.Start + ph.Length).Seconds(), "warmup", "warm-up: " + words.Clean(ph.Name), "warm-up",
+			})
 		}
 	}
 	for _, s := range r.Slow {

@@ -327,5 +327,6 @@ func overlayPercentiles(runs []runColumns, sides bool) (figure, bool) {
 	if !drawn {
 		return figure{}, false
 	}
-	return figureOfCurves("Percentiles of response time", lines, t, []float64{math.Log10(2), 1, 2, 3, 4}, "Each step to the right is one nine more."), true
+	return figureOfCurves("Percentiles of response time", lines, t, []float64{math.Log10(2), 1, 2, 3, 4},
+		"Each step to the right is one nine more."), true
 }

@@ -100,7 +100,8 @@ func (c chart) svg() template.HTML {
 	c.y.from, c.y.to = p.height, 0
 	fmt.Fprintf(&b, `<svg class="chart" viewBox="0 0 %g %g" role="group" aria-roledescription="chart" aria-label="%s" tabindex="0"`,
 		c.width, c.height, html.EscapeString(c.title+": "+c.describe))
-	fmt.Fprintf(&b, ` data-left="%d" data-top="%g" data-width="%g" data-from="%.6g" data-to="%.6g"`, marginLeft, p.top, p.width, c.x.low, c.x.high)
+	fmt.Fprintf(&b, ` data-left="%d" data-top="%g" data-width="%g" data-from="%.6g" data-to="%.6g"`,
+		marginLeft, p.top, p.width, c.x.low, c.x.high)
 	if c.overTime {
 		b.WriteString(` data-time=""`)
 	}
@@ -244,8 +245,9 @@ func (c chart) drawLevels(b *strings.Builder, p plot) {
 	fmt.Fprintf(b, `<text class="tick end" x="%g" y="%g">operations</text>`, marginLeft+p.width+14, p.top+8)
 	for i, e := range c.legend {
 		y := p.top + 16 + float64(box*(len(c.legend)-1-i))
-		fmt.Fprintf(b, `<rect class="heat" fill-opacity="%.2f" x="%g" y="%g" width="16" height="%d"/><text class="tick end" x="%g" y="%g">≥ %s</text>`,
-			heatOpacity(e.level), marginLeft+p.width+14, y, box-2, marginLeft+p.width+36, y+12, html.EscapeString(e.label))
+		fmt.Fprintf(b, `<rect class="heat" fill-opacity="%.2f" x="%g" y="%g" width="16" height="%d"/>`,
+			heatOpacity(e.level), marginLeft+p.width+14, y, box-2)
+		fmt.Fprintf(b, `<text class="tick end" x="%g" y="%g">≥ %s</text>`, marginLeft+p.width+36, y+12, html.EscapeString(e.label))
 	}
 }
 

@@ -66,22 +66,43 @@ func plainNumber(v float64) string {
 	return text
 }
 
-// quantity is what a figure of members measures: its axis, and how a value is printed.
-type quantity struct {
-	unit func(high float64) unit
-	cell func(v float64) string
+// quantity is what a figure of members measures.
+type quantity int
+
+// The quantities: CPU cores, times in seconds, sizes in bytes, and plain numbers.
+const (
+	cores quantity = iota
+	seconds
+	sizes
+	numbers
+)
+
+// unit returns the unit of an axis for values up to that.
+func (q quantity) unit(high float64) unit {
+	switch q {
+	case cores:
+		return unit{"cores", 1}
+	case seconds:
+		u := timeUnit(1e9 * high)
+		return unit{u.name, u.size / 1e9}
+	case sizes:
+		return byteUnit(high)
+	}
+	return unit{"", 1}
 }
 
-var (
-	cores = quantity{func(float64) unit { return unit{"cores", 1} }, words.ThreeDigits}
-	// seconds are values in seconds.
-	seconds = quantity{
-		func(high float64) unit { u := timeUnit(1e9 * high); return unit{u.name, u.size / 1e9} },
-		func(v float64) string { return words.Duration(int64(v * 1e9)) },
+// cell prints a value with its unit.
+func (q quantity) cell(v float64) string {
+	switch q {
+	case cores:
+		return words.ThreeDigits(v)
+	case seconds:
+		return words.Duration(int64(v * 1e9))
+	case sizes:
+		return words.Bytes(v)
 	}
-	bytesOf = quantity{byteUnit, words.Bytes}
-	numbers = quantity{func(float64) unit { return unit{"", 1} }, words.Rate}
-)
+	return words.Rate(v)
+}
 
 // memberCharts are the members' figures that are drawn. Those with per are rates.
 var memberCharts = [...]struct {
@@ -93,11 +114,11 @@ var memberCharts = [...]struct {
 	{"fsync_time", "Time in WAL fsync", seconds, "/s"},
 	{"commit_time", "Time in backend commits", seconds, "/s"},
 	{"proposals_pending", "Pending proposals", numbers, ""},
-	{"rss", "Resident memory", bytesOf, ""},
-	{"db_size", "Database size", bytesOf, ""},
-	{"peer_sent", "Sent to peers", bytesOf, "/s"},
-	{"client_sent", "Sent to clients", bytesOf, "/s"},
-	{"disk_written", "Written to disk", bytesOf, "/s"},
+	{"rss", "Resident memory", sizes, ""},
+	{"db_size", "Database size", sizes, ""},
+	{"peer_sent", "Sent to peers", sizes, "/s"},
+	{"client_sent", "Sent to clients", sizes, "/s"},
+	{"disk_written", "Written to disk", sizes, "/s"},
 	{"allocs", "Objects allocated", numbers, "/s"},
 	{"gc_pause", "Garbage collection pauses", seconds, "/s"},
 	{"watchers", "Watchers", numbers, ""},

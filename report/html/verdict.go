@@ -155,8 +155,8 @@ func intervalFigure(v *results.Verdict) (figure, bool) {
 	}, true
 }
 
-const intervalCaption = "Dot: the estimate. Line: the interval; an arrow where it is open or reaches beyond the chart. Each row's unit is " +
-	"the metric's own margin, the smallest change that matters, at the dashed line."
+const intervalCaption = "Dot: the estimate. Line: the interval; an arrow where it is open or reaches beyond the chart. Each row's " +
+	"unit is the metric's own margin, the smallest change that matters, at the dashed line."
 
 // intervalPlot draws a row for each metric, with its change and its interval. Each row has
 // its own scale: a unit is the metric's margin, so that rows can be compared whatever
