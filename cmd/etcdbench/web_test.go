@@ -117,6 +117,8 @@ func TestLivePageInABrowser(t *testing.T) {
 		return version() >= before+2
 	})
 	b.Throttle(0)
+	slow := version()
+	eventually(t, "a version over a fast connection", func() bool { return version() > slow })
 
 	b.Click("#pause")
 	run.interrupt()

@@ -9,7 +9,7 @@
   let front = 0; // the frame that is shown
   let state = null; // as the stream sent it last
   let shown = 0, loaded = 0, loading = 0; // versions of the report
-  let paused = false, pressed = false;
+  let paused = false, pressed = false, lost = false;
 
   // content is the frame's report, or null while there is none.
   function content(frame) {
@@ -60,6 +60,7 @@
     shown = loaded;
     document.body.dataset.version = shown;
     if (state.ended && shown === state.version) document.body.dataset.ended = 'true';
+    describe();
   }
 
   function load() {
@@ -108,9 +109,16 @@
     load();
   }
 
+  function notice() {
+    if (!state?.ended) return lost ? 'Connection lost. Trying again.' : paused ? 'Updates are paused.' : '';
+    if (shown === state.version) return 'Ended. This page is the final one.';
+    if (loaded === state.version) return 'Ended. Updates are paused.';
+    return lost ? 'Ended. The final page is in the directory of the result.' : 'Ended. Loading the final page.';
+  }
+
   function describe() {
     find('progress').textContent = state?.text ?? 'connecting';
-    find('notice').textContent = state?.ended ? 'Ended. This page is the final one.' : paused ? 'Updates are paused.' : '';
+    find('notice').textContent = notice();
     document.title = `etcdbench: ${state?.text ?? ''}`;
     if (!state) return;
     find('runs').hidden = state.runs.length < 2;
@@ -129,11 +137,13 @@
   find('pause').addEventListener('click', () => pause(!paused));
   source.onmessage = (event) => {
     state = JSON.parse(event.data);
+    lost = false;
     describe();
     load();
   };
   source.onerror = () => {
     if (state?.ended) source.close();
-    else find('notice').textContent = 'Connection lost. Trying again.';
+    lost = true;
+    describe();
   };
 })();
