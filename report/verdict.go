@@ -19,6 +19,9 @@ func writeVerdictText(w io.Writer, v *results.Verdict) error {
 	if v.Rules != nil {
 		t.line("  %s; false fails ≤ %.3g %%, false passes ≤ %.3g %%", content.RoundsLine(v), 100*v.Rules.FalseFail, 100*v.Rules.FalsePass)
 		t.line("")
+	}
+	t.parts(v)
+	if v.Rules != nil && len(v.Parts) == 0 {
 		head, rows := content.MetricTable(v)
 		lines := []string{strings.Join(head[:len(head)-1], "\t")}
 		for _, row := range rows {
@@ -57,6 +60,18 @@ func writeVerdictText(w io.Writer, v *results.Verdict) error {
 	return err
 }
 
+// parts writes the scenarios of a release check.
+func (t text) parts(v *results.Verdict) {
+	if len(v.Parts) == 0 {
+		return
+	}
+	head, rows := content.PartTable(v)
+	t.tableWithWords(head, rows)
+	for _, line := range content.PartLines(v) {
+		t.line("  %s", line)
+	}
+}
+
 // figuresAndWords aligns figures under an indent, and puts words behind them: the
 // last cell of each row.
 func (t text) figuresAndWords(indent string, figures []string, head string, rows [][]string) {
@@ -77,7 +92,13 @@ func writeVerdictMarkdown(w io.Writer, v *results.Verdict) error {
 	var b strings.Builder
 	icon := map[string]string{results.Pass: "✅", results.Fail: "❌"}[v.Verdict]
 	fmt.Fprintf(&b, "## %s %s: %s\n\n%s\n\n", icon, md(v.Verdict), md(v.Reason), md(content.VerdictSubject(v)))
-	if v.Rules != nil {
+	if len(v.Parts) > 0 {
+		head, rows := content.PartTable(v)
+		if v.Rules != nil {
+			fmt.Fprintf(&b, "False fails of all scenarios together: %.3g %% at most.\n", 100*v.Rules.FalseFail)
+		}
+		markdownTable(&b, "llrrrl", head, rows)
+	} else if v.Rules != nil {
 		fmt.Fprintf(&b, "%s. %s\n", md(content.RoundsLine(v)), strings.Join(content.MetricLegend(), " "))
 		head, rows := content.MetricTable(v)
 		markdownTable(&b, "lrrrrrrrl", head, rows)
@@ -85,7 +106,7 @@ func writeVerdictMarkdown(w io.Writer, v *results.Verdict) error {
 	if rows := content.CheckRows(v); len(rows) > 0 {
 		markdownTable(&b, "lrll", []string{"threshold", "measured", "windows", "verdict"}, rows)
 	}
-	for _, line := range slices.Concat(content.ChangeLines(v), content.NoiseLines(v), content.ProofLines(v)) {
+	for _, line := range slices.Concat(content.PartLines(v), content.ChangeLines(v), content.NoiseLines(v), content.ProofLines(v)) {
 		fmt.Fprintf(&b, "- %s\n", md(line))
 	}
 	for _, d := range v.Dropped {
@@ -96,9 +117,17 @@ func writeVerdictMarkdown(w io.Writer, v *results.Verdict) error {
 }
 
 // writeVerdictJUnit has a case for each metric, threshold and change: what cannot
-// be told is skipped, with the reason.
+// be told is skipped, with the reason. A release check has a suite for each scenario
+// besides.
 func writeVerdictJUnit(w io.Writer, v *results.Verdict) error {
-	const class = "etcdbench.gate"
+	suites := junitSuites{Suites: []junitSuite{verdictSuite(v, "etcdbench.gate")}}
+	for _, p := range v.Parts {
+		suites.Suites = append(suites.Suites, verdictSuite(&p, "etcdbench.qualify."+words.Clean(p.Workload)))
+	}
+	return suites.write(w)
+}
+
+func verdictSuite(v *results.Verdict, class string) junitSuite {
 	s := newJUnitSuite("etcdbench gate "+content.VerdictSubject(v), v.Started, v.Ended)
 	s.judge(class, "verdict", v.Verdict, words.Clean(v.Verdict)+": "+words.Clean(v.Reason))
 	for _, m := range v.Metrics {
@@ -123,5 +152,5 @@ func writeVerdictJUnit(w io.Writer, v *results.Verdict) error {
 			s.judge(class, line, results.Pass, line)
 		}
 	}
-	return junitSuites{Suites: []junitSuite{s}}.write(w)
+	return s
 }

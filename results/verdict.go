@@ -2,6 +2,7 @@ package results
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -20,7 +21,7 @@ const (
 // Verdict is the document of a gate, which a CI job keeps.
 type Verdict struct {
 	Schema string `json:"schema"`
-	// Gate is "ab", "aa", "thresholds" or "history".
+	// Gate is "ab", "aa", "thresholds", "history" or "qualify".
 	Gate    string    `json:"gate"`
 	Verdict string    `json:"verdict"`
 	Reason  string    `json:"reason"`
@@ -51,6 +52,9 @@ type Verdict struct {
 	// Changes are where series of saved results changed.
 	Changes  []SeriesChange `json:"changes,omitempty"`
 	Warnings []Warning      `json:"warnings,omitempty"`
+	// Parts are the verdicts on the scenarios of a release check, in its order. They have
+	// no parts.
+	Parts []Verdict `json:"parts,omitempty"`
 }
 
 // DroppedRound is a round that does not count, and the reason.
@@ -246,12 +250,35 @@ func DecodeVerdict(data []byte) (*Verdict, error) {
 	if err := decode(data, KindVerdict, v); err != nil {
 		return nil, err
 	}
-	if err := checkLengths([]length{
+	if err := v.checkParts(); err != nil {
+		return nil, err
+	}
+	for i := range v.Parts {
+		if err := v.Parts[i].checkLists(); err != nil {
+			return nil, err
+		}
+	}
+	return v, v.checkLists()
+}
+
+// checkParts refuses more parts than a release check has, and parts of parts.
+func (v *Verdict) checkParts() error {
+	for _, p := range v.Parts {
+		if len(p.Parts) > 0 {
+			return errors.New("a part of the verdict has parts")
+		}
+	}
+	return checkLengths([]length{{"parts", len(v.Parts), maxParts}})
+}
+
+// maxParts is how many scenarios a release check has at most.
+const maxParts = 1000
+
+// checkLists refuses longer lists than any gate writes.
+func (v *Verdict) checkLists() error {
+	return checkLengths([]length{
 		{"metrics", len(v.Metrics), maxList}, {"checks", len(v.Checks), maxList}, {"changes", len(v.Changes), maxList},
 		{"dropped", len(v.Dropped), maxList}, {"order", len(v.Order), maxList}, {"violations", len(v.Violations), maxList},
 		{"proofs", len(v.Proofs), maxList}, {"warnings", len(v.Warnings), maxList},
-	}); err != nil {
-		return nil, err
-	}
-	return v, nil
+	})
 }

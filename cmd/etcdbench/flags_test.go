@@ -20,6 +20,7 @@ import (
 var measuring = map[string][]string{
 	"run":      {"run"},
 	"gate":     {"gate", "--aa"},
+	"qualify":  {"qualify", "--aa"},
 	"capacity": {"capacity", "--slo", "FIRST.throughput > 1/s"},
 	"tune":     {"tune", "--rtt", "10ms"},
 }
@@ -27,6 +28,7 @@ var measuring = map[string][]string{
 // refused are the flags that a command decides itself: it names them when they are given.
 var refused = map[string][]string{
 	"gate":     {"duration", "total"},
+	"qualify":  {"duration", "total"},
 	"capacity": {"rate", "duration", "total"},
 	"tune":     {"agents", "duration", "total", "warmup", "heartbeat-interval", "election-timeout", "in-process", "disturb"},
 }
@@ -130,7 +132,7 @@ func TestEveryFlagReachesTheSpec(t *testing.T) {
 			shared, own := flagsOf(t, name)
 			for _, f := range shared {
 				s := sampleOf(known, f)
-				if name == "gate" && f.Name == "verify" {
+				if (name == "gate" || name == "qualify") && f.Name == "verify" {
 					s.value = "false" // gates prove on any cluster
 				}
 				without, with := commandLines(args, f, s)

@@ -84,19 +84,29 @@ func (o *gateOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 	return o.register(all, "Gate", versus.Kind, report.Verdicts().Names(), func(fs *pflag.FlagSet) {
 		fs.StringArrayVar(&o.thresholds, "threshold", nil,
 			"`bound` on a figure of RESULT, such as 'put.response_time.p99 < 20ms'; may be repeated (default: those of its scenario)")
-		fs.StringVar(&o.baseline, "baseline", "", "what the candidate is compared with (default: the built-in etcd)")
-		fs.StringVar(&o.candidate, "candidate", "", "what is judged")
-		fs.BoolVar(&o.same, "aa", false, "the same on both sides: how noisy is this machine?")
+		o.addSides(fs)
 		fs.BoolVar(&o.quick, "quick", false, "12 rounds of short runs and one look, instead of looks after 12 and 24")
 		roundsFlag(fs, &o.rounds, "(default: 12,24)")
 		fs.DurationVar(&o.slotDuration, "slot-duration", 0, "length of the measured part of a run (default: 20s; with --quick 6s)")
-		fs.StringSliceVar(&o.metrics, "metric", nil,
-			"`names` of what the verdict rests on (default: throughput, error_rate, p50, p99 and the costs; of a history all metrics)")
-		fs.StringArrayVar(&o.margins, "margin", nil, "smallest change that matters, as `metric=5%`; may be repeated")
+		o.addMetrics(fs)
 		fs.StringVar(&o.history, "history", "", "look for changes in the saved results of this `directory`")
 		fs.StringVar(&o.accepted, "accept", "",
 			"accept the level of the `run` with this label or ID: better ones before it no longer count; for --history")
 	})
+}
+
+// addSides registers the flags of what is compared.
+func (o *gateOptions) addSides(fs *pflag.FlagSet) {
+	fs.StringVar(&o.baseline, "baseline", "", "what the candidate is compared with (default: the built-in etcd)")
+	fs.StringVar(&o.candidate, "candidate", "", "what is judged")
+	fs.BoolVar(&o.same, "aa", false, "the same on both sides: how noisy is this machine?")
+}
+
+// addMetrics registers the flags of what is judged.
+func (o *gateOptions) addMetrics(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&o.metrics, "metric", nil,
+		"`names` of what the verdict rests on (default: throughput, error_rate, p50, p99 and the costs; of a history all metrics)")
+	fs.StringArrayVar(&o.margins, "margin", nil, "smallest change that matters, as `metric=5%`; may be repeated")
 }
 
 // roundsFlag is the same wherever two sides are measured in turns.

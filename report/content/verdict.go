@@ -3,6 +3,7 @@ package content
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
@@ -206,14 +207,57 @@ func VerdictSubject(v *results.Verdict) string {
 		return words.Clean(v.Candidate) + " against " + words.Clean(v.Baseline) + ", " + words.Clean(v.Workload)
 	case "aa":
 		return words.Clean(v.Baseline) + " against itself, " + words.Clean(v.Workload)
+	case "qualify":
+		return words.Clean(v.Candidate) + " against " + words.Clean(v.Baseline) + ", " + words.Plural(len(v.Parts), "scenario", "scenarios")
 	case "thresholds":
 		return words.Clean(v.Workload) + " " + words.Clean(v.Candidate)
 	}
 	return words.Clean(v.Workload)
 }
 
+// PartTable returns the heading and the cells of a table with a row for each scenario of a
+// release check: its name, the verdict, the rounds that count and those that were dropped,
+// how long it took, and the reason.
+func PartTable(v *results.Verdict) (head []string, rows [][]string) {
+	head = []string{"scenario", "verdict", "rounds", "dropped", "took", "reason"}
+	for _, p := range v.Parts {
+		took := "–"
+		if p.Ended.After(p.Started) {
+			took = p.Ended.Sub(p.Started).Round(time.Second).String()
+		}
+		rows = append(rows, []string{
+			words.Clean(p.Workload), words.Clean(p.Verdict), words.Count(p.Rounds), words.Count(len(p.Dropped)), took, words.Clean(p.Reason),
+		})
+	}
+	return head, rows
+}
+
+// PartLines returns a line for each metric that failed in a scenario of a release check,
+// and the lines of its proof where something was violated.
+func PartLines(v *results.Verdict) (lines []string) {
+	for _, p := range v.Parts {
+		for _, m := range p.Metrics {
+			if m.Primary && m.Verdict == results.Fail {
+				change, low, high := MetricChange(m)
+				margin, _ := MetricMargin(m)
+				lines = append(lines, fmt.Sprintf("%s: %s %s, from %s to %s (margin %s): %s → %s", words.Clean(p.Workload), words.Clean(m.Name),
+					change, low, high, margin, MetricValue(m, m.Baseline), MetricValue(m, m.Candidate)))
+			}
+		}
+		if len(p.Violations) > 0 {
+			for _, line := range ProofLines(&p)[1:] {
+				lines = append(lines, words.Clean(p.Workload)+": "+line)
+			}
+		}
+	}
+	return lines
+}
+
 // RoundsLine says how many rounds count, were planned and were dropped.
 func RoundsLine(v *results.Verdict) string {
+	if len(v.Parts) > 0 {
+		return words.Plural(len(v.Parts), "scenario", "scenarios") + " judged together"
+	}
 	line := fmt.Sprintf("%s of %d planned", words.Plural(v.Rounds, "round", "rounds"), v.Planned)
 	if len(v.Dropped) > 0 {
 		line += fmt.Sprintf(", %d dropped", len(v.Dropped))

@@ -46,7 +46,10 @@ func WriteVerdict(w io.Writer, v *results.Verdict) error {
 	for _, row := range verdictWhere(v).Rows {
 		c.Facts = append(c.Facts, fact{row[0], row[1]})
 	}
+	partHead, parts := content.PartTable(v)
 	c.Tables = []table{
+		{Title: "Scenarios", Words: true, Head: partHead, Rows: parts},
+		{Title: "Regressions", Words: true, Rows: oneColumn(content.PartLines(v))},
 		{Title: "Thresholds", Words: true, Head: []string{"threshold", "measured", "windows", "verdict"}, Rows: content.CheckRows(v)},
 		{Title: "Changes of level", Words: true, Rows: oneColumn(content.ChangeLines(v))},
 	}

@@ -128,6 +128,18 @@ func GateVerdicts() map[string]*results.Verdict {
 			},
 			Warnings: []results.Warning{{Code: "same-sides", Message: "<script>alert(1)</script>"}},
 		},
+		"qualify": {
+			Schema: results.VerdictSchema, Gate: "qualify", Verdict: results.Fail, Reason: "1 of 3 scenarios failed: saturate", Started: started, Ended: started.Add(time.Hour),
+			Baseline: "etcd=v3.6.14", Candidate: "etcd=v3.7.3", Workload: "3 scenarios", Machine: "2 CPUs", Rules: (*results.GateRules)(&rules),
+			Parts: []results.Verdict{
+				{Schema: results.VerdictSchema, Gate: "ab", Verdict: results.Pass, Reason: "no primary metric is worse by its margin or more", Started: started, Ended: started.Add(20 * time.Minute), Workload: "kubernetes", Baseline: "etcd=v3.6.14", Candidate: "etcd=v3.7.3", Planned: 16, Rounds: 16,
+					Metrics: []results.MetricVerdict{{Name: "cpu", Unit: "ns", Primary: true, Verdict: results.Pass, Rounds: 16, Baseline: 144_000, Candidate: 144_000, Lower: bound(-0.01), Upper: bound(0.01), Margin: 0.05}}},
+				{Schema: results.VerdictSchema, Gate: "ab", Verdict: results.Fail, Reason: "worse by more than the margin: throughput", Started: started.Add(20 * time.Minute), Ended: started.Add(40 * time.Minute), Workload: "saturate", Baseline: "etcd=v3.6.14", Candidate: "etcd=v3.7.3", Planned: 16, Rounds: 16,
+					Dropped: []results.DroppedRound{{Round: 3, Reason: "the leader changed"}}, Proofs: map[string]int{"proved": 31, "violated": 1}, Violations: []results.RunViolation{{Round: 2, Side: "candidate", Found: 3, First: "<script>alert(1)</script>"}},
+					Metrics: []results.MetricVerdict{{Name: "throughput", Unit: "/s", Higher: true, Primary: true, Verdict: results.Fail, Rounds: 16, Baseline: 9000, Candidate: 6583, Estimate: 0.367, Lower: bound(0.25), Upper: bound(0.5), Margin: 0.05, Detectable: 0.08}}},
+				{Schema: results.VerdictSchema, Gate: "ab", Verdict: results.Inconclusive, Reason: "not measured: <script>alert(1)</script>", Workload: "check-xl", Baseline: "etcd=v3.6.14", Candidate: "etcd=v3.7.3", Planned: 16},
+			},
+		},
 		"aa": {
 			Schema: results.VerdictSchema, Gate: "aa", Verdict: results.Pass, Reason: "no primary metric is worse by its margin or more", Started: started, Ended: started,
 			Baseline: "etcd=v3.6.14", Workload: "put", Planned: 12, Rounds: 12, Rules: (*results.GateRules)(&rules),

@@ -1,0 +1,36 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Each returns the rules of each of so many comparisons that are one job. By Bonferroni's
+// inequality, the job fails with the probability FalseFail of r at most when nothing
+// differs, whatever the comparisons have to do with each other. Holm's procedure rejects
+// something if and only if this does. FalsePass is not split: the job passes only if all of
+// them pass.
+func (r Rules) Each(comparisons int) Rules {
+	r.FalseFail /= float64(comparisons)
+	return r
+}
+
+// DecideFamily joins the verdicts of the comparisons of one job: fail if any fails, pass if
+// all pass, inconclusive otherwise. The reason names the comparisons by their workloads.
+func DecideFamily(parts []results.Verdict) (verdict, reason string) {
+	names := map[string][]string{}
+	for _, p := range parts {
+		names[p.Verdict] = append(names[p.Verdict], p.Workload)
+	}
+	failed, passed := names[results.Fail], names[results.Pass]
+	switch {
+	case len(failed) > 0:
+		return results.Fail, fmt.Sprintf("%d of %d scenarios failed: %s", len(failed), len(parts), strings.Join(failed, ", "))
+	case len(parts) > 0 && len(passed) == len(parts):
+		return results.Pass, fmt.Sprintf("all %d scenarios passed", len(parts))
+	}
+	return results.Inconclusive, fmt.Sprintf("%d of %d scenarios passed; inconclusive: %s", len(passed), len(parts),
+		strings.Join(names[results.Inconclusive], ", "))
+}
