@@ -52,6 +52,8 @@ func savedFormats(kind results.Kind) []string {
 		return strings.Split(Capacities().Names(), ", ")
 	case results.KindTuning:
 		return strings.Split(Tunings().Names(), ", ")
+	case results.KindPublished:
+		return strings.Split(Comparisons().Names(), ", ")
 	}
 	return nil
 }
@@ -94,6 +96,8 @@ func (i Item) write(w io.Writer, format string) error {
 		return writeIn(w, Capacities(), format, s.Capacity)
 	case s.Tuning != nil:
 		return writeIn(w, Tunings(), format, s.Tuning)
+	case s.Published != nil:
+		return writeIn(w, Comparisons(), format, s.Published)
 	}
 	return errors.New("report: an item without a document")
 }

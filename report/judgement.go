@@ -11,7 +11,7 @@ import (
 
 // A Judgement is the result of a gate or of an experiment.
 type Judgement interface {
-	*results.Verdict | *results.Capacity | *results.Tuning
+	*results.Verdict | *results.Capacity | *results.Tuning | *results.Published
 }
 
 // A FormatOf writes the judgements of one kind in one way.
@@ -46,6 +46,14 @@ func Tunings() FormatsOf[*results.Tuning] {
 	return FormatsOf[*results.Tuning]{
 		{"text", writeTuningText}, {"json", writeDocument[*results.Tuning]}, {"markdown", writeTuningMarkdown},
 		{"junit", writeTuningJUnit}, {"html", html.WriteTuning},
+	}
+}
+
+// Comparisons returns the formats of a comparison with published figures.
+func Comparisons() FormatsOf[*results.Published] {
+	return FormatsOf[*results.Published]{
+		{"text", writePublishedText}, {"json", writeDocument[*results.Published]}, {"markdown", writePublishedMarkdown},
+		{"html", html.WritePublished},
 	}
 }
 

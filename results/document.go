@@ -23,6 +23,8 @@ const (
 	KindVerdict  Kind = "verdict"
 	KindCapacity Kind = "capacity"
 	KindTuning   Kind = "tuning"
+	// KindPublished is a comparison with published figures.
+	KindPublished Kind = "published"
 )
 
 // kinds lists the kinds with the schema of each and the file that an experiment's
@@ -32,7 +34,7 @@ var kinds = [...]struct {
 	schema, file string
 }{
 	{KindRun, Schema, RunFile}, {KindCapacity, CapacitySchema, CapacityFile}, {KindTuning, TuningSchema, TuningFile},
-	{KindVerdict, VerdictSchema, VerdictFile},
+	{KindVerdict, VerdictSchema, VerdictFile}, {KindPublished, PublishedSchema, PublishedFile},
 }
 
 // schema returns the schema that this program reads of a kind.
@@ -52,12 +54,14 @@ func (k Kind) Name() string {
 		return "a gate's verdict"
 	case KindCapacity:
 		return "a capacity search"
+	case KindPublished:
+		return "a comparison with published figures"
 	}
 	return "a " + string(k)
 }
 
-// Saved is a document that was read. Of Run, Verdict, Capacity and Tuning, the one that
-// Kind names is set.
+// Saved is a document that was read. Of Run, Verdict, Capacity, Tuning and Published, the
+// one that Kind names is set.
 type Saved struct {
 	Kind Kind
 	// Path is where the document was found, as it was given: a directory or a file.
@@ -66,6 +70,8 @@ type Saved struct {
 	Verdict  *Verdict
 	Capacity *Capacity
 	Tuning   *Tuning
+	// Published is a comparison with published figures.
+	Published *Published
 }
 
 // ReadDocument reads the document of a path, whatever its kind. A directory holds a run
@@ -151,6 +157,8 @@ func (s *Saved) decode(data []byte) error {
 		s.Capacity, err = DecodeCapacity(data)
 	case KindTuning:
 		s.Tuning, err = DecodeTuning(data)
+	case KindPublished:
+		s.Published, err = DecodePublished(data)
 	default:
 		return fmt.Errorf("not a result document: its schema is %q, want that of a run, verdict, capacity or tuning", Clip(head.Schema))
 	}

@@ -28,6 +28,8 @@ const (
 	VerdictFile  = "verdict.json"
 	CapacityFile = "capacity.json"
 	TuningFile   = "tuning.json"
+	// PublishedFile is the document of a comparison with published figures.
+	PublishedFile = "published.json"
 )
 
 // ExperimentFile says in an experiment's directory what the experiment was asked. The

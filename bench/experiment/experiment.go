@@ -42,7 +42,7 @@ const (
 // Document says what an experiment was asked. Options are the experiment's own.
 type Document[Options any] struct {
 	Schema string `json:"schema"`
-	// Kind is "gate", "qualify", "capacity" or "tune".
+	// Kind is "gate", "qualify", "capacity", "tune" or "published".
 	Kind    string      `json:"kind"`
 	Spec    runner.Spec `json:"spec"`
 	Options Options     `json:"options"`

@@ -44,6 +44,7 @@ overrides a scenario.`,
   etcdbench run put --rate 10000 --duration 1m
   etcdbench run range --span 100 --limit 100 --members 1
   etcdbench run kubernetes --param nodes=500 --dry-run
+  etcdbench run published --quick
   etcdbench run --disturb defragmentation@10s,member=leader
   etcdbench run --endpoints 10.0.0.1:2379,10.0.0.2:2379 --target-leader`,
 		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
@@ -64,6 +65,7 @@ overrides a scenario.`,
 	}
 	help := o.addFlags(cmd.Flags())
 	cmd.SetUsageFunc(help.usage)
+	cmd.AddCommand(newPublishedCommand())
 	return cmd
 }
 

@@ -104,6 +104,20 @@ func PairTuning(t testing.TB) *results.Tuning {
 	return tuning
 }
 
+// Published returns a comparison with published figures.
+func Published() *results.Published {
+	started := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	return &results.Published{
+		Schema: results.PublishedSchema, Started: started, Ended: started.Add(time.Minute), Source: "https://etcd.io/docs/", Short: true,
+		Conditions: []string{"3 machines of 8 vCPUs", "<script>alert(1)</script>"},
+		Cluster:    results.Cluster{Kind: "process", Version: "3.7.3", Members: make([]results.Member, 3)},
+		Rows: []results.PublishedRow{
+			{Name: "puts to the leader, 1 client", Clients: 1, Conns: 1, Operations: 1000, PublishedRate: 583, PublishedMean: 1600 * time.Microsecond, Rate: 761, Mean: 1290 * time.Microsecond, P99: 5 * time.Millisecond, Validity: results.Valid, Dir: "row-1"},
+			{Name: "puts to all members, 1000 clients", Clients: 1000, Conns: 100, Operations: 10_000, PublishedRate: 50_104, PublishedMean: 20 * time.Millisecond, Rate: 6415, Mean: 162 * time.Millisecond, AtLeast: true, ErrorRate: 0.02, Validity: results.Degraded, Reason: "<script>alert(1)</script>", Dir: "row-2"},
+		},
+	}
+}
+
 // GateVerdicts returns a verdict of each kind of gate, by the kind.
 func GateVerdicts() map[string]*results.Verdict {
 	started := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)

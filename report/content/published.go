@@ -1,0 +1,51 @@
+package content
+
+import (
+	"fmt"
+
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// PublishedTable returns the heading and the cells of a table with a row for each
+// published one: what is done, the published rate and the one measured here, the share
+// that this is, the same of the mean latency, the p99 here, and what speaks against the
+// measurement.
+func PublishedTable(p *results.Published) (head []string, rows [][]string) {
+	head = []string{"row", "published", "here", "share", "published mean", "mean here", "p99 here", "validity"}
+	for _, r := range p.Rows {
+		p99 := "?"
+		if r.P99 > 0 {
+			p99 = AtLeast(words.Duration(int64(r.P99)), r.AtLeast)
+		}
+		note := words.Clean(r.Validity)
+		if r.Reason != "" {
+			note += ": " + words.Clean(r.Reason)
+		}
+		if r.ErrorRate > 0 {
+			note = words.Percent(r.ErrorRate) + " failed; " + note
+		}
+		rows = append(rows, []string{
+			words.Clean(r.Name), words.Rate(r.PublishedRate) + "/s", words.Rate(r.Rate) + "/s", words.Percent(r.Share()),
+			words.Duration(int64(r.PublishedMean)), AtLeast(words.Duration(int64(r.Mean)), r.AtLeast), p99, note,
+		})
+	}
+	return head, rows
+}
+
+// PublishedNotes says what the two columns of a comparison do not have in common.
+func PublishedNotes(p *results.Published) (lines []string) {
+	for _, c := range p.Conditions {
+		lines = append(lines, "published: "+words.Clean(c))
+	}
+	lines = append(lines,
+		"here: "+DescribeCluster(p.Cluster, p.Environment.Disk)+"; "+DescribeMachine(p.Environment),
+		"here: a warm-up comes first, and keys are written in order")
+	if p.Cluster.Kind != "remote" {
+		lines = append(lines, "here: members and load share one machine, and no network is between them")
+	}
+	if p.Short {
+		lines = append(lines, "here: a tenth of the published number of operations")
+	}
+	return append(lines, fmt.Sprintf("source: %s", words.Clean(p.Source)))
+}

@@ -1,0 +1,35 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/etcdbench/etcdbench/report/content"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+func writePublishedText(w io.Writer, p *results.Published) error {
+	var b strings.Builder
+	t := text{&b}
+	t.line("figures of etcd's operations guide, and here")
+	t.line("")
+	head, rows := content.PublishedTable(p)
+	t.tableWithWords(head, rows)
+	for _, line := range content.PublishedNotes(p) {
+		t.line("  %s", line)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writePublishedMarkdown(w io.Writer, p *results.Published) error {
+	var b strings.Builder
+	b.WriteString("## Figures of etcd's operations guide, and here\n")
+	head, rows := content.PublishedTable(p)
+	markdownTable(&b, "lrrrrrrl", head, rows)
+	for _, line := range content.PublishedNotes(p) {
+		fmt.Fprintf(&b, "- %s\n", md(line))
+	}
+	return writeCut(w, b.String())
+}
