@@ -120,19 +120,26 @@ func TestDiffProperty(t *testing.T) {
 
 // Flame graphs are whole pages, of one run and of two.
 func TestFlameGraph(t *testing.T) {
-	base := cpuSet(100, map[string]int64{"main;put;fsync": 3_000_000_000, "main;<script>alert(1)</script>": 500_000_000})
-	now := cpuSet(200, map[string]int64{"main;put;fsync": 9_000_000_000, "main;get": 500_000_000})
+	base := cpuSet(100, map[string]int64{"main;put;example.org/etcd/wal.(*WAL).fsync": 3_000_000_000, "main;<script>alert(1)</script>": 500_000_000})
+	now := cpuSet(200, map[string]int64{"main;put;example.org/etcd/wal.(*WAL).fsync": 9_000_000_000, "main;get": 500_000_000})
 	diff, err := profiles.Diff(base, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, set := range map[string]profiles.Set{"one": base, "difference": diff} {
-		page, err := profiles.FlameGraph(set)
+		graph, err := profiles.FlameGraph(set)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(page, "fsync") || !strings.Contains(page, "stackViewer(") || strings.Contains(page, "<script>alert") {
-			t.Errorf("%s: a page of %d bytes", name, len(page))
+		page := graph.Page
+		detail := map[string]string{"one": "example.org/etcd/wal.(*WAL).fsync: 3s, 85.7 %", "difference": "example.org/etcd/wal.(*WAL).fsync: 6s → 9s"}[name]
+		for _, want := range []string{">wal.(*WAL).fsync</button>", detail, "prefers-color-scheme: dark", ";--h:"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: the page does not have %q", name, want)
+			}
+		}
+		if strings.Contains(page, "<script>alert") || strings.Contains(page, "ZgotmplZ") || graph.Height != 44+4*18 {
+			t.Errorf("%s: a page of %d bytes, %d pixels high", name, len(page), graph.Height)
 		}
 		if strings.Contains(page, "src=\"http") || strings.Contains(page, "@import") {
 			t.Errorf("%s: the page wants the network", name)

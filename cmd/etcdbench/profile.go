@@ -57,15 +57,15 @@ func runDir(path string) string {
 }
 
 func addView(views *[]report.View, title, caption string, set profiles.Set) error {
-	page, err := profiles.FlameGraph(set)
+	graph, err := profiles.FlameGraph(set)
 	if err != nil {
 		return err
 	}
 	if caption == "" {
 		caption = fmt.Sprintf("Over %s operations.", humanize.Comma(int64(set.Operations)))
 	}
-	caption += " A click on a box zooms in, on root out again; typing searches."
-	*views = append(*views, report.View{Title: title, Caption: caption, Page: page})
+	caption += " A click on a box zooms in, on \"all\" out again."
+	*views = append(*views, report.View{Title: title, Caption: caption, Page: graph.Page, Height: graph.Height})
 	return nil
 }
 

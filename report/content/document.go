@@ -36,8 +36,9 @@ type View struct {
 	Title string
 	// Caption is the sentence below the heading.
 	Caption string
-	// Page is a complete HTML document.
-	Page string
+	// Page is a complete HTML document, and Height its height in pixels, 0 for an unknown one.
+	Page   string
+	Height int
 }
 
 // ProfileChanges is how much the functions in one kind of profile differ between

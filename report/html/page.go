@@ -182,10 +182,14 @@ func frames(views []content.View) []frame {
 	quote := strings.NewReplacer("&", "&amp;", "'", "&#39;")
 	var list []frame
 	for _, v := range views {
+		height := ""
+		if v.Height > 0 {
+			height = fmt.Sprintf(` style="height: %dpx"`, v.Height)
+		}
 		list = append(list, frame{
 			v.Title, v.Caption,
-			template.HTML(fmt.Sprintf(`<iframe sandbox="allow-scripts" title="%s" srcdoc='%s'></iframe>`,
-				html.EscapeString(v.Title), quote.Replace(v.Page))),
+			template.HTML(fmt.Sprintf(`<iframe sandbox="allow-scripts" title="%s"%s srcdoc='%s'></iframe>`,
+				html.EscapeString(v.Title), height, quote.Replace(v.Page))),
 		})
 	}
 	return list

@@ -21,7 +21,7 @@ const (
 	marginSmall = 34  // the same of a small chart
 	marginTop   = 10
 	marginFoot  = 26
-	labelHeight = 15 // of a row of labels above the plot
+	labelHeight = 17 // of a row of labels above the plot
 )
 
 // line is one series of a chart.
@@ -162,7 +162,7 @@ func (c chart) markLabels(p plot) (labels string, rows int) {
 		}
 		short := clip(m.short, 24)
 		x := c.x.place(m.from)
-		end := x + 6.6*float64(len([]rune(short))) + 8
+		end := x + 7.2*float64(len([]rune(short))) + 8
 		for row := range taken {
 			free := !slices.ContainsFunc(taken[row], func(t [2]float64) bool { return x < t[1] && t[0] < end })
 			if !free || end > p.width+marginRight {
@@ -200,7 +200,7 @@ type endName struct {
 // drawNames writes the names of lines where these end, and those of limits, moved apart
 // as far as needed.
 func (c chart) drawNames(b *strings.Builder, p plot) {
-	most := 15
+	most := 14
 	if c.width == smallWidth {
 		most = 4
 	}
