@@ -48,7 +48,7 @@ func serveNoop() int {
 	return 0
 }
 
-func startNoop(b *testing.B) string {
+func startNoop(b testing.TB) string {
 	b.Helper()
 	cmd := exec.Command(os.Args[0], "no-op-server")
 	stdin, err1 := cmd.StdinPipe()
@@ -191,7 +191,7 @@ func BenchmarkCPUPerPut(b *testing.B) {
 	}
 }
 
-func dial(b *testing.B, address string, conns int, kind string, poll bool) *transport.Pool {
+func dial(b testing.TB, address string, conns int, kind string, poll bool) *transport.Pool {
 	b.Helper()
 	pool, err := transport.Dial(context.Background(), transport.Options{
 		Endpoints: []string{address}, Conns: conns, Timeout: 5 * time.Second, Kind: kind, Poll: poll,

@@ -89,18 +89,27 @@ func digits(n int64) int { return len(strconv.FormatInt(n-1, 10)) }
 // phase and number alone, and those of sequential and latest on how many operations
 // came in earlier phases, too.
 type keyMaker struct {
-	Keys
-	names ledger.Keys
-	zipf  zipfian
-	rng   opRand
+	*keyRules
+	rng opRand
 }
 
 func newKeyMaker(k Keys, t Target) *keyMaker {
-	m := &keyMaker{Keys: k, names: k.names(t.Prefix), rng: opRand{seed: t.Seed}}
+	return &keyMaker{keyRules: t.shared.keyRules(k, t.Prefix), rng: opRand{seed: t.Seed}}
+}
+
+// keyRules are what the key makers of a workload have in common. They are never changed.
+type keyRules struct {
+	Keys
+	names ledger.Keys
+	zipf  zipfian
+}
+
+func newKeyRules(k Keys, prefix string) *keyRules {
+	r := &keyRules{Keys: k, names: k.names(prefix)}
 	if k.Distribution == "zipfian" || k.Distribution == "latest" {
-		m.zipf = newZipfian(k.Space, k.Theta)
+		r.zipf = newZipfian(k.Space, k.Theta)
 	}
-	return m
+	return r
 }
 
 // pick chooses the key number of an operation. It reseeds m.rng.
@@ -200,13 +209,11 @@ func (m *keyMaker) number(key []byte) (int64, bool) { return m.names.Number(key)
 type opRand struct {
 	seed uint64
 	pcg  rand.PCG
-	*rand.Rand
+	rand.Rand
 }
 
 func (r *opRand) reset(phase int, n uint64) {
-	if r.Rand == nil {
-		r.Rand = rand.New(&r.pcg)
-	}
+	r.Rand = *rand.New(&r.pcg)
 	r.pcg.Seed(scramble(r.seed^uint64(phase)<<48), scramble(n))
 }
 

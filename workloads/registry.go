@@ -13,6 +13,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -68,6 +69,35 @@ type shared struct {
 	checker *consistency.Checker
 	// populators are the accounts of those who write populations, one after the other.
 	populators chan *ledger.Account
+
+	mu    sync.Mutex
+	rules map[keySpace]*keyRules
+}
+
+// keySpace is what key rules depend on.
+type keySpace struct {
+	Keys
+	prefix string
+}
+
+// keyRules returns the rules of a key space, which are made once for all workers. Without
+// a run in common, they are made each time.
+func (s *shared) keyRules(k Keys, prefix string) *keyRules {
+	if s == nil {
+		return newKeyRules(k, prefix)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := keySpace{k, prefix}
+	r := s.rules[id]
+	if r == nil {
+		if s.rules == nil {
+			s.rules = map[keySpace]*keyRules{}
+		}
+		r = newKeyRules(k, prefix)
+		s.rules[id] = r
+	}
+	return r
 }
 
 // populatorAccounts returns accounts for so many at once. Populations are written one

@@ -38,7 +38,7 @@ type scripted struct {
 	conn    grpc.ClientConnInterface
 	starter lean.Starter // nil where the connection cannot start calls
 	checked *checkedConn // nil where answers are not checked
-	inquiry inquiry
+	inquiry *inquiry     // nil likewise
 	call    lean.Call
 	op      *bench.Op
 	current *request
@@ -51,7 +51,9 @@ var (
 
 func newScripted(conn grpc.ClientConnInterface, s script) *scripted {
 	w := &scripted{script: s, conn: conn, starter: lean.StarterOf(conn)}
-	w.checked, _ = conn.(*checkedConn)
+	if w.checked, _ = conn.(*checkedConn); w.checked != nil {
+		w.inquiry = &inquiry{}
+	}
 	if w.starter != nil {
 		w.call.Done = w.answered
 	}
@@ -90,7 +92,7 @@ func (w *scripted) Start(op *bench.Op) {
 func (w *scripted) send(r *request) {
 	w.current, w.call.Method, w.call.Request = r, r.method, r.message
 	if w.checked != nil {
-		w.inquiry = w.checked.begin(r.message)
+		*w.inquiry = w.checked.begin(r.message)
 	}
 	w.starter.Start(&w.call)
 }
@@ -105,7 +107,7 @@ func (w *scripted) answered(call *lean.Call) {
 	w.op.SetTimes(sent, done)
 	if w.checked != nil {
 		w.inquiry.Sent, w.inquiry.answered = w.checked.checker.Since(sent), w.checked.checker.Since(done)
-		w.checked.end(w.inquiry, w.current.message, w.current.reply, err, call.Connection())
+		w.checked.end(*w.inquiry, w.current.message, w.current.reply, err, call.Connection())
 	}
 	r, err := w.script.next(w.op, err)
 	if r == nil || err != nil {

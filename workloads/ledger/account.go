@@ -17,7 +17,7 @@ type Account struct {
 	acknowledged, unknown uint64
 	// disordered counts acknowledgements that were not above their floor, repeated
 	// those at the revision of another.
-	disordered, repeated oddities
+	disordered, repeated *oddities // nil: none
 }
 
 // oddities are acknowledgements that cannot be, of which the first is kept.
@@ -28,11 +28,13 @@ type oddities struct {
 	revision, floor int64
 }
 
-func (o *oddities) add(s *Space, number, revision, floor int64) {
-	if o.count == 0 {
-		o.space, o.number, o.revision, o.floor = s, number, revision, floor
+// with returns the oddities with one more.
+func (o *oddities) with(s *Space, number, revision, floor int64) *oddities {
+	if o == nil {
+		o = &oddities{space: s, number: number, revision: revision, floor: floor}
 	}
 	o.count++
+	return o
 }
 
 // Send comes before a request is sent, and may come once more for the same request.
@@ -52,11 +54,11 @@ func (a *Account) Acknowledge(revision int64, s *Space, number int64) {
 	}
 	a.acknowledged++
 	if revision <= a.floor {
-		a.disordered.add(s, number, revision, a.floor)
+		a.disordered = a.disordered.with(s, number, revision, a.floor)
 		return
 	}
 	if l.recent[revision%recentRevisions].Swap(revision) == revision {
-		a.repeated.add(s, number, revision, a.floor)
+		a.repeated = a.repeated.with(s, number, revision, a.floor)
 	}
 	raise(&l.highest, revision)
 }
@@ -80,12 +82,12 @@ func (a *Account) report(proof *results.Proof) {
 	})
 }
 
-func (o oddities) report(proof *results.Proof, words func(oddities) (expected, found string)) {
-	if o.count == 0 {
+func (o *oddities) report(proof *results.Proof, words func(oddities) (expected, found string)) {
+	if o == nil {
 		return
 	}
 	v := results.Violation{Check: "revisions"}
-	v.Expected, v.Found = words(o)
+	v.Expected, v.Found = words(*o)
 	if o.count > 1 {
 		v.Found += fmt.Sprintf(", and %d more of this client", o.count-1)
 	}
