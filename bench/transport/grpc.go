@@ -69,11 +69,26 @@ func tellVersion() grpc.UnaryClientInterceptor {
 	return func(
 		ctx context.Context, method string, req, answer any, cc *grpc.ClientConn, invoker grpc.UnaryInvoker, opts ...grpc.CallOption,
 	) error {
-		if err := invoker(metadata.NewOutgoingContext(ctx, md), method, req, answer, cc, opts...); err != nil {
+		if err := invoker(withHeader(ctx, md), method, req, answer, cc, opts...); err != nil {
 			return err
 		}
 		return reply.Check(method, req, answer)
 	}
+}
+
+// withHeader returns a context with the header besides its own outgoing metadata, which
+// replaces fields of the same name.
+func withHeader(ctx context.Context, header metadata.MD) context.Context {
+	own, ok := metadata.FromOutgoingContext(ctx)
+	if !ok {
+		return metadata.NewOutgoingContext(ctx, header)
+	}
+	for name, values := range header {
+		if len(own[name]) == 0 {
+			own[name] = values
+		}
+	}
+	return metadata.NewOutgoingContext(ctx, own)
 }
 
 // checkedStream checks the messages of a stream.

@@ -147,7 +147,7 @@ func (l *login) unary(
 	if method == authenticate {
 		return invoker(metadata.NewOutgoingContext(ctx, newToken("").header), method, req, answer, cc, opts...)
 	}
-	err := invoker(metadata.NewOutgoingContext(ctx, t.header), method, req, answer, cc, opts...)
+	err := invoker(withHeader(ctx, t.header), method, req, answer, cc, opts...)
 	if err == nil {
 		t.see(time.Now())
 		return reply.Check(method, req, answer)
@@ -155,7 +155,7 @@ func (l *login) unary(
 	if !refused(err) || l.renew(ctx, cc, t) != nil {
 		return err
 	}
-	if err := invoker(metadata.NewOutgoingContext(ctx, l.current.Load().header), method, req, answer, cc, opts...); err != nil {
+	if err := invoker(withHeader(ctx, l.current.Load().header), method, req, answer, cc, opts...); err != nil {
 		return err
 	}
 	return reply.Check(method, req, answer)

@@ -15,6 +15,9 @@ type Call struct {
 	Request proto.Message
 	// Timeout is counted from Start and must be positive.
 	Timeout time.Duration
+	// Metadata is sent with the request, besides the header of the connection's
+	// credentials, whose fields of the same name it replaces; nil is none.
+	Metadata *Header
 	// Done is called once when the call has ended, by a goroutine of the connection and
 	// never from within Start. It must be short and must not wait: other replies wait for
 	// it. It may start calls, also this one.
@@ -37,7 +40,8 @@ type Call struct {
 	id         uint32
 	started    bool // and not yet ended
 	left       bool // the whole request was handed to the operating system
-	restarted  bool // after the server refused it, which it may do once
+	restarted  bool // with a new header
+	retried    bool // after the server refused its stream, which it may do once
 	headed     bool // the response's headers have come
 	hasMessage bool // the reply is complete
 	prefixLen  uint8

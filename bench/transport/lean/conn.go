@@ -178,7 +178,7 @@ func (c *Conn) Start(call *Call) {
 	}
 	call.started, call.restarted = true, false
 	call.reset()
-	call.sent = 0
+	call.sent, call.retried = 0, false
 	if o := c.options.Credentials; o != nil {
 		call.header = o.Header(call.Method)
 	}
@@ -297,6 +297,9 @@ func (c *Conn) expired(call *Call) error {
 			c.options.Address, c.dialErr)
 	case c.session == nil:
 		return status.Errorf(codes.DeadlineExceeded, "context deadline exceeded while waiting for a connection to %s", c.options.Address)
+	case c.session.wire.full():
+		return status.Errorf(codes.DeadlineExceeded, "context deadline exceeded: %s does not read the %d MiB that it has been sent",
+			c.options.Address, c.session.wire.queued.Load()>>20)
 	default:
 		return status.Errorf(codes.DeadlineExceeded, "context deadline exceeded while waiting for a stream: %s allows %d at a time",
 			c.options.Address, c.session.maxStreams)

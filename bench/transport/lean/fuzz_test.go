@@ -158,7 +158,7 @@ func FuzzHeader(f *testing.F) {
 				timeout = timeout*31 + 17
 			}
 			fields = nil
-			_, err := d.Write(e.encode(method, header, time.Duration(timeout)))
+			_, err := d.Write(e.encode(method, header, nil, time.Duration(timeout)))
 			if err == nil {
 				err = d.Close()
 			}

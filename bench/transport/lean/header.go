@@ -2,28 +2,75 @@ package lean
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 )
 
 // A Header is what calls carry besides what gRPC demands, such as a token. It is told
 // from others by its address, so that one should serve many calls.
 type Header struct{ fields []hpack.HeaderField }
 
-// NewHeader returns a header with the metadata's values. Names are in lower case; those
-// that end in "-bin" are not supported.
+// NewHeader returns a header with the metadata's values. Names are in lower case. Values of
+// names that end in "-bin" are encoded, and names that are gRPC's own are left out.
 func NewHeader(md metadata.MD) *Header {
 	h := &Header{}
 	for name, values := range md {
+		if name = strings.ToLower(name); isReserved(name) {
+			continue
+		}
 		for _, v := range values {
-			h.fields = append(h.fields, hpack.HeaderField{Name: strings.ToLower(name), Value: v})
+			if strings.HasSuffix(name, "-bin") {
+				v = base64.RawStdEncoding.EncodeToString([]byte(v))
+			}
+			h.fields = append(h.fields, hpack.HeaderField{Name: name, Value: v})
 		}
 	}
 	return h
+}
+
+// isReserved reports whether a name is for the protocol and not for metadata, as grpc-go
+// has it.
+func isReserved(name string) bool {
+	switch name {
+	case "", "content-type", "user-agent", "grpc-message-type", "grpc-encoding", "grpc-message", "grpc-status", "grpc-timeout", "te":
+		return true
+	}
+	return name[0] == ':'
+}
+
+// outgoing returns the metadata of a context; nil is none. An error says which of it
+// cannot be sent.
+func outgoing(ctx context.Context) (*Header, error) {
+	md, ok := metadata.FromOutgoingContext(ctx)
+	if !ok || len(md) == 0 {
+		return nil, nil
+	}
+	h := NewHeader(md)
+	for _, f := range h.fields {
+		if strings.ContainsFunc(f.Name, func(r rune) bool {
+			return (r < '0' || r > '9') && (r < 'a' || r > 'z') && !strings.ContainsRune("-_.", r)
+		}) {
+			return nil, status.Errorf(codes.Internal, "header key %q contains illegal characters not in [0-9a-z-_.]", f.Name)
+		}
+		if strings.ContainsFunc(f.Value, func(r rune) bool { return r < ' ' || r > '~' }) {
+			return nil, status.Errorf(codes.Internal, "header key %q contains value with non-printable ASCII characters", f.Name)
+		}
+	}
+	return h, nil
+}
+
+// has reports whether a header has a field of a name.
+func (h *Header) has(name string) bool {
+	return h != nil && slices.ContainsFunc(h.fields, func(f hpack.HeaderField) bool { return f.Name == name })
 }
 
 // blockKey is what a header block depends on.
@@ -67,8 +114,14 @@ func newEncoder(scheme, authority string) *encoder {
 }
 
 // encode returns the header block of a request, which is good until the next call.
-func (e *encoder) encode(method string, header *Header, timeout time.Duration) []byte {
+func (e *encoder) encode(method string, header, metadata *Header, timeout time.Duration) []byte {
 	key := blockKey{method, header, roundUp(timeout)}
+	if metadata != nil { // which differs from call to call
+		e.buf.Reset()
+		e.write(key, metadata)
+		e.table++
+		return e.buf.Bytes()
+	}
 	if b := e.last; b != nil && b.table == e.table && b.key == key {
 		return b.bytes
 	}
@@ -77,7 +130,7 @@ func (e *encoder) encode(method string, header *Header, timeout time.Duration) [
 		return b.bytes
 	}
 	e.buf.Reset()
-	e.write(key)
+	e.write(key, nil)
 	encoded := e.buf.Bytes()
 	if !refersOnly(encoded) {
 		e.table++
@@ -91,7 +144,7 @@ func (e *encoder) encode(method string, header *Header, timeout time.Duration) [
 	return encoded
 }
 
-func (e *encoder) write(key blockKey) {
+func (e *encoder) write(key blockKey, metadata *Header) {
 	field := func(name, value string) {
 		_ = e.hpack.WriteField(hpack.HeaderField{Name: name, Value: value}) // a buffer takes everything
 	}
@@ -113,6 +166,14 @@ func (e *encoder) write(key blockKey) {
 	}
 	if key.header != nil {
 		for _, f := range key.header.fields {
+			if !metadata.has(f.Name) {
+				_ = e.hpack.WriteField(f)
+			}
+		}
+	}
+	if metadata != nil {
+		for _, f := range metadata.fields {
+			f.Sensitive = true // kept out of the table
 			_ = e.hpack.WriteField(f)
 		}
 	}

@@ -41,7 +41,8 @@ func newInvocation() *invocation {
 const maxKeptReply = 64 << 10
 
 // Invoke implements [grpc.ClientConnInterface]. It waits for a connection. The request
-// and the reply are protobuf messages. Call options are not looked at.
+// and the reply are protobuf messages. The outgoing metadata of the context goes with the
+// request. Call options are not looked at.
 func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
 	request, ok1 := args.(proto.Message)
 	into, ok2 := reply.(proto.Message)
@@ -57,18 +58,22 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...
 			return errDeadline()
 		}
 	}
+	md, err := outgoing(ctx)
+	if err != nil {
+		return err
+	}
 	i, _ := c.invocations.Get().(*invocation)
 	if i == nil {
 		i = newInvocation()
 	}
-	i.call.Method, i.call.Request, i.call.Timeout = method, request, timeout
+	i.call.Method, i.call.Request, i.call.Timeout, i.call.Metadata = method, request, timeout, md
 	c.Start(&i.call)
 	if c.options.Yield {
 		runtime.Gosched()
 	}
 	c.Flush()
 	c.wait(ctx, i)
-	err := i.call.Err
+	err = i.call.Err
 	if err == nil {
 		if uerr := proto.Unmarshal(i.reply, into); uerr != nil {
 			err = status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", uerr)
@@ -79,7 +84,7 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...
 	if cap(i.reply) > maxKeptReply {
 		i.reply = nil
 	}
-	i.call.Request = nil
+	i.call.Request, i.call.Metadata = nil, nil
 	c.invocations.Put(i)
 	return err
 }

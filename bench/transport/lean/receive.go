@@ -263,9 +263,9 @@ func (s *session) handleReset(f frame, now time.Duration) error {
 		return err
 	}
 	code := http2.ErrCode(binary.BigEndian.Uint32(f.payload))
-	if code == http2.ErrCodeRefusedStream && !call.restarted { // it has not been looked at
+	if code == http2.ErrCodeRefusedStream && !call.retried { // it has not been looked at
 		s.forget(call)
-		call.restarted = true
+		call.retried = true
 		s.conn.again(call)
 		return nil
 	}

@@ -44,7 +44,7 @@ type session struct {
 	unsent     []*Call // whose requests are complete in out
 	flushing   bool
 	delivering bool // the reader is at it, and flushes afterwards
-	control    int  // answers to control frames in out
+	control    int  // answers to control frames that the wire has not been seen to take
 	answers    int  // their bytes
 	lazy       *time.Timer
 	lazyArmed  bool
@@ -100,7 +100,16 @@ func newSession(c *Conn, conn net.Conn, w *wire) *session {
 	s.decoder.SetMaxStringLength(maxBlock)
 	s.lazy = time.AfterFunc(time.Hour, s.flushLate)
 	s.lazy.Stop()
+	w.roomy = s.goOn
 	return s
+}
+
+// goOn sends what waited for the queue of the wire to have room.
+func (s *session) goOn() {
+	s.conn.mu.Lock()
+	s.unblock()
+	s.conn.admit()
+	s.conn.flush()
 }
 
 // takeField takes one field of a header block. What exceeds the limit is skipped.
@@ -123,8 +132,9 @@ func (s *session) greet() {
 	s.out = appendWindowUpdate(s.out, 0, connWindow-defaultWindow)
 }
 
-// free reports whether the peer allows another stream. The lock is held.
-func (s *session) free() bool { return uint32(len(s.streams)) < s.maxStreams }
+// free reports whether the peer allows another stream, and reads what it is sent. The lock
+// is held.
+func (s *session) free() bool { return uint32(len(s.streams)) < s.maxStreams && !s.wire.full() }
 
 // open sends a request on a new stream. The lock is held.
 func (s *session) open(call *Call) {
@@ -134,7 +144,7 @@ func (s *session) open(call *Call) {
 		s.draining = true
 		s.conn.retire(s)
 	}
-	s.out = appendHeaders(s.out, call.id, s.encoder.encode(call.Method, call.header, call.Timeout), s.maxFrame)
+	s.out = appendHeaders(s.out, call.id, s.encoder.encode(call.Method, call.header, call.Metadata, call.Timeout), s.maxFrame)
 	size := proto.Size(call.Request)
 	whole := prefixSize + size
 	call.window = s.initialWindow
@@ -179,8 +189,12 @@ func appendPrefix(b []byte, size int) []byte {
 	return binary.BigEndian.AppendUint32(append(b, 0), uint32(size))
 }
 
-// unblock sends what the windows allow of large requests, in turns. The lock is held.
+// unblock sends what the windows and the wire's queue allow of large requests, in turns.
+// The lock is held.
 func (s *session) unblock() {
+	if s.wire.full() {
+		return
+	}
 	var stuck queue
 	for call := s.blocked.pop(); call != nil; call = s.blocked.pop() {
 		if call.session != s || len(call.rest) == 0 {
@@ -237,7 +251,10 @@ func (s *session) flush() {
 	c := s.conn
 	for len(s.out) > 0 && !s.flushing && s.failure == nil {
 		out := s.out
-		s.out, s.spare, s.flushing, s.control, s.answers = s.spare[:0], nil, true, 0, 0
+		s.out, s.spare, s.flushing, s.answers = s.spare[:0], nil, true, 0
+		if !s.wire.full() {
+			s.control = 0
+		}
 		now := c.now()
 		for i, call := range s.unsent {
 			if call != nil {
@@ -292,7 +309,7 @@ func (s *session) checkAlive() {
 	}
 	silent := c.now() - s.lastRead
 	switch {
-	case silent < c.options.Keepalive || len(s.streams) == 0:
+	case silent < c.options.Keepalive || len(s.streams) == 0 && (c.session != s || c.waiting.head == nil):
 		s.pinged = false
 		s.keepalive.Reset(max(c.options.Keepalive-silent, c.options.Keepalive/10))
 	case s.pinged:

@@ -3,7 +3,9 @@ package lean
 import (
 	"errors"
 	"net"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -15,6 +17,8 @@ type wire struct {
 
 	mu       sync.Mutex
 	backlog  []byte
+	queued   atomic.Int64 // bytes of the backlog and of what is taken out of it to be written
+	roomy    func()       // called when the queue is no longer full; nil: nobody waits for that
 	draining bool
 	err      error
 	drained  sync.WaitGroup
@@ -37,11 +41,18 @@ func newWire(conn net.Conn) *wire {
 	return w
 }
 
-// maxBacklog is how much may wait for a peer that does not read when more is written.
-const maxBacklog = 64 << 20
+// The queue is full with more bytes than maxBacklog, until it has no more than roomyBacklog.
+const (
+	maxBacklog   = 64 << 20
+	roomyBacklog = maxBacklog / 2
+)
+
+// full reports whether so much waits for a peer that does not read that no more should be
+// written. Write takes it all the same.
+func (w *wire) full() bool { return w.queued.Load() > maxBacklog }
 
 // Write implements [net.Conn]. It returns without waiting. An error is that of an
-// earlier write, or says that too much waits already.
+// earlier write.
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -60,11 +71,8 @@ func (w *wire) Write(p []byte) (int, error) {
 	if len(left) == 0 {
 		return len(p), nil
 	}
-	if len(w.backlog) > maxBacklog {
-		w.err = errNotReading
-		return len(p) - len(left), w.err
-	}
 	w.backlog = append(w.backlog, left...)
+	w.queued.Add(int64(len(left)))
 	if !w.draining {
 		w.draining = true
 		w.drained.Go(w.drain)
@@ -104,7 +112,7 @@ func (w *wire) drain() {
 		}
 		w.backlog = spare[:0]
 		w.mu.Unlock()
-		_, err := w.Conn.Write(data)
+		err := w.writeOut(data)
 		spare = data
 		if err != nil {
 			w.mu.Lock()
@@ -113,6 +121,23 @@ func (w *wire) drain() {
 			_ = w.Conn.Close() // the reader notices
 		}
 	}
+}
+
+// drainPiece is how many bytes are written before the queue is looked at.
+const drainPiece = 1 << 20
+
+// writeOut writes data from the queue, and calls roomy when that makes room.
+func (w *wire) writeOut(data []byte) error {
+	for piece := range slices.Chunk(data, drainPiece) {
+		if _, err := w.Conn.Write(piece); err != nil {
+			return err
+		}
+		n := int64(len(piece))
+		if left := w.queued.Add(-n); left <= roomyBacklog && left+n > roomyBacklog && w.roomy != nil {
+			w.roomy()
+		}
+	}
+	return nil
 }
 
 // Close closes the connection and waits for the goroutine. No other is begun.
