@@ -1,0 +1,86 @@
+package results
+
+import (
+	"fmt"
+	"time"
+)
+
+// Environment holds what decides a number besides the plan and the cluster.
+type Environment struct {
+	CPUModel    string `json:"cpu_model,omitempty"`
+	CPUs        int    `json:"cpus"`
+	GOMAXPROCS  int    `json:"gomaxprocs"`
+	GOGC        string `json:"gogc,omitempty"`
+	Memory      uint64 `json:"memory_bytes,omitempty"`
+	OS          string `json:"os"`
+	Arch        string `json:"arch"`
+	Kernel      string `json:"kernel,omitempty"`
+	ClockSource string `json:"clock_source,omitempty"`
+	// CPULimit (in CPUs) and MemoryLimit are the container's, 0 where none is set.
+	CPULimit    float64 `json:"cpu_limit,omitempty"`
+	MemoryLimit uint64  `json:"memory_limit_bytes,omitempty"`
+
+	Tool       string `json:"etcdbench_version"`
+	Revision   string `json:"git_revision,omitempty"`
+	Go         string `json:"go_version"`
+	EtcdClient string `json:"etcd_client_version,omitempty"`
+
+	// Disk describes the data directory of a cluster we started.
+	Disk *Disk `json:"disk,omitempty"`
+}
+
+// Machine describes the machine in a way that tells machines apart: by processor,
+// limits, memory and kernel.
+func (e Environment) Machine() string {
+	s := fmt.Sprintf("%d CPUs %s, %d GiB, %s/%s %s", e.CPUs, e.CPUModel, e.Memory>>30, e.OS, e.Arch, e.Kernel)
+	if e.CPULimit > 0 {
+		s += fmt.Sprintf(", limited to %.4g CPUs", e.CPULimit)
+	}
+	return s
+}
+
+// Disk is a file system and how long an fdatasync of one WAL-sized write took
+// on it before the cluster started.
+type Disk struct {
+	FileSystem string        `json:"file_system"`
+	Memory     bool          `json:"in_memory,omitempty"`
+	SyncP50    time.Duration `json:"fdatasync_p50_ns"`
+	SyncP99    time.Duration `json:"fdatasync_p99_ns"`
+	Syncs      int           `json:"fdatasyncs"`
+}
+
+// The kinds of cluster.
+const (
+	ClusterProcess   = "process"
+	ClusterInProcess = "in-process"
+	ClusterRemote    = "remote"
+)
+
+// Cluster is what the load went to.
+type Cluster struct {
+	// Kind is "process", "in-process" or "remote".
+	Kind    string   `json:"kind"`
+	Version string   `json:"version,omitempty"`
+	TLS     bool     `json:"tls,omitempty"`
+	Members []Member `json:"members"`
+	// Settings are the etcd flags of a cluster we started, without addresses.
+	Settings map[string]string `json:"settings,omitempty"`
+	// Binary is the program that ran, when it was not our own.
+	Binary string `json:"binary,omitempty"`
+	// Unverified says that any server's certificate was accepted.
+	Unverified bool `json:"insecure_skip_tls_verify,omitempty"`
+}
+
+// Member is one member at the start of the run.
+type Member struct {
+	Name     string `json:"name,omitempty"`
+	ID       string `json:"id,omitempty"`
+	Endpoint string `json:"endpoint"`
+	Version  string `json:"version,omitempty"`
+	Leader   bool   `json:"leader,omitempty"`
+	PID      int    `json:"pid,omitempty"`
+	DBSize   int64  `json:"db_size_bytes,omitempty"`
+	Quota    int64  `json:"quota_bytes,omitempty"`
+	// Conns is how many of the load's connections lead to the member.
+	Conns int `json:"conns,omitempty"`
+}

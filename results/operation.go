@@ -1,0 +1,117 @@
+package results
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// Operation is what became of one kind of operation, in a phase or in one
+// interval of it. Offered = Completed + Failed + Dropped + Unfinished.
+type Operation struct {
+	Phase string `json:"phase"`
+	Op    string `json:"op"`
+	// Write says that this kind counts towards the target.
+	Write bool `json:"write,omitempty"`
+	// Arrived says that operations of this kind were not asked for one by one:
+	// they came by themselves, such as events, or were part of others.
+	Arrived bool `json:"arrived,omitempty"`
+	// Of and Sign mark one half of a time that can be negative: the operations
+	// with the same Of hold its magnitudes, those with Sign -1 of the negative ones.
+	Of   string `json:"of,omitempty"`
+	Sign int    `json:"sign,omitempty"`
+
+	Offered   uint64 `json:"offered"`
+	Completed uint64 `json:"completed"`
+	Failed    uint64 `json:"failed"`
+	// Dropped arrivals found the queue full and were never sent.
+	Dropped uint64 `json:"dropped"`
+	// Unfinished operations timed out, or were waiting or in flight when the
+	// run stopped: their true time is longer than what is recorded.
+	Unfinished uint64 `json:"unfinished"`
+	// TimedOut is the part of Unfinished that reached the request timeout.
+	TimedOut uint64 `json:"timed_out,omitempty"`
+	// CompletedLate is the part of Completed that was answered after the phase
+	// had ended; it does not count towards Throughput.
+	CompletedLate uint64 `json:"completed_late,omitempty"`
+	// Inherited counts the operations that were completed within the phase and had
+	// arrived before it.
+	Inherited uint64 `json:"inherited,omitempty"`
+	// Overdue is the part of the acknowledged operations that were completed later than
+	// the request timeout allows, counted from their intended time.
+	Overdue uint64 `json:"overdue,omitempty"`
+
+	// Throughput is the operations acknowledged within the phase, whenever they arrived,
+	// per second. Complete sets it.
+	Throughput float64 `json:"throughput"`
+
+	// ResponseTime holds what was completed, and what did not finish with the lower
+	// bound of its time. ServiceTime and QueueTime hold what was completed.
+	ResponseTime Latency `json:"response_time"`
+	ServiceTime  Latency `json:"service_time"`
+	QueueTime    Latency `json:"queue_time"`
+	// FailedResponseTime holds the failures, UnfinishedResponseTime the part of
+	// ResponseTime that is lower bounds.
+	FailedResponseTime     Latency `json:"failed_response_time,omitzero"`
+	UnfinishedResponseTime Latency `json:"unfinished_response_time,omitzero"`
+	// AllResponseTime is ResponseTime with the failures. Complete sets it.
+	AllResponseTime Latency `json:"all_response_time,omitzero"`
+	// Overflow counts times above the histograms' range (10 min).
+	Overflow uint64 `json:"overflow,omitempty"`
+
+	// Counts are what the workload counted besides, such as attempts.
+	Counts []Count      `json:"counts,omitempty"`
+	Errors []ErrorClass `json:"errors"`
+}
+
+// operationFields are the fields of an operation without its methods.
+type operationFields Operation
+
+// MarshalJSON implements [json.Marshaler]. It adds the figures that follow from others.
+func (o Operation) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		operationFields
+		ErrorRate   float64  `json:"error_rate"`
+		Goodput     float64  `json:"goodput"`
+		LowerBounds []string `json:"lower_bounds,omitempty"`
+	}{operationFields(o), o.ErrorRate(), o.Goodput(), o.LowerBounds()})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (o *Operation) UnmarshalJSON(data []byte) error {
+	*o = Operation{}
+	if err := json.Unmarshal(data, (*operationFields)(o)); err != nil {
+		return fmt.Errorf("operation %s/%s: %w", Clip(o.Phase), Clip(o.Op), err)
+	}
+	return nil
+}
+
+// Count is a number that a workload counts beside its operations. Of names the
+// count it is a share of; without, it is compared with the completed operations.
+type Count struct {
+	Name  string `json:"name"`
+	Of    string `json:"of,omitempty"`
+	Count uint64 `json:"count"`
+}
+
+// CountReadLate is the name of the count of operations that arrived by themselves and may
+// have waited for the generator to read them.
+const CountReadLate = "read-late"
+
+// Counted returns what the workload counted under a name, and whether it counts that.
+func (o *Operation) Counted(name string) (n uint64, counted bool) {
+	for _, c := range o.Counts {
+		if c.Name == name {
+			return c.Count, true
+		}
+	}
+	return 0, false
+}
+
+// ErrorClass counts the errors of one kind: a gRPC code and, where etcd said
+// so, its own error.
+type ErrorClass struct {
+	Code    string `json:"code"`
+	Etcd    string `json:"etcd,omitempty"`
+	Count   uint64 `json:"count"`
+	Example string `json:"example,omitempty"`
+}
