@@ -1,18 +1,13 @@
 package results
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"unicode/utf8"
 )
 
 // The files of a run's directory. An experiment's directory has a page, too.
@@ -103,43 +98,6 @@ func (d *Dir) Close() error {
 	return err
 }
 
-// entry is one line of the journal.
-type entry struct {
-	Run      *Run      `json:"run,omitempty"`
-	Interval *Interval `json:"interval,omitempty"`
-}
-
-// WriteStart puts the run's header on disk: what a result rebuilt from the
-// journal alone needs besides the intervals.
-func (d *Dir) WriteStart(run *Run) error { return d.append(entry{Run: run}) }
-
-// WriteInterval puts one interval on disk. It returns when the line is synced.
-func (d *Dir) WriteInterval(i *Interval) error { return d.append(entry{Interval: i}) }
-
-func (d *Dir) append(e entry) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("encode journal line: %w", err)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if _, err := d.journal.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("write journal: %w", err)
-	}
-	if err := d.journal.Sync(); err != nil {
-		return fmt.Errorf("sync journal: %w", err)
-	}
-	if d.lines++; d.lines >= d.coarse.lines {
-		select {
-		case <-d.coarsened:
-			d.coarsened = make(chan struct{})
-			go d.coarsen(d.lines)
-		default:
-		}
-	}
-	return nil
-}
-
 // WriteRun writes the document: all of it or nothing.
 func (d *Dir) WriteRun(run *Run) error {
 	data, err := Encode(run)
@@ -164,83 +122,6 @@ func (d *Dir) WriteRun(run *Run) error {
 		_ = dir.Close()
 	}
 	return nil
-}
-
-// Encode returns a document (a [Run], a [Verdict], a [Capacity], a [Tuning]) as
-// indented JSON.
-func Encode(document any) ([]byte, error) {
-	data, err := json.MarshalIndent(document, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode %T: %w", document, err)
-	}
-	return append(data, '\n'), nil
-}
-
-// Decode reads a document and refuses what is not one: another schema, a
-// histogram that does not decode, counts that do not add up.
-func Decode(data []byte) (*Run, error) {
-	run := new(Run)
-	if err := decode(data, KindRun, run); err != nil {
-		return nil, err
-	}
-	if err := checkRun(run); err != nil {
-		return nil, err
-	}
-	if err := checkOperations(run.Operations); err != nil {
-		return nil, err
-	}
-	if run.Schema == schemaV1 {
-		run.Schema = Schema
-		if err := addBounds(run.Operations); err != nil {
-			return nil, err
-		}
-	}
-	return run, run.complete()
-}
-
-// Clip shortens a text that comes from a file or a server, so that an error or a
-// report that quotes it stays on one line: to 40 bytes at most and an ellipsis.
-func Clip(s string) string { return clip(s, 40) }
-
-// clip shortens a text to so many bytes at most and an ellipsis, and splits no
-// character.
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for most > 0 && !utf8.RuneStart(s[most]) {
-		most--
-	}
-	return s[:most] + "…"
-}
-
-func checkOperations(ops []Operation) error {
-	for i := range ops {
-		o := &ops[i]
-		if o.Completed+o.Failed+o.Dropped+o.Unfinished != o.Offered {
-			return fmt.Errorf("operation %s/%s: completed %d + failed %d + dropped %d + unfinished %d is not offered %d",
-				Clip(o.Phase), Clip(o.Op), o.Completed, o.Failed, o.Dropped, o.Unfinished, o.Offered)
-		}
-	}
-	return nil
-}
-
-// addBounds turns operations of the schema before into those of today: it adds the
-// lower bounds of unfinished operations to the response times.
-func addBounds(ops []Operation) (err error) {
-	for i := range ops {
-		o := &ops[i]
-		if o.ResponseTime, err = MergeLatency(o.ResponseTime, o.UnfinishedResponseTime); err != nil {
-			return fmt.Errorf("operation %s/%s: %w", Clip(o.Phase), Clip(o.Op), err)
-		}
-	}
-	return nil
-}
-
-// latencies returns every latency of an operation.
-func (o *Operation) latencies() []*Latency {
-	parts := o.parts()
-	return append(parts[:], &o.AllResponseTime)
 }
 
 // Read reads a result: a run's directory, a run.json, or a journal. A directory
@@ -297,91 +178,4 @@ func rebuildFile(file string) (*Run, error) {
 	}
 	defer f.Close()
 	return Rebuild(f)
-}
-
-// EachInterval goes through the intervals of a result: a run's directory, its
-// run.json or its journal.
-func EachInterval(path string, each func(*Interval) error) error {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, JournalFile)
-	} else if !strings.HasSuffix(path, ".jsonl") {
-		path = filepath.Join(filepath.Dir(path), JournalFile)
-	}
-	f, err := OpenFile(path)
-	if err != nil {
-		return fmt.Errorf("no journal: %w", err)
-	}
-	defer f.Close()
-	return ReadJournal(f, func(*Run) error { return nil }, each)
-}
-
-// ReadJournal calls start with the header and then each with every interval.
-// A last line that is cut short, as SIGKILL or a full disk leaves it, ends the
-// journal without an error.
-func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error) error {
-	scanner := bufio.NewScanner(r)
-	scanner.Buffer(make([]byte, 64<<10), maxLine)
-	scanner.Split(wholeLines)
-	old := false
-	for n := 1; scanner.Scan(); n++ {
-		e, err := readEntry(scanner.Bytes())
-		if err != nil {
-			return fmt.Errorf("journal line %d: %w", n, err)
-		}
-		switch {
-		case n == 1 && e.Run == nil:
-			return errors.New("journal line 1: not the start of a run")
-		case n == 1:
-			if err := checkSchema(KindRun, e.Run.Schema); err != nil {
-				return err
-			}
-			old = e.Run.Schema == schemaV1
-			e.Run.Schema = Schema
-			if err := start(e.Run); err != nil {
-				return err
-			}
-		case e.Interval != nil:
-			if old {
-				if err := addBounds(e.Interval.Operations); err != nil {
-					return fmt.Errorf("journal line %d: %w", n, err)
-				}
-			}
-			if err := each(e.Interval); err != nil {
-				return fmt.Errorf("journal line %d: %w", n, err)
-			}
-		}
-	}
-	if err := scanner.Err(); err != nil {
-		return fmt.Errorf("read journal: %w", err)
-	}
-	return nil
-}
-
-// readEntry reads a line of a journal. It refuses one that is larger than etcdbench
-// writes it, or has figures that no run has.
-func readEntry(line []byte) (e entry, err error) {
-	if err := checkSize(line); err != nil {
-		return e, err
-	}
-	if err := json.Unmarshal(line, &e); err != nil {
-		return e, err
-	}
-	if e.Run != nil {
-		err = checkRun(e.Run)
-	}
-	if e.Interval != nil && err == nil {
-		err = checkInterval(e.Interval)
-	}
-	return e, err
-}
-
-// wholeLines is bufio.ScanLines without an unterminated last line.
-func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i], nil
-	}
-	if atEOF {
-		return len(data), nil, nil
-	}
-	return 0, nil, nil
 }

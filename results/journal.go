@@ -1,0 +1,137 @@
+package results
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// entry is one line of the journal.
+type entry struct {
+	Run      *Run      `json:"run,omitempty"`
+	Interval *Interval `json:"interval,omitempty"`
+}
+
+// WriteStart puts the run's header on disk: what a result rebuilt from the
+// journal alone needs besides the intervals.
+func (d *Dir) WriteStart(run *Run) error { return d.append(entry{Run: run}) }
+
+// WriteInterval puts one interval on disk. It returns when the line is synced.
+func (d *Dir) WriteInterval(i *Interval) error { return d.append(entry{Interval: i}) }
+
+func (d *Dir) append(e entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode journal line: %w", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, err := d.journal.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("write journal: %w", err)
+	}
+	if err := d.journal.Sync(); err != nil {
+		return fmt.Errorf("sync journal: %w", err)
+	}
+	if d.lines++; d.lines >= d.coarse.lines {
+		select {
+		case <-d.coarsened:
+			d.coarsened = make(chan struct{})
+			go d.coarsen(d.lines)
+		default:
+		}
+	}
+	return nil
+}
+
+// EachInterval goes through the intervals of a result: a run's directory, its
+// run.json or its journal.
+func EachInterval(path string, each func(*Interval) error) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, JournalFile)
+	} else if !strings.HasSuffix(path, ".jsonl") {
+		path = filepath.Join(filepath.Dir(path), JournalFile)
+	}
+	f, err := OpenFile(path)
+	if err != nil {
+		return fmt.Errorf("no journal: %w", err)
+	}
+	defer f.Close()
+	return ReadJournal(f, func(*Run) error { return nil }, each)
+}
+
+// ReadJournal calls start with the header and then each with every interval.
+// A last line that is cut short, as SIGKILL or a full disk leaves it, ends the
+// journal without an error.
+func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error) error {
+	scanner := bufio.NewScanner(r)
+	scanner.Buffer(make([]byte, 64<<10), maxLine)
+	scanner.Split(wholeLines)
+	old := false
+	for n := 1; scanner.Scan(); n++ {
+		e, err := readEntry(scanner.Bytes())
+		if err != nil {
+			return fmt.Errorf("journal line %d: %w", n, err)
+		}
+		switch {
+		case n == 1 && e.Run == nil:
+			return errors.New("journal line 1: not the start of a run")
+		case n == 1:
+			if err := checkSchema(KindRun, e.Run.Schema); err != nil {
+				return err
+			}
+			old = e.Run.Schema == schemaV1
+			e.Run.Schema = Schema
+			if err := start(e.Run); err != nil {
+				return err
+			}
+		case e.Interval != nil:
+			if old {
+				if err := addBounds(e.Interval.Operations); err != nil {
+					return fmt.Errorf("journal line %d: %w", n, err)
+				}
+			}
+			if err := each(e.Interval); err != nil {
+				return fmt.Errorf("journal line %d: %w", n, err)
+			}
+		}
+	}
+	if err := scanner.Err(); err != nil {
+		return fmt.Errorf("read journal: %w", err)
+	}
+	return nil
+}
+
+// readEntry reads a line of a journal. It refuses one that is larger than etcdbench
+// writes it, or has figures that no run has.
+func readEntry(line []byte) (e entry, err error) {
+	if err := checkSize(line); err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, err
+	}
+	if e.Run != nil {
+		err = checkRun(e.Run)
+	}
+	if e.Interval != nil && err == nil {
+		err = checkInterval(e.Interval)
+	}
+	return e, err
+}
+
+// wholeLines is bufio.ScanLines without an unterminated last line.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	if atEOF {
+		return len(data), nil, nil
+	}
+	return 0, nil, nil
+}
