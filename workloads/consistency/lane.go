@@ -60,53 +60,52 @@ type lane struct {
 	_       [48]byte
 	tail    atomic.Uint64
 	_       [56]byte
-	head    uint64
-	slots   []slot
-	mask    uint64
+	// free is the place up to which all slots may be used again. The reader raises it once
+	// for many events.
+	free  atomic.Uint64
+	head  uint64
+	slots []slot
+	mask  uint64
 }
 
 type slot struct {
-	// turn is the place in the sequence for which the slot is free, or that plus one
-	// while it holds an event.
+	// turn is the place in the sequence after that of the event that the slot holds, and
+	// lower while it is put down.
 	turn  atomic.Uint64
 	event event
 }
 
-func (l *lane) init(size int) {
-	l.slots, l.mask = make([]slot, size), uint64(size-1)
-	for i := range l.slots {
-		l.slots[i].turn.Store(uint64(i))
-	}
-}
+func (l *lane) init(size int) { l.slots, l.mask = make([]slot, size), uint64(size-1) }
 
 // push puts an event down, and reports false where there is no room.
 func (l *lane) push(e *event) bool {
-	for at := l.tail.Load(); ; at = l.tail.Load() {
-		s := &l.slots[at&l.mask]
-		switch turn := s.turn.Load(); {
-		case turn == at:
-			if l.tail.CompareAndSwap(at, at+1) {
-				s.event = *e
-				s.turn.Store(at + 1)
-				return true
-			}
-		case turn < at:
-			return false
+	for at := l.tail.Load(); at-l.free.Load() < uint64(len(l.slots)); at = l.tail.Load() {
+		if l.tail.CompareAndSwap(at, at+1) {
+			s := &l.slots[at&l.mask]
+			s.event = *e
+			s.turn.Store(at + 1)
+			return true
 		}
 	}
+	return false
 }
+
+// freeEvery is after how many events the reader gives slots back.
+const freeEvery = 64
 
 // drain calls visit with the events before a place, as far as they are there, and
 // reports whether all were.
 func (l *lane) drain(to uint64, visit func(*event)) bool {
+	defer func() { l.free.Store(l.head) }()
 	for l.head < to {
 		s := &l.slots[l.head&l.mask]
 		if s.turn.Load() != l.head+1 {
 			return false // which is being put down
 		}
 		visit(&s.event)
-		s.turn.Store(l.head + uint64(len(l.slots)))
-		l.head++
+		if l.head++; l.head%freeEvery == 0 {
+			l.free.Store(l.head)
+		}
 	}
 	return true
 }
