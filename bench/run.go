@@ -76,6 +76,9 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 	if plan.Workload == "" {
 		plan.Workload = w.Name()
 	}
+	if n, ok := w.(TransportNamer); ok && plan.Transport == "" {
+		plan.Transport = n.Transport()
+	}
 	plan.Disturbances = nil
 	for _, d := range opts.Disturbances {
 		plan.Disturbances = append(plan.Disturbances, d.PlanDisturbance)

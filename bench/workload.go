@@ -89,6 +89,13 @@ type Receiver interface {
 	Detach(ctx context.Context)
 }
 
+// TransportNamer is implemented by workloads that know the transport of their connections:
+// a plan that names none gets its name.
+type TransportNamer interface {
+	// Transport is one of those of package results, such as [results.TransportLean].
+	Transport() string
+}
+
 // Answerer is implemented by workloads that can find out whether the cluster still
 // answers.
 type Answerer interface {

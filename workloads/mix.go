@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/bench"
+	"github.com/etcdbench/etcdbench/bench/transport/lean"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads/consistency"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -124,7 +127,16 @@ func (p *mixPart) rename(k bench.Kind, kinds, parts int) bench.Kind {
 	return k
 }
 
-func (m *mix) Name() string        { return m.name }
+func (m *mix) Name() string { return m.name }
+
+// Transport implements [bench.TransportNamer].
+func (m *mix) Transport() string {
+	if slices.ContainsFunc(m.target.Conns, func(c grpc.ClientConnInterface) bool { return lean.StarterOf(c) != nil }) {
+		return results.TransportLean
+	}
+	return results.TransportGRPC
+}
+
 func (m *mix) Kinds() []bench.Kind { return m.kinds }
 
 // Setup implements [bench.Workload].

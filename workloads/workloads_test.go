@@ -12,6 +12,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
@@ -236,6 +237,31 @@ func compactAllBut(t *testing.T, conns []grpc.ClientConnInterface, keep int64) {
 		_, err = pb.NewKVClient(conns[0]).Range(t.Context(), &pb.RangeRequest{Key: []byte("/compact/"), Revision: revision})
 		if (err == nil) != there {
 			t.Errorf("revision %d of %d: %v", revision, again, err)
+		}
+	}
+}
+
+// The result of a plan that names no transport has the one of the connections.
+func TestTransportIsNamed(t *testing.T) {
+	address := startNoop(t)
+	for _, kind := range []string{transport.Lean, transport.GRPC} {
+		for _, verify := range []bool{false, true} {
+			w := newWorkload(t, "put", workloads.Target{Conns: dial(t, address, 1, kind, false).Conns(), Prefix: "/p/", Seed: 1, Verify: verify}, nil)
+			if named := w.(bench.TransportNamer).Transport(); named != kind {
+				t.Errorf("%s, verify %t: named %q", kind, verify, named)
+			}
+			if verify {
+				continue // the server has nothing to read
+			}
+			p := workloadstest.Plan(1, bench.PlanPhase{Total: 1})
+			run, err := bench.Run(t.Context(), p, w, bench.Options{})
+			if err != nil || run.Plan.Transport != kind {
+				t.Errorf("%s: named %q, %v", kind, run.Plan.Transport, err)
+			}
+			p.Transport = "other"
+			if run, _ := bench.Run(t.Context(), p, w, bench.Options{}); run.Plan.Transport != "other" {
+				t.Errorf("a plan's own transport became %q", run.Plan.Transport)
+			}
 		}
 	}
 }
