@@ -34,6 +34,7 @@ func kinds() []kind {
 		{"replies", 4, tryReplies},
 		{"bytes", 2, tryBytes},
 		{"members", 2, tryMembers},
+		{"disturbances", 2, tryDisturbances},
 		{"endpoints", 1, tryEndpoints},
 		{"documents", 6, tryDocuments},
 		{"disks", 1, tryDisks},
@@ -219,7 +220,8 @@ func (t *trial) orphans() {
 	t.find(orphan, "%d processes are left: %s", len(left), left[0])
 }
 
-// processes returns the command lines of the processes that name a path.
+// processes returns the command lines of the processes that name a path, stopped ones
+// included, each after its number.
 func processes(path string) (lines []string) {
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
