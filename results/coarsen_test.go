@@ -2,8 +2,11 @@ package results
 
 import (
 	"bytes"
+	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -112,5 +115,78 @@ func TestJournalStaysShort(t *testing.T) {
 	}
 	if len(long.Phases) != len(short.Phases) || long.Phases[1] != short.Phases[1] {
 		t.Errorf("phases %+v, want %+v", short.Phases, long.Phases)
+	}
+}
+
+// BenchmarkJournalOfADay writes the intervals of 24 h, of 5,000 puts a second on three
+// members, and prints how large the journal is and how long it takes to read it. It needs
+// a file system in memory, as each line is synced.
+func BenchmarkJournalOfADay(b *testing.B) {
+	const seconds = 24 * 60 * 60
+	dir, err := os.MkdirTemp("/dev/shm", "journal-")
+	if err != nil {
+		b.Skip(err)
+	}
+	defer os.RemoveAll(dir)
+	random := rand.New(rand.NewPCG(1, 2))
+	var shapes []Latency
+	for range 60 {
+		h := NewHistogram()
+		for range 5000 {
+			if err := h.RecordValue(int64(2e6 * math.Exp(0.5*random.NormFloat64()))); err != nil {
+				b.Fatal(err)
+			}
+		}
+		l, err := NewLatency(h)
+		if err != nil {
+			b.Fatal(err)
+		}
+		shapes = append(shapes, l)
+	}
+	for n := range b.N {
+		d, err := Create(filepath.Join(dir, strconv.Itoa(n)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		d.coarse.pause = 0
+		run := &Run{Schema: Schema, ID: "x", Plan: Plan{Phases: []PlanPhase{{Name: "measure", Duration: seconds * time.Second}}}}
+		if err := d.WriteStart(run); err != nil {
+			b.Fatal(err)
+		}
+		for k := range seconds {
+			at := time.Duration(k) * time.Second
+			i := &Interval{Number: k, Phase: "measure", Start: at, Length: time.Second, Operations: []Operation{{
+				Phase: "measure", Op: "put", Write: true, Offered: 5000, Completed: 5000, Throughput: 5000, Errors: []ErrorClass{},
+				ResponseTime: shapes[k%len(shapes)], ServiceTime: shapes[(k+7)%len(shapes)],
+			}}}
+			for _, name := range []string{"m1", "m2", "m3"} {
+				values := map[string]float64{}
+				for v := range 40 {
+					values["counter_number_"+strconv.Itoa(v)] = float64(k * (v + 1))
+				}
+				i.Members = append(i.Members, Reading{Member: name, At: at, Values: values})
+			}
+			if err := d.WriteInterval(i); err != nil {
+				b.Fatal(err)
+			}
+			d.mu.Lock()
+			wait := d.coarsened
+			d.mu.Unlock()
+			<-wait // which takes less than a second's part of a day
+		}
+		if err := d.Close(); err != nil {
+			b.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(d.Path, JournalFile))
+		if err != nil {
+			b.Fatal(err)
+		}
+		begin, lines := time.Now(), 0
+		if err := EachInterval(d.Path, func(*Interval) error { lines++; return nil }); err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(info.Size())/(1<<20), "MiB")
+		b.ReportMetric(float64(lines), "lines")
+		b.ReportMetric(time.Since(begin).Seconds(), "s-to-read")
 	}
 }
