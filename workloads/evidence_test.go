@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -159,9 +160,9 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 	for name, leads := range map[string]bool{"a follower stands still": false, "the leader stands still": true} {
 		t.Run(name, func(t *testing.T) {
 			member := memberThat(t, three, newCausesTarget(t, three), leads)
-			worst := worstStretch(t, three, 300, func() { standStill(t, member, 2*time.Second) })
+			slow := slowStretches(t, three, 300, func() { standStill(t, member, 2*time.Second) })
 			// Two seconds are longer than anything that the machine does by itself.
-			wantCause(t, worst, time.Second, "silence", member.Name)
+			wantCause(t, slow, time.Second, "silence", member.Name)
 		})
 	}
 	t.Run("other writers on the disk", func(t *testing.T) {
@@ -169,8 +170,8 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 		c := workloadstest.StartClusterWith(t, 1, func(s *cluster.Settings) {
 			s.BackendBatchInterval, s.BackendBatchLimit = time.Minute, 1_000_000
 		})
-		worst := worstStretch(t, c, 300, func() { disturbDisk(t, 2*time.Second) })
-		wantCause(t, worst, 20*time.Millisecond, "fsync", "m1")
+		slow := slowStretches(t, c, 300, func() { disturbDisk(t, 2*time.Second) })
+		wantCause(t, slow, 20*time.Millisecond, "fsync", "m1")
 	})
 	// With etcd's own 1,000 revisions to a batch, a compaction is hardly noticed: p99
 	// 8 ms instead of 2 ms, too little to tell apart on a machine that others use.
@@ -180,7 +181,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 	})
 	fill(t, one, 1_000_000)
 	t.Run("a compaction of a million revisions", func(t *testing.T) {
-		worst := worstStretch(t, one, 300, func() {
+		slow := slowStretches(t, one, 300, func() {
 			kv := pb.NewKVClient(workloadstest.Dial(t, 1, cluster.Endpoints(one)...)[0])
 			r, err := kv.Range(t.Context(), &pb.RangeRequest{Key: []byte("/causes/")})
 			if err == nil {
@@ -190,15 +191,15 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		wantCause(t, worst, 20*time.Millisecond, "compaction", "m1")
+		wantCause(t, slow, 20*time.Millisecond, "compaction", "m1")
 	})
 	t.Run("a defragmentation", func(t *testing.T) {
-		worst := worstStretch(t, one, 300, func() {
+		slow := slowStretches(t, one, 300, func() {
 			if _, err := pb.NewMaintenanceClient(workloadstest.Dial(t, 1, cluster.Endpoints(one)...)[0]).Defragment(t.Context(), &pb.DefragmentRequest{}); err != nil {
 				t.Error(err)
 			}
 		})
-		wantCause(t, worst, 20*time.Millisecond, "defragmentation", "m1")
+		wantCause(t, slow, 20*time.Millisecond, "defragmentation", "m1")
 	})
 }
 
@@ -206,19 +207,22 @@ func newCausesTarget(t *testing.T, c *cluster.Processes) workloads.Target {
 	return workloads.Target{Conns: workloadstest.Dial(t, 6, cluster.Endpoints(c)...), Members: workloadstest.Dial(t, len(c.Members()), cluster.Endpoints(c)...), Prefix: "/causes/", Seed: 1}
 }
 
-// causeAt is when a cause is made, from the run's start.
-const causeAt = 5 * time.Second
+// causeAt is when a cause is made, from the run's start, which takes causeRun.
+const (
+	causeAt  = 4 * time.Second
+	causeRun = 10 * time.Second
+)
 
-// worstStretch puts a steady load on a cluster, does something to it in the midst,
-// and returns the slowest stretch that was found.
-func worstStretch(t *testing.T, c *cluster.Processes, rate float64, do func()) results.Slow {
+// slowStretches puts a steady load on a cluster, does something to it in the midst,
+// and returns the slow stretches that end after that.
+func slowStretches(t *testing.T, c *cluster.Processes, rate float64, do func()) []results.Slow {
 	t.Helper()
 	var done sync.WaitGroup
 	done.Add(1)
 	time.AfterFunc(causeAt, func() { defer done.Done(); do() })
 	defer done.Wait()
 	intervals := &kept{}
-	run, err := bench.Run(t.Context(), workloadstest.Plan(60, bench.PlanPhase{Duration: 12 * time.Second, Load: bench.Load{Rate: rate}}),
+	run, err := bench.Run(t.Context(), workloadstest.Plan(60, bench.PlanPhase{Duration: causeRun, Load: bench.Load{Rate: rate}}),
 		newWorkload(t, "put", newCausesTarget(t, c), nil), bench.Options{Sampler: cluster.NewSampler(c), Observers: []bench.Observer{intervals}})
 	if err != nil {
 		t.Fatal(err)
@@ -227,23 +231,21 @@ func worstStretch(t *testing.T, c *cluster.Processes, rate float64, do func()) r
 	if err != nil {
 		t.Fatal(err)
 	}
-	var worst results.Slow
-	for _, s := range slow {
-		if s.P99 > worst.P99 {
-			worst = s
-		}
-	}
-	return worst
+	return slices.DeleteFunc(slow, func(s results.Slow) bool { return s.Start+s.Length < causeAt })
 }
 
-func wantCause(t *testing.T, worst results.Slow, least time.Duration, name, member string) {
+// wantCause sees that one of the stretches, as slow as it must be at least, has a cause,
+// and no other cause of a member before it. A busy machine may slow down the generator at
+// the same time, or make another stretch slower.
+func wantCause(t *testing.T, slow []results.Slow, least time.Duration, name, member string) {
 	t.Helper()
-	if worst.Start+worst.Length < causeAt || worst.P99 < int64(least) {
-		t.Fatalf("no slow stretch after the cause was made: %+v", worst)
+	for _, s := range slow {
+		ofMembers := slices.DeleteFunc(slices.Clone(s.Causes), func(c results.Cause) bool { return c.Member == "" })
+		if s.P99 >= int64(least) && len(ofMembers) > 0 && ofMembers[0].Name == name && ofMembers[0].Member == member {
+			return
+		}
 	}
-	if len(worst.Causes) == 0 || worst.Causes[0].Name != name || worst.Causes[0].Member != member {
-		t.Errorf("slow from %v for %v (p99 %v) because of %+v, want %s of %s first", worst.Start, worst.Length, time.Duration(worst.P99), worst.Causes, name, member)
-	}
+	t.Errorf("no stretch with %s of %s as the first cause of members among those slow by %v: %+v", name, member, least, slow)
 }
 
 func standStill(t *testing.T, m cluster.Member, d time.Duration) {
