@@ -48,6 +48,9 @@ func (d *leaseRevokeDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 
+// putsAtOnce implements [severalWriter].
+func (d *leaseRevokeDefinition) putsAtOnce() int { return d.each }
+
 func (d *leaseRevokeDefinition) Validate(prefix string) error {
 	if err := errors.Join(validateLeases(d.leases), validateTTL(d.ttl)); err != nil {
 		return err

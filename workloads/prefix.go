@@ -90,8 +90,12 @@ func ReadsOnly(entries []results.PlanEntry) bool {
 	})
 }
 
-// keyPage is how many keys are read at a time.
-const keyPage = 2000
+// keyPage is how many keys are read at a time, mostKeys in all: more than a member's
+// database holds.
+const (
+	keyPage  = 2000
+	mostKeys = 1 << 28
+)
 
 type keyValue = mvccpb.KeyValue
 
@@ -108,6 +112,7 @@ func eachKeyAt(
 ) (at int64, err error) {
 	kv := pb.NewKVClient(t.conn(0))
 	req := &pb.RangeRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix), Limit: keyPage, KeysOnly: keysOnly, Revision: revision}
+	left := int64(mostKeys)
 	for {
 		r, err := kv.Range(ctx, req)
 		if err != nil {
@@ -118,6 +123,9 @@ func eachKeyAt(
 		}
 		if req.Revision == 0 {
 			req.Revision = r.GetHeader().GetRevision()
+		}
+		if left = min(left, r.Count) - int64(len(r.Kvs)); left < 0 {
+			return 0, fmt.Errorf("read keys under %q: the server answers more keys than it has counted, or than %d", t.Prefix, mostKeys)
 		}
 		for _, k := range r.Kvs {
 			fn(k, req.Revision)
@@ -267,7 +275,7 @@ func populateTxn(t Target, keys Keys, pool *values.Source, first, last int64) *p
 	req := &pb.TxnRequest{}
 	for n := first; n < last; n++ {
 		maker.rng.reset(-1, uint64(n))
-		put := &pb.PutRequest{Key: maker.appendKey(nil, n), Value: pool.Value(nil, maker.rng.Rand)}
+		put := &pb.PutRequest{Key: maker.appendKey(nil, n), Value: pool.Value(nil, &maker.rng.Rand)}
 		req.Success = append(req.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put}})
 	}
 	return req

@@ -42,6 +42,9 @@ func (d *stmDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&d.isolation, "isolation", "ss", "ss: serializable snapshot, s: serializable, r: repeatable reads, c: read committed")
 }
 
+// putsAtOnce implements [severalWriter].
+func (d *stmDefinition) putsAtOnce() int { return d.each }
+
 func (d *stmDefinition) Validate(prefix string) error {
 	levels := map[string]concurrency.Isolation{
 		"ss": concurrency.SerializableSnapshot, "s": concurrency.Serializable,

@@ -45,6 +45,9 @@ func (d *txnMixedDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
 }
 
+// putsAtOnce implements [severalWriter].
+func (d *txnMixedDefinition) putsAtOnce() int { return d.ops }
+
 func (d *txnMixedDefinition) Validate(prefix string) (err error) {
 	if d.width, err = spanWidth(d.span, d.keys.Space); err != nil {
 		return err

@@ -36,6 +36,9 @@ func (d *txnPutDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.ops, "txn-ops", 10, "operations in one transaction")
 }
 
+// putsAtOnce implements [severalWriter].
+func (d *txnPutDefinition) putsAtOnce() int { return d.ops }
+
 func (d *txnPutDefinition) Validate(prefix string) error {
 	if err := d.keys.validate(prefix); err != nil {
 		return err

@@ -44,19 +44,60 @@ func (v *Values) validate(keySize int) (err error) {
 // source returns a source of the values. They must have been validated.
 func (v *Values) source(seed uint64) *values.Source { return v.choice.Source(seed) }
 
-// LargestWrite returns an upper bound of the bytes that one operation of the entries
-// writes, as far as their parameters tell.
+// severalWriter is implemented by definitions whose requests write several keys.
+type severalWriter interface {
+	// putsAtOnce is how many keys a request writes at most.
+	putsAtOnce() int
+}
+
+// LargestWrite returns an upper bound of the bytes that one request of the entries writes.
+// Entries whose parameters are wrong count nothing.
 func LargestWrite(entries []results.PlanEntry) (most int64) {
 	for _, e := range entries {
-		v := Values{Spec: values.Spec{Size: e.Params["val-size"], Content: e.Params["values"]}}
-		if v.validate(0) != nil {
+		entry, err := Find(e.Workload)
+		if err != nil {
 			continue
 		}
-		operations, err := strconv.ParseInt(e.Params["txn-ops"], 10, 64)
+		d, params, err := entry.Configure(e.Params)
 		if err != nil {
-			operations = 1
+			continue
 		}
-		most = max(most, int64(v.choice.High+requestOverhead)*operations)
+		count := 1
+		if s, ok := d.(severalWriter); ok {
+			count = s.putsAtOnce()
+		}
+		content := values.Spec{Size: "0"}
+		if params.Lookup("val-size") != nil {
+			content = values.Spec{Size: value(params, "val-size"), Content: value(params, "values")}
+		}
+		put := largestPut(value(params, "key-size"), content)
+		most = max(most, min(int64(count)*put, maxRequest))
+	}
+	return most
+}
+
+// value is the text of a parameter, and empty where there is none.
+func value(params *pflag.FlagSet, name string) string {
+	if f := params.Lookup(name); f != nil {
+		return f.Value.String()
+	}
+	return ""
+}
+
+// largestPut is an upper bound of the bytes of one put, by the size of its key and its value.
+func largestPut(keySize string, value values.Spec) int64 {
+	v := Values{Spec: value}
+	_ = v.validate(0) // a wrong size counts as 0
+	key, _ := strconv.Atoi(keySize)
+	return int64(key + v.choice.High + requestOverhead)
+}
+
+// LargestPopulation returns an upper bound of the bytes that may be under way at one time
+// while a plan's populations are written.
+func LargestPopulation(list []results.PlanPopulation) (most int64) {
+	for _, p := range list {
+		put := largestPut(strconv.Itoa(p.KeySize), values.Spec{Size: p.ValSize, Content: p.Values})
+		most = max(most, min(p.Keys*put, populators*max(put, min(populateOps*put, populateBytes))))
 	}
 	return most
 }

@@ -36,7 +36,7 @@ func (w *writer) value(i int) []byte {
 	for len(w.buffers) <= i {
 		w.buffers = append(w.buffers, nil)
 	}
-	v := w.pool.Value(w.buffers[i], w.keys.rng.Rand)
+	v := w.pool.Value(w.buffers[i], &w.keys.rng.Rand)
 	switch {
 	case w.pool.Made():
 		w.buffers[i] = v

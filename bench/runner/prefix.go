@@ -78,6 +78,15 @@ func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, le
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
+	if !r.readsOnly() {
+		below, err := claim.Below(ctx, s.admin.Conns(), r.Plan.Prefix)
+		if err != nil {
+			return err
+		}
+		if below != nil {
+			return within("prefix", below)
+		}
+	}
 	return within("prefix", workloads.CheckExisting(ctx, s.conn(), r.Plan.Prefix, r.Plan.Entries()))
 }
 

@@ -207,7 +207,7 @@ func TestForeignKeysOfTheTimeStay(t *testing.T) {
 }
 
 // A run claims its prefix under a lease, and gives it up at the end. Meanwhile, another
-// run with the prefix, or with one below it, is refused, writes nothing and names the
+// run with the prefix, or with one below or above it, is refused, writes nothing and names the
 // owner. A run that only reads needs no claim.
 func TestPrefixIsClaimed(t *testing.T) {
 	t.Parallel()
@@ -227,8 +227,10 @@ func TestPrefixIsClaimed(t *testing.T) {
 			t.Errorf("%d keys with a lease, leases %v, want one", leased, leases)
 		}
 		host, _ := os.Hostname()
-		for _, other := range []string{prefix, prefix + "below/"} {
-			_, err := runner.Run(t.Context(), r.spec("put", other, 10), runner.Options{})
+		for _, other := range []string{prefix, prefix + "below/", "/mi"} {
+			spec := r.spec("put", other, 10)
+			spec.AllowExisting = true
+			_, err := runner.Run(t.Context(), spec, runner.Options{})
 			if _, ok := errors.AsType[*runner.SpecError](err); !ok || !strings.Contains(err.Error(), "in use by run first of") || !strings.Contains(err.Error(), host) {
 				t.Errorf("a second run under %s: %v", other, err)
 			}

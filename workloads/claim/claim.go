@@ -53,7 +53,7 @@ type Claim struct {
 	done chan struct{}
 }
 
-// InUseError says that a run uses a prefix, or one above it.
+// InUseError says that a run uses a prefix, or one above or below it.
 type InUseError struct {
 	Prefix string
 	Owner  Owner

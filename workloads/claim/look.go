@@ -3,6 +3,7 @@ package claim
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -66,6 +67,46 @@ func (s *Status) add(prefix string, kv *mvccpb.KeyValue) {
 		return
 	}
 	s.Markers++
+}
+
+// belowPage is how many keys are read at a time.
+const belowPage = 2000
+
+// Below returns the claim of a prefix below another one; nil where there is none. It reads
+// the names of all keys under the prefix.
+func Below(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (active *InUseError, err error) {
+	end := []byte(prefix)
+	for end[len(end)-1]++; end[len(end)-1] == 0 && len(end) > 1; end[len(end)-1]++ {
+		end = end[:len(end)-1]
+	}
+	request := &pb.RangeRequest{Key: []byte(prefix), RangeEnd: end, Limit: belowPage, KeysOnly: true}
+	for more := true; more && active == nil && err == nil; {
+		err = ask(ctx, conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
+			r, err := pb.NewKVClient(conn).Range(ctx, request)
+			if err != nil {
+				return err
+			}
+			more = r.More && len(r.Kvs) > 0
+			for _, kv := range r.Kvs {
+				request.Key = append(kv.Key, 0)
+				if below, ok := strings.CutSuffix(string(kv.Key), leasedKey); ok && kv.Lease != 0 && below != prefix {
+					active = &InUseError{Prefix: below}
+					break
+				}
+			}
+			return nil
+		})
+	}
+	if active != nil {
+		status, lookErr := look(ctx, conns, active.Prefix)
+		if active, err = status.Active, lookErr; active == nil && err == nil { // it has ended meanwhile
+			return Below(ctx, conns, prefix)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for other runs under %q: %w", prefix, err)
+	}
+	return active, nil
 }
 
 // RemoveRecord deletes the record that Look has found, unless it has changed.
