@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/etcdbench/etcdbench/bench/cluster"
 )
 
@@ -39,6 +41,8 @@ func TestReadmeCommands(t *testing.T) {
 	verdict := regexp.MustCompile(`measurement is invalid|etcdbench: (fail|inconclusive): `)
 	out := t.TempDir()
 	ran := 0
+	var runs errgroup.Group // most of the time of each goes into starting and stopping members
+	runs.SetLimit(3)
 	for _, m := range commands {
 		line := nodes.ReplaceAllString(addresses.ReplaceAllString(m[1], "--endpoints "+endpoint), "nodes=10")
 		var args []string
@@ -73,12 +77,21 @@ func TestReadmeCommands(t *testing.T) {
 				args = append(args, "--key-space-size", "500")
 			}
 		}
-		cmd := exec.Command("etcdbench", args...)
-		cmd.Dir = out
-		if text, err := cmd.CombinedOutput(); err != nil && !verdict.Match(text) {
-			t.Errorf("%s: %v\n%s", m[1], err, text)
+		run := func() {
+			cmd := exec.Command("etcdbench", args...)
+			cmd.Dir = out
+			if text, err := cmd.CombinedOutput(); err != nil && !verdict.Match(text) {
+				t.Errorf("%s: %v\n%s", m[1], err, text)
+			}
 		}
+		if args[0] == "run" {
+			runs.Go(func() error { run(); return nil })
+			continue
+		}
+		_ = runs.Wait() // its results are read
+		run()
 	}
+	_ = runs.Wait()
 	if ran < 8 {
 		t.Errorf("found only %d runs in the README", ran)
 	}
