@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"reflect"
@@ -15,10 +14,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/report/reporttest"
 	"github.com/etcdbench/etcdbench/results"
 )
-
-var update = flag.Bool("update", false, "rewrite the table in docs/migration.md")
 
 // official are the flags of etcd's tools/benchmark with their defaults, of v3.5.21,
 // v3.6.14 and v3.7.1 together.
@@ -223,7 +221,7 @@ func TestMigrationTable(t *testing.T) {
 		t.Fatalf("%s has no place for the table", path)
 	}
 	want := before + begin + migrationTable() + end + after
-	if *update {
+	if reporttest.Updating() {
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}

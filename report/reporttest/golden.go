@@ -17,6 +17,9 @@ var styleAndScript = regexp.MustCompile(`(?s)<(style|script)>.*?</(?:style|scrip
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
+// Updating reports whether the flag -update asks tests to rewrite golden files.
+func Updating() bool { return *update }
+
 // Golden fails the test unless got is the content of the golden file of that name
 // in testdata. With the flag -update, it writes the file first.
 func Golden(t testing.TB, name string, got []byte) {
