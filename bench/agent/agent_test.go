@@ -336,6 +336,9 @@ func TestRunningClusters(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.joinAll(t.Context())
+		if err := s.Wait(t.Context()); err != nil { // an agent that joins after a refused run finds no coordinator
+			t.Fatal(err)
+		}
 		run, err := runner.Run(t.Context(), sp, runner.Options{Dir: t.TempDir(), Fleet: s})
 		s.end(t)
 		if c.want != "" {

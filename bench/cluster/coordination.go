@@ -106,7 +106,8 @@ func StartCoordination(ctx context.Context, o CoordinationOptions) (_ *Coordinat
 }
 
 // bindAddress is the IP address that etcd listens on for a host; without a host, every
-// address.
+// address, and so for a name that means loopback on this machine alone, as Debian has it
+// for a machine's own name.
 func bindAddress(ctx context.Context, host string) (string, error) {
 	if host == "" {
 		return net.IPv4zero.String(), nil
@@ -114,6 +115,9 @@ func bindAddress(ctx context.Context, host string) (string, error) {
 	addresses, err := net.DefaultResolver.LookupHost(ctx, host)
 	if err != nil {
 		return "", err
+	}
+	if ip := net.ParseIP(addresses[0]); ip.IsLoopback() && net.ParseIP(host) == nil && host != "localhost" {
+		return net.IPv4zero.String(), nil
 	}
 	return addresses[0], nil
 }

@@ -4,8 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +55,42 @@ func TestCoordinationListens(t *testing.T) {
 		}
 		handshake(t, c.URL, c.Credentials)
 		c.Stop()
+	}
+}
+
+// A coordination at the name of this machine can be reached at its other addresses, even
+// where the name means loopback, as on Debian.
+func TestCoordinationAtTheMachinesName(t *testing.T) {
+	t.Parallel()
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := net.LookupHost(name)
+	if err != nil || !slices.ContainsFunc(found, func(a string) bool { return net.ParseIP(a).IsLoopback() }) {
+		t.Skipf("%s is not a name of loopback: %v, %v", name, found, err)
+	}
+	c, err := cluster.StartCoordination(t.Context(), cluster.CoordinationOptions{Listen: name + ":0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Stop()
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, _ := net.InterfaceAddrs()
+	for _, a := range addresses {
+		ip, ok := a.(*net.IPNet)
+		if !ok || ip.IP.IsLoopback() || ip.IP.To4() == nil {
+			continue
+		}
+		conn, err := net.Dial("tcp", net.JoinHostPort(ip.IP.String(), u.Port()))
+		if err != nil {
+			t.Errorf("%v", err)
+			continue
+		}
+		_ = conn.Close()
 	}
 }
 
