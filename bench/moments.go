@@ -7,7 +7,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// moments counts what became of the arrivals that were intended for each moment of
+// moments counts the outcomes of the arrivals that were intended for each moment of
 // the load: finer than intervals, for outages. Its memory follows the longest time that an
 // arrival may take; a nil one counts nothing.
 type moments struct {
@@ -83,7 +83,7 @@ func (m *moments) collect(now time.Duration) (changed []results.Moment) {
 		if delta, ok := m.change(place, number); ok {
 			changed = results.AppendMoment(changed, delta)
 		}
-		if number < old { // nobody counts for it since the last call
+		if number < old { // no counter exists for it since the last call
 			at := &m.list[place]
 			at.completed.Store(0)
 			at.failed.Store(0)

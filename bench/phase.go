@@ -65,7 +65,7 @@ type arrival struct {
 }
 
 // stalls are the stops of the generator: arrivals leave late, all at once, and others
-// wait behind them, none for longer than the stops took together since nobody had to wait.
+// wait behind them, none for longer than the stops took together since the last moment without a wait.
 type stalls struct{ end, sum time.Duration }
 
 // leastStall is how late an arrival leaves when that is taken for a stop.

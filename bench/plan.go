@@ -56,7 +56,7 @@ func ValidatePhase(ph PlanPhase) error {
 	case ph.Duration == 0 && ph.Total == 0:
 		return fmt.Errorf("it has no end: set a duration or a total")
 	case ph.Duration > 0 && ph.Total > 0:
-		return fmt.Errorf("duration and total exclude each other")
+		return fmt.Errorf("duration and total cannot be combined")
 	case !(l.Rate >= 0 && l.Rate <= maxRate) || !(l.RateEnd >= 0 && l.RateEnd <= maxRate):
 		return fmt.Errorf("rate must be between 0 and %d per second, not %v", maxRate, l.Rate)
 	case l.RateEnd > 0 && ph.Duration == 0:

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
 
@@ -29,8 +30,8 @@ const (
 // plainEvery is how many intervals a plain line stands for.
 const plainEvery = 5
 
-// Progress is an observer that tells people, or programs, how a run is getting
-// on. Writing errors are ignored: a closed terminal is no reason to stop.
+// Progress is an observer that prints the progress of a run. Errors of writing are ignored: a
+// closed terminal does not stop a run.
 type Progress struct {
 	w     io.Writer
 	style ProgressStyle
@@ -47,7 +48,7 @@ type Progress struct {
 
 // NewProgress returns the observer. width matters to a bar alone.
 func NewProgress(w io.Writer, style ProgressStyle, width int) *Progress {
-	if width < 40 {
+	if width <= 0 {
 		width = 80
 	}
 	return &Progress{w: w, style: style, width: width}
@@ -132,8 +133,12 @@ func (p *Progress) Interval(i *results.Interval) error {
 	p.recent, p.span = p.recent[:0], 0
 	switch p.style {
 	case ProgressBar:
-		p.bar(fmt.Sprintf("%-8s %s %s/s  p50 %s  p99 %s  errors %d%s",
-			i.Phase, gauge(share), humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left))
+		figures := fmt.Sprintf("%s/s  p50 %s  p99 %s  errors %d%s", humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left)
+		line := fmt.Sprintf("%-8s %s %s", i.Phase, gauge(share), figures)
+		if utf8.RuneCountInString(line) >= p.width { // a narrow terminal: the figures matter more than the gauge
+			line = fmt.Sprintf("%s %.0f%% %s", i.Phase, 100*share, figures)
+		}
+		p.bar(line)
 	case ProgressPlain:
 		fmt.Fprintf(p.w, "%s %s: %s/s, p50 %s, p99 %s, errors %d%s\n",
 			i.Phase, (i.Start + i.Length).Round(time.Second), humanize.Comma(int64(f.rate)), f.p50, f.p99, p.failed, left)
@@ -202,7 +207,7 @@ func short(ns int64) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// position says how far the phase is and how long the plan has left.
+// position returns the share of the phase that is over, and the time that is left.
 func (p *Progress) position(i *results.Interval) (share float64, left string) {
 	end := i.Start + i.Length
 	var start time.Duration

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -54,8 +55,12 @@ func TestProgress(t *testing.T) {
 		t.Errorf("json: %d lines, the last is %s, want %s", len(lines), lines[len(lines)-1], want)
 	}
 	bar := strings.Split(progressOf(t, ProgressBar), "\r\x1b[K")
-	if last := bar[len(bar)-3]; !strings.HasPrefix(last, "measure  █████░░░░░░░░░░░░░░░ 100/s  p50 2ms") || len([]rune(last)) >= 60 {
+	// The gauge gives way to the figures.
+	if last := bar[len(bar)-3]; last != "measure 25% 100/s  p50 2ms  p99 ?  errors 5  15s left" {
 		t.Errorf("bar: %q is not a quarter done within 60 columns", last)
+	}
+	if last := bar[len(bar)-3]; utf8.RuneCountInString(last) >= 60 {
+		t.Errorf("bar: %q is wider than the terminal", last)
 	}
 	if bar[len(bar)-1] != "" {
 		t.Errorf("bar: the line is not cleared at the end: %q", bar[len(bar)-1])

@@ -9,7 +9,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Outcome is what became of one operation.
+// Outcome is the outcome of one operation.
 type Outcome uint8
 
 // An operation is answered, or it fails, or it times out, or it is still
@@ -45,7 +45,7 @@ const (
 const maxShards = 8
 
 // Recorder takes the samples of one phase. Recording takes no lock, waits for
-// nobody and allocates nothing; memory grows neither with samples nor clients.
+// no client and allocates nothing; memory grows neither with samples nor clients.
 //
 // Its shards follow the CPUs. Each has two buffers: writers count into one
 // while the other is read out. The exchange is Gil Tene's WriterReaderPhaser

@@ -39,14 +39,14 @@ type Options struct {
 	Environment results.Environment
 	Cluster     results.Cluster
 	Observers   []Observer
-	// Sampler reads what the cluster says of itself; nil means nobody does.
+	// Sampler reads what the cluster says of itself; nil means that none does.
 	Sampler Sampler
 	// Disturbances are done beside the load; their schedules go into the plan.
 	Disturbances []Disturbance
 	// Poller handles answers while the engine waits for the next arrival; nil means that
 	// answers are handled elsewhere.
 	Poller Poller
-	// Moments keeps what became of the arrivals of every ten milliseconds, for the
+	// Moments keeps the outcomes of the arrivals of every ten milliseconds, for the
 	// measurement of outages: see NewUnavailability in results/judge.
 	Moments bool
 	// Share is the part of the plan that this process carries out, Peers are those that
@@ -312,8 +312,8 @@ func (e *engine) background() (stop func()) {
 // load runs the plan's phases and then drains. It returns when every client has.
 func (e *engine) load(ctx context.Context, clients []*client, cancelRequests func()) {
 	var (
-		last *phase
-		calm func()
+		last            *phase
+		endDisturbances func()
 	)
 	cancelStarted := context.AfterFunc(e.requests, func() {
 		for _, c := range clients {
@@ -329,8 +329,8 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 		if i == 0 {
 			e.begin(clients)
 		}
-		if calm == nil && !pp.Warmup {
-			calm = e.disturb()
+		if endDisturbances == nil && !pp.Warmup {
+			endDisturbances = e.disturb()
 		}
 		ph.drive(ctx)
 		last = ph
@@ -340,8 +340,8 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 	}
 	last.stop(e.clock.now())
 	e.enter(nil, last)
-	if calm != nil {
-		calm()
+	if endDisturbances != nil {
+		endDisturbances()
 	}
 
 	drained := time.AfterFunc(e.plan.Drain, cancelRequests)

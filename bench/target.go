@@ -9,11 +9,11 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// carried is the share of an open loop's arrivals that must be acknowledged within the
-// measured window for its rate to count as carried. What is in flight at the window's
+// sustained is the share of an open loop's arrivals that must be acknowledged within the
+// measured window for its rate to count as sustained. What is in flight at the window's
 // end, and completed after it, counts as well, up to inFlight of the arrivals: a run
 // without a warm-up has nothing in flight at its begin that would make up for it.
-const carried, inFlight = 0.999, 0.01
+const sustained, inFlight = 0.999, 0.01
 
 // judgeTarget says where the run stands against its target.
 func judgeTarget(run *results.Run) {
@@ -29,12 +29,12 @@ func judgeTarget(run *results.Run) {
 	case t.Writes == 0:
 		t.Verdict, t.Reason = results.TargetNone, "no target was set"
 	case run.Outcome != results.Completed:
-		t.Verdict, t.Reason = results.TargetUndecided, "the run did not come to its end"
+		t.Verdict, t.Reason = results.TargetUndecided, "the run did not complete"
 	case run.Validity.Verdict == results.Invalid:
 		t.Verdict, t.Reason = results.TargetUndecided, "the measurement is invalid"
-	case achieved >= t.Writes, open && planned >= t.Writes*carried && acknowledged >= offered*carried:
+	case achieved >= t.Writes, open && planned >= t.Writes*sustained && acknowledged >= offered*sustained:
 		t.Verdict = results.TargetMet
-	case open && planned < t.Writes*carried:
+	case open && planned < t.Writes*sustained:
 		t.Verdict = results.TargetUndecided
 		t.Reason = fmt.Sprintf("only %s writes/s were offered", humanize.Comma(int64(math.Round(planned))))
 	default:

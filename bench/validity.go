@@ -186,7 +186,7 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 	}
 	unloaded := f.serviceMedian < promptService && (f.serviceMedian < unloadedFactor*f.serviceMin || f.clients < unloadedFactor)
 	if f.stalled > 0 {
-		r.Remedy = fmt.Sprintf("see why nothing was completed for %v: busy clients waited for the cluster then",
+		r.Remedy = fmt.Sprintf("see why nothing was completed for %v: busy clients waited for the cluster during that time",
 			f.stalled.Round(100*time.Millisecond))
 	}
 	// An outage that explains at least half of what is missing is not the clients'.
@@ -207,7 +207,7 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 		add(results.Reason{
 			Code: "shared-runtime", Severity: results.Degraded, Value: 1,
 			Message: "cluster and generator share one process: scheduler, garbage collector and CPU account are the same",
-			Remedy:  "leave out --in-process for numbers that matter",
+			Remedy:  "remove --in-process for reliable results",
 		})
 	case f.CPU > ownCPUMax && !f.local:
 		add(results.Reason{
@@ -219,7 +219,7 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 		add(results.Reason{
 			Code: "cpu-contention", Severity: results.Degraded, Value: f.Machine, Limit: machineCPUMax,
 			Message: "cluster and generator share this machine, whose CPUs were " + f.shares(),
-			Remedy:  "run the cluster on machines of its own, or read the figures as this machine's",
+			Remedy:  "run the cluster on machines of its own, or read the results as those of this machine",
 		})
 	}
 	if f.Others > othersMax {

@@ -104,7 +104,7 @@ type Answerer interface {
 	Answers(ctx context.Context) error
 }
 
-// Verifier is implemented by workloads that can prove what became of their
+// Verifier is implemented by workloads that can prove the result of their
 // writes.
 type Verifier interface {
 	// Verify comes when the load has stopped and nothing is in flight. An error

@@ -46,7 +46,7 @@ var kinds = [...]kind{
 	{name: Heap, path: "heap", sample: "alloc_space", unit: "bytes", sums: true, empty: "no allocation was sampled"},
 	{
 		name: Mutex, skip: true, path: "mutex", sample: "delay", unit: "nanoseconds", sums: true,
-		empty: "nobody waited for a mutex that was sampled (etcd samples one wait in five)",
+		empty: "no sampled wait for a mutex (etcd samples one wait in five)",
 	},
 	{
 		name: Block, skip: true, path: "block", sample: "delay", unit: "nanoseconds", sums: true,

@@ -325,7 +325,7 @@ func TestBadSources(t *testing.T) {
 		source profiles.Source
 		want   string
 	}{
-		"nobody there":  {profiles.Server{Member: "m1", Address: "http://127.0.0.1:1", Client: http.DefaultClient}, "connection refused"},
+		"no server":     {profiles.Server{Member: "m1", Address: "http://127.0.0.1:1", Client: http.DefaultClient}, "connection refused"},
 		"not served":    {serve(t, map[string]http.HandlerFunc{"/debug/pprof/heap": http.NotFound}), "--enable-pprof"},
 		"not a profile": {serve(t, map[string]http.HandlerFunc{"/debug/pprof/heap": garbage}), "not a pprof profile"},
 		"another kind":  {serve(t, map[string]http.HandlerFunc{"/debug/pprof/heap": httppprof.Handler("goroutine").ServeHTTP}), "not a heap profile"},

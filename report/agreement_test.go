@@ -18,7 +18,7 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// outcomes is what became of one kind of operation of a phase in an interval, as it was
+// outcomes is the outcomes of one kind of operation of a phase in an interval, as it was
 // before anything summarised it.
 type outcomes struct {
 	phase, op                     string

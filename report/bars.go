@@ -11,8 +11,8 @@ type bar struct{ to, count int64 }
 const maxBars = 14
 
 // coarse gathers a histogram into bars whose bounds are 1, 2, 5 times a power of
-// ten nanoseconds. Between the first and the last, empty ones are kept. Where that makes too many, the rare ones at both ends are
-// joined, the rarer end first.
+// ten nanoseconds, with empty bars between filled ones. Where that makes too many, the
+// rare ones at both ends are joined, the rarer end first.
 func coarse(dist []hdrhistogram.Bar) []bar {
 	bounds := [...]int64{1, 2, 5}
 	var bars []bar

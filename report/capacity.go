@@ -12,9 +12,9 @@ import (
 
 func writeCapacityText(w io.Writer, c *results.Capacity) error {
 	var b strings.Builder
-	t := text{&b}
+	t := newText(w, &b)
 	t.line("capacity of %s under %s", words.Clean(c.Workload), words.Clean(strings.Join(c.SLO, ", ")))
-	t.line("  %s", content.CapacityAnswer(c))
+	t.line("  %s", t.mark(content.CapacityAnswer(c)))
 	if c.Stopped != "" {
 		t.line("  %s", words.Clean(c.Stopped))
 	}
@@ -46,8 +46,7 @@ func writeCapacityText(w io.Writer, c *results.Capacity) error {
 	t.line("")
 	t.line("  cluster  %s", content.DescribeCluster(c.Cluster, c.Environment.Disk))
 	t.line("  machine  %s", content.DescribeMachine(c.Environment))
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t.flush(w)
 }
 
 func writeCapacityMarkdown(w io.Writer, c *results.Capacity) error {

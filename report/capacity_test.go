@@ -81,9 +81,9 @@ func TestCapacityJUnit(t *testing.T) {
 		},
 		"the generator's limit": {
 			results.Capacity{Probes: overloaded, Stopped: "the generator was late", Target: results.Target{Verdict: results.TargetUndecided, Reason: "late"}, Plan: &results.CapacityPlan{Headroom: -1}},
-			map[string]string{slo: "skipped: nothing is known of it: the generator was late", target: "skipped: undecided", headroom: "skipped: nothing is known", down: "skipped: not measured"},
+			map[string]string{slo: "skipped: no result: the generator was late", target: "skipped: undecided", headroom: "skipped: no result", down: "skipped: not measured"},
 		},
-		"too few samples": {results.Capacity{Probes: []results.CapacityProbe{{Verdict: results.TooFew}}}, map[string]string{slo: "skipped: it cannot be told"}},
+		"too few samples": {results.Capacity{Probes: []results.CapacityProbe{{Verdict: results.TooFew}}}, map[string]string{slo: "skipped: inconclusive"}},
 	} {
 		var b bytes.Buffer
 		if err := writeCapacityJUnit(&b, &one.c); err != nil {

@@ -1,14 +1,15 @@
 package report
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/etcdbench/etcdbench/report/content"
-	"github.com/etcdbench/etcdbench/report/html"
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -25,25 +26,9 @@ type comparisonDocument struct {
 	Comparisons []results.Comparison `json:"comparisons"`
 }
 
-// WriteComparison writes two sides beside each other. Formats that have no form
-// for a comparison get all results, those of the base first.
-func WriteComparison(w io.Writer, f Format, c Compared) error {
-	switch f.Name {
-	case "text":
-		return writeComparisonText(w, c)
-	case "markdown":
-		return writeComparisonMarkdown(w, c)
-	case "json":
-		return writeComparisonJSON(w, c)
-	case "html":
-		return html.WriteComparison(w, c)
-	}
-	return f.Write(w, slices.Concat(c.Base, c.Candidate))
-}
-
 func writeComparisonText(w io.Writer, c Compared) error {
 	var b strings.Builder
-	t := text{&b}
+	t := newText(w, &b)
 	t.line("%s", c.Title())
 	for _, d := range c.Differences {
 		t.line("  warning: they differ in %s", words.Clean(d))
@@ -73,8 +58,7 @@ func writeComparisonText(w io.Writer, c Compared) error {
 			}
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t.flush(w)
 }
 
 func writeComparisonMarkdown(w io.Writer, c Compared) error {
@@ -107,4 +91,28 @@ func writeComparisonJSON(w io.Writer, c Compared) error {
 		Differences: slices.Concat([]string{}, c.Differences),
 		Comparisons: slices.Concat([]results.Comparison{}, c.Rows),
 	})
+}
+
+// writeComparisonCSV writes a line for each figure of each operation. Bounds that are not
+// known are empty.
+func writeComparisonCSV(w io.Writer, c Compared) error {
+	out := csv.NewWriter(w)
+	lines := [][]string{{
+		"operation", "metric", "unit", "base", "base_is_lower_bound", "candidate", "candidate_is_lower_bound",
+		"change", "change_lower", "change_upper", "verdict",
+	}}
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	bound := func(v *float64) string {
+		if v == nil {
+			return ""
+		}
+		return number(*v)
+	}
+	for _, r := range c.Rows {
+		lines = append(lines, []string{
+			words.Clean(r.Operation), words.Clean(r.Metric), words.Clean(r.Unit), number(r.Base), strconv.FormatBool(r.BaseAtLeast),
+			number(r.Candidate), strconv.FormatBool(r.CandidateAtLeast), number(r.Change), bound(r.Lower), bound(r.Upper), words.Clean(r.Word),
+		})
+	}
+	return out.WriteAll(lines)
 }

@@ -26,7 +26,7 @@ func WriteHistory(w io.Writer, format string, runs []results.HistoryRun, changes
 
 func writeHistoryText(w io.Writer, h content.History) error {
 	var b strings.Builder
-	t := text{&b}
+	t := newText(w, &b)
 	t.line("history of %s in %s", words.Plural(len(h.Runs), "run", "runs"), words.Plural(len(h.Series), "series", "series"))
 	for _, s := range h.SeriesLines() {
 		t.line("  %s", s)
@@ -49,6 +49,5 @@ func writeHistoryText(w io.Writer, h content.History) error {
 	for _, n := range h.Notes {
 		t.line("  note: %s", words.Clean(n))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t.flush(w)
 }

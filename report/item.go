@@ -71,7 +71,7 @@ func WriteItems(w io.Writer, format string, items []Item) error {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		if err := item.write(&b, format); err != nil {
+		if err := item.write(on(w, &b), format); err != nil {
 			return err
 		}
 	}

@@ -44,7 +44,7 @@ func TestItems(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := -1
-		for _, want := range []string{"etcdbench put", "env:GOGC=20 against", "8,800/s were carried", "recommended: 50ms/500ms", "etcdbench put"} {
+		for _, want := range []string{"etcdbench put", "env:GOGC=20 against", "sustained 8,800/s", "recommended: 50ms/500ms", "etcdbench put"} {
 			at := strings.Index(b.String()[last+1:], want)
 			if at < 0 {
 				t.Errorf("%s lacks %q in its place", format, want)

@@ -9,9 +9,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// A Judgement is the result of a gate or of an experiment.
+// A Judgement is the result of a gate, an experiment or a comparison.
 type Judgement interface {
-	*results.Verdict | *results.Capacity | *results.Tuning | *results.Published
+	*results.Verdict | *results.Capacity | *results.Tuning | *results.Published | Compared
 }
 
 // A FormatOf writes the judgements of one kind in one way.
@@ -54,6 +54,14 @@ func Comparisons() FormatsOf[*results.Published] {
 	return FormatsOf[*results.Published]{
 		{"text", writePublishedText}, {"json", writeDocument[*results.Published]}, {"markdown", writePublishedMarkdown},
 		{"html", html.WritePublished},
+	}
+}
+
+// SideComparisons returns the formats of a comparison of saved runs.
+func SideComparisons() FormatsOf[Compared] {
+	return FormatsOf[Compared]{
+		{"text", writeComparisonText}, {"json", writeComparisonJSON}, {"markdown", writeComparisonMarkdown},
+		{"csv", writeComparisonCSV}, {"html", html.WriteComparison},
 	}
 }
 

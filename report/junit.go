@@ -156,7 +156,7 @@ func suiteOf(r *results.Run) junitSuite {
 	class := "etcdbench." + words.Clean(r.Plan.Workload)
 	failure := ""
 	if r.Outcome != results.Completed {
-		failure = string(r.Outcome) + ": " + r.Reason
+		failure = content.Outcome(r)
 	}
 	s.add(class, "completed", failure, "")
 	s.add(class, "validity", "", validityOf(r.Validity))

@@ -32,7 +32,7 @@ func markdown(d Document) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## etcdbench %s\n\n%s\n\n", md(d.Plan.Workload), md(content.Load(d.Plan)))
 	if d.Outcome != results.Completed {
-		fmt.Fprintf(&b, "**%s**: %s\n\n", md(string(d.Outcome)), md(d.Reason))
+		fmt.Fprintf(&b, "**%s**\n\n", md(content.Outcome(d.Run)))
 	}
 	if d.Target.Verdict != results.TargetNone {
 		fmt.Fprintf(&b, "**%s writes/s**, target %s: **%s** %s\n\n",

@@ -24,7 +24,7 @@ type openMetrics struct {
 // are lower bounds are gauges of their own, so that no program takes them for exact.
 func writeOpenMetrics(w io.Writer, docs []Document) error {
 	m := openMetrics{
-		operations: family("etcdbench_operations_total", "Operations by what became of them.", dto.MetricType_COUNTER),
+		operations: family("etcdbench_operations_total", "Operations by outcome.", dto.MetricType_COUNTER),
 		throughput: family("etcdbench_throughput", "Completed operations per second.", dto.MetricType_GAUGE),
 		errors: family("etcdbench_error_rate", "Share of operations that failed, were dropped or did not finish.",
 			dto.MetricType_GAUGE),

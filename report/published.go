@@ -11,7 +11,7 @@ import (
 
 func writePublishedText(w io.Writer, p *results.Published) error {
 	var b strings.Builder
-	t := text{&b}
+	t := newText(w, &b)
 	t.line("figures of etcd's operations guide, and here")
 	t.line("")
 	head, rows := content.PublishedTable(p)
@@ -19,8 +19,7 @@ func writePublishedText(w io.Writer, p *results.Published) error {
 	for _, line := range content.PublishedNotes(p) {
 		t.line("  %s", line)
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t.flush(w)
 }
 
 func writePublishedMarkdown(w io.Writer, p *results.Published) error {

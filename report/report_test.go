@@ -13,7 +13,7 @@ import (
 func TestGolden(t *testing.T) {
 	partial := reporttest.Sample(t)
 	partial.Outcome, partial.Reason = results.Partial, "rebuilt from the journal"
-	partial.Target = results.Target{Writes: 10_000, Achieved: 9_000, Verdict: results.TargetUndecided, Reason: "the run did not come to its end"}
+	partial.Target = results.Target{Writes: 10_000, Achieved: 9_000, Verdict: results.TargetUndecided, Reason: "the run did not complete"}
 	read := reporttest.Sample(t)
 	read.Target = results.Target{Verdict: results.TargetNone}
 	read.Plan.Workload, read.Plan.Phases[1].Load = "range", results.Load{}

@@ -13,14 +13,14 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// writeText prints one screen per document, without colour and aligned.
+// writeText prints one screen per document.
 func writeText(w io.Writer, docs []Document) error {
 	for i, d := range docs {
 		var b strings.Builder
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		t := text{&b}
+		t := newText(w, &b)
 		t.what(d.Run)
 		if i > 0 {
 			t.differences(docs[0], d)
@@ -40,7 +40,7 @@ func writeText(w io.Writer, docs []Document) error {
 		t.agents(d.Run)
 		t.warnings(d.Warnings)
 		t.where(d)
-		if _, err := io.WriteString(w, b.String()); err != nil {
+		if err := t.flush(w); err != nil {
 			return err
 		}
 	}
@@ -58,32 +58,83 @@ func (t text) differences(first, d Document) {
 	}
 }
 
-type text struct{ *strings.Builder }
+// text is a report for people that is being written.
+type text struct {
+	*strings.Builder
+	screen Screen
+	// terminal says that the report goes to a terminal, where verdicts have marks.
+	terminal bool
+}
+
+// newText returns an empty report that fits the screen w, if it is one.
+func newText(w io.Writer, b *strings.Builder) text {
+	s, terminal := screenOf(w)
+	return text{b, s, terminal}
+}
+
+// flush writes the report to w.
+func (t text) flush(w io.Writer) error {
+	if t.screen.Columns <= 0 {
+		_, err := io.WriteString(w, t.String())
+		return err
+	}
+	var b strings.Builder
+	for line := range strings.Lines(t.String()) {
+		b.WriteString(t.screen.wrap(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
 
 func (t text) line(format string, args ...any) {
 	t.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
 
-// table aligns rows of tab-separated cells to the right, under an indent.
+// table aligns rows of tab-separated cells to the right. It leaves out columns for which
+// the screen has no room, and says so.
 func (t text) table(rows []string) {
+	lines, left := t.align(rows, 0)
+	for _, line := range lines {
+		t.line("%s", line)
+	}
+	t.leftOut(left)
+}
+
+// align returns the lines of a table that leaves the reserve free, and the names of the
+// columns that were left out.
+func (t text) align(rows []string, reserve int) (lines, left []string) {
+	cells := make([][]string, 0, len(rows))
+	for _, row := range rows {
+		cells = append(cells, strings.Split(row, "\t"))
+	}
+	left = t.screen.fit(cells, reserve)
 	var b strings.Builder
 	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, row := range rows {
-		fmt.Fprintln(tw, row+"\t")
+	for _, row := range cells {
+		fmt.Fprintln(tw, strings.Join(row, "\t")+"\t")
 	}
 	_ = tw.Flush() // a strings.Builder does not fail
 	for line := range strings.Lines(b.String()) {
-		t.line("%s", strings.TrimRight(line, "\n"))
+		lines = append(lines, strings.TrimRight(line, " \n"))
+	}
+	return lines, left
+}
+
+// leftOut names the columns that a table on this screen lacks.
+func (t text) leftOut(columns []string) {
+	if len(columns) > 0 {
+		t.line("  left out in %d columns: %s", t.screen.Columns, strings.Join(columns, ", "))
 	}
 }
 
 func (t text) what(r *results.Run) {
 	t.line("etcdbench %s: %s", words.Clean(r.Plan.Workload), content.Load(r.Plan))
 	if r.Outcome != results.Completed {
-		t.line("%s: %s", strings.ToUpper(words.Clean(string(r.Outcome))), words.Clean(r.Reason))
+		t.line("%s", t.mark(content.Outcome(r)))
 	}
 	if r.Proof != nil && r.Proof.Verdict == results.Violated {
-		t.line("PROOF VIOLATED: %s: what etcd acknowledged is not what it holds", words.Plural(r.Proof.Found, "violation", "violations"))
+		t.line("%s: %s: etcd does not hold what it acknowledged", t.alarm("PROOF VIOLATED"),
+			words.Plural(r.Proof.Found, "violation", "violations"))
 	}
 	t.line("")
 }
@@ -97,9 +148,9 @@ func (t text) target(g results.Target) {
 	case results.TargetNone:
 		return
 	case results.TargetUndecided:
-		t.line("%s writes/s%s: undecided (%s)", words.Rate(g.Achieved), share, words.Clean(g.Reason))
+		t.line("%s writes/s%s: %s (%s)", words.Rate(g.Achieved), share, t.mark("undecided"), words.Clean(g.Reason))
 	default:
-		t.line("%s writes/s%s: %s", words.Rate(g.Achieved), share, words.Clean(g.Verdict))
+		t.line("%s writes/s%s: %s", words.Rate(g.Achieved), share, t.mark(words.Clean(g.Verdict)))
 	}
 	t.line("")
 }
@@ -167,7 +218,10 @@ func (t text) histogram(r *results.Run) {
 	for _, b := range bars {
 		most = max(most, b.count)
 	}
-	const width = 40
+	width := int64(40)
+	if c := t.screen.Columns; c > 0 {
+		width = int64(min(40, max(8, c-27)))
+	}
 	rows := make([]string, 0, len(bars))
 	for _, b := range bars {
 		length := int(b.count * width / most)
@@ -175,7 +229,11 @@ func (t text) histogram(r *results.Run) {
 		if length == 0 && b.count > 0 {
 			bar = "▏"
 		}
-		rows = append(rows, fmt.Sprintf("%14s  %-40s %s", "≤ "+words.Duration(b.to), bar, words.Share(b.count, merged.Count)))
+		share := "0 %"
+		if b.count > 0 {
+			share = words.Share(b.count, merged.Count)
+		}
+		rows = append(rows, fmt.Sprintf("%14s  %-*s %s", "≤ "+words.Duration(b.to), width, bar, share))
 	}
 	unfinished := ""
 	if n := sum.UnfinishedResponseTime.Count; n > 0 {
@@ -188,7 +246,7 @@ func (t text) histogram(r *results.Run) {
 	t.line("")
 }
 
-// accounting says what became of all operations: in a sentence for one kind, in a
+// accounting prints the outcomes of all operations: in a sentence for one kind, in a
 // table for several.
 func (t text) accounting(r *results.Run) {
 	ops := content.Operations(r)
@@ -236,7 +294,7 @@ func (t text) validity(v results.Validity) {
 		t.line("  validity: not judged")
 		return
 	}
-	t.line("  validity: %s", words.Clean(v.Verdict))
+	t.line("  validity: %s", t.mark(words.Clean(v.Verdict)))
 	for _, r := range v.Reasons {
 		t.line("    %s: %s", words.Clean(r.Code), words.Clean(r.Message))
 		if r.Remedy != "" {

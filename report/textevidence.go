@@ -91,10 +91,10 @@ func (t text) slow(slow []results.Slow) {
 		}
 		t.line("  slow at %s for %s: %s", words.Duration(int64(s.Start)), words.Duration(int64(s.Length)), what)
 		for _, c := range s.Causes[:min(3, len(s.Causes))] {
-			t.line("    meanwhile %s", words.Clean(c.Text))
+			t.line("    at the same time: %s", words.Clean(c.Text))
 		}
 		if len(s.Causes) == 0 {
-			t.line("    nothing moved of what was looked at")
+			t.line("    no monitored signal changed")
 		}
 	}
 }
@@ -167,7 +167,7 @@ func (t text) proof(p *results.Proof) {
 	if p == nil {
 		return
 	}
-	t.line("  proof: %s", words.Clean(p.Verdict))
+	t.line("  proof: %s", t.mark(words.Clean(p.Verdict)))
 	for _, c := range content.JoinChecks(p.Checks) {
 		switch {
 		case c.Skipped != "":

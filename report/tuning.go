@@ -13,7 +13,7 @@ import (
 
 func writeTuningText(w io.Writer, t *results.Tuning) error {
 	var b strings.Builder
-	p := text{&b}
+	p := newText(w, &b)
 	p.line("tuning %s: %s at %s/s", content.TuningSubject(t), words.Clean(t.Workload), words.Rate(t.Rate))
 	p.line("  %s", content.TuningAnswer(t))
 	for _, line := range content.TuningReasons(t) {
@@ -34,8 +34,7 @@ func writeTuningText(w io.Writer, t *results.Tuning) error {
 	}
 	p.line("  cluster  %s", content.DescribeCluster(t.Cluster, t.Environment.Disk))
 	p.line("  machine  %s", content.DescribeMachine(t.Environment))
-	_, err := io.WriteString(w, b.String())
-	return err
+	return p.flush(w)
 }
 
 // tableWithWords aligns all columns to the right but the last, which is words.

@@ -9,7 +9,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Of a run that completed nothing, no format prints a time that nobody measured.
+// Of a run that completed nothing, no format prints a time that was not measured.
 func TestUnknownFigures(t *testing.T) {
 	run := reporttest.Sample(t)
 	for i := range run.Operations {

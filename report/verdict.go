@@ -13,8 +13,8 @@ import (
 
 func writeVerdictText(w io.Writer, v *results.Verdict) error {
 	var b strings.Builder
-	t := text{&b}
-	t.line("%s: %s", strings.ToUpper(words.Clean(v.Verdict)), words.Clean(v.Reason))
+	t := newText(w, &b)
+	t.line("%s: %s", t.mark(strings.ToUpper(words.Clean(v.Verdict))), words.Clean(v.Reason))
 	t.line("  %s", content.VerdictSubject(v))
 	if v.Rules != nil {
 		t.line("  %s; false fails ≤ %.3g %%, false passes ≤ %.3g %%", content.RoundsLine(v), 100*v.Rules.FalseFail, 100*v.Rules.FalsePass)
@@ -37,7 +37,7 @@ func writeVerdictText(w io.Writer, v *results.Verdict) error {
 		if row[2] != "" {
 			line += ", " + row[2]
 		}
-		t.line("  %s: %s", line, row[3])
+		t.line("  %s: %s", line, t.mark(row[3]))
 	}
 	for _, c := range content.ChangeLines(v) {
 		t.line("  %s", c)
@@ -56,8 +56,7 @@ func writeVerdictText(w io.Writer, v *results.Verdict) error {
 		t.line("")
 		t.line("  machine  %s", words.Clean(v.Machine))
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t.flush(w)
 }
 
 // parts writes the scenarios of a release check.
@@ -72,20 +71,21 @@ func (t text) parts(v *results.Verdict) {
 	}
 }
 
+// wordsReserve is how many columns a table leaves for the beginning of the words behind it.
+const wordsReserve = 14
+
 // figuresAndWords aligns figures under an indent, and puts words behind them: the
 // last cell of each row.
 func (t text) figuresAndWords(indent string, figures []string, head string, rows [][]string) {
-	var b strings.Builder
-	text{&b}.table(figures)
-	i := -1
-	for line := range strings.Lines(b.String()) {
+	lines, left := t.align(figures, len(indent)+wordsReserve)
+	for i, line := range lines {
 		word := head
-		if i >= 0 {
-			word = rows[i][len(rows[i])-1]
+		if i > 0 {
+			word = t.mark(rows[i-1][len(rows[i-1])-1])
 		}
-		t.line("%s%s  %s", indent, strings.TrimRight(line, "\n"), word)
-		i++
+		t.line("%s%s  %s", indent, line, word)
 	}
+	t.leftOut(left)
 }
 
 func writeVerdictMarkdown(w io.Writer, v *results.Verdict) error {

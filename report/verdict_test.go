@@ -66,20 +66,20 @@ func TestGoldenComparison(t *testing.T) {
 			{Metric: "allocs", Unit: "objects", Base: 350, Candidate: 300, Change: -0.14, Lower: &low, Upper: &low, Word: results.Better},
 		},
 	}
-	for _, name := range []string{"text", "markdown", "json"} {
-		f, err := Find(name)
+	for _, name := range []string{"text", "markdown", "json", "csv"} {
+		f, err := SideComparisons().Find(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := WriteComparison(&b, f, c); err != nil {
+		if err := f.Write(&b, c); err != nil {
 			t.Fatal(err)
 		}
 		reporttest.Golden(t, "comparison."+name, b.Bytes())
 	}
-	f, _ := Find("html")
+	f, _ := SideComparisons().Find("html")
 	var b bytes.Buffer
-	if err := WriteComparison(&b, f, c); err != nil || !strings.Contains(b.String(), "1 run against 1 run") || !strings.Contains(b.String(), "Runs over time") {
+	if err := f.Write(&b, c); err != nil || !strings.Contains(b.String(), "1 run against 1 run") || !strings.Contains(b.String(), "Runs over time") {
 		t.Errorf("as HTML: %v", err)
 	}
 }

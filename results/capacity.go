@@ -28,7 +28,7 @@ type Capacity struct {
 	// Machine says that the generator or the machine, which the cluster may share with it,
 	// was at its limit where the rate was not sustained.
 	Machine string `json:"machine_limit,omitempty"`
-	// Most is the end of what could be asked for, where that was carried.
+	// Most is the end of what could be asked for, where that was sustained.
 	Most float64 `json:"most,omitempty"`
 	// Target compares the interval with what was asked.
 	Target Target `json:"target"`

@@ -75,7 +75,7 @@ type Saved struct {
 }
 
 // ReadDocument reads the document of a path, whatever its kind. A directory holds a run
-// (see [Read]), or else the result of one experiment; a file is told by its schema. A
+// (see [Read]), or else the result of one experiment; a file is identified by its schema. A
 // run's directory stays a run's where it holds a verdict, too. Errors are one line.
 func ReadDocument(path string) (Saved, error) {
 	info, err := os.Stat(path)

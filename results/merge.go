@@ -22,7 +22,7 @@ func Rebuild(journal io.Reader) (*Run, error) {
 		return nil, errors.New("journal is empty")
 	}
 	run.Outcome = Partial
-	run.Reason = "rebuilt from the journal: the run did not come to its end"
+	run.Reason = "rebuilt from the journal: the run did not complete"
 	run.Phases = append(run.Phases, m.phases...)
 	run.Events = m.events
 	if err := checkPhases(m.phases); err != nil {
@@ -33,9 +33,9 @@ func Rebuild(journal io.Reader) (*Run, error) {
 	}
 	run.Validity = Validity{Verdict: Invalid, Reasons: []Reason{{
 		Code: "partial", Severity: Invalid,
-		Message: "the run did not come to its end, so the generator was not judged",
+		Message: "the run did not complete, so the generator was not judged",
 	}}}
-	run.Target.Verdict, run.Target.Reason = TargetUndecided, "the run did not come to its end"
+	run.Target.Verdict, run.Target.Reason = TargetUndecided, "the run did not complete"
 	run.Target.Achieved, _ = run.WriteRate()
 	return run, nil
 }

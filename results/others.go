@@ -10,7 +10,7 @@ const WarnOthers = "others"
 
 // OthersUse is the warning that others use the cluster, with what they do.
 func OthersUse(what string) Warning {
-	return Warning{WarnOthers, fmt.Sprintf("others use the cluster: %s that are not ours; what was measured is what they leave", what)}
+	return Warning{WarnOthers, fmt.Sprintf("other clients use the cluster (%s); results show the remaining capacity", what)}
 }
 
 // ForeignWrites are the writes per second that others made in a running cluster during

@@ -69,7 +69,7 @@ type Run struct {
 	Slow []Slow `json:"slow,omitempty"`
 	// Availability is what users of the cluster noticed, where arrivals were scheduled.
 	Availability *Availability `json:"availability,omitempty"`
-	// Resilience is what became of the load through faults, where such were made.
+	// Resilience is the outcome of the load through faults, where such were made.
 	Resilience *Resilience `json:"resilience,omitempty"`
 	// Profiles say where CPU time and memory went, where that was asked for.
 	Profiles []Profile `json:"profiles,omitempty"`

@@ -154,7 +154,7 @@ func Read(path string) (*Run, error) {
 }
 
 // ReadWhole reads the run of a directory, if it came to an end of its own: the
-// document is there, and nobody interrupted it.
+// document exists and was not interrupted.
 func ReadWhole(dir string) (*Run, bool) {
 	if _, err := os.Stat(filepath.Join(dir, RunFile)); err != nil {
 		return nil, false

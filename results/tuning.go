@@ -38,7 +38,7 @@ type Tuning struct {
 	Recommended string    `json:"recommended,omitempty"`
 	Settings    []Setting `json:"settings,omitempty"`
 	Reasons     []string  `json:"reasons"`
-	// Confirmation says what became of the recommendation when it was measured again:
+	// Confirmation says the result of measuring the recommendation again:
 	// confirmed, unconfirmed or withdrawn. It is empty where that was not done.
 	Confirmation string `json:"confirmation,omitempty"`
 	// Compared is the A/B comparison of the recommended settings with the defaults.

@@ -36,7 +36,7 @@ func (m *mix) Answers(ctx context.Context) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the cluster answers no reads any more (waited %v after the load, of %d connections): "+
+	return fmt.Errorf("the cluster no longer answers reads (waited %v after the load, of %d connections): "+
 		"check that its members run and have a leader: %s", patience, len(conns), cause(last))
 }
 

@@ -74,7 +74,7 @@ func (c *checkedConn) Invoke(ctx context.Context, method string, args, reply any
 	return err
 }
 
-// AsStarter implements what [lean.StarterOf] asks for. Whoever starts calls has begin and
+// AsStarter implements what [lean.StarterOf] asks for. The starter of calls has begin and
 // end to call.
 func (c *checkedConn) AsStarter() lean.Starter { return lean.StarterOf(c.ClientConnInterface) }
 

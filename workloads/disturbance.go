@@ -48,15 +48,15 @@ func Disturbances() []DisturbanceEntry {
 	list := []DisturbanceEntry{
 		{Name: "compaction", Summary: "compact the history of the whole key space", Wide: true,
 			Define: func() disturbanceDefinition { return new(compaction) }},
-		{Name: "defragmentation", Summary: "defragment the database of a member, which stands still meanwhile", Wide: true,
+		{Name: "defragmentation", Summary: "defragment the database of a member, which blocks the member", Wide: true,
 			Define: func() disturbanceDefinition { return new(defragmentation) }},
-		{Name: "snapshot", Summary: "download a snapshot from a member and throw it away", Wide: true,
+		{Name: "snapshot", Summary: "download a snapshot from a member and discard it", Wide: true,
 			Define: func() disturbanceDefinition { return new(snapshot) }},
 		{Name: "range", Summary: "read every key of the run in one request",
 			Define: func() disturbanceDefinition { return new(largeRange) }},
-		{Name: "move-leader", Summary: "hand the leadership to another member", Wide: true,
+		{Name: "move-leader", Summary: "move the leadership to another member", Wide: true,
 			Define: func() disturbanceDefinition { return new(moveLeader) }},
-		{Name: "watcher-storm", Summary: "many watchers at once, for a while",
+		{Name: "watcher-storm", Summary: "create many watchers at once for a limited time",
 			Define: func() disturbanceDefinition { return new(watcherStorm) }},
 	}
 	for _, k := range fault.Kinds() {
@@ -214,7 +214,7 @@ func (d *compaction) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&d.previous, "previous", false, "compact to the revision of the last time, so that one interval of history stays")
 	fs.Int64Var(&d.keep, "keep", 0, "revisions before the present one that stay")
 	fs.StringVar(&d.casKey, "cas-key", "",
-		"key under the run's prefix that is written with the revision first, if nobody else has (Kubernetes: compact_rev_key)")
+		"key under the run's prefix that is written with the revision first, if no other client has (Kubernetes: compact_rev_key)")
 }
 
 func (d *compaction) Validate() error {
@@ -222,7 +222,7 @@ func (d *compaction) Validate() error {
 	case d.keep < 0:
 		return fmt.Errorf("keep must not be negative, but is %d", d.keep)
 	case d.keep > 0 && d.previous:
-		return errors.New("keep and previous exclude each other")
+		return errors.New("keep and previous cannot be combined")
 	}
 	return nil
 }
@@ -248,9 +248,9 @@ func (d *compaction) New(t Target) func(ctx context.Context) (string, error) {
 		last = revision
 		switch {
 		case d.previous && to == 0:
-			return "nothing yet: the first time only notes the revision", nil
+			return "no compaction: the first time only records the revision", nil
 		case to <= 0:
-			return fmt.Sprintf("nothing yet: the store has %d revisions", revision), nil
+			return fmt.Sprintf("no compaction: the store has %d revisions", revision), nil
 		}
 		_, err = kv.Compact(ctx, &pb.CompactionRequest{Revision: to})
 		if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
@@ -389,7 +389,7 @@ func download(ctx context.Context, m grpc.ClientConnInterface) (bytes uint64, er
 type largeRange struct{ serializable bool }
 
 func (d *largeRange) AddFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&d.serializable, "serializable", false, "read what the member has, without asking the others")
+	fs.BoolVar(&d.serializable, "serializable", false, "serializable reads, from the member's own state")
 }
 func (d *largeRange) Validate() error { return nil }
 func (d *largeRange) New(t Target) func(ctx context.Context) (string, error) {
@@ -419,7 +419,7 @@ func (*moveLeader) New(t Target) func(ctx context.Context) (string, error) {
 			}
 		}
 		if leader == nil || other == 0 {
-			return "", errors.New("there is no leader, or nobody to follow it")
+			return "", errors.New("there is no leader or no other member")
 		}
 		_, err := pb.NewMaintenanceClient(leader).MoveLeader(ctx, &pb.MoveLeaderRequest{TargetID: other})
 		return fmt.Sprintf("to member %x", other), err

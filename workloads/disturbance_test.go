@@ -37,7 +37,7 @@ func TestParseDisturbance(t *testing.T) {
 		"compaction@5s/1ns":                   "less than 10ms",
 		"compaction@-5s":                      "is not a time",
 		"compaction,keep=-1":                  "must not be negative",
-		"compaction,keep=1,previous=true":     "exclude each other",
+		"compaction,keep=1,previous=true":     "cannot be combined",
 		"snapshot,member":                     `"member" is not name=value`,
 		"snapshot,membr=leader":               `did you mean "member"?`,
 		"watcher-storm,watchers=5,streams=50": "streams between 1 and as many",

@@ -20,7 +20,7 @@ import (
 func leaseExpireEntry() Entry {
 	return Entry{
 		Name:    "lease-expire",
-		Summary: "let leases expire and see how late their keys go",
+		Summary: "let leases expire and measure how late their keys are deleted",
 		Measures: "An operation (lifetime) grants --leases-per-op leases, attaches a key to each, and ends when all those keys " +
 			"are deleted: clients times --leases-per-op leases expire together. Each key's deletion counts besides (expire): " +
 			"how long after the end of the TTL its event came. The lease begins between the sending of the grant and its answer: " +

@@ -31,7 +31,7 @@ type leaseKeepaliveDefinition struct {
 }
 
 func (d *leaseKeepaliveDefinition) AddFlags(fs *pflag.FlagSet) {
-	fs.IntVar(&d.leases, "leases", 1000, "leases that exist at first")
+	fs.IntVar(&d.leases, "leases", 1000, "leases that exist at the start")
 	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
 	fs.BoolVar(&d.once, "once", false, "a stream for each renewal")
 }

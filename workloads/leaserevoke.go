@@ -43,7 +43,7 @@ const spareLeases = 2
 func (d *leaseRevokeDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.keySize, "key-size", 48, "length of a key in bytes, prefix included")
 	d.values.addFlags(fs)
-	fs.IntVar(&d.leases, "leases", 1000, "leases that exist at first")
+	fs.IntVar(&d.leases, "leases", 1000, "leases that exist at the start")
 	fs.IntVar(&d.each, "keys-per-lease", 10, "keys that share a lease (txn-cas: 0 for no leases)")
 	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
@@ -256,7 +256,7 @@ func (s *leaseRevokeScript) attached(op *bench.Op, err error) (*request, error) 
 	return nil, nil
 }
 
-// initial is the script of the leases that exist at first, whose numbers are not taken
+// initial is the script of the leases that exist at the start, whose numbers are not taken
 // from the stock.
 type initial struct {
 	*leaseRevokeScript

@@ -114,7 +114,7 @@ const maxTTL = 9_000_000_000 * time.Second
 
 // sharedLeases gives keys their leases, some keys to a lease, as Kubernetes does
 // for its events: a lease is used for so many keys, or for so long, whichever
-// ends first. Whoever finds it used up grants the next one while others wait.
+// ends first. The client that finds it used up grants the next one while others wait.
 type sharedLeases struct {
 	book  *leaseBook
 	ttl   time.Duration

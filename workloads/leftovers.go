@@ -152,7 +152,7 @@ func (l *Leftover) leased(key string) bool {
 	return strings.HasPrefix(key, l.Prefix) && !shared && !claim.IsMarker([]byte(key)) && l.named(key)
 }
 
-// Remove deletes the keys of the leftover that nobody writes meanwhile, revokes its leases
+// Remove deletes the keys of the leftover that no client writes meanwhile, revokes its leases
 // and deletes the record. It returns how many keys it has deleted. It must not be called
 // while the run goes on.
 func (l *Leftover) Remove(ctx context.Context, conns []grpc.ClientConnInterface) (deleted int, err error) {

@@ -130,7 +130,7 @@ func writeBeside(t *testing.T, endpoint string) {
 // Whatever a run does and whatever happens to it, a cluster that keeps its word is
 // not accused: timeouts with unknown outcome, deletions, transactions, leases that
 // end, other writers, keys that were there before.
-func TestHonestClusterIsNotAccused(t *testing.T) {
+func TestCorrectClusterIsNotReported(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		workload string
@@ -181,7 +181,7 @@ func TestHonestClusterIsNotAccused(t *testing.T) {
 
 // Writes on their way to a leader that is killed have unknown outcomes, and nobody is
 // accused for them.
-func TestKilledLeaderIsNotAccused(t *testing.T) {
+func TestKilledLeaderIsNotReported(t *testing.T) {
 	t.Parallel()
 	c := workloadstest.StartCluster(t, 3)
 	target := workloads.Target{

@@ -35,7 +35,7 @@ type lockDefinition struct {
 
 func (d *lockDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.locks, "locks", 100, "locks that the clients share")
-	fs.DurationVar(&d.hold, "hold", 0, "how long a lock or an office is held")
+	fs.DurationVar(&d.hold, "hold", 0, "time for which a lock or a leadership is held")
 	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 

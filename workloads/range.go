@@ -65,7 +65,7 @@ func (d *rangeDefinition) Validate(prefix string) (err error) {
 	case d.readEnd != "" && d.readKey == "":
 		return errors.New("--read-end needs --read-key")
 	case d.readEnd != "" && d.span != "key":
-		return errors.New("--read-end and --span exclude each other")
+		return errors.New("--read-end and --span cannot be combined")
 	case d.readKey != "" && d.width > 1:
 		return errors.New("--read-key needs --span key or --span prefix")
 	case d.limit < 0 || d.pageSize < 0:
@@ -73,9 +73,9 @@ func (d *rangeDefinition) Validate(prefix string) (err error) {
 	case d.stream != "true" && d.stream != "false" && d.stream != "auto":
 		return fmt.Errorf("--stream must be true, false or auto, not %q", d.stream)
 	case d.pageSize > 0 && (d.countOnly || d.stream != "false" || d.limit > 0):
-		return errors.New("--page-size does not go with --limit, --count-only or --stream")
+		return errors.New("--page-size cannot be combined with --limit, --count-only or --stream")
 	case d.keysOnly && d.countOnly:
-		return errors.New("--keys-only and --count-only exclude each other")
+		return errors.New("--keys-only and --count-only cannot be combined")
 	case d.consistency != "l" && d.consistency != "s":
 		return fmt.Errorf("--consistency must be l or s, not %q", d.consistency)
 	}

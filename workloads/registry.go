@@ -64,7 +64,7 @@ type Target struct {
 // shared is what the workloads of one run have in common.
 type shared struct {
 	ledger *ledger.Ledger // nil: nothing is verified
-	acks   *ledger.Acks   // nil: nobody watches
+	acks   *ledger.Acks   // nil: no watchers
 	// checker checks what is answered; nil: nothing is verified.
 	checker *consistency.Checker
 	// populators are the accounts of those who write populations, one after the other.

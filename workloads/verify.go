@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
@@ -22,14 +23,14 @@ type verifier interface {
 	verify(ctx context.Context, proof *results.Proof)
 }
 
-// verify proves what became of a mix's writes: what the ledger says of them, that
+// verify proves the result of a mix's writes: what the ledger says of them, that
 // no key outlived its lease, that the members agree, and what the parts have to
 // say.
 func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 	proof := &results.Proof{}
 	l := m.target.shared.ledger
 	if l == nil {
-		return proof, errors.New("no account was kept of the writes")
+		return proof, errors.New("the writes were not recorded")
 	}
 	if err := verifyKeys(ctx, m.target, l, proof); err != nil {
 		return proof, err
@@ -147,7 +148,7 @@ func verifyMembers(ctx context.Context, t Target, proof *results.Proof) {
 		check.Skipped = err.Error()
 		return
 	}
-	check.Note = fmt.Sprintf("the same hash at revision %d", revision)
+	check.Note = "the same hash at revision " + humanize.Comma(revision)
 	hashes, err := agreeingHashes(ctx, members, revision)
 	if err != nil {
 		check.Skipped = err.Error()

@@ -20,7 +20,7 @@ import (
 func watchEntry() Entry {
 	return Entry{
 		Name:    "watch",
-		Summary: "put under the eyes of watchers",
+		Summary: "put keys that watchers receive",
 		Measures: "An operation is one Put; besides, each event that a watcher is delivered counts as one. An event's response " +
 			"time counts from the put's intended time, its service time from the moment the put was sent, both to the moment the " +
 			"event arrived here. event-since-ack counts from the put's acknowledgement and is negative where the event " +
@@ -50,7 +50,7 @@ type watchOptions struct {
 
 func (o *watchOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.prevKV, "prev-kv", false, "have events carry the previous value")
-	fs.BoolVar(&o.progress, "progress-notify", false, "have the server tell idle watchers its revision")
+	fs.BoolVar(&o.progress, "progress-notify", false, "have the server send its revision to idle watchers")
 	fs.BoolVar(&o.fragment, "fragment", false, "let the server split large responses")
 	fs.BoolVar(&o.noPut, "filter-put", false, "have the server leave out the events of puts")
 	fs.BoolVar(&o.noDelete, "filter-delete", false, "have the server leave out the events of deletes")
@@ -77,11 +77,11 @@ func (d *watchDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.streams, "streams", 10, "gRPC streams of watchers, spread over the connections in turn")
 	fs.IntVar(&d.each, "watch-per-stream", 10, "watchers on each stream")
 	fs.StringVar(&d.span, "watch-span", "key",
-		"what a watcher watches: key, prefix, or a number of neighbouring keys; the watchers share the keys in turn")
+		"range of a watcher: key, prefix, or a number of adjacent keys; watchers are assigned to the keys in turn")
 	d.watchOptions.addFlags(fs)
 	fs.BoolVar(&d.requireLeader, "require-leader", false, "end watches while there is no leader")
 	fs.DurationVar(&d.delay, "watcher-delay", 0,
-		"pause of a stream's reader after each response: slow watchers, whose events' times include it")
+		"pause of a stream's reader after each response, which simulates slow watchers; event times include it")
 }
 
 func (d *watchDefinition) Validate(prefix string) error {

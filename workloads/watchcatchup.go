@@ -21,7 +21,7 @@ func watchCatchupEntry() Entry {
 		Summary: "watch from an old revision until nothing is left to catch up on",
 		Measures: "An operation is one watcher on a stream of its own, from the moment it is asked for " +
 			"at a revision --past-events events back, to the last of those events. " +
-			"Beside it, serializable gets at --get-rate show what others suffer meanwhile; their response times count from their intended times.",
+			"Beside it, serializable gets at --get-rate show the effect on other clients; their response times count from their intended times.",
 		Define: func() Definition { return new(watchCatchupDefinition) },
 	}
 }

@@ -92,7 +92,7 @@ func (a *arrivals) read(r *pb.WatchResponse) received {
 const maxUnprocessed = 64 << 20
 
 // inbox holds what a stream's reader has read and its watchers have not processed, so
-// that the reader waits for nobody while there is room.
+// that the reader does not wait while there is room.
 type inbox struct {
 	held           *atomic.Int64 // bytes in the inboxes of all streams
 	changed, taken chan struct{} // of capacity 1

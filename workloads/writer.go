@@ -14,7 +14,7 @@ type writer struct {
 	keys  *keyMaker
 	pool  *values.Source
 	space *ledger.Space // nil: nothing is verified
-	acks  *ledger.Acks  // nil: nobody watches
+	acks  *ledger.Acks  // nil: no watchers
 
 	buffers [][]byte // of values that are made or stamped
 	sent    time.Duration

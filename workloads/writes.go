@@ -220,7 +220,7 @@ func (w *Writes) isUnsure(hash uint64) bool {
 	return ok
 }
 
-// Delete deletes the keys under a prefix that the run has created and that nobody else
+// Delete deletes the keys under a prefix that the run has created and that no other client
 // has written since. Each deletion is a transaction that compares revisions, so that a
 // key that another client writes meanwhile stays. foreign counts the keys younger than
 // the run's start that stay because they are not known to be the run's.
@@ -268,7 +268,7 @@ func (d ownKeys) own(ctx context.Context, kv *keyValue) (bool, error) {
 	}
 	r, err := d.kv.Range(ctx, &pb.RangeRequest{Key: kv.Key, Revision: kv.CreateRevision})
 	if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
-		return false, nil // nobody can tell any more
+		return false, nil // the outcome is unknown
 	}
 	return err == nil && d.wrote(r, kv.CreateRevision), err
 }

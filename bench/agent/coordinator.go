@@ -158,7 +158,7 @@ func (c *Coordinator) reply(ctx context.Context, index int, m message, at time.T
 	_ = c.replies[index].post(ctx, 0, clockReply, s) // the agent asks again
 }
 
-// wake has whoever waits look again. c.mu is held.
+// wake makes waiters check again. c.mu is held.
 func (c *Coordinator) wake() {
 	select {
 	case c.changed <- struct{}{}:

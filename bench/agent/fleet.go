@@ -47,7 +47,7 @@ type fleet struct {
 }
 
 const (
-	// lead is how long before the start of the load agents are told of it, and leadEach
+	// lead is how long before the start of the load agents are notified of it, and leadEach
 	// how much longer for each agent.
 	lead     = 300 * time.Millisecond
 	leadEach = time.Millisecond
@@ -151,7 +151,7 @@ func (m *member) takeReport(data json.RawMessage) error {
 	if m.offset.Bound > boundDegraded {
 		addReason(run, results.Reason{
 			Code: "clock-offset", Severity: results.Degraded, Value: m.offset.Bound.Seconds(), Limit: boundDegraded.Seconds(),
-			Message: fmt.Sprintf("its clock is known only to within %v: its arrivals may be out of step with the others' by as much",
+			Message: fmt.Sprintf("its clock is known only to within %v: its arrivals may be shifted by as much",
 				m.offset.Bound.Round(time.Microsecond)),
 			Remedy: "use a network with shorter round trips to the coordinator",
 		})

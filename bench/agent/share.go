@@ -120,7 +120,7 @@ func (p peers) Start(ctx context.Context) (time.Time, error) {
 	case at := <-p.start:
 		wait := time.Unix(0, at).Add(p.offset.Ahead).Sub(a.o.Clock())
 		if wait < 0 {
-			return time.Time{}, fmt.Errorf("it was late: the message to start came %v after the start", -wait.Round(time.Millisecond))
+			return time.Time{}, fmt.Errorf("it was late: the start message arrived %v after the start", -wait.Round(time.Millisecond))
 		}
 		return time.Now().Add(wait), nil
 	case <-ctx.Done():

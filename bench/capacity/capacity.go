@@ -49,7 +49,7 @@ type Options struct {
 	Whole bool
 	// Most is the largest rate that can be had; 0 is no bound.
 	Most float64
-	// Unit follows a rate where one is told; empty means "/s".
+	// Unit follows a rate where one is printed; empty means "/s".
 	Unit string
 	// MemberDown searches once more with a follower killed, from the maximum downwards.
 	MemberDown bool
@@ -82,7 +82,7 @@ type Progress struct {
 	Left time.Duration
 	// Done has the verdict; before a probe it is nil.
 	Done *results.CapacityProbe
-	// Resumed says that the probe was there already.
+	// Resumed says that the probe was resumed.
 	Resumed bool
 	// Search is which of several searches it is, from 1.
 	Search, Searches int
@@ -93,13 +93,13 @@ const (
 	// Above the maximum, rates are looked at from beyondFirst on, in steps that grow,
 	// until one is clearly too much.
 	beyondFirst, beyondMost, beyondGrowth = 1.05, 1.30, 1.5
-	// With a member down, rates fall by this factor until one is carried, and not
+	// With a member down, rates fall by this factor until one is sustained, and not
 	// below a fifth of the maximum.
 	downFactor, downLeast = 0.8, 0.2
-	// From a first rate that is not carried, so many lower ones are tried, each by the
+	// From a first rate that is not sustained, so many lower ones are tried, each by the
 	// search's factor or more, but not by more than jumpFactors of them at once.
 	maxDescents, jumpFactors = 4, 4
-	// Where the soak is not carried, so many lower rates have their own, by steps that
+	// Where the soak is not sustained, so many lower rates have their own, by steps that
 	// grow.
 	maxSoaks = 8
 )
@@ -110,21 +110,21 @@ var (
 	ErrHopeless = errors.New("no load meets the SLO")
 	// ErrUnclear says that the samples were too few to decide whether the cluster
 	// sustains any rate of a search.
-	ErrUnclear = errors.New("it cannot be told whether any load meets the SLO")
+	ErrUnclear = errors.New("inconclusive whether any load meets the SLO")
 )
 
 // search is one search under way.
 type search struct {
 	Options
 	out *results.Capacity
-	// low is the highest rate carried, high the lowest clearly not, notLow the
-	// lowest that was not carried, clearly or not.
+	// low is the highest rate sustained, high the lowest clearly not, notLow the
+	// lowest that was not sustained, clearly or not.
 	low, notLow float64
 	limit       string // the generator's
 	limitRate   float64
 	last        *results.Run
 	number      int
-	// best is the run of the highest rate that was carried, down says that a member is.
+	// best is the run of the highest rate that was sustained, down says that a member is.
 	best     *results.Run
 	bestRate float64
 	down     bool
@@ -163,8 +163,8 @@ func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 	return s.out, err
 }
 
-// bound finds the ends above the maximum: the rate beyond that was clearly not carried,
-// and the lowest that was not carried or could not be shown to be. Only where no look
+// bound finds the ends above the maximum: the rate beyond that was clearly not sustained,
+// and the lowest that was not sustained or could not be shown to be. Only where no look
 // beyond was clear does the rest of the search count: of many probes near the limit,
 // the lowest that failed did so by chance.
 func (s *search) bound() {
@@ -197,8 +197,8 @@ func (s *search) all(ctx context.Context) error {
 }
 
 // probe makes one probe, and longer ones while it is unclear; what stays unclear
-// was not carried. A rate below which another was not carried is never carried.
-func (s *search) probe(ctx context.Context, stage string, rate float64, length time.Duration) (carried bool, err error) {
+// was not sustained. A rate below which another was not sustained is never sustained.
+func (s *search) probe(ctx context.Context, stage string, rate float64, length time.Duration) (sustained bool, err error) {
 	for extension := 0; ; extension++ {
 		p, err := s.one(ctx, stage, rate, length)
 		if err != nil {
@@ -215,7 +215,7 @@ func (s *search) probe(ctx context.Context, stage string, rate float64, length t
 			}
 			return true, nil
 		case results.Overloaded:
-			if rate <= s.limitRate { // the generator carried more than the cluster
+			if rate <= s.limitRate { // the generator sustained more than the cluster
 				s.limit, s.limitRate = "", 0
 			}
 		case results.GeneratorLimit:

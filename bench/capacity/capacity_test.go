@@ -288,7 +288,7 @@ func TestGeneratorLimit(t *testing.T) {
 	}
 	c.Target = judge.CapacityTarget(c, 500, 1)
 	if c.Target.Verdict != results.TargetMet {
-		t.Errorf("a target below what was carried is %+v", c.Target)
+		t.Errorf("a target below what was sustained is %+v", c.Target)
 	}
 	c.Target = judge.CapacityTarget(c, 5000, 1)
 	if c.Target.Verdict != results.TargetUndecided {
@@ -416,7 +416,7 @@ func TestWholeNumbers(t *testing.T) {
 	}
 	o.Start, o.Whole, o.Precision = 1, true, 0.01
 	c, err := capacity.Run(t.Context(), o)
-	// The truth is about 875: 8 is carried, 9 is not, or cannot be shown to be.
+	// The truth is about 875: 8 is sustained, 9 is not, or cannot be shown to be.
 	if err != nil || c.Low < 7 || c.Low > 8 || c.High < 9 || c.High > 10 {
 		t.Errorf("%v to %v, %v", c.Low, c.High, err)
 	}

@@ -72,9 +72,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("carried: %.0f/s\n", found.Low)
+	fmt.Printf("sustained: %.0f/s\n", found.Low)
 	fmt.Println(found.Stopped)
 	// Output:
-	// carried: 400/s
-	// the load ends at 400, which was carried
+	// sustained: 400/s
+	// the load ends at 400, which was sustained
 }

@@ -63,7 +63,7 @@ type effort struct {
 	compactions  int // during a soak
 	alpha        float64
 	sweep        bool
-	probes       int // that it takes, usually
+	probes       int // that it usually takes, those that are made again included
 }
 
 // or is the given value, or the other one.
@@ -77,12 +77,12 @@ func or[T any](given *T, otherwise T) T {
 func (c Config) effort() effort {
 	e := effort{
 		probe: 30 * time.Second, soak: 2 * time.Minute, precision: 0.05, factor: 2, step: 0.03, extensions: 3, warmup: 3 * time.Second,
-		repeat: 1, compactions: 2, sweep: true, probes: 15,
+		repeat: 1, compactions: 2, sweep: true, probes: 18,
 	}
 	switch c.Effort {
 	case experiment.Quick:
 		e.probe, e.soak, e.precision, e.factor, e.step = 5*time.Second, 10*time.Second, 0.1, 4, 0.1
-		e.extensions, e.warmup, e.compactions, e.alpha, e.sweep, e.probes = 1, 2*time.Second, 0, 0.1, false, 11
+		e.extensions, e.warmup, e.compactions, e.alpha, e.sweep, e.probes = 1, 2*time.Second, 0, 0.1, false, 15
 	case experiment.Thorough:
 		e.probe, e.soak, e.precision, e.repeat = time.Minute, 10*time.Minute, 0.03, 3
 	}
@@ -124,7 +124,7 @@ const (
 	defaultSLO = "put.response_time.p99 < 50ms"
 )
 
-// Experiment is a search that can be carried out.
+// Experiment is a search that can be sustained out.
 type Experiment struct {
 	Config
 	effort
@@ -134,15 +134,15 @@ type Experiment struct {
 	start      float64
 	// most is the largest value of the parameter that is searched over, 0 without one.
 	most float64
-	// calm says that nothing disturbs the load by itself.
-	calm bool
+	// undisturbed says that nothing disturbs the load by itself.
+	undisturbed bool
 }
 
 // New checks a search and decides what its configuration leaves open. It starts
 // nothing.
 func New(base runner.Spec, c Config) (*Experiment, error) {
 	if base.Load.Rate != nil || base.Load.Duration != nil || base.Load.Total != nil {
-		return nil, errors.New("a search chooses the rates: leave out --rate, --duration and --total")
+		return nil, errors.New("a search chooses the rates: remove --rate, --duration and --total")
 	}
 	if err := c.check(); err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func New(base runner.Spec, c Config) (*Experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.calm = len(r.Scenario.Disturbances) == 0
+	e.undisturbed = len(r.Scenario.Disturbances) == 0
 	if err := e.chooseSLO(r); err != nil {
 		return nil, err
 	}
@@ -188,7 +188,11 @@ func (e *Experiment) chooseSLO(r *runner.Resolved) error {
 		}
 		e.thresholds = append(e.thresholds, t)
 	}
-	// Every probe carries the SLO as its thresholds.
+	r.Scenario.ReplaceThresholds("--slo", e.SLO)
+	if err := r.Scenario.CheckThresholds(); err != nil {
+		return err
+	}
+	// Every probe has the SLO as its thresholds.
 	e.base.Thresholds = e.SLO
 	return nil
 }
@@ -234,7 +238,7 @@ func (e *Experiment) spec(p Probe) runner.Spec {
 		s.Experiment.CheckOthers = true
 		return s
 	}
-	if p.Stage == results.StageSoak && e.calm && e.compactions > 0 {
+	if p.Stage == results.StageSoak && e.undisturbed && e.compactions > 0 {
 		// Whatever etcd has to do besides happens in a long run sooner or later.
 		every := p.Length / time.Duration(e.compactions+1)
 		s.Disturbances = append(s.Disturbances, results.PlanDisturbance{Kind: "compaction", At: every, Every: every})
@@ -251,8 +255,8 @@ func (e *Experiment) memberDown() bool {
 	return e.Demand != nil && !c.Running() && e.first.Settings.Members > 1 && !c.Start.InProcess
 }
 
-// Plan is what the search is going to do if no probe is unclear. Its rates are known
-// only as it goes on: each kind of probe stands with that at the first rate.
+// Plan is what the search is expected to do. Its rates are known only as it goes on: each
+// kind of probe stands with that at the first rate.
 func (e *Experiment) Plan() experiment.Plan {
 	var p experiment.Plan
 	add := func(name string, count int, probe Probe) {

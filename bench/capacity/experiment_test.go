@@ -129,7 +129,7 @@ func TestUnfinishedSearch(t *testing.T) {
 		Dir: "there",
 		Run: func(context.Context, runner.Spec, runner.Options) (*results.Run, error) { return nil, broken },
 	}, nil)
-	if !errors.Is(err, broken) || err.Error() != "with 0 probes done: no space left; go on with --resume there" {
+	if !errors.Is(err, broken) || err.Error() != "with 0 probes done: no space left; continue with --resume there" {
 		t.Errorf("error %v", err)
 	}
 	if c == nil || c.Stopped != "not finished: no space left" {

@@ -11,7 +11,7 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// bracket raises the rate until it is not carried. Where already the first one is not,
+// bracket raises the rate until it is not sustained. Where already the first one is not,
 // it lowers it until one is.
 func (s *search) bracket(ctx context.Context) error {
 	for rate := s.Start; math.IsInf(s.notLow, 1) && s.limit == ""; rate *= s.Factor {
@@ -19,11 +19,11 @@ func (s *search) bracket(ctx context.Context) error {
 			rate = min(rate, s.Most)
 		}
 		s.rising = s.Most == 0 || rate < s.Most
-		carried, err := s.probe(ctx, results.StageBracket, rate, s.Length)
+		sustained, err := s.probe(ctx, results.StageBracket, rate, s.Length)
 		if err != nil {
 			return err
 		}
-		if carried && s.Most > 0 && rate >= s.Most {
+		if sustained && s.Most > 0 && rate >= s.Most {
 			s.loadEnds()
 			return nil
 		}
@@ -45,12 +45,12 @@ func (s *search) bracket(ctx context.Context) error {
 	return s.nothing("")
 }
 
-// loadEnds notes that as much was carried as can be asked for.
+// loadEnds notes that as much was sustained as can be asked for.
 func (s *search) loadEnds() {
-	s.limit, s.out.Most = fmt.Sprintf("the load ends at %.4g, which was carried", s.Most), s.Most
+	s.limit, s.out.Most = fmt.Sprintf("the load ends at %.4g, which was sustained", s.Most), s.Most
 }
 
-// descend lowers the rate until it is carried, where none was. As long as only the
+// descend lowers the rate until it is sustained, where none was. As long as only the
 // generator was too slow, nothing is known of the cluster: these rates count apart.
 func (s *search) descend(ctx context.Context) error {
 	defer func() { s.late = false }()
@@ -77,7 +77,7 @@ func (s *search) onlyLate() bool {
 	return !slices.ContainsFunc(s.out.Probes, func(p results.CapacityProbe) bool { return p.Verdict != results.GeneratorLimit })
 }
 
-// below returns the rate to be tried after one that was not carried: lower by the
+// below returns the rate to be tried after one that was not sustained: lower by the
 // search's factor, or what the cluster did then, if that is less.
 func (s *search) below(p results.CapacityProbe) float64 {
 	next := p.Rate / s.Factor
@@ -87,8 +87,8 @@ func (s *search) below(p results.CapacityProbe) float64 {
 	return next
 }
 
-// nothing is the error of a search that found no rate that is carried. over tells what
-// it was not carried over, such as a soak.
+// nothing is the error of a search that found no rate that is sustained. over tells what
+// it was not sustained over, such as a soak.
 func (s *search) nothing(over string) error {
 	last := s.lastProbe()
 	if !judge.Hopeless(s.out) {
@@ -146,8 +146,8 @@ func (s *search) soak(ctx context.Context) error {
 	}
 	rate, probed := s.low, true
 	for step := 1; step <= maxSoaks; step++ {
-		carried, err := s.confirm(ctx, rate, probed)
-		if err != nil || carried {
+		sustained, err := s.confirm(ctx, rate, probed)
+		if err != nil || sustained {
 			return err
 		}
 		lower := min(s.value(rate/math.Pow(1+s.Precision, float64(step))), rate-s.least())
@@ -163,40 +163,40 @@ func (s *search) soak(ctx context.Context) error {
 }
 
 // confirm makes a probe at a rate, unless it had one, and a soak. Only if both are
-// carried, the rate is the maximum; until then, and otherwise, there is none.
-func (s *search) confirm(ctx context.Context, rate float64, probed bool) (carried bool, err error) {
-	carried = probed
+// sustained, the rate is the maximum; until then, and otherwise, there is none.
+func (s *search) confirm(ctx context.Context, rate float64, probed bool) (sustained bool, err error) {
+	sustained = probed
 	s.low, s.best, s.bestRate = 0, nil, 0
 	if !probed {
-		carried, err = s.probe(ctx, results.StageBisect, rate, s.Length)
+		sustained, err = s.probe(ctx, results.StageBisect, rate, s.Length)
 	}
-	if err == nil && carried {
-		carried, err = s.probe(ctx, results.StageSoak, rate, s.Soak)
+	if err == nil && sustained {
+		sustained, err = s.probe(ctx, results.StageSoak, rate, s.Soak)
 	}
-	if err != nil || !carried {
+	if err != nil || !sustained {
 		s.low, s.best, s.bestRate = 0, nil, 0
-		if s.out.Most > 0 { // the load ends where the soak was not carried
+		if s.out.Most > 0 { // the load ends where the soak was not sustained
 			s.out.Most, s.limit = 0, ""
 		}
 	}
-	return carried && err == nil, err
+	return sustained && err == nil, err
 }
 
-// soaked reports whether a soak at a rate that the test accepts was carried, or not.
-func (s *search) soaked(carried bool, of func(rate float64) bool) bool {
+// soaked reports whether a soak at a rate that the test accepts was sustained, or not.
+func (s *search) soaked(sustained bool, of func(rate float64) bool) bool {
 	return slices.ContainsFunc(s.out.Probes, func(p results.CapacityProbe) bool {
-		return p.Stage == results.StageSoak && of(p.Rate) && (p.Verdict == results.Sustained) == carried
+		return p.Stage == results.StageSoak && of(p.Rate) && (p.Verdict == results.Sustained) == sustained
 	})
 }
 
-// beyond looks above the maximum for a rate that is clearly not carried. Where one
-// is carried after all, and over a soak as well, it is the maximum; but only once, as
+// beyond looks above the maximum for a rate that is clearly not sustained. Where one
+// is sustained after all, and over a soak as well, it is the maximum; but only once, as
 // near the limit chance decides.
 func (s *search) beyond(ctx context.Context) error {
 	if s.limit != "" {
 		return nil
 	}
-	// Of rates whose soak was not carried, a probe that is says nothing new.
+	// Of rates whose soak was not sustained, a probe that is says nothing new.
 	raised := s.soaked(false, func(rate float64) bool { return rate > s.low })
 	tried := s.low
 	for factor, step := beyondFirst, s.Step; factor < beyondMost; factor, step = factor+step, step*beyondGrowth {
@@ -206,13 +206,13 @@ func (s *search) beyond(ctx context.Context) error {
 			break
 		}
 		tried = rate
-		carried, err := s.probe(ctx, results.StageBeyond, rate, s.Length)
+		sustained, err := s.probe(ctx, results.StageBeyond, rate, s.Length)
 		switch {
 		case err != nil:
 			return err
 		case s.lastProbe().Verdict == results.Overloaded, s.lastProbe().Verdict == results.GeneratorLimit:
 			return nil
-		case !carried:
+		case !sustained:
 			continue
 		case raised:
 			s.restore(confirmed)
@@ -220,26 +220,26 @@ func (s *search) beyond(ctx context.Context) error {
 		}
 		raised = true
 		if s.Soak > 0 {
-			if carried, err = s.confirm(ctx, s.low, true); err != nil || !carried {
+			if sustained, err = s.confirm(ctx, s.low, true); err != nil || !sustained {
 				s.restore(confirmed)
 			}
 			if err != nil {
 				return err
 			}
 		}
-		if carried {
+		if sustained {
 			step = s.Step / beyondGrowth // begin anew
 			factor = beyondFirst - step
 		}
 	}
-	s.limit = "no rate up to 30 % above the maximum was clearly too much: probe longer"
+	s.limit = "no rate up to 30 % above the maximum clearly failed: use a longer --probe-duration"
 	if s.Most > 0 && s.low >= s.Most {
 		s.loadEnds()
 	}
 	return nil
 }
 
-// memberDown looks for a rate that is carried with a follower killed.
+// memberDown looks for a rate that is sustained with a follower killed.
 func (s *search) memberDown(ctx context.Context) error {
 	if !s.MemberDown || s.low == 0 {
 		return nil
@@ -249,12 +249,12 @@ func (s *search) memberDown(ctx context.Context) error {
 	s.low, s.notLow, s.down = 0, math.Inf(1), true
 	found := &results.CapacityRange{}
 	for rate := before.low; rate >= downLeast*before.low && found.Low == 0; rate = s.value(rate * downFactor) {
-		carried, err := s.probe(ctx, results.StageDown, rate, s.Length)
+		sustained, err := s.probe(ctx, results.StageDown, rate, s.Length)
 		if err != nil {
 			return err
 		}
 		switch {
-		case carried:
+		case sustained:
 			found.Low = rate
 		case s.lastProbe().Verdict == results.Overloaded:
 			found.High = rate

@@ -140,7 +140,7 @@ func explain(err error) error {
 	case has("certificate") || has("tls:") || has("x509:"):
 		return fmt.Errorf("TLS: %s: check --cacert, --cert and --key", tail(text))
 	case has("first record does not look like a TLS handshake"):
-		return errors.New("it speaks plain text: leave out the TLS flags")
+		return errors.New("the endpoint uses plain text: remove the TLS flags")
 	case has("broken pipe"), has("connection reset"):
 		return fmt.Errorf("the server closed the connection (%s): where it wants a client certificate, give --cert and --key", tail(text))
 	case has("error reading server preface"), has("malformed HTTP"), has("unexpected HTTP status"), s.Code() == codes.Unimplemented:

@@ -29,7 +29,7 @@ func Guard(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface, add
 	defer t.Stop()
 	for {
 		for i, m := range c.Members() {
-			if err := g.look(ctx, i, m, conns[i]); err != nil {
+			if err := g.check(ctx, i, m, conns[i]); err != nil {
 				stop(err)
 				return
 			}
@@ -72,8 +72,8 @@ func startQuota(settings map[string]string) int64 {
 	return cmp.Or(n, defaultQuota)
 }
 
-// look looks at one member.
-func (g *guard) look(ctx context.Context, i int, m Member, conn grpc.ClientConnInterface) error {
+// check looks at one member.
+func (g *guard) check(ctx context.Context, i int, m Member, conn grpc.ClientConnInterface) error {
 	ctx, cancel := context.WithTimeout(ctx, guardTimeout)
 	defer cancel()
 	s, err := memberStatus(ctx, conn)

@@ -15,7 +15,7 @@ import (
 )
 
 // InProcess is a cluster inside this process. It shares scheduler, garbage
-// collector and metrics registry with whoever measures it: good for tests and
+// collector and metrics registry with the generator: good for tests and
 // examples, not for numbers.
 type InProcess struct {
 	settings Settings

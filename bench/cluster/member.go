@@ -113,7 +113,7 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 		err = runEmbedded(o.args, end)
 	}
 	select {
-	case <-end: // asked to go: whatever is left belongs to nobody
+	case <-end: // asked to go: what is left has no owner
 		removeAll(o.remove, parent)
 		return 0
 	default:

@@ -26,7 +26,7 @@ func (elsewhere) Describe() results.Cluster {
 }
 func (elsewhere) Stop() error { return nil }
 
-// What an operation costs is told to a percent, however short the phase and
+// What an operation costs is exact to a percent, however short the phase and
 // however late the member answers: of a member that allocates 200 objects for each
 // of 1,000 operations a second, and takes its time.
 func TestCostOfAKnownMember(t *testing.T) {

@@ -1,5 +1,5 @@
 // Package disk delays and fails the syncs and writes of a process that it starts, so that
-// a healthy disk stands in for a slow, a failing or a full one. It knows no etcd.
+// a healthy disk stands in for a slow, a failing or a full one. It does not depend on etcd.
 //
 // The process needs neither privileges nor changes: before it is executed, a seccomp
 // filter is installed that reports its system calls to the starting process, which answers
@@ -78,7 +78,7 @@ func (c Conditions) Validate() error {
 	case c.P99 != 0 && (c.P99 <= c.Latency || c.P99 > maxLatency || c.Latency == 0):
 		return fmt.Errorf("p99 must be above the latency, which is the median, and at most %v, not %v", maxLatency, c.P99)
 	case c.P99 != 0 && c.Jitter != 0:
-		return errors.New("jitter and p99 exclude each other")
+		return errors.New("jitter and p99 cannot be combined")
 	case c.IOPS != 0 && !(c.IOPS >= 1 && c.IOPS <= 1e6):
 		return fmt.Errorf("iops must be between 1 and 1,000,000, not %v", c.IOPS)
 	}

@@ -70,7 +70,7 @@ func TestValidate(t *testing.T) {
 		"jitter must be":             {Latency: time.Second, Jitter: 2 * time.Second},
 		"p99 must be":                {Latency: time.Second, P99: time.Millisecond},
 		"p99 must be above":          {P99: time.Millisecond},
-		"exclude each other":         {Latency: time.Second, P99: 2 * time.Second, Jitter: 1},
+		"cannot be combined":         {Latency: time.Second, P99: 2 * time.Second, Jitter: 1},
 		"iops must be":               {IOPS: -1},
 		"iops must be between 1 and": {IOPS: math.NaN()},
 	} {

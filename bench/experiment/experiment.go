@@ -31,15 +31,15 @@ const Announced = 30 * time.Second
 // Effort is how much time an experiment takes.
 type Effort string
 
-// The efforts: the empty one is the standard, Quick gives a first idea, Thorough is for
-// when the night is long.
+// The efforts: the empty one is the standard, Quick gives a first estimate, Thorough takes
+// hours.
 const (
 	Standard Effort = ""
 	Quick    Effort = "quick"
 	Thorough Effort = "thorough"
 )
 
-// Document says what an experiment was asked. Options are the experiment's own.
+// Document is the request of an experiment. Options are the experiment's own.
 type Document[Options any] struct {
 	Schema string `json:"schema"`
 	// Kind is "gate", "qualify", "capacity", "tune" or "published".
@@ -71,7 +71,7 @@ func (p Plan) Length() (sum time.Duration) {
 	return sum
 }
 
-// diskProbe is how long the disk is measured before each run: a look, not a calibration.
+// diskProbe is the duration of the disk probe before each run.
 const diskProbe = 200 * time.Millisecond
 
 // Derive returns a copy of the base specification for one run of an experiment: without
@@ -105,7 +105,7 @@ func Save[Options any](dir string, d Document[Options]) error {
 	d.Schema = Schema
 	path := filepath.Join(dir, File)
 	if _, err := os.Stat(path); err == nil {
-		return fmt.Errorf("%s %w: go on with it with --resume %s", dir, ErrExists, dir)
+		return fmt.Errorf("%s %w: continue it with --resume %s", dir, ErrExists, dir)
 	}
 	data, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {

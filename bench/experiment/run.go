@@ -107,9 +107,9 @@ func NotFinished(err error) string { return "not finished: " + strings.TrimSpace
 // then and how to go on. It keeps [bench.ErrInterrupted].
 func Unfinished(err error, done, dir string) error {
 	if errors.Is(err, bench.ErrInterrupted) {
-		return fmt.Errorf("%w, with %s done: go on with --resume %s", bench.ErrInterrupted, done, dir)
+		return fmt.Errorf("%w, with %s done: continue with --resume %s", bench.ErrInterrupted, done, dir)
 	}
-	return fmt.Errorf("with %s done: %w; go on with --resume %s", done, trimmed{err}, dir)
+	return fmt.Errorf("with %s done: %w; continue with --resume %s", done, trimmed{err}, dir)
 }
 
 // trimmed is an error without space around its text.

@@ -86,7 +86,7 @@ func (n Needs) And(other Needs) Needs {
 func Kinds() []Kind {
 	return []Kind{
 		{"kill", "kill the process of a member (SIGKILL), and start it again", define(kill())},
-		{"stop", "stop the process of a member in good order (SIGTERM), and start it again", define(stop())},
+		{"stop", "stop the process of a member (SIGTERM), and start it again", define(stop())},
 		{"pause", "pause the process of a member (SIGSTOP)", define(pause())},
 		{"cut", "hold back what a member sends to others, what they send to it, or both", func() Definition { return new(cut) }},
 		{"slow-link", "delay what a member and others send each other", func() Definition { return new(slowLink) }},

@@ -90,7 +90,7 @@ func (p *Proxy) serve(client net.Conn) {
 	p.conns[c] = true
 	p.mu.Unlock()
 	var ways sync.WaitGroup
-	ways.Go(func() { c.carry(client, target, &c.up, c.look) })
+	ways.Go(func() { c.carry(client, target, &c.up, c.inspect) })
 	ways.Go(func() { c.carry(target, client, &c.down, nil) })
 	// The ways end with each other, or with the proxy.
 	<-c.ctx.Done()
@@ -116,8 +116,8 @@ type conn struct {
 // is sent now: a header may come in two pieces.
 const headLength = 512
 
-// look tries to tell whose connection it is.
-func (c *conn) look(sent []byte) {
+// inspect tries to tell whose connection it is.
+func (c *conn) inspect(sent []byte) {
 	if c.identify == nil {
 		return
 	}
@@ -145,7 +145,7 @@ type piece struct {
 }
 
 // carry reads from one end and, when it is due, writes to the other.
-func (c *conn) carry(from, to net.Conn, way *atomic.Pointer[Direction], look func([]byte)) {
+func (c *conn) carry(from, to net.Conn, way *atomic.Pointer[Direction], inspect func([]byte)) {
 	pieces := make(chan piece, underWay)
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -165,8 +165,8 @@ func (c *conn) carry(from, to net.Conn, way *atomic.Pointer[Direction], look fun
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {
-			if look != nil {
-				look(buf[:n])
+			if inspect != nil {
+				inspect(buf[:n])
 			}
 			d := way.Load()
 			select {

@@ -159,7 +159,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge("generator_cpu_share", "The generator's CPU time over that of the CPUs it may use, in the last second.", c.last.Generator.CPU)
 	gauge("send_lag_p99_seconds", "How late arrivals reached a free client in the last second, 99th percentile.",
 		c.last.Generator.SendLag.Seconds())
-	operations := desc("operations_total", "Operations by what became of them.", "phase", "operation", "outcome")
+	operations := desc("operations_total", "Operations by outcome.", "phase", "operation", "outcome")
 	response := desc("response_time_seconds",
 		"Response time of completed operations, and of unfinished ones its lower bound.", "phase", "operation")
 	service := desc("service_time_seconds", "Service time of completed operations.", "phase", "operation")

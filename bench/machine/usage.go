@@ -32,7 +32,7 @@ type Usage struct {
 }
 
 // ReadUsage reads the usage until now. It takes well below a millisecond and
-// stops nobody.
+// stops no goroutine.
 func ReadUsage() Usage {
 	u := Usage{at: time.Now(), CPUs: availableCPUs()}
 	u.readProcess()

@@ -71,11 +71,11 @@ func (r *Resolved) checkAgents() error {
 		return wrong("agents", "--agents %d needs --endpoints, as a cluster that etcdbench starts can be reached from this machine alone; "+
 			"or start the agents here with --agents local:%d", a.Count, a.Count)
 	case r.Spec.Experiment.MemberDown || r.Spec.Experiment.Faults != nil:
-		return wrong("agents", "--agents does not go with faults of members: agents do not keep away from a member")
+		return wrong("agents", "--agents cannot be combined with faults of members: agents do not keep away from a member")
 	}
 	for i, ph := range p.Phases {
 		if ph.Total > 0 && i < len(p.Phases)-1 {
-			return wrong("load.phases", "--agents: phase %s ends by a number of operations, which only the last can: give it a duration",
+			return wrong("load.phases", "--agents: phase %s ends by a number of operations, which only the last phase can: give it a duration",
 				ph.Name)
 		}
 	}

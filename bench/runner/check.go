@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"slices"
@@ -23,7 +24,7 @@ const maxConns = 10_000
 func (l Load) check() error {
 	switch {
 	case l.Duration != nil && l.Total != nil:
-		return wrong("load", "--duration and --total exclude each other")
+		return wrong("load", "--duration and --total cannot be combined")
 	case l.Duration != nil && *l.Duration <= 0:
 		return wrong("load.duration_ns", "--duration must be positive, not %v", *l.Duration)
 	case l.Total != nil && *l.Total == 0:
@@ -66,13 +67,8 @@ func (r *Resolved) checkPlan() error {
 	return r.checkProfile()
 }
 
-// checkThresholds refuses those that no result of the plan could be judged by.
+// checkThresholds refuses thresholds that no result of the plan could be judged by.
 func (r *Resolved) checkThresholds() error {
-	for _, text := range r.Spec.Thresholds {
-		if _, err := judge.ParseThreshold(text); err != nil {
-			return within("thresholds", err)
-		}
-	}
 	if err := r.Scenario.CheckThresholds(); err != nil {
 		return within("thresholds", err)
 	}
@@ -80,6 +76,9 @@ func (r *Resolved) checkThresholds() error {
 		t, err := judge.ParseThreshold(text)
 		if err == nil {
 			err = t.CheckPhase(&r.Plan)
+		}
+		if err != nil && len(r.Spec.Thresholds) > 0 {
+			err = fmt.Errorf("--%w", err) // "--threshold ..."
 		}
 		if err != nil {
 			return within("thresholds", err)
@@ -98,9 +97,9 @@ func (r *Resolved) checkDisturbances() error {
 	switch {
 	case started == "":
 	case r.Spec.Cluster.Running():
-		return wrong("disturbances", "--disturb %s is for clusters that etcdbench starts: it does not go with --endpoints", started)
+		return wrong("disturbances", "--disturb %s is for clusters that etcdbench starts: it cannot be combined with --endpoints", started)
 	case r.Spec.Cluster.Start.InProcess:
-		return wrong("disturbances", "--disturb %s is for members with processes of their own: it does not go with --in-process", started)
+		return wrong("disturbances", "--disturb %s is for members with processes of their own: it cannot be combined with --in-process", started)
 	case needs.Members > r.Settings.Members:
 		return wrong("disturbances", "--disturb %s needs %d members or more: raise --members from %d", started, needs.Members, r.Settings.Members)
 	case needs.Disk.Any():
@@ -149,15 +148,15 @@ func (r *Resolved) checkCluster() error {
 	}
 	if c.Running() {
 		for _, name := range flagsSet(c.Start) {
-			return wrong("cluster.start", "--%s is for clusters that etcdbench starts and does not go with --endpoints", name)
+			return wrong("cluster.start", "--%s is for clusters that etcdbench starts and cannot be combined with --endpoints", name)
 		}
 		if r.Spec.Experiment.Faults != nil || r.Spec.Experiment.MemberDown {
-			return wrong("experiment", "faults are for clusters that etcdbench starts: they do not go with --endpoints")
+			return wrong("experiment", "faults are for clusters that etcdbench starts: they cannot be combined with --endpoints")
 		}
 		return r.checkRunning()
 	}
 	for _, name := range flagsSet(c.Remote) {
-		return wrong("cluster.remote", "--%s is for clusters that run already: it needs --endpoints", name)
+		return wrong("cluster.remote", "--%s is for running clusters: it needs --endpoints", name)
 	}
 	return r.checkStart()
 }
@@ -167,17 +166,17 @@ func (r *Resolved) checkStart() error {
 	foreign := s.Binary != "" || r.Version != ""
 	switch {
 	case s.Binary != "" && s.Version != nil && *s.Version != "":
-		return wrong("cluster.start", "--etcd-binary and --etcd-version exclude each other")
+		return wrong("cluster.start", "--etcd-binary and --etcd-version cannot be combined")
 	case s.InProcess && len(s.Env) > 0:
-		return wrong("cluster.start", "--member-env is for members with processes of their own: it does not go with --in-process")
+		return wrong("cluster.start", "--member-env is for members with processes of their own: it cannot be combined with --in-process")
 	case s.InProcess && foreign:
-		return wrong("cluster.start", "--in-process runs the built-in etcd: it does not go with --etcd-binary or --etcd-version")
+		return wrong("cluster.start", "--in-process runs the built-in etcd: it cannot be combined with --etcd-binary or --etcd-version")
 	case s.TLS != nil && *s.TLS != TLSOff && *s.TLS != TLSAuto:
 		return wrong("cluster.start.tls", "--tls must be off or auto, not %q", *s.TLS)
 	case s.InProcess && r.Settings.Network != nil:
-		return wrong("cluster.start", "--rtt and the like are for members with processes of their own: they do not go with --in-process")
+		return wrong("cluster.start", "--rtt and the like are for members with processes of their own: they cannot be combined with --in-process")
 	case s.InProcess && (r.Spec.Experiment.Faults != nil || r.Spec.Experiment.MemberDown):
-		return wrong("experiment", "faults are for members with processes of their own: they do not go with --in-process")
+		return wrong("experiment", "faults are for members with processes of their own: they cannot be combined with --in-process")
 	}
 	if s.Binary != "" {
 		info, err := os.Stat(s.Binary)

@@ -59,7 +59,7 @@ func (*deadline) Finish(*results.Run) error { return nil }
 
 // Limit is how long the run takes at most where the cluster stops answering at any time:
 // the sum of the deadlines of all stages. Phases of a number of operations end when none
-// has succeeded for a while, and count as that. A population is not included: it goes on
+// has succeeded for a while, and count as that. A population counts as estimated: it goes on
 // for as long as it is answered.
 func (r *Resolved) Limit() time.Duration {
 	p := r.Plan

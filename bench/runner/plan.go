@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/workloads"
 	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
@@ -47,13 +48,14 @@ func (r *Resolved) clusterText() scenario.Cluster {
 	return w
 }
 
-// overhead is what a run takes besides its load: the measurement of the disk, the
-// start, the drain, the stop. A population and a proof come on top.
+// overhead is what a run takes besides its load: the start, the drain, the stop and the
+// proof.
 const overhead = 3300 * time.Millisecond
 
-// Estimate is how long the run takes in all, as far as its plan tells.
+// Estimate returns how long the run takes in all, its population included. Phases of a
+// number of operations count as nothing.
 func (r *Resolved) Estimate() time.Duration {
-	sum := r.Length() + overhead
+	sum := r.Length() + overhead + workloads.PopulationTime(&r.Plan)
 	if !r.Spec.Cluster.Running() {
 		sum += pick(r.Spec.Cluster.Start.DiskProbe, 0, DefaultDiskProbe)
 	}

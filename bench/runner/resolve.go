@@ -119,7 +119,7 @@ func (r *Resolved) readScenario() (err error) {
 		r.Scenario.AddDisturbance(d)
 	}
 	if len(s.Thresholds) > 0 {
-		r.Scenario.Thresholds = s.Thresholds
+		r.Scenario.ReplaceThresholds("--threshold", s.Thresholds)
 	}
 	return nil
 }

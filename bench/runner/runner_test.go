@@ -130,7 +130,7 @@ func TestErrorsNameFieldAndFlag(t *testing.T) {
 		{"keep_data", "--keep-data", func(s *runner.Spec) { s.KeepData = true }},
 		{"workload", "--span", func(s *runner.Spec) { s.Workload = map[string]string{"span": "7"} }},
 		{"disturbances", "--disturb", func(s *runner.Spec) { s.Disturbances = []results.PlanDisturbance{{Kind: "earthquake"}} }},
-		{"disturbances", "does not go with --endpoints", func(s *runner.Spec) {
+		{"disturbances", "cannot be combined with --endpoints", func(s *runner.Spec) {
 			s.Cluster.Endpoints, s.AllowDisturbances = []string{"127.0.0.1:1"}, true
 			s.Disturbances = []results.PlanDisturbance{{Kind: "kill"}}
 		}},

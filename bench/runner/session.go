@@ -144,7 +144,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	options := transport.Options{Endpoints: endpoints, Conns: len(endpoints), TLS: s.TLS(), Timeout: timeout, Kind: transport.GRPC}
 	dialCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	// Without credentials first: a failed login would not say that nobody is there.
+	// Without credentials first: a failed login would not show that no server is there.
 	probe, err := transport.Dial(ctx, options)
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
 // Package transport is how requests travel: connections to etcd's endpoints,
-// TLS and authentication. Whoever sends requests sees a
+// TLS and authentication. Senders use a
 // grpc.ClientConnInterface and nothing else, so anything that carries gRPC can
 // stand in for it.
 //

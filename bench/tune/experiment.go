@@ -49,7 +49,7 @@ const (
 	leastClients = 128
 	leastStart   = 15 * time.Second
 	maxRounds    = 100
-	// The rates, unless one is given: faults are told from noise at the first, other
+	// The rates, unless one is given: faults differ from noise at the first, other
 	// settings show at the second.
 	pairRate, dimensionRate = 200, 1000
 )
@@ -59,18 +59,18 @@ func (c Config) check(base runner.Spec) error {
 	running := base.Cluster.Running()
 	switch start := base.Cluster.Start; {
 	case base.Load.Duration != nil || base.Load.Total != nil || base.Load.Warmup != nil:
-		return errors.New("a tuning has its own phases: leave out --duration, --total and --warmup, and see --steady")
+		return errors.New("a tuning has its own phases: remove --duration, --total and --warmup, and see --steady")
 	case start.HeartbeatInterval != nil || start.ElectionTimeout != nil:
-		return errors.New("a tuning chooses the pairs: leave out --heartbeat-interval and --election-timeout, " +
+		return errors.New("a tuning chooses the pairs: remove --heartbeat-interval and --election-timeout, " +
 			"and name them with --heartbeat and --election")
 	case c.Steady != nil && *c.Steady < 2*time.Second:
 		return fmt.Errorf("--steady must be two seconds or more, not %v", *c.Steady)
 	case c.Dimension != "" && len(c.Heartbeats)+len(c.Elections) > 0:
-		return errors.New("--dimension does not go with --heartbeat and --election")
+		return errors.New("--dimension cannot be combined with --heartbeat and --election")
 	case c.Dimension == "" && len(c.Values) > 0:
 		return errors.New("--try is for a --dimension")
 	case running && (c.Dimension != "" || len(c.Heartbeats)+len(c.Elections) > 0):
-		return errors.New("a cluster that runs already keeps its settings: leave out --dimension, --heartbeat and --election")
+		return errors.New("a running cluster keeps its settings: remove --dimension, --heartbeat and --election")
 	case start.InProcess:
 		return errors.New("--in-process shares one process with the generator: a tuning needs members of their own")
 	}
@@ -115,14 +115,14 @@ func New(base runner.Spec, c Config) (*Experiment, error) {
 		return nil, fmt.Errorf("--steady %v at %v/s has %.0f operations: a p99 needs %d or more", e.steady, e.rate, n, leastOperations)
 	}
 	if len(e.faults) > 0 && len(base.Disturbances) > 0 {
-		return nil, errors.New("--disturb does not go with the faults that a tuning makes: leave it out, or tune a --dimension")
+		return nil, errors.New("--disturb cannot be combined with the faults that a tuning makes: leave it out, or tune a --dimension")
 	}
 	known, err := e.resolve(Candidate{})
 	if err != nil {
 		return nil, err
 	}
 	if !e.running() && c.Dimension == "" && known.Settings.Members == 1 {
-		return nil, errors.New("--members 1 has no elections: take 3 or 5")
+		return nil, errors.New("--members must be 3 or 5: a single member holds no elections")
 	}
 	e.first = known
 	if e.candidates, err = e.choose(); err != nil {
@@ -243,7 +243,7 @@ func (e *Experiment) spec(t Trial) runner.Spec {
 	s := experiment.Derive(e.base, prefix)
 	s.Load.Rate, s.Load.Seed = nil, &t.Seed
 	experiment.SetDefault(&s.Load.Timeout, timeout(t.Candidate))
-	// While nobody answers, every arrival needs a client of its own.
+	// While no member answers, every arrival needs a client of its own.
 	experiment.SetDefault(&s.Load.Clients, max(leastClients, int(e.rate*timeout(t.Candidate).Seconds())))
 	s.Experiment.Resilience = true
 	load := bench.Load{Rate: e.rate, Arrival: bench.ArrivalConstant}
@@ -399,7 +399,7 @@ func (e *Experiment) seed() uint64 {
 	return runner.DefaultSeed
 }
 
-// try makes one run. That nobody could be elected is no error of the tuning's, but a
+// try makes one run. A failed election is not an error of the tuning, but a
 // finding.
 func (e *Experiment) try(ctx context.Context, o experiment.Options, t Trial) (*results.Run, error) {
 	spec := e.spec(t)

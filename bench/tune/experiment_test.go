@@ -82,7 +82,7 @@ func TestNobodyElected(t *testing.T) {
 		Dir: t.TempDir(),
 		Run: func(context.Context, runner.Spec, runner.Options) (*results.Run, error) { return nil, broken },
 	}, nil)
-	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "with 0 runs done: disk full; go on with --resume ") || tuned.Recommended != "" {
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "with 0 runs done: disk full; continue with --resume ") || tuned.Recommended != "" {
 		t.Errorf("%+v, %v", tuned, err)
 	}
 }

@@ -121,9 +121,9 @@ func (d Dimension) Candidates(values []string) (list []Candidate) {
 	return list
 }
 
-func told(d time.Duration) string {
+func atMost(d time.Duration) string {
 	if d == 0 {
-		return "nobody told how long"
+		return "an unknown time"
 	}
 	return d.String() + " at most"
 }
@@ -132,7 +132,7 @@ func told(d time.Duration) string {
 // anything having been tried: the defaults wherever the rules allow them.
 func Model(rtt, fsync time.Duration) (Candidate, []string) {
 	heartbeat, election := DefaultHeartbeat, DefaultElection
-	reasons := []string{"failover was not measured: no fault is made in a cluster that is not ours"}
+	reasons := []string{"failover was not measured: etcdbench makes no faults in a running cluster"}
 	if rtt > DefaultHeartbeat {
 		heartbeat = rtt.Round(10 * time.Millisecond)
 		reasons = append(reasons, fmt.Sprintf("a heartbeat interval of about the longest round trip, %v", rtt))
@@ -144,7 +144,7 @@ func Model(rtt, fsync time.Duration) (Candidate, []string) {
 	}
 	if heartbeat == DefaultHeartbeat && election == DefaultElection {
 		reasons = append(reasons, fmt.Sprintf(
-			"etcd's rules have nothing against the defaults: round trips take %s, the p99 of an fsync %s", told(rtt), told(fsync)))
+			"the defaults meet etcd's rules: round trips take %s, the p99 of an fsync %s", atMost(rtt), atMost(fsync)))
 	}
 	c, err := NewPair(heartbeat, election)
 	if err != nil {

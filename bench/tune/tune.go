@@ -70,7 +70,7 @@ type Progress struct {
 	// Finding says why.
 	Done    *results.Run
 	Finding string
-	// Resumed says that the run was there already.
+	// Resumed says that the run was resumed.
 	Resumed bool
 	// Made counts the runs until now, with this one once it is done; Planned are those
 	// of all candidates, without the comparison.

@@ -132,7 +132,7 @@ func TestRecommendation(t *testing.T) {
 	if !strings.HasSuffix(out.Recommended, "/400ms") || out.Compared == nil || out.Compared.Rounds != 6 || !strings.Contains(out.Compared.Text, "failover better (-60 %, ") || out.Confirmation != results.Confirmed {
 		t.Errorf("%s because %q; %+v", out.Recommended, out.Reasons, out.Compared)
 	}
-	if all := fmt.Sprint(out.Reasons); !strings.Contains(all, "3 elections that nobody asked for") {
+	if all := fmt.Sprint(out.Reasons); !strings.Contains(all, "3 unplanned elections") {
 		t.Errorf("reasons %q", out.Reasons)
 	}
 	for _, x := range out.Tried {

@@ -59,7 +59,7 @@ func New(c Config) (*Experiment, error) {
 	e := &Experiment{Config: c, sides: map[string]*runner.Resolved{}}
 	for name, subject := range map[string]Subject{Baseline: c.Baseline, Candidate: c.Candidate} {
 		if subject.Spec.Load.Duration != nil || subject.Spec.Load.Total != nil {
-			return nil, errors.New("the length of a run is --slot-duration here: leave out --duration and --total")
+			return nil, errors.New("the length of a run is --slot-duration here: remove --duration and --total")
 		}
 		r, err := c.spec(subject.Spec, 0).Resolve("")
 		if err != nil {

@@ -123,7 +123,7 @@ func TestInterruptedComparison(t *testing.T) {
 		return f.run(ctx, versus.Slot{Round: made, Dir: o.Dir})
 	}
 	_, err = e.Run(ctx, experiment.Options{Dir: dir, Run: run}, nil)
-	if !errors.Is(err, bench.ErrInterrupted) || fmt.Sprint(err) != "interrupted, with 1 round done: go on with --resume "+dir {
+	if !errors.Is(err, bench.ErrInterrupted) || fmt.Sprint(err) != "interrupted, with 1 round done: continue with --resume "+dir {
 		t.Errorf("error %v", err)
 	}
 }

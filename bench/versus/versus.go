@@ -62,7 +62,7 @@ type Progress struct {
 	// Left is how long the rest takes, if it goes on to the next look and as it
 	// went until now.
 	Left time.Duration
-	// Resumed says that the round was there already.
+	// Resumed says that the round was resumed.
 	Resumed bool
 }
 
@@ -107,7 +107,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 		out.Order = append(out.Order, firstSide(runs, sides))
 		void := out.add(number, runs)
 		p := Progress{Round: number, Planned: last, Counted: len(out.Rounds), Dropped: out.Dropped, Void: void, Resumed: resumed}
-		done := o.look(out, number, void)
+		done := o.decide(out, number, void)
 		p.Metrics = out.Metrics
 		if done {
 			o.Rules.AddDetectable(out.Metrics)
@@ -124,7 +124,7 @@ func Run(ctx context.Context, o Options) (*Outcome, error) {
 	return out, nil
 }
 
-// firstSide returns the side of a round that was first: a round that was there already may
+// firstSide returns the side of a round that was first: a round that was resumed may
 // have been made in an order that is not kept.
 func firstSide(runs map[string]*results.Run, sides [2]string) string {
 	if runs[sides[1]].Started.Before(runs[sides[0]].Started) {
@@ -136,8 +136,8 @@ func firstSide(runs map[string]*results.Run, sides [2]string) string {
 // notDecided is the reason of a comparison that ended too early.
 const notDecided = "stopped before the first decision point"
 
-// look judges what there is after a round and reports whether the comparison is done.
-func (o Options) look(out *Outcome, number int, void string) (done bool) {
+// decide judges what there is after a round and reports whether the comparison is done.
+func (o Options) decide(out *Outcome, number int, void string) (done bool) {
 	last := o.Rules.Looks[len(o.Rules.Looks)-1]
 	out.Metrics, out.Verdict, out.Reason, done = o.Rules.Look(out.Rounds)
 	if len(out.Violations) > 0 {

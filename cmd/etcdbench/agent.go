@@ -59,7 +59,7 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
 	fs.StringSliceVar(&o.Endpoint.URLs, "join", nil, "`addresses` at which the coordinator waits for agents")
 	fs.StringVar(&o.joinFile, "join-file", "", "`file` with the join token; - reads standard input (default: the variable "+joinVariable+")")
 	fs.IntVar(&o.Index, "index", -1, "place among the agents, from 0 (default: SLURM_PROCID, JOB_COMPLETION_INDEX, or a free one)")
-	fs.DurationVar(&o.JoinTimeout, "join-timeout", 2*time.Minute, "longest wait for the coordinator")
+	fs.DurationVar(&o.JoinTimeout, "join-timeout", 2*time.Minute, "timeout of connecting to the coordinator")
 	fs.StringVar(&o.cacert, "cacert", "", "`file` of the authority that signed the certificates of the cluster under test, on this machine")
 	fs.StringVar(&o.cert, "cert", "", "`file` of the client's certificate for the cluster under test, on this machine")
 	fs.StringVar(&o.key, "key", "", "`file` of the client's key for the cluster under test, on this machine")
@@ -100,7 +100,7 @@ func (o *agentOptions) complete(ctx context.Context, stdin io.Reader, indexGiven
 	for _, name := range indexVariables {
 		if value := os.Getenv(name); !indexGiven && o.Index < 0 && value != "" {
 			if o.Index, err = strconv.Atoi(value); err != nil || o.Index < 0 {
-				return fmt.Errorf("%s is no index: %q", name, value)
+				return fmt.Errorf("%s is not an index: %q", name, value)
 			}
 		}
 	}

@@ -33,11 +33,11 @@ type agentFlags struct {
 
 func (f *agentFlags) add(fs *pflag.FlagSet) {
 	fs.StringVar(&f.listen, "coordinator-listen", "",
-		"`address` at which --agents join, such as :2389 (default: a free port; with local agents on loopback)")
+		"`address` where --agents join, such as :2389 (default: a free port, on loopback for local agents)")
 	fs.StringSliceVar(&f.endpoints, "coordination-endpoints", nil,
-		"`addresses` of an etcd for the coordination of --agents, not the one under test (default: one inside this process)")
+		"`addresses` of an etcd that coordinates --agents, not the cluster under test (default: one inside this process)")
 	fs.StringVar(&f.joinFile, "join-file", "",
-		"`file` that the join token is written to; with --coordination-endpoints, the PEM of certificate, key and authority to use there")
+		"`file` that the join token is written to; with --coordination-endpoints, the PEM file of certificate, key and authority")
 	fs.DurationVar(&f.joinTimeout, "join-timeout", 2*time.Minute, "longest wait for --agents before a run")
 }
 
@@ -257,11 +257,11 @@ func ownHosts() (hosts []string) {
 func (f *agentFlags) check(fs *pflag.FlagSet, spec runner.Spec) error {
 	for _, name := range []string{"coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"} {
 		if fs.Changed(name) && spec.Agents.Count == 0 {
-			return fmt.Errorf("--%s is for distributed runs: it needs --agents", name)
+			return fmt.Errorf("--%s needs --agents", name)
 		}
 	}
 	if fs.Changed("coordinator-listen") && fs.Changed("coordination-endpoints") {
-		return errors.New("--coordinator-listen and --coordination-endpoints exclude each other")
+		return errors.New("--coordinator-listen and --coordination-endpoints cannot be combined")
 	}
 	return nil
 }

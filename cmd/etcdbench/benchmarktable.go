@@ -243,7 +243,7 @@ func rangeKeys(o *officialRun) error {
 	case len(o.args) == 0 && !prefix:
 		return errors.New("it needs a key, or --prefix for all keys")
 	case len(o.args) == 2 && prefix:
-		return errors.New("end-range and --prefix exclude each other")
+		return errors.New("end-range and --prefix cannot be combined")
 	case len(o.args) == 0 || o.args[0] == "" && prefix: // every key of the cluster
 		o.set("read-key", "\x00")
 		o.set("read-end", "\x00")

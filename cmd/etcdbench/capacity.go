@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,13 +30,13 @@ func newCapacityCommand() *cobra.Command {
 	o := &capacityOptions{}
 	cmd := &cobra.Command{
 		Use:   "capacity [WORKLOAD | SCENARIO | FILE.yaml]",
-		Short: "find the highest load that a cluster carries under an SLO",
-		Long: `Searches for the highest rate at which a cluster keeps to the SLO: upwards from the
-first rate until it does not, or downwards until it does, by bisection, with a longer
-run at the maximum, and a look beyond. The answer is an interval: its lower end was
-carried, its upper end was not. Every probe has a fresh cluster (or, with --endpoints, the one that is there)
-and an open loop. Exit codes: 0 found, 3 no load meets the SLO or the --target is
-missed, 4 undecided, 5 the generator was the limit.`,
+		Short: "find the highest load that a cluster sustains under an SLO",
+		Long: `Searches for the highest rate at which a cluster meets the SLO. The search raises
+the rate until it fails, bisects, confirms the maximum with a longer run, and probes
+above it. The result is an interval: the cluster sustained its lower end and failed
+at its upper end. Every probe is an open loop on a fresh cluster, or on the given
+cluster with --endpoints. Exit codes: 0 found, 3 no load meets the SLO or the
+--target was missed, 4 inconclusive, 5 the generator was the limit.`,
 		Example: `  etcdbench capacity --slo 'put.response_time.p99 < 50ms'
   etcdbench capacity --quick --members 1 --sweep
   etcdbench capacity --demand 4000/s --growth 5%
@@ -54,25 +55,25 @@ func (o *capacityOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 	c := &o.config
 	return o.register(all, "Search", capacity.Kind, report.Capacities().Names(), func(fs *pflag.FlagSet) {
 		fs.StringArrayVar(&c.SLO, "slo", nil,
-			"`bound` that the load must keep, such as 'put.response_time.p99 < 50ms'; may be repeated "+
-				"(default: that for a put, or the scenario's thresholds)")
+			"`bound` that the load must meet, such as 'p99 < 50ms'; may be repeated "+
+				"(default: 'put.response_time.p99 < 50ms' for put, otherwise the thresholds of the scenario)")
 		floatFlag(fs, &c.Start, "start", 0,
-			"first rate; where it is too much, lower ones follow (default: 200; with --over a tenth of the parameter's value)")
+			"first rate; lower rates follow when it fails (default: 200; with --over a tenth of the parameter's value)")
 		fs.StringVar(&c.Over, "over", "", "search over this `parameter` of the scenario instead of the rate, such as nodes")
-		floatFlag(fs, &c.Precision, "precision", 0, "how near the ends of the bisection must come, as a share (default: 0.05; with --quick 0.1)")
-		durationFlag(fs, &c.Probe, "probe-duration", 0, "length of a probe's measured part (default: 30s; with --quick 5s, with --thorough 1m)")
-		durationFlag(fs, &c.Soak, "soak", 0, "length of the run that confirms the maximum (default: 2m; with --quick 10s, with --thorough 10m)")
+		floatFlag(fs, &c.Precision, "precision", 0, "relative width at which the bisection ends (default: 0.05; with --quick 0.1)")
+		durationFlag(fs, &c.Probe, "probe-duration", 0, "measured duration of a probe (default: 30s; with --quick 5s, with --thorough 1m)")
+		durationFlag(fs, &c.Soak, "soak", 0, "duration of the run that confirms the maximum (default: 2m; with --quick 10s, with --thorough 10m)")
 		boolFlag(fs, &c.Sweep, "sweep", true,
-			"measure the curve of latency against load afterwards, from 10 to 110 % of the maximum (with --quick only when given)")
-		intFlag(fs, &c.Repeat, "repeat", 1, "searches, of whose answers a 95 % confidence interval is made (with --thorough 3)")
+			"afterwards, measure latency against load from 10 to 110 % of the maximum (default: false with --quick)")
+		intFlag(fs, &c.Repeat, "repeat", 1, "number of searches, which give a 95 % confidence interval (with --thorough 3)")
 		rateFlag(fs, &c.Demand, "demand",
-			"plan for this rate, such as 4000/s: headroom, also with a member down (with --over: its value in --param)")
+			"rate to plan for, such as 4000/s: adds the headroom, also with a member down (with --over: its value in --param)")
 		shareFlag(fs, &c.Safe, "safe", capacity.DefaultSafe, "share of the maximum that is safe to plan with")
 		shareFlag(fs, &c.Growth, "growth", 0, "growth of the demand each month, such as 5%")
 		o.effortFlags.add(fs,
-			"short probes and a coarse search: a first idea, in three minutes or so",
-			"longer probes, a finer search, three times, and the sweep")
-	})
+			"short probes and a coarse search: a first estimate within some four minutes",
+			"three searches with longer probes, and the sweep")
+	}, "rate", "duration", "total")
 }
 
 // ask is what the search is asked, by the flags or by the one that is resumed.
@@ -95,10 +96,10 @@ func (o *capacityOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
-		r.say(length, "capacity of %s under %v: about %v, in probes of %v",
-			e.First().Scenario.Name, e.SLO, length.Round(time.Minute), e.Length())
+		r.say(length, "capacity of %s under %s: about %v, in probes of %v",
+			e.First().Scenario.Name, strings.Join(e.SLO, ", "), length.Round(time.Minute), e.Length())
 		c, err := e.Run(ctx, options, func(p capacity.Progress) {
-			if text := probeLine(p, e.Unit()); text != "" {
+			if text := probeLine(p, e.Unit(), r.room()); text != "" {
 				r.say(max(0, p.Left-p.Length), "%s", text)
 			}
 		})
@@ -106,8 +107,9 @@ func (o *capacityOptions) run(cmd *cobra.Command, args []string) error {
 	})
 }
 
-// probeLine is how things stand before or after a probe; nothing before a short one.
-func probeLine(p capacity.Progress, unit string) string {
+// probeLine is the state before or after a probe; nothing before a short one. It cuts the
+// reason of a verdict so that the line fits into so many columns; 0 means no limit.
+func probeLine(p capacity.Progress, unit string, columns int) string {
 	line := fmt.Sprintf("probe %d, %s: %.0f%s", p.Number, p.Stage, p.Rate, unit)
 	if p.Searches > 1 {
 		line = fmt.Sprintf("search %d of %d, ", p.Search, p.Searches) + line
@@ -119,13 +121,18 @@ func probeLine(p capacity.Progress, unit string) string {
 		return line + fmt.Sprintf(" for %v", p.Length)
 	}
 	line += " " + p.Done.Verdict
-	if p.Done.Reason != "" {
-		line += " (" + p.Done.Reason + ")"
-	}
+	end := fmt.Sprintf("; %v or more to go", max(0, p.Left-p.Length).Round(time.Second))
 	if p.Resumed {
-		line += ", was there already"
+		end = ", was resumed" + end
 	}
-	return line + fmt.Sprintf("; %v or more to go", max(0, p.Left-p.Length).Round(time.Second))
+	reason := []rune(p.Done.Reason)
+	if room := columns - len([]rune(line+end)) - len(" ()"); columns > 0 && len(reason) > room {
+		reason = append(reason[:max(0, room-1)], '…')
+	}
+	if len(reason) > 1 {
+		line += " (" + string(reason) + ")"
+	}
+	return line + end
 }
 
 // finish saves and prints what was found, and makes the exit code.
@@ -148,7 +155,7 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 	}
 	switch {
 	case unclear:
-		return exitError{exitInconclusive, fmt.Errorf("%w; take a higher --start or a longer --probe-duration", searchErr)}
+		return exitError{exitInconclusive, fmt.Errorf("%w; use a higher --start or a longer --probe-duration", searchErr)}
 	case hopeless:
 		return exitError{exitFail, searchErr}
 	case c.Stopped != "" && c.High == 0 && c.Most == 0:

@@ -28,17 +28,17 @@ func newCleanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "clean [DIRECTORY...] | --endpoints ADDRESSES",
 		Short: "list and remove what killed runs left on this machine or in a cluster",
-		Long: `Lists what runs that were killed have left, and removes it after a confirmation.
+		Long: `Lists what killed runs have left, and removes it after a confirmation.
 
 Without --endpoints: temporary directories of this machine and the data of members,
 below ` + resultsDir + ` or in the given directories, which are results or those of
---data-dir. Results stay, and so does what a process uses.
+--data-dir. It keeps results and what a process uses.
 
-With --endpoints: keys and leases in a running cluster. Without --prefix, it looks
-below /etcdbench/, where runs have their keys unless they are given a prefix. With
---prefix, it takes keys for those of a run where that has left a record: the ones that
-are younger and have names such as workloads give. What a run that goes on uses, keys
-that were kept with --keep-data, and what other clients write meanwhile, stay.`,
+With --endpoints: keys and leases in a running cluster. Without --prefix, it searches
+below /etcdbench/, the default prefix of runs. With --prefix, it removes keys only
+where a run has left a record: those that are newer than the record and have names
+that workloads give. It keeps the keys of runs in progress, keys kept with
+--keep-data, and keys that other clients write.`,
 		Example: `  etcdbench clean
   etcdbench clean --endpoints 10.0.0.1:2379
   etcdbench clean --endpoints 10.0.0.1:2379 --prefix /bench/ --yes`,
@@ -52,7 +52,7 @@ that were kept with --keep-data, and what other clients write meanwhile, stay.`,
 				return o.cleanMachine(args, in, out)
 			}
 			if len(args) > 0 {
-				return usage(errors.New("directories and --endpoints exclude each other"))
+				return usage(errors.New("directories and --endpoints cannot be combined"))
 			}
 			password, err := readPassword(o.spec, in, cmd.ErrOrStderr())
 			if err != nil {

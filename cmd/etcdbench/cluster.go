@@ -42,7 +42,7 @@ one line, and waits for Ctrl-C; then the cluster and its data are removed.`,
 			if c.TLS() != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "clients need --cacert %s\n", filepath.Join(dataDir, "tls", "cert.pem"))
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "ready: data in %s; Ctrl-C stops the cluster and removes it\n", dataDir)
+			fmt.Fprintf(cmd.ErrOrStderr(), "ready: data in %s; press Ctrl-C to stop and remove the cluster\n", dataDir)
 			<-ctx.Done()
 			return nil
 		},

@@ -20,13 +20,13 @@ func newCompareCommand() *cobra.Command {
 worse, same or unresolved. With several runs a side, the interval is that between
 runs. With one run a side, it covers only the seconds of these two runs, which is
 weaker evidence. For conclusive evidence of a change, use "etcdbench gate", which
-measures both sides in turns.`,
+measures both sides in alternation.`,
 		Example: `  etcdbench compare ` + resultsDir + `/monday -- ` + resultsDir + `/tuesday
   etcdbench compare --format html a1 a2 a3 -- b1 b2 b3 > compared.html`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := report.Find(format)
+			f, err := report.SideComparisons().Find(format)
 			if err != nil {
-				return usage(fmt.Errorf("--format: %w", err))
+				return usage(formatError(format, err))
 			}
 			c, err := readSides(args, cmd.ArgsLenAtDash())
 			if err != nil {
@@ -37,11 +37,19 @@ measures both sides in turns.`,
 				readProfiles(all, f.Name == "html")
 				c.Base, c.Candidate = all[:len(c.Base)], all[len(c.Base):]
 			}
-			return report.WriteComparison(cmd.OutOrStdout(), f, c)
+			return f.Write(cmd.OutOrStdout(), c)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "form of the report: "+report.Names())
+	cmd.Flags().StringVar(&format, "format", "text", "report format: "+report.SideComparisons().Names())
 	return cmd
+}
+
+// formatError is the error of a format that comparisons do not have.
+func formatError(format string, err error) error {
+	if _, known := report.Find(format); known == nil {
+		err = fmt.Errorf("%s shows single runs and no comparison: use one of %s, or etcdbench report", format, report.SideComparisons().Names())
+	}
+	return fmt.Errorf("--format: %w", err)
 }
 
 // readSides reads the results before and after the dash; of two results without

@@ -23,15 +23,19 @@ type experimentFlags struct {
 	resume string
 }
 
-// register registers all flags; own are those of the experiment, under their title.
-func (e *experimentFlags) register(all *pflag.FlagSet, title, kind, formats string, own func(*pflag.FlagSet)) *flagGroups {
+// register registers all flags; own are those of the experiment, under their title. The
+// experiment refuses some, which help does not show.
+func (e *experimentFlags) register(
+	all *pflag.FlagSet, title, kind, formats string, own func(*pflag.FlagSet), refused ...string,
+) *flagGroups {
 	groups := &flagGroups{all: all}
 	groups.add(title, func(fs *pflag.FlagSet) {
 		own(fs)
 		e.outputFlags.add(fs, kind+"-ID", formats)
-		fs.StringVar(&e.resume, "resume", "", "go on with the experiment in this `directory`")
+		fs.StringVar(&e.resume, "resume", "", "continue the experiment in this `directory`")
 	})
 	e.specFlags.add(groups)
+	groups.hide(refused...)
 	return groups
 }
 
@@ -57,7 +61,7 @@ func question[C any](
 	}
 	fs.Visit(func(f *pflag.Flag) {
 		if err == nil && !slices.Contains(resumedFlags[:], f.Name) && !slices.Contains(confirmed, f.Name) {
-			err = fmt.Errorf("--resume goes on as it began: leave out --%s", f.Name)
+			err = fmt.Errorf("--resume uses the saved settings: remove --%s", f.Name)
 		}
 	})
 	if err != nil {
@@ -92,7 +96,7 @@ func (e *experimentFlags) scenario(args []string) (string, error) {
 		return "", err
 	}
 	if e.resume != "" && len(args) > 0 {
-		return "", errors.New("--resume goes on as it began: leave out the scenario")
+		return "", errors.New("--resume uses the saved settings: remove the scenario")
 	}
 	return argument(args, runner.DefaultScenario), nil
 }
@@ -188,7 +192,7 @@ func (e *effortFlags) add(fs *pflag.FlagSet, quick, thorough string) {
 func (e *effortFlags) effort() (experiment.Effort, error) {
 	switch {
 	case e.quick && e.thorough:
-		return "", errors.New("--quick and --thorough exclude each other")
+		return "", errors.New("--quick and --thorough cannot be combined")
 	case e.quick:
 		return experiment.Quick, nil
 	case e.thorough:

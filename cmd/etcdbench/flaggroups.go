@@ -2,12 +2,17 @@ package main
 
 import (
 	"fmt"
-	"strings"
+	"io"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/report"
 	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
 // flagGroups are a command's flags under headings, for commands with many.
@@ -15,6 +20,9 @@ type flagGroups struct {
 	all    *pflag.FlagSet
 	titles []string
 	groups []*pflag.FlagSet
+	// parameters stands in groups for the parameters of the load, which help shows for one
+	// load at a time.
+	parameters *pflag.FlagSet
 }
 
 // add registers flags with the command, under a heading.
@@ -27,76 +35,67 @@ func (g *flagGroups) add(title string, register func(*pflag.FlagSet)) {
 	g.groups = append(g.groups, fs)
 }
 
-// addWorkloads registers the parameters of all workloads, under the names of
-// those that know them, and returns their flags.
-func (g *flagGroups) addWorkloads() (added []*pflag.FlagSet) {
-	var order []string
-	flags := map[string]*pflag.Flag{}
-	users := map[string][]string{}
-	differ := map[string]bool{} // whose defaults are not the same for all
-	for _, e := range workloads.All() {
+// addWorkloads registers the parameters of all workloads.
+func (g *flagGroups) addWorkloads() *pflag.FlagSet {
+	g.add("Parameters", func(fs *pflag.FlagSet) {
+		g.parameters = fs
+		for _, e := range workloads.All() {
+			own := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
+			e.Define().AddFlags(own)
+			own.VisitAll(func(f *pflag.Flag) {
+				if fs.Lookup(f.Name) == nil {
+					fs.AddFlag(f)
+				}
+			})
+		}
+	})
+	return g.parameters
+}
+
+// hide leaves flags that the command refuses out of its help.
+func (g *flagGroups) hide(names ...string) {
+	for _, name := range names {
+		g.all.Lookup(name).Hidden = true
+	}
+}
+
+// usage prints how a command is used, group by group, with the parameters of the load that
+// is its argument.
+func (g *flagGroups) usage(cmd *cobra.Command) error {
+	out := cmd.OutOrStdout()
+	columns := 0
+	if s, ok := out.(report.Screen); ok {
+		columns = s.Columns
+	}
+	fmt.Fprintf(out, "Usage:\n  %s\n\nExamples:\n%s\n", cmd.UseLine(), cmd.Example)
+	for i, fs := range g.groups {
+		if fs == g.parameters {
+			g.loadUsage(out, cmd, columns)
+			continue
+		}
+		fmt.Fprintf(out, "\n%s:\n%s", g.titles[i], fs.FlagUsagesWrapped(columns))
+	}
+	return nil
+}
+
+// loadUsage prints the parameters of one workload or scenario.
+func (g *flagGroups) loadUsage(out io.Writer, cmd *cobra.Command, columns int) {
+	name := argument(cmd.Flags().Args(), runner.DefaultScenario)
+	others := "for others: " + cmd.CommandPath() + " NAME --help"
+	if e, err := workloads.Find(name); err == nil {
 		own := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
 		own.SortFlags = false
 		e.Define().AddFlags(own)
-		own.VisitAll(func(f *pflag.Flag) {
-			switch known := flags[f.Name]; {
-			case known == nil:
-				flags[f.Name] = f
-				order = append(order, f.Name)
-			case known.DefValue != f.DefValue && !differ[f.Name]:
-				differ[f.Name] = true
-				known.Usage += " (default: see etcdbench workloads NAME)"
-			}
-			users[f.Name] = append(users[f.Name], e.Name)
-		})
+		fmt.Fprintf(out, "\nParameters of %s (%s):\n%s", name, others, own.FlagUsagesWrapped(columns))
+		return
 	}
-	for name := range differ {
-		flags[name].DefValue = zeroValue(flags[name].Value.Type())
+	s, err := scenario.Find(name, nil)
+	if err != nil {
+		fmt.Fprintf(out, "\nParameters: %s\n", others)
+		return
 	}
-	titleOf := func(name string) string {
-		if len(users[name]) > 2 {
-			return "Several workloads"
-		}
-		return "Workload " + strings.Join(users[name], ", ")
+	fmt.Fprintf(out, "\nParameters of %s (%s):\n", name, others)
+	for _, p := range slices.Sorted(maps.Keys(s.Parameters)) {
+		fmt.Fprintf(out, "      --param %s=%g   %s\n", p, s.Given[p], s.Parameters[p].Help)
 	}
-	done := map[string]bool{}
-	for _, name := range order {
-		title := titleOf(name)
-		if done[title] {
-			continue
-		}
-		done[title] = true
-		g.add(title, func(fs *pflag.FlagSet) {
-			for _, other := range order {
-				if titleOf(other) == title {
-					fs.AddFlag(flags[other])
-				}
-			}
-			added = append(added, fs)
-		})
-	}
-	return added
-}
-
-// zeroValue is the default that help does not show.
-func zeroValue(kind string) string {
-	switch kind {
-	case "string":
-		return ""
-	case "bool":
-		return "false"
-	case "duration":
-		return "0s"
-	}
-	return "0"
-}
-
-// usage prints how a command is used, group by group.
-func (g *flagGroups) usage(cmd *cobra.Command) error {
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "Usage:\n  %s\n\nExamples:\n%s\n", cmd.UseLine(), cmd.Example)
-	for i, fs := range g.groups {
-		fmt.Fprintf(out, "\n%s:\n%s", g.titles[i], fs.FlagUsages())
-	}
-	return nil
 }

@@ -18,15 +18,15 @@ import (
 type specFlags struct {
 	spec runner.Spec
 	// workload holds the flags of the workloads' parameters.
-	workload []*pflag.FlagSet
+	workload *pflag.FlagSet
 }
 
 // add registers the flags, group by group.
 func (f *specFlags) add(groups *flagGroups) {
 	groups.add("Load", f.addLoad)
 	f.workload = groups.addWorkloads()
-	groups.add("A cluster to start", f.addStart)
-	groups.add("A cluster that runs already", f.addRemote)
+	groups.add("Cluster to start", f.addStart)
+	groups.add("Running cluster", f.addRemote)
 	groups.add("Keys and safety", f.addSafety)
 	groups.add("Measurement", f.addMeasurement)
 }
@@ -36,31 +36,31 @@ func (f *specFlags) addLoad(fs *pflag.FlagSet) {
 	intFlag(fs, &l.Clients, "clients", runner.DefaultClients, "virtual clients, each with one operation at a time")
 	intFlag(fs, &l.Conns, "conns", runner.DefaultConns, "connections that the clients share")
 	stringFlag(fs, &l.Transport, "transport", runner.TransportAuto,
-		"of unary calls: auto (lean), lean (the cheapest for the generator) or grpc (grpc-go, as production clients use)")
+		"transport of unary calls: auto (lean), lean (least CPU time) or grpc (grpc-go, as production clients use)")
 	floatFlag(fs, &l.Rate, "rate", 0, "arrivals per second: an open loop (0: a closed loop)")
 	stringFlag(fs, &l.Arrival, "arrival", bench.ArrivalConstant, "arrivals of an open loop: constant or poisson")
 	durationFlag(fs, &l.Duration, "duration", runner.DefaultDuration, "length of the measured phase")
-	uintFlag(fs, &l.Total, "total", 0, "measure so many operations instead of a --duration")
+	uintFlag(fs, &l.Total, "total", 0, "number of operations to measure, instead of a --duration")
 	durationFlag(fs, &l.Warmup, "warmup", runner.DefaultWarmup, "length of the warm-up (0: none)")
-	durationFlag(fs, &l.Timeout, "timeout", runner.DefaultTimeout, "longest time that a request may take")
+	durationFlag(fs, &l.Timeout, "timeout", runner.DefaultTimeout, "timeout of a request")
 	durationFlag(fs, &l.Drain, "drain", runner.DefaultDrain, "longest wait for requests in flight at the end")
-	intFlag(fs, &l.Queue, "queue", 0, "arrivals that may wait for a free client (0: ten seconds' worth)")
-	uintFlag(fs, &l.Seed, "seed", runner.DefaultSeed, "fixes keys, values and arrivals")
-	floatFlag(fs, &l.Target, "target", results.DefaultTarget, "writes per second to measure against; when given, missing it exits with 3")
+	intFlag(fs, &l.Queue, "queue", 0, "arrivals that may wait for a free client (0: the arrivals of ten seconds)")
+	uintFlag(fs, &l.Seed, "seed", runner.DefaultSeed, "seed of keys, values and arrivals")
+	floatFlag(fs, &l.Target, "target", results.DefaultTarget, "writes per second to compare with; when given, a missed target exits with 3")
 	fs.Var(paramsValue{&f.spec.Parameters}, "param", "parameter of a scenario, as `name=number`; may be repeated")
 	fs.Var(agentsValue{&f.spec.Agents}, "agents",
-		"generate the load by so many `processes`, which join with etcdbench agent; local:N starts them here, ssh:HOST,HOST on other machines")
+		"number of `processes` that generate the load and join with etcdbench agent; local:N starts them here, ssh:HOST,HOST on other machines")
 	fs.Var(lossValue{&f.spec.Agents.Continue}, "on-agent-loss",
-		"when an agent is lost, the others fail or continue; the run fails all the same")
+		"what the other agents do when one is lost: fail or continue; the run fails in both cases")
 	fs.Var(disturbancesValue{&f.spec.Disturbances}, "disturb",
-		"disturbance beside the load, as `KIND@AT[/EVERY][,name=value]`, see etcdbench workloads; may be repeated")
+		"disturbance during the load, as `KIND@AT[/EVERY][,name=value]`, see etcdbench workloads; may be repeated")
 }
 
 func (f *specFlags) addStart(fs *pflag.FlagSet) {
 	s, d := &f.spec.Cluster.Start, cluster.DefaultSettings()
 	n := &s.Network
 	intFlag(fs, &s.Members, "members", d.Members, "members of the cluster to start: 1, 3 or 5")
-	fs.BoolVar(&s.InProcess, "in-process", false, "start the members inside this process: for a quick look, not for numbers")
+	fs.BoolVar(&s.InProcess, "in-process", false, "start the members inside this process: for trials, not for measurements")
 	fs.StringVar(&s.Binary, "etcd-binary", "", "etcd `program` to start instead of the built-in one")
 	stringFlag(fs, &s.Version, "etcd-version", "", "etcd `version` to build and start, such as v3.6.14")
 	durationFlag(fs, &s.HeartbeatInterval, "heartbeat-interval", 0, "raft heartbeat interval (etcd's default: 100ms)")
@@ -70,18 +70,18 @@ func (f *specFlags) addStart(fs *pflag.FlagSet) {
 	durationFlag(fs, &s.BackendBatchInterval, "backend-batch-interval", 0, "longest time between commits of the backend (0: etcd's default)")
 	intFlag(fs, &s.BackendBatchLimit, "backend-batch-limit", 0, "most operations between commits of the backend (0: etcd's default)")
 	stringFlag(fs, &s.AutoCompaction, "auto-compaction", "", "keep history for a `time` (5m) or a number of revisions (1000)")
-	boolFlag(fs, &s.UnsafeNoFsync, "unsafe-no-fsync", false, "start members without fsync; the result says so")
-	stringFlag(fs, &s.TLS, "tls", runner.TLSOff, "between clients and members we start: off, or auto to make certificates")
+	boolFlag(fs, &s.UnsafeNoFsync, "unsafe-no-fsync", false, "start members without fsync, which is noted in the result")
+	stringFlag(fs, &s.TLS, "tls", runner.TLSOff, "TLS between clients and started members: off, or auto with temporary certificates")
 	fs.StringArrayVar(&s.EtcdFlags, "etcd-flag", nil, "any other flag of etcd, as `name=value`; may be repeated")
 	fs.Var(variablesValue{&s.Env}, "member-env", "environment variable of the members, as `NAME=value`, such as GOGC=20; may be repeated")
-	fs.DurationVar(&n.RTT, "rtt", 0, "round trip between any two members, made by a proxy on each link")
-	fs.DurationVar(&n.Jitter, "jitter", 0, "by how much each way's delay scatters")
-	fs.Var(newBytes(&n.Bandwidth), "bandwidth", "most that a link carries per second, each way, such as 100MiB (0: no bound)")
-	fs.StringSliceVar(&n.Zones, "zones", nil, "`zones` of the members, by turns, such as a,b,c")
+	fs.DurationVar(&n.RTT, "rtt", 0, "simulated round trip between any two members")
+	fs.DurationVar(&n.Jitter, "jitter", 0, "variation of the delay in each direction")
+	fs.Var(newBytes(&n.Bandwidth), "bandwidth", "limit of each link and direction per second, such as 100MiB (0: none)")
+	fs.StringSliceVar(&n.Zones, "zones", nil, "`zones` to which the members are assigned in turn, such as a,b,c")
 	fs.StringArrayVar(&n.ZoneRTTs, "zone-rtt", nil, "round trip between two zones, as `a-b=40ms`; may be repeated (others: --rtt)")
-	fs.IntVar(&s.BasePort, "base-port", 0, "first of the members' loopback ports, two each (0: free ones)")
+	fs.IntVar(&s.BasePort, "base-port", 0, "first loopback port of the members, two for each (0: free ports)")
 	fs.StringVar(&s.DataDir, "data-dir", "", "`directory` for the members' data (default: in the run's directory)")
-	durationFlag(fs, &s.StartTimeout, "start-timeout", d.StartTimeout, "longest time that the start may take")
+	durationFlag(fs, &s.StartTimeout, "start-timeout", d.StartTimeout, "timeout of the start")
 }
 
 func (f *specFlags) addRemote(fs *pflag.FlagSet) {
@@ -92,20 +92,20 @@ func (f *specFlags) addRemote(fs *pflag.FlagSet) {
 		"`addresses` of the members' metrics, in the order of --endpoints (default: --endpoints)")
 	fs.StringSliceVar(&r.Pprof, "pprof-endpoints", nil,
 		"`addresses` of the members' pprof, in the order of --endpoints (default: --endpoints)")
-	fs.BoolVar(&c.TargetLeader, "target-leader", false, "send everything to the leader")
+	fs.BoolVar(&c.TargetLeader, "target-leader", false, "send all requests to the leader")
 }
 
 // addConnection registers the flags that say how a running cluster is reached.
 func (f *specFlags) addConnection(fs *pflag.FlagSet) {
 	c := &f.spec.Cluster
 	r := &c.Remote
-	fs.StringSliceVar(&c.Endpoints, "endpoints", nil, "`addresses` of a cluster that runs already, separated by commas")
+	fs.StringSliceVar(&c.Endpoints, "endpoints", nil, "`addresses` of a running cluster, separated by commas")
 	fs.StringVar(&r.CACert, "cacert", "", "`file` of the authority that signed the servers' certificates")
 	fs.StringVar(&r.Cert, "cert", "", "`file` of the client's certificate")
 	fs.StringVar(&r.Key, "key", "", "`file` of the client's key")
 	fs.BoolVar(&r.InsecureSkipVerify, "insecure-skip-tls-verify", false, "accept any server's certificate")
 	fs.StringVar(&r.User, "user", "", "user `name`; the password comes from "+runner.PasswordVariable+" or a prompt")
-	durationFlag(fs, &c.DialTimeout, "dial-timeout", runner.DefaultDialTimeout, "longest time to wait for an endpoint at the start")
+	durationFlag(fs, &c.DialTimeout, "dial-timeout", runner.DefaultDialTimeout, "timeout of connecting to an endpoint at the start")
 }
 
 func (f *specFlags) addSafety(fs *pflag.FlagSet) {
@@ -118,20 +118,20 @@ func (f *specFlags) addSafety(fs *pflag.FlagSet) {
 func (f *specFlags) addPermissions(fs *pflag.FlagSet) {
 	s := &f.spec
 	fs.BoolVar(&s.KeepData, "keep-data", false, "leave the run's keys in a remote cluster")
-	fs.BoolVar(&s.AllowExisting, "allow-existing", false, "use a --prefix that has keys already; the run may overwrite them, and removes none")
-	fs.BoolVar(&s.AllowDisturbances, "allow-disturbances", false, "let disturbances touch more of a remote cluster than the run's own keys")
+	fs.BoolVar(&s.AllowExisting, "allow-existing", false, "allow a --prefix with existing keys; the run may overwrite them and deletes none")
+	fs.BoolVar(&s.AllowDisturbances, "allow-disturbances", false, "allow disturbances that affect a running cluster beyond the run's own keys")
 }
 
 func (f *specFlags) addMeasurement(fs *pflag.FlagSet) {
 	s := &f.spec
 	boolFlag(fs, &s.Verify, "verify", true,
-		"after the load, prove that what was acknowledged is there (default: on in gates and for clusters to start, "+
+		"after the load, prove that the cluster holds the acknowledged writes (default: on in gates and for started clusters, "+
 			"off with --endpoints and in other experiments)")
 	boolFlag(fs, &s.ServerMetrics, "server-metrics", true, "read the members' metrics each second")
 	fs.StringSliceVar(&s.Profile.Kinds, "profile", nil, "profile members and generator: `kinds` of cpu, heap, mutex, goroutine, block, trace")
 	durationFlag(fs, &s.Profile.OnAnomaly, "profile-on-anomaly", 0,
-		"when a second's p99 is above this, take a short CPU profile and the goroutines")
-	fs.StringVar(&s.Label, "label", "", "your `word` for what is measured, such as a commit: histories show it")
+		"take a short CPU profile and the goroutines when the p99 of a second exceeds this")
+	fs.StringVar(&s.Label, "label", "", "`label` for this run, such as a commit; histories show it")
 }
 
 // specification is what the flags say, for this scenario.
@@ -141,17 +141,15 @@ func (f *specFlags) specification(fs *pflag.FlagSet, scenario string) (runner.Sp
 	if fs.Changed("endpoints") && len(s.Cluster.Endpoints) == 0 {
 		return s, fmt.Errorf("--endpoints is empty")
 	}
-	for _, group := range f.workload {
-		group.VisitAll(func(flag *pflag.Flag) {
-			if !flag.Changed {
-				return
-			}
-			if s.Workload == nil {
-				s.Workload = map[string]string{}
-			}
-			s.Workload[flag.Name] = strings.Trim(flag.Value.String(), "[]")
-		})
-	}
+	f.workload.VisitAll(func(flag *pflag.Flag) {
+		if !flag.Changed {
+			return
+		}
+		if s.Workload == nil {
+			s.Workload = map[string]string{}
+		}
+		s.Workload[flag.Name] = strings.Trim(flag.Value.String(), "[]")
+	})
 	return s, s.IncludeFile()
 }
 

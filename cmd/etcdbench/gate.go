@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,13 +47,14 @@ func newGateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gate [RESULT | WORKLOAD | SCENARIO | FILE.yaml]",
 		Short: "detect performance regressions: pass, fail or inconclusive",
-		Long: `Three kinds of gate. Thresholds: a saved RESULT is compared with those given, or
-with those of its scenario. A/B: --baseline and --candidate are measured in turns
-under a load, in rounds of two runs, until exact statistics can tell whether the
-candidate is worse; a side is etcd=VERSION, binary=PATH, settings
-(heartbeat-interval=50ms, backend-batch-limit=1, env:GOGC=20, any flag of etcd's),
-several with commas, or the endpoints of a cluster. History: where the runs of a
-directory changed.
+		Long: `There are three kinds of gate.
+Thresholds: compares a saved RESULT with --threshold, or with the thresholds of its
+scenario.
+A/B: measures --baseline and --candidate in alternation, in rounds of two runs, until
+exact statistics show whether the candidate is worse. A side is etcd=VERSION,
+binary=PATH, settings separated by commas (heartbeat-interval=50ms, env:GOGC=20, any
+etcd flag), or the endpoints of a cluster.
+History: finds changes in the runs of a directory.
 Exit codes: 0 pass, 3 fail, 4 inconclusive, 5 the measurement was invalid.`,
 		Example: `  etcdbench gate etcdbench-results/RUN --threshold 'put.response_time.p99 < 20ms'
   etcdbench gate --quick --baseline etcd=v3.6.14 --candidate etcd=v3.7.3
@@ -85,14 +87,14 @@ func (o *gateOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		fs.StringArrayVar(&o.thresholds, "threshold", nil,
 			"`bound` on a figure of RESULT, such as 'put.response_time.p99 < 20ms'; may be repeated (default: those of its scenario)")
 		o.addSides(fs)
-		fs.BoolVar(&o.quick, "quick", false, "12 rounds of short runs and one look, instead of looks after 12 and 24")
+		fs.BoolVar(&o.quick, "quick", false, "12 rounds of short runs with one decision, instead of decisions after 12 and 24")
 		roundsFlag(fs, &o.rounds, "(default: 12,24)")
-		fs.DurationVar(&o.slotDuration, "slot-duration", 0, "length of the measured part of a run (default: 20s; with --quick 6s)")
+		fs.DurationVar(&o.slotDuration, "slot-duration", 0, "measured duration of a run (default: 20s; with --quick 6s)")
 		o.addMetrics(fs)
-		fs.StringVar(&o.history, "history", "", "look for changes in the saved results of this `directory`")
+		fs.StringVar(&o.history, "history", "", "find changes in the saved results of this `directory`")
 		fs.StringVar(&o.accepted, "accept", "",
-			"accept the level of the `run` with this label or ID: better ones before it no longer count; for --history")
-	})
+			"for --history: accept the level of the `run` with this label or ID and ignore better levels before it")
+	}, "duration", "total")
 }
 
 // addSides registers the flags of what is compared.
@@ -111,7 +113,7 @@ func (o *gateOptions) addMetrics(fs *pflag.FlagSet) {
 
 // roundsFlag is the same wherever two sides are measured in turns.
 func roundsFlag(fs *pflag.FlagSet, rounds *[]int, otherwise string) {
-	fs.IntSliceVar(rounds, "rounds", nil, "rounds of two runs, one of each side, after which there may be a verdict "+otherwise)
+	fs.IntSliceVar(rounds, "rounds", nil, "numbers of rounds of two runs after which a verdict is possible "+otherwise)
 }
 
 // compares reports whether two sides are measured.
@@ -127,21 +129,21 @@ func (o *gateOptions) validate(fs *pflag.FlagSet, args []string) (err error) {
 	ab := o.compares() || fs.Changed("baseline") || fs.Changed("candidate")
 	switch {
 	case o.history != "" && ab:
-		return errors.New("--history does not go with --baseline, --candidate or --aa")
+		return errors.New("--history cannot be combined with --baseline, --candidate or --aa")
 	case o.history != "" && len(args) > 0:
-		return errors.New("a gate is about a RESULT, about --baseline and --candidate, or about a --history: one of them")
+		return errors.New("a RESULT cannot be combined with --history: give one of them")
 	case ab && len(o.thresholds) > 0:
-		return errors.New("--threshold is for a RESULT: name one")
+		return errors.New("--threshold needs a RESULT")
 	case !ab && o.dryRun:
-		return errors.New("--dry-run is for gates that measure: give a --candidate, or --aa")
+		return errors.New("--dry-run is for gates that measure: give --candidate or --aa")
 	case o.history == "" && fs.Changed("accept"):
-		return errors.New("--accept is for a --history: name one")
+		return errors.New("--accept needs --history")
 	case o.history != "" || len(args) == 1 && !ab:
 		return nil
 	case !ab:
-		return errors.New("gate what? Name a RESULT, or a --candidate, or --aa, or a --history")
+		return errors.New("nothing to gate: give a RESULT, --candidate, --aa or --history")
 	case o.same && fs.Changed("candidate"):
-		return errors.New("--aa has the same on both sides: give the --baseline alone")
+		return errors.New("--aa compares the baseline with itself: remove --candidate")
 	case o.slotDuration < 0 || fs.Changed("slot-duration") && o.slotDuration < time.Second:
 		return fmt.Errorf("--slot-duration must be a second or more, not %v", o.slotDuration)
 	}
@@ -247,7 +249,7 @@ func confirmSides(fs *pflag.FlagSet, saved *versus.Config, again versus.Config) 
 	}{{versus.Baseline, &saved.Baseline, again.Baseline}, {versus.Candidate, &saved.Candidate, again.Candidate}} {
 		flag := "--" + side.name
 		if fs.Changed(side.name) && side.again.Label != side.saved.Label {
-			return fmt.Errorf("--resume goes on as it began: %s is %s, not %s", flag, side.saved.Label, side.again.Label)
+			return fmt.Errorf("--resume uses the saved settings: %s is %s, not %s", flag, side.saved.Label, side.again.Label)
 		}
 		if err := experiment.Authorize(&side.saved.Spec, side.again.Spec, flag); err != nil {
 			return err
@@ -256,7 +258,7 @@ func confirmSides(fs *pflag.FlagSet, saved *versus.Config, again versus.Config) 
 	return nil
 }
 
-// compare measures both sides in turns.
+// compare measures both sides in alternation.
 func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
 	asked, e, err := o.ask(cmd.Flags(), args)
 	if err != nil {
@@ -271,7 +273,7 @@ func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
 		plan := e.Plan()
 		r.say(plan.Length(), "%s against %s, %s: up to %d rounds of two runs of %v, about %v",
 			e.Candidate.Label, e.Baseline.Label, e.Scenario(), plan.Runs[0].Count, e.Length, plan.Length().Round(time.Minute))
-		v, err := e.Run(ctx, options, func(p versus.Progress) { r.say(p.Left, "%s", progressLine(p)) })
+		v, err := e.Run(ctx, options, func(p versus.Progress) { r.say(p.Left, "%s", progressLine(p, r.room())) })
 		return func() error { return o.saveVerdict(v, err, cmd.OutOrStdout()) }
 	})
 }
@@ -319,42 +321,63 @@ func (o *gateOptions) finish(v *results.Verdict, stdout io.Writer) error {
 	if err := o.writer.Write(stdout, v); err != nil {
 		return err
 	}
-	return verdictError(v)
+	return verdictError(v, o.format)
 }
 
-func verdictError(v *results.Verdict) error {
+// verdictError makes the exit code of a verdict. Its text is empty where a report in the
+// format has printed the verdict for people.
+func verdictError(v *results.Verdict, format string) error {
+	var text string
+	if format != "text" {
+		text = v.Verdict + ": " + v.Reason
+	}
 	switch v.Verdict {
 	case results.Pass:
 		return nil
 	case results.Fail:
-		return exitError{exitFail, errors.New("fail: " + v.Reason)}
+		return exitError{exitFail, errors.New(text)}
 	}
-	return exitError{exitInconclusive, errors.New("inconclusive: " + v.Reason)}
+	return exitError{exitInconclusive, errors.New(text)}
 }
 
-// progressLine is how things stand after a round: what decides.
-func progressLine(p versus.Progress) string {
+// progressLine is the state after a round: what decides, as far as it fits into so many
+// columns; 0 means all.
+func progressLine(p versus.Progress, columns int) string {
 	line := fmt.Sprintf("round %d", p.Round)
 	switch {
 	case p.Void != "":
-		line += " does not count: " + p.Void
+		line += " dropped: " + p.Void
 	case p.Resumed:
-		line += " was there already"
+		line += " was resumed"
 	}
 	line += fmt.Sprintf("; %d of %d", p.Counted, p.Planned)
+	end := " · " + p.Verdict
+	if p.Verdict == "" {
+		end = fmt.Sprintf(" · %v to the next decision", p.Left.Round(time.Second))
+	}
+	if p.Counted == 0 {
+		return line + end
+	}
+	var left int
 	for _, m := range p.Metrics {
-		if m.Primary && p.Counted > 0 && m.Verdict != results.NotMeasured {
-			change, low, high := content.MetricChange(m)
-			line += fmt.Sprintf(" · %s %s", m.Name, change)
-			if m.Lower != nil || m.Upper != nil {
-				line += " [" + low + ", " + high + "]"
-			}
+		if !m.Primary || m.Verdict == results.NotMeasured {
+			continue
 		}
+		change, low, high := content.MetricChange(m)
+		part := fmt.Sprintf(" · %s %s", m.Name, change)
+		if m.Lower != nil || m.Upper != nil {
+			part += " [" + low + ", " + high + "]"
+		}
+		if columns > 0 && utf8.RuneCountInString(line+part+end)+len(" · +99") > columns {
+			left++
+			continue
+		}
+		line += part
 	}
-	if p.Verdict != "" {
-		return line + " · " + p.Verdict
+	if left > 0 {
+		line += fmt.Sprintf(" · +%d", left)
 	}
-	return line + fmt.Sprintf(" · %v to the next look", p.Left.Round(time.Second))
+	return line + end
 }
 
 // checkThresholds compares a saved result with thresholds.
@@ -373,7 +396,7 @@ func (o *gateOptions) checkThresholds(path string, stdout io.Writer) error {
 	if run.Validity.Verdict == results.Invalid {
 		return exitError{exitInvalid, errors.New(v.Reason)}
 	}
-	return verdictError(v)
+	return verdictError(v, o.format)
 }
 
 // checkHistory looks for changes in the saved results of a directory.

@@ -24,12 +24,12 @@ type room struct {
 
 var quoted = regexp.MustCompile("`([^`]+)`")
 
-// readRooms reads the table "Rooms" of an architecture document: the package in the
+// readRooms reads the table "Packages" of an architecture document: the package in the
 // first column, and in the third those of ours that it may import.
 func readRooms(document string) (map[string]room, error) {
-	_, section, ok := strings.Cut(document, "\n## Rooms\n")
+	_, section, ok := strings.Cut(document, "\n## Packages\n")
 	if !ok {
-		return nil, fmt.Errorf("no section \"Rooms\"")
+		return nil, fmt.Errorf("no section \"Packages\"")
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	rooms := map[string]room{}
@@ -56,7 +56,7 @@ func readRooms(document string) (map[string]room, error) {
 		rooms[names[1]] = r
 	}
 	if len(rooms) == 0 {
-		return nil, fmt.Errorf("section \"Rooms\" has no table")
+		return nil, fmt.Errorf("section \"Packages\" has no table")
 	}
 	return rooms, nil
 }
@@ -131,7 +131,7 @@ func TestImports(t *testing.T) {
 // The check finds an import that is not allowed, a package without a line, and a line
 // without a package.
 func TestImportsAreChecked(t *testing.T) {
-	rooms, err := readRooms("# A\n\n## Rooms\n\n| room | what | imports |\n| --- | --- | --- |\n" +
+	rooms, err := readRooms("# A\n\n## Packages\n\n| room | what | imports |\n| --- | --- | --- |\n" +
 		"| `cmd/x` | it has `code` | all |\n| `a` | it has none | |\n| `b` | | `a`, `gone` |\n\n## B\n\n| `c` | | |\n")
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestImportsAreChecked(t *testing.T) {
 	if n := strings.Count(found, "\n"); n != 3 {
 		t.Errorf("%d found more than expected:\n%s", n-3, found)
 	}
-	for _, bad := range []string{"no rooms", "\n## Rooms\n\ntext\n", "\n## Rooms\n\n| `a` | two |\n", "\n## Rooms\n| `a` | | |\n| `a` | | |\n"} {
+	for _, bad := range []string{"no rooms", "\n## Packages\n\ntext\n", "\n## Packages\n\n| `a` | two |\n", "\n## Packages\n| `a` | | |\n| `a` | | |\n"} {
 		if rooms, err := readRooms(bad); err == nil {
 			t.Errorf("%q gave %v", bad, rooms)
 		}

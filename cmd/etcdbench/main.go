@@ -1,4 +1,4 @@
-// Command etcdbench measures etcd. Each command has a file here: it turns flags
+// Command etcdbench benchmarks etcd. Each command has a file here: it turns flags
 // into options, validates them, calls the package that does the work and turns
 // what comes back into an exit code.
 package main
@@ -70,7 +70,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root := newRootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(screen(stdout))
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil && err.Error() != "" {
@@ -131,15 +131,16 @@ func exitCode(ctx context.Context, err error) int {
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "etcdbench",
-		Short: "measure etcd, and be honest about it",
-		Long: `etcdbench starts an etcd cluster, or takes one that runs, puts load on it and
-reports what it saw: latencies that count the waiting, every operation accounted
-for, and whether the generator itself was the limit.`,
-		Example: `  etcdbench run                                  three members here, 30 s of puts
-  etcdbench run --endpoints host:2379 --rate 5000   a cluster that runs already`,
+		Short: "benchmark etcd with trustworthy results",
+		Long: `etcdbench generates load against an etcd cluster that it starts or that is
+already running. It reports throughput, response times, the cost for the servers,
+and whether the load generator itself was the limit. It plans capacity, gates
+performance regressions, and tunes heartbeat interval and election timeout.`,
+		Example: `  etcdbench run                                     start three members, put for 30 s
+  etcdbench run --endpoints host:2379 --rate 5000   use a running cluster`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// A command line without a command is a question.
+		// A command line without a command prints the help.
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage(fmt.Errorf("unknown command %q%s: see etcdbench --help", args[0], results.Nearest(args[0], commandNames(cmd))))

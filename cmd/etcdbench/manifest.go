@@ -111,7 +111,7 @@ func newTokenCommand() *cobra.Command {
 		Short: "print a join token for a coordinator that is started later",
 		Long: `Prints a new join token: the PEM of a certificate, its key and its authority. The
 coordinator at one of the hosts takes it from the variable ` + joinVariable + `, and so do
-agents, from there or from --join-file. It is a secret: whoever has it can take part.`,
+agents, from there or from --join-file. It is a secret: anyone who has it can take part.`,
 		Example: "  etcdbench agent token --host etcdbench-coordinator > join.pem",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/live"
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/report"
 )
 
 // resultsDir is where results are saved that have no directory of their own. It is not
@@ -47,13 +48,14 @@ func (o *outputFlags) add(fs *pflag.FlagSet, directory, formats string) {
 // addReport registers the flags of a command that has no agents.
 func (o *outputFlags) addReport(fs *pflag.FlagSet, directory, formats string) {
 	fs.StringVar(&o.out, "out", "", "`directory` of the result (default: "+filepath.Join(resultsDir, directory)+")")
-	fs.StringVar(&o.format, "format", "text", "form of the report on standard output: "+formats)
-	fs.StringVar(&o.progress, "progress", progressAuto, "auto, bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
-	fs.StringVar(&o.listenAt, "metrics-listen", "", "`address` to show what is measured to Prometheus at meanwhile, such as :9090")
+	fs.StringVar(&o.format, "format", "text", "report format on standard output: "+formats)
+	fs.StringVar(&o.progress, "progress", progressAuto,
+		"progress on standard error: auto, bar, plain, json or none; auto is bar on a terminal, plain elsewhere")
+	fs.StringVar(&o.listenAt, "metrics-listen", "", "`address` that serves Prometheus metrics during the run, such as :9090")
 	fs.StringVar(&o.webAt, "web", "",
-		"show the report in browsers while the run is under way, at this `address`: 127.0.0.1:0 takes a free port")
+		"`address` that serves the report to browsers during the run: 127.0.0.1:0 takes a free port")
 	fs.BoolVar(&o.dryRun, "dry-run", false,
-		"print the resolved plan as a scenario, the runs and how long they take, and do nothing (--format json: the specifications)")
+		"print the resolved plan, the runs and their estimated time, and start nothing (--format json: specifications)")
 }
 
 // directory is where the result goes: as given, or a new one for the name.
@@ -85,6 +87,17 @@ func width(w io.Writer) int {
 		return columns
 	}
 	return 0
+}
+
+// screen is standard output for reports: a terminal has a width, and colours unless NO_COLOR
+// is set.
+func screen(stdout io.Writer) io.Writer {
+	f, ok := stdout.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return stdout
+	}
+	color := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return report.Screen{Writer: stdout, Columns: width(stdout), Color: color}
 }
 
 // planDocument is what --dry-run --format json prints.

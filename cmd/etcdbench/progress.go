@@ -11,8 +11,8 @@ import (
 	"github.com/etcdbench/etcdbench/bench"
 )
 
-// reporter tells people, or programs, how an experiment is getting on. Writing errors
-// are ignored: a closed terminal is no reason to stop.
+// A reporter prints the progress of an experiment. Errors of writing are ignored: a closed
+// terminal does not stop an experiment.
 type reporter struct {
 	w     io.Writer
 	style bench.ProgressStyle
@@ -77,6 +77,20 @@ func (r *reporter) say(left time.Duration, format string, args ...any) {
 		fmt.Fprintln(r.w, text)
 		r.bar()
 	}
+}
+
+// plainColumns is the width of lines that go to no terminal.
+const plainColumns = 120
+
+// room is how many columns a line has; 0 means as many as it needs.
+func (r *reporter) room() int {
+	switch {
+	case r.style == bench.ProgressJSON:
+		return 0
+	case r.width > 0:
+		return r.width - 1
+	}
+	return plainColumns
 }
 
 const gaugeWidth = 24

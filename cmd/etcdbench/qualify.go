@@ -155,7 +155,7 @@ func (o *qualifyOptions) qualify(cmd *cobra.Command, args []string) error {
 			length.Round(time.Minute))
 		v, err := e.Run(ctx, qualify.Options{
 			Options: options, Save: o.saveScenario,
-			Progress: func(name string, p versus.Progress) { r.say(0, "%s: %s", name, progressLine(p)) },
+			Progress: func(name string, p versus.Progress) { r.say(0, "%s: %s", name, progressLine(p, r.room())) },
 			Done: func(v *results.Verdict, left time.Duration) {
 				r.say(left, "%s: %s (%s); about %v or less to go", v.Workload, v.Verdict, v.Reason, left.Round(time.Minute))
 			},

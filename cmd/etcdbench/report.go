@@ -50,7 +50,7 @@ is changed.`,
 			return o.writeItems(f, args, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&o.format, "format", "text", "form of the report: "+report.Names()+"; experiments have "+report.Verdicts().Names())
+	cmd.Flags().StringVar(&o.format, "format", "text", "report format: "+report.Names()+"; experiments have "+report.Verdicts().Names())
 	cmd.Flags().StringVar(&o.history, "history", "", "show the runs in this `directory` over time, without those of experiments: text or html")
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file for each operation into this `directory`: perfdash")
 	return cmd
@@ -62,13 +62,13 @@ func (o *reportOptions) validate(args []string) (report.Format, error) {
 	case err != nil:
 		return f, fmt.Errorf("--format: %w", err)
 	case o.history != "" && len(args) > 0:
-		return f, errors.New("--history takes the runs from its directory: leave out the others")
+		return f, errors.New("--history reads the runs of its directory: remove the other results")
 	case o.history != "" && !slices.Contains(report.HistoryFormats(), f.Name):
-		return f, fmt.Errorf("--history comes as %s, not as %s", strings.Join(report.HistoryFormats(), " or "), f.Name)
+		return f, fmt.Errorf("--history has the formats %s, not %s", strings.Join(report.HistoryFormats(), " or "), f.Name)
 	case o.history == "" && len(args) == 0:
 		return f, errors.New("report needs a result: the directory of a run or an experiment, or the file in it")
 	case o.dir != "" && (f.Files == nil || o.history != ""):
-		return f, fmt.Errorf("--dir is for --format perfdash, which has names for its files")
+		return f, fmt.Errorf("--dir needs --format perfdash")
 	}
 	return f, nil
 }
@@ -124,7 +124,7 @@ func (o *reportOptions) writeHistory(stdout io.Writer) error {
 	}
 	changes, err := judge.HistoryChanges(runs, nil)
 	if err != nil {
-		notes = append(notes, "changes of level were not looked for: "+err.Error())
+		notes = append(notes, "changes were not searched for: "+err.Error())
 	}
 	return report.WriteHistory(stdout, o.format, runs, changes, notes)
 }

@@ -34,12 +34,11 @@ func newRunCommand() *cobra.Command {
 	o := &runOptions{}
 	cmd := &cobra.Command{
 		Use:   "run [WORKLOAD | SCENARIO | FILE.yaml]",
-		Short: "put load on a cluster and report what happened",
-		Long: `Puts load on an etcd cluster and reports what happened. Without --endpoints it
-starts a cluster of member processes on this machine and removes it afterwards.
-The load is a workload (put unless another is named), a scenario that comes with
-the program, or a scenario's file; "etcdbench workloads" lists them. Any flag
-overrides a scenario.`,
+		Short: "generate load against a cluster and report the results",
+		Long: `Generates load against an etcd cluster and reports the results. Without --endpoints,
+it starts a cluster of member processes on this machine and removes it afterwards.
+The load is a workload (default: put), a built-in scenario, or a scenario file;
+"etcdbench workloads" lists them. Flags override the scenario.`,
 		Example: `  etcdbench run
   etcdbench run put --rate 10000 --duration 1m
   etcdbench run range --span 100 --limit 100 --members 1
@@ -75,9 +74,9 @@ func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 	o.specFlags.add(groups)
 	groups.add("Result", func(fs *pflag.FlagSet) {
 		o.outputFlags.add(fs, "RUN-ID", report.Names())
-		fs.BoolVar(&o.gate, "gate", false, "judge the run by its scenario's thresholds: exit 3 when one is exceeded, 4 when that cannot be told")
+		fs.BoolVar(&o.gate, "gate", false, "judge the run by the thresholds of its scenario: exit 3 when one is not met, 4 when inconclusive")
 		fs.StringArrayVar(&o.spec.Thresholds, "threshold", nil,
-			"judge by this `bound` instead, such as 'put.response_time.p99 < 20ms'; may be repeated")
+			"judge the run by this `bound`, such as 'p99 < 20ms' or 'put.error_rate < 1%'; may be repeated")
 	})
 	return groups
 }
@@ -117,7 +116,7 @@ func (o *runOptions) resolve(spec runner.Spec) (err error) {
 	o.gate = o.gate || len(spec.Thresholds) > 0
 	switch {
 	case o.gate && spec.Profile.Wanted():
-		return errors.New("--gate does not go with profiles, which cost something: judge a run without them")
+		return errors.New("--gate cannot be used with profiles, which have a cost: judge a run without them")
 	case o.gate && len(o.resolved.Plan.Thresholds) == 0:
 		return fmt.Errorf("--gate: %s has no thresholds: give one with --threshold", o.resolved.Scenario.Name)
 	}
@@ -205,9 +204,10 @@ func runVerdict(run *results.Run, wantTarget bool) error {
 	completed, example := completedOf(run)
 	switch {
 	case run.Outcome == results.Interrupted:
-		return exitError{exitInterrupted, errors.New("interrupted: the result holds what was measured until then")}
+		return exitError{exitInterrupted, errors.New("interrupted: the result contains the measurements until then")}
 	case run.Proof != nil && run.Proof.Verdict == results.Violated:
-		return exitError{exitFail, fmt.Errorf("what etcd acknowledged is not what it holds: see proof above, violations: %d", run.Proof.Found)}
+		return exitError{exitFail, fmt.Errorf(
+			"proof violated: etcd does not hold what it acknowledged (%d violations, see proof above)", run.Proof.Found)}
 	case completed == 0:
 		return fmt.Errorf("no operation succeeded in the measured phases%s", example)
 	case run.Validity.Verdict == results.Invalid:
@@ -261,5 +261,5 @@ func judgeRun(run *results.Run, path string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(text.Write(stderr, v), verdictError(v))
+	return errors.Join(text.Write(stderr, v), verdictError(v, text.Name))
 }

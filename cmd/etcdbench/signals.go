@@ -48,7 +48,7 @@ func interruptible(signals <-chan os.Signal, stderr io.Writer, quit func()) (ctx
 			switch {
 			case since.IsZero():
 				since = time.Now()
-				fmt.Fprintln(stderr, "\ninterrupted: saving the result; interrupt again to quit at once")
+				fmt.Fprintln(stderr, "\nstopping and saving the result; press Ctrl-C again to force quit")
 				cancel(bench.ErrInterrupted)
 			case time.Since(since) > signalGrace:
 				quit()

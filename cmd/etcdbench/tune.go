@@ -33,13 +33,13 @@ func newTuneCommand() *cobra.Command {
 		Use:   "tune [WORKLOAD | SCENARIO | FILE.yaml]",
 		Short: "find the heartbeat interval and election timeout that suit a network",
 		Long: `Tries pairs of heartbeat interval and election timeout on clusters that it starts,
-with the network that is stated (--rtt, --jitter, --zones): each under load, first
-undisturbed, then with the leader killed, paused, cut off and moved, and a follower
-killed. It recommends the pair that keeps steady and fails over fastest, and measures
-it again in turns with the defaults. With --endpoints it makes no fault and changes
-nothing: it measures round trips and fsync, and recommends by etcd's rules. With
---dimension it tries another setting. Exit codes: 0 recommended, 4 nothing to
-recommend, or not confirmed when it was measured again.`,
+with a simulated network (--rtt, --jitter, --zones). Each pair is measured under load,
+first undisturbed, then while the leader is killed, paused, partitioned and moved, and
+a follower is killed. The recommended pair is stable and has the fastest failover; it
+is measured again in alternation with the defaults. With --endpoints, tune injects no
+faults and changes nothing: it measures round trips and fsync, and applies etcd's
+rules. With --dimension, it tries another setting. Exit codes: 0 recommended,
+4 nothing to recommend, or the recommendation was not confirmed.`,
 		Example: `  etcdbench tune --quick --rtt 50ms
   etcdbench tune --zones a,b,c --zone-rtt a-b=20ms --zone-rtt a-c=80ms --zone-rtt b-c=70ms
   etcdbench tune --heartbeat 50ms,100ms --election 500ms,1s,2s --rtt 40ms --jitter 5ms
@@ -65,12 +65,12 @@ func (o *tuneOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		fs.DurationSliceVar(&c.Elections, "election", nil, "election `timeouts` to try (default: 5 to 20 round trips, and etcd's)")
 		fs.StringVar(&c.Dimension, "dimension", "", "tune another setting instead: "+strings.Join(names, ", "))
 		fs.StringSliceVar(&c.Values, "try", nil, "`values` of the --dimension to try (default: three, etcd's among them)")
-		durationFlag(fs, &c.Steady, "steady", 0, "length of the undisturbed stretch (default: 30s; with --quick 6s, with --thorough 2m)")
+		durationFlag(fs, &c.Steady, "steady", 0, "duration of the undisturbed part (default: 30s; with --quick 6s, with --thorough 2m)")
 		roundsFlag(fs, &c.Rounds, "(default: 6; with --quick 2, with --thorough 12; 0 for none)")
 		o.effortFlags.add(fs,
-			"two pairs besides the defaults and one fault of each kind: a first idea, in under three minutes",
-			"a finer grid, longer, three times")
-	})
+			"two pairs besides the defaults and one fault of each kind: a first estimate in under three minutes",
+			"a finer grid and longer runs, three times each")
+	}, "duration", "total", "warmup", "heartbeat-interval", "election-timeout")
 }
 
 // ask is what the tuning is asked, by the flags or by the one that is resumed.
@@ -144,7 +144,7 @@ func trialLine(p tune.Progress, e *tune.Experiment) string {
 		}
 	}
 	if p.Resumed {
-		line += "; was there already"
+		line += "; was resumed"
 	}
 	return line + fmt.Sprintf("; about %v to go", e.Left(p.Made).Round(time.Second))
 }
@@ -170,7 +170,7 @@ func (o *tuneOptions) finish(t *results.Tuning, tuneErr error, stdout io.Writer)
 		return exitError{exitInconclusive, errors.New("nothing to recommend: " + strings.Join(t.Reasons, "; "))}
 	}
 	if t.Confirmation == results.Unconfirmed {
-		return exitError{exitInconclusive, errors.New("the recommendation was not confirmed: give more --rounds, or a quieter machine")}
+		return exitError{exitInconclusive, errors.New("the recommendation was not confirmed: use more --rounds or a machine without other load")}
 	}
 	return nil
 }

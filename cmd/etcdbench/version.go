@@ -12,7 +12,7 @@ import (
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
-		Short:   "print the versions in play",
+		Short:   "print the versions of etcdbench, etcd and Go",
 		Example: "  etcdbench version",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

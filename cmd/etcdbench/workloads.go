@@ -17,9 +17,8 @@ func newWorkloadsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "workloads [NAME]",
 		Short: "list workloads, scenarios and disturbances, or explain one",
-		Long: `Lists the workloads, the scenarios that come with the program, and the
-disturbances. With the name of one: what it measures and its parameters, or the
-scenario's file.`,
+		Long: `Lists the workloads, the built-in scenarios and the disturbances. With NAME, prints
+what the workload measures and its parameters, or the file of the scenario.`,
 		Example: "  etcdbench workloads\n  etcdbench workloads range\n  etcdbench workloads kubernetes > mine.yaml",
 		Args: func(cmd *cobra.Command, args []string) error {
 			return usage(cobra.MaximumNArgs(1)(cmd, args))
@@ -74,7 +73,7 @@ func explainLoad(out io.Writer, name string) error {
 	}
 	_, err := scenario.Find(name, nil)
 	if err == nil {
-		err = errors.New("give the name of a workload, a scenario that comes with the program, or a disturbance")
+		err = errors.New("give the name of a workload, a built-in scenario or a disturbance")
 	}
 	return usage(err)
 }

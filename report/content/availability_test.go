@@ -7,7 +7,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Outages are told with what they affected and what happened meanwhile.
+// Outages have the affected operations and the events at the same time.
 func TestAvailabilityLines(t *testing.T) {
 	a := &results.Availability{Share: 0.99999999, Count: 1, Longest: 1500 * time.Millisecond, Total: 1500 * time.Millisecond, Outages: []results.Outage{{
 		Start: 10 * time.Second, Length: 1500 * time.Millisecond, Affected: 1500, Lost: 12, Open: true, Causes: []string{"kill m1", "leader changed"},

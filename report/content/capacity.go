@@ -24,9 +24,9 @@ func CapacityAnswer(c *results.Capacity) string {
 	unit := CapacityUnit(c)
 	switch {
 	case c.Low == 0 && (c.Stopped != "" || len(c.Probes) == 0):
-		return "nothing is known of it"
+		return "no result"
 	case c.Low == 0 && !judge.Hopeless(c):
-		return "it cannot be told whether any load meets it"
+		return "inconclusive whether any load meets it"
 	case c.Low == 0:
 		return "no load meets it"
 	case c.High == 0:
@@ -36,9 +36,9 @@ func CapacityAnswer(c *results.Capacity) string {
 			unit(c.Low), unit(c.High), 100*c.Confidence, len(c.Repeats))
 	}
 	if c.Failed > 0 {
-		return fmt.Sprintf("%s were carried, %s could not be shown to be, %s were not", unit(c.Low), unit(c.Failed), unit(c.High))
+		return fmt.Sprintf("sustained %s; inconclusive at %s; failed at %s", unit(c.Low), unit(c.Failed), unit(c.High))
 	}
-	return fmt.Sprintf("%s were carried, %s were not", unit(c.Low), unit(c.High))
+	return fmt.Sprintf("sustained %s; failed at %s", unit(c.Low), unit(c.High))
 }
 
 // CapacityMaximum prints the interval that holds the maximum, "none" where no load

@@ -150,7 +150,7 @@ func AtLeast(text string, is bool) string {
 	return text
 }
 
-// Outcomes says on one line what became of an operation, for formats that have figures
+// Outcomes says on one line the outcome of an operation, for formats that have figures
 // of their own and take remarks.
 func Outcomes(o results.Operation) string {
 	text := fmt.Sprintf("offered %d, completed %d, failed %d, dropped %d, unfinished %d, throughput %g/s, error rate %g",
@@ -269,4 +269,13 @@ func BacklogLines(r *results.Run) (lines []string) {
 func keepsBehind(o results.Operation) bool {
 	const keptUp = 0.99
 	return float64(o.Acknowledged()) < keptUp*float64(o.Offered) || o.Overdue > 0
+}
+
+// Outcome returns how a run ended, in capitals, with the reason where it says more.
+func Outcome(r *results.Run) string {
+	outcome := words.Clean(string(r.Outcome))
+	if r.Reason == "" || r.Reason == string(r.Outcome) {
+		return strings.ToUpper(outcome)
+	}
+	return strings.ToUpper(outcome) + ": " + words.Clean(r.Reason)
 }

@@ -160,11 +160,11 @@ func GateVerdicts() map[string]*results.Verdict {
 			Metrics: []results.MetricVerdict{{Name: "allocs", Unit: "objects", Primary: true, Verdict: results.Pass, Rounds: 12, Baseline: 350, Candidate: 350, Lower: bound(-0.01), Upper: bound(0.01), Margin: 0.02, Detectable: 0.02, Noise: 0.004, Needed: []results.NeededRounds{{Effect: 0.03, Rounds: 14}, {Effect: 0.2, Rounds: 12}, {Effect: 0.001}}}},
 		},
 		"thresholds": {
-			Schema: results.VerdictSchema, Gate: "thresholds", Verdict: results.Fail, Reason: "not kept: put.response_time.p99 < 20ms", Candidate: "20261120-101500-a1b2c3", Workload: "target-10k", Started: started, Ended: started,
+			Schema: results.VerdictSchema, Gate: "thresholds", Verdict: results.Fail, Reason: "threshold not met: put.response_time.p99 < 20ms", Candidate: "20261120-101500-a1b2c3", Workload: "target-10k", Started: started, Ended: started,
 			Checks: []results.ThresholdCheck{
 				{Text: "put.response_time.p99 < 20ms for every 10s window", Verdict: results.Fail, Value: 3e7, IsTime: true, Limit: 2e7, Windows: 6, Failed: 2, At: 20 * time.Second},
 				{Text: "put.throughput >= 9990/s", Verdict: results.Pass, Value: 10_000, Limit: 9990},
-				{Text: "put.response_time.p99.99 < 1s", Verdict: results.Inconclusive, Value: 5e9, AtLeast: true, IsTime: true, Reason: "operations did not finish: what was measured is a lower bound"},
+				{Text: "put.response_time.p99.99 < 1s", Verdict: results.Inconclusive, Value: 5e9, AtLeast: true, IsTime: true, Reason: "operations did not finish: the measured value is a lower bound"},
 			},
 		},
 		"history": {

@@ -1,5 +1,5 @@
 // Package words prints single values the way every report shows them: times,
-// rates, counts, shares and names. It knows no documents. Times are nanoseconds.
+// rates, counts, shares and names. It depends on no documents. Times are nanoseconds.
 package words
 
 import (

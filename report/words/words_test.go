@@ -16,7 +16,7 @@ func TestDurations(t *testing.T) {
 }
 
 // Figures that no measurement gives are printed, too: a damaged document has them.
-func TestFiguresThatNobodyMeasured(t *testing.T) {
+func TestFiguresThatWereNotMeasured(t *testing.T) {
 	for got, want := range map[string]string{
 		Duration(math.MinInt64): "−9223372037 s", Rate(math.NaN()): "?", Rate(math.MaxFloat64): "1.8e+308", Rate(-math.MaxFloat64): "-1.8e+308",
 		Rate(1234.6): "1,235", Rate(1.25): "1.25", Bytes(math.NaN()): "?", Bytes(-2048): "−2.0 KiB", Bytes(math.Inf(1)): "8.0 EiB", Bytes(1023): "1023 B",

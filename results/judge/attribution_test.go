@@ -193,7 +193,7 @@ func TestStalledSeconds(t *testing.T) {
 func TestDeadMemberIsNamed(t *testing.T) {
 	for _, c := range []struct{ reason, want string }{
 		{"dial tcp 127.0.0.1:1: connect: connection refused", "m2 was dead, from 10s to the end"},
-		{"context deadline exceeded", "m2 did not answer any more, from 10s to the end"},
+		{"context deadline exceeded", "m2 stopped answering, from 10s to the end"},
 	} {
 		slow := attributed(t, func(n int, i *results.Interval) {
 			i.Members[1].Values["fsync_time"] *= 4

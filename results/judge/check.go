@@ -17,7 +17,7 @@ func CheckThresholds(run *results.Run, thresholds []Threshold, intervals Interva
 	for _, t := range thresholds {
 		c := check{results.ThresholdCheck{Text: t.Text, Limit: t.Value, Verdict: results.Pass}}
 		c.IsTime, _ = thresholdMetric(t.Metric)
-		if t.Op == "" {
+		if t.Whole() {
 			c.judgeWhole(t, run.Availability)
 			checks = append(checks, c.ThresholdCheck)
 			continue
@@ -53,17 +53,17 @@ func CheckVerdict(run *results.Run, checks []results.ThresholdCheck) (verdict, r
 	case run.Validity.Verdict == results.Invalid:
 		return results.Inconclusive, "the measurement is invalid: the generator, not etcd, was the limit"
 	case run.Profiled():
-		return results.Inconclusive, "the run was profiled, which costs something: judge one that was not"
+		return results.Inconclusive, "the run was profiled, which has a cost: judge a run without profiles"
 	case len(texts[results.Fail]) > 0:
-		return results.Fail, "not kept: " + strings.Join(texts[results.Fail], "; ")
+		return results.Fail, "threshold not met: " + strings.Join(texts[results.Fail], "; ")
 	case run.Outcome != results.Completed:
-		return results.Inconclusive, "the run did not come to its end: " + string(run.Outcome)
+		return results.Inconclusive, "the run did not complete: " + string(run.Outcome)
 	case len(texts[results.Inconclusive]) > 0:
-		return results.Inconclusive, "cannot be told: " + strings.Join(texts[results.Inconclusive], "; ")
+		return results.Inconclusive, "inconclusive: " + strings.Join(texts[results.Inconclusive], "; ")
 	case len(checks) == 0:
 		return results.Inconclusive, "there are no thresholds"
 	}
-	return results.Pass, fmt.Sprintf("%d of %d thresholds kept", len(checks), len(checks))
+	return results.Pass, fmt.Sprintf("%d of %d thresholds met", len(checks), len(checks))
 }
 
 // find returns an error for a phase or an operation that the run does not have.
@@ -77,7 +77,7 @@ func (t Threshold) find(run *results.Run) error {
 			ops = append(ops, o.Op)
 		}
 	}
-	if !slices.Contains(ops, t.Op) {
+	if t.Op != "" && !slices.Contains(ops, t.Op) {
 		return fmt.Errorf("threshold %q: no operation %q%s: there are %s", t.Text, t.Op, results.Nearest(t.Op, ops), strings.Join(ops, ", "))
 	}
 	return nil
@@ -114,7 +114,7 @@ type stretch struct {
 // total adds up the operation that the threshold is about.
 func (t Threshold) total(run *results.Run) (stretch, error) {
 	covers := func(phase string) bool { return t.covers(run, phase) }
-	sum, err := run.Sum(covers, func(o *results.Operation) bool { return o.Op == t.Op })
+	sum, err := run.Sum(covers, t.counts)
 	return stretch{sum, run.Length(covers)}, err
 }
 
@@ -136,7 +136,7 @@ func (c *check) eachWindow(t Threshold, run *results.Run, intervals Intervals) e
 			return nil // before the phases
 		}
 		for _, o := range i.Operations {
-			if o.Op == t.Op && t.covers(run, o.Phase) {
+			if t.counts(&o) && t.covers(run, o.Phase) {
 				last[len(last)-1].operations = append(last[len(last)-1].operations, o)
 			}
 		}
@@ -220,7 +220,7 @@ func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
 	case !holds && v.atLeast && lower:
 		// The true value may be above the bound yet.
 		if c.Verdict == results.Pass {
-			c.Verdict, c.Reason = results.Inconclusive, "operations did not finish: what was measured is a lower bound"
+			c.Verdict, c.Reason = results.Inconclusive, "operations did not finish: the measured value is a lower bound"
 		}
 	case !holds:
 		c.Verdict, c.Reason = results.Fail, ""
@@ -228,7 +228,7 @@ func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
 			c.Failed++
 		}
 	case v.atLeast && !lower && c.Verdict == results.Pass:
-		c.Verdict, c.Reason = results.Inconclusive, "operations did not finish: what was measured is a lower bound"
+		c.Verdict, c.Reason = results.Inconclusive, "operations did not finish: the measured value is a lower bound"
 	}
 }
 

@@ -54,3 +54,28 @@ func TestWindowsCountWhatDrained(t *testing.T) {
 		}
 	}
 }
+
+// A threshold without an operation is about all requested operations together, and not about
+// those that arrived by themselves.
+func TestThresholdOfAllOperations(t *testing.T) {
+	run := &results.Run{
+		Plan: results.Plan{Phases: []results.PlanPhase{{Name: "measure"}}},
+		Operations: []results.Operation{
+			{Phase: "measure", Op: "get", Offered: 900, Completed: 900},
+			{Phase: "measure", Op: "put", Offered: 100, Completed: 90, Failed: 10},
+			{Phase: "measure", Op: "event", Offered: 1000, Completed: 1000, Arrived: true},
+		},
+	}
+	for text, want := range map[string]string{
+		"failed == 10":       results.Pass,
+		"offered == 1000":    results.Pass,
+		"error_rate <= 1%":   results.Pass,
+		"error_rate < 1%":    results.Fail,
+		"put.error_rate<10%": results.Fail,
+	} {
+		checks, err := CheckThresholds(run, thresholds(t, text), nil)
+		if err != nil || checks[0].Verdict != want {
+			t.Errorf("%s: %+v %v, want %s", text, checks, err, want)
+		}
+	}
+}

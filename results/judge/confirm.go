@@ -54,11 +54,11 @@ func TuningComparison(c *results.TuningComparison, failover bool) {
 		parts = append(parts, fmt.Sprintf("%s %s (%+.0f %%, between %s and %s)",
 			m.Name, word, 100*m.Estimate, bound(m.Lower, "−∞"), bound(m.Upper, "+∞")))
 	}
-	c.Text = "measured again in turns with the defaults: " + strings.Join(parts, ", ")
+	c.Text = "measured again in alternation with the defaults: " + strings.Join(parts, ", ")
 	if c.Elections > 0 {
-		c.Text += fmt.Sprintf("; %.0f elections that nobody asked for", c.Elections)
+		c.Text += fmt.Sprintf("; %.0f unplanned elections", c.Elections)
 	} else if failover {
-		c.Text += "; no election that nobody asked for"
+		c.Text += "; no unplanned election"
 	}
 }
 
@@ -98,7 +98,7 @@ func Confirm(t *results.Tuning) {
 		}
 	}
 	if c.Elections > 0 && c.DefaultElections == 0 {
-		worse = append(worse, fmt.Sprintf("it had %.0f elections that nobody asked for, the defaults none", c.Elections))
+		worse = append(worse, fmt.Sprintf("it had %.0f unplanned elections, the defaults none", c.Elections))
 	}
 	switch {
 	case len(worse) > 0:
@@ -110,7 +110,7 @@ func Confirm(t *results.Tuning) {
 		case c.Confidence < leastConfidence:
 			why = "too few rounds for a conclusion: give --rounds 5 or more"
 		case len(unclear) == 0:
-			why = "elections that nobody asked for, as with the defaults"
+			why = "unplanned elections, as with the defaults"
 		}
 		t.Reasons = append(t.Reasons, "not confirmed: "+why)
 	default:
@@ -121,7 +121,7 @@ func Confirm(t *results.Tuning) {
 // Withdraw takes back what a tuning recommends and gives the reason. The defaults are
 // recommended instead, where they kept steady.
 func Withdraw(t *results.Tuning, why string) {
-	reasons := []string{fmt.Sprintf("%s is withdrawn: measured again in turns with the defaults, %s", t.Recommended, why)}
+	reasons := []string{fmt.Sprintf("%s is withdrawn: measured again in alternation with the defaults, %s", t.Recommended, why)}
 	t.Confirmation, t.Recommended, t.Settings = results.Withdrawn, "", nil
 	for i := range t.Tried {
 		if x := &t.Tried[i]; x.Default && steady(x) {
@@ -130,7 +130,7 @@ func Withdraw(t *results.Tuning, why string) {
 		}
 	}
 	if t.Recommended == "" {
-		reasons = append(reasons, "the defaults did not keep steady either")
+		reasons = append(reasons, "the defaults were not steady either")
 	}
 	// What spoke for it does not count any more; what spoke against others does.
 	t.Reasons = append(reasons, slices.DeleteFunc(t.Reasons, func(r string) bool { return !strings.HasPrefix(r, "not ") })...)

@@ -253,7 +253,7 @@ func applyShift(v *results.MetricVerdict, m Metric, s stats.Shift) {
 	}
 	// The candidate may be worse than its lower bound, and the baseline, too.
 	if v.CandidateAtLeast && v.Verdict == results.Pass || v.BaselineAtLeast && v.Verdict == results.Fail {
-		v.Verdict, v.Note = results.Inconclusive, "operations did not finish: what was measured is a lower bound"
+		v.Verdict, v.Note = results.Inconclusive, "operations did not finish: the measured value is a lower bound"
 	}
 	v.Estimate = m.share(s.Estimate)
 	bound := func(size float64) *float64 {
@@ -294,7 +294,7 @@ func Decide(metrics []results.MetricVerdict) (verdict, reason string) {
 	}
 	add("operations did not finish, so that only lower bounds are known: ", bounds)
 	unclear := slices.DeleteFunc(names[results.Inconclusive], func(name string) bool { return slices.Contains(bounds, name) })
-	add("too few rounds, or too much noise, to tell: ", unclear)
+	add("too few rounds or too much noise: ", unclear)
 	add("not measured in every round: ", names[results.NotMeasured])
 	if len(reasons) > 0 {
 		return results.Inconclusive, strings.Join(reasons, "; ")

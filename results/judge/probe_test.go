@@ -57,7 +57,7 @@ func TestProbeOfFewOperations(t *testing.T) {
 	}
 }
 
-// outcomes are what became of the arrivals of a simulated run: of each group so many each
+// outcomes are the outcomes of the arrivals of a simulated run: of each group so many each
 // second, all alike.
 type outcomes []struct {
 	every  int // of so many arrivals one, in turn

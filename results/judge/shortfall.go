@@ -85,7 +85,7 @@ func (a absence) explain(c results.Cause, s results.Slow) results.Cause {
 	if a.reason == "" || c.Name != silent || a.since >= s.Start+s.Length {
 		return c
 	}
-	state := "did not answer any more"
+	state := "stopped answering"
 	if strings.Contains(a.reason, "connection refused") {
 		state = "was dead"
 	}

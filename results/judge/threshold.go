@@ -13,13 +13,17 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Threshold is a bound on one figure of one kind of operation:
+// Threshold is a bound on one figure of one kind of operation, or, without a kind, of all
+// requested operations together:
 //
 //	put.response_time.p99 < 20ms
 //	put.throughput >= 10000/s for every 10s window
 //	measure:put.failed == 0
+//	p99 < 20ms
+//	error_rate < 1%
 //
-// or on what users noticed of the whole run:
+// p99 is short for response_time.p99, and error_rate is another name of failed_ratio. A
+// threshold can also limit the outages of the whole run:
 //
 //	outage.max < 2s
 //	availability >= 99.9%
@@ -28,9 +32,9 @@ import (
 type Threshold struct {
 	// Text is the threshold as it was written.
 	Text string
-	// Op is the kind of operation, Metric one of its figures; of the whole run, Op is
-	// empty. Phase is the only
-	// phase that it is about; empty means all measured ones.
+	// Op is the kind of operation; empty means all requested operations. Metric is one of
+	// their figures, or one of the whole run (see Whole). Phase is the only phase that
+	// counts; empty means all measured phases.
 	Phase, Op, Metric string
 	// Comparison is one of < <= > >= ==.
 	Comparison string
@@ -48,8 +52,58 @@ var (
 	thresholdNumbers = []string{"throughput", "offered", "completed", "failed", "dropped", "unfinished", "failed_ratio"}
 )
 
-var thresholdForm = regexp.MustCompile(`^\s*([^\s.]+)\.([a-z0-9_.]+)\s*(<=|>=|==|<|>)\s*([0-9.eE+-]+)\s*([a-zµ/%]*)\s*` +
+var thresholdForm = regexp.MustCompile(`^\s*(\S+?)\s*(<=|>=|==|<|>)\s*([0-9.eE+-]+)\s*([a-zµ/%]*)\s*` +
 	`(?:for\s+every\s+(\S+)\s+window)?\s*$`)
+
+// Whole reports whether the threshold is about the whole run: its outages or its
+// availability.
+func (t Threshold) Whole() bool {
+	return slices.Contains([]string{metricOutageMax, metricOutageTotal, metricOutageCount, metricAvailability}, t.Metric)
+}
+
+// counts reports whether the threshold is about an operation.
+func (t Threshold) counts(o *results.Operation) bool {
+	return o.Op == t.Op || t.Op == "" && !o.Arrived
+}
+
+// fullMetric returns the full name of a metric that may be abbreviated.
+func fullMetric(name string) string {
+	switch {
+	case name == "error_rate":
+		return "failed_ratio"
+	case slices.Contains(thresholdPoints, name):
+		return "response_time." + name
+	}
+	return name
+}
+
+// parseSubject reads what a threshold limits: PHASE:OPERATION.METRIC, of which phase and
+// operation may be left out.
+func (t *Threshold) parseSubject(subject string) error {
+	name := subject
+	if phase, rest, ok := strings.Cut(subject, ":"); ok {
+		if phase == "" {
+			return fmt.Errorf("threshold %q: want PHASE:OPERATION, such as measure:put, not %q", t.Text, subject)
+		}
+		t.Phase, name = phase, rest
+	}
+	if t.Metric = fullMetric(name); !t.Whole() {
+		if _, err := thresholdMetric(t.Metric); err == nil {
+			return nil
+		}
+	}
+	op, metric, ok := strings.Cut(name, ".")
+	switch {
+	case t.Phase != "" && op == "":
+		return fmt.Errorf("threshold %q: want PHASE:OPERATION, such as measure:put, not %q", t.Text, subject)
+	case !ok || op == "":
+		return fmt.Errorf("threshold %q: want OPERATION.METRIC < VALUE, such as put.response_time.p99 < 20ms", t.Text)
+	}
+	if t.Op, t.Metric = op, fullMetric(metric); t.Whole() {
+		return fmt.Errorf("threshold %q: %s is about the whole run: remove %q", t.Text, t.Metric, op+".")
+	}
+	return nil
+}
 
 // ParseThreshold parses a threshold. Whether its phase and its operation exist is
 // checked against a run, by [CheckThresholds].
@@ -64,38 +118,35 @@ func ParseThreshold(text string) (Threshold, error) {
 	if m == nil {
 		return Threshold{}, fmt.Errorf("threshold %q: want OPERATION.METRIC < VALUE, such as put.response_time.p99 < 20ms", text)
 	}
-	t := Threshold{Text: text, Op: m[1], Metric: m[2], Comparison: m[3]}
-	if phase, op, ok := strings.Cut(m[1], ":"); ok {
-		if phase == "" || op == "" {
-			return t, fmt.Errorf("threshold %q: want PHASE:OPERATION, such as measure:put, not %q", text, m[1])
-		}
-		t.Phase, t.Op = phase, op
+	t := Threshold{Text: text, Comparison: m[2]}
+	if err := t.parseSubject(m[1]); err != nil {
+		return t, err
 	}
 	isTime, err := thresholdMetric(t.Metric)
 	if err != nil {
 		return t, fmt.Errorf("threshold %q: %w", text, err)
 	}
-	if t.Value, err = strconv.ParseFloat(m[4], 64); err != nil {
-		return t, fmt.Errorf("threshold %q: %q is not a number", text, m[4])
+	if t.Value, err = strconv.ParseFloat(m[3], 64); err != nil {
+		return t, fmt.Errorf("threshold %q: %q is not a number", text, m[3])
 	}
-	unit := m[5]
+	unit := m[4]
 	switch {
 	case isTime:
 		d, err := time.ParseDuration("1" + unit)
 		if unit == "" || err != nil {
-			return t, fmt.Errorf("threshold %q: a time needs a unit, such as %sms", text, m[4])
+			return t, fmt.Errorf("threshold %q: a time needs a unit, such as %sms", text, m[3])
 		}
 		if t.Value *= float64(d); math.IsInf(t.Value, 0) {
-			return t, fmt.Errorf("threshold %q: %s%s is more than there is", text, m[4], unit)
+			return t, fmt.Errorf("threshold %q: %s%s is more than there is", text, m[3], unit)
 		}
 	case unit == "%" && t.Metric == "failed_ratio":
 		t.Value /= 100
 	case unit != "" && (unit != "/s" || t.Metric != "throughput"):
 		return t, fmt.Errorf("threshold %q: %s has no unit %q", text, t.Metric, unit)
 	}
-	if m[6] != "" {
-		if t.Window, err = time.ParseDuration(m[6]); err != nil || t.Window < time.Second {
-			return t, fmt.Errorf("threshold %q: a window is a time of one second or more, not %q", text, m[6])
+	if m[5] != "" {
+		if t.Window, err = time.ParseDuration(m[5]); err != nil || t.Window < time.Second {
+			return t, fmt.Errorf("threshold %q: a window is a time of one second or more, not %q", text, m[5])
 		}
 	}
 	return t, nil

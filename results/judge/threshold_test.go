@@ -14,6 +14,14 @@ func TestParseThreshold(t *testing.T) {
 		"pods/update.service_time.p99.9 <= 1.5s":                 {Op: "pods/update", Metric: "service_time.p99.9", Comparison: "<=", Value: 1.5e9},
 		"measure:put.failed == 0":                                {Phase: "measure", Op: "put", Metric: "failed", Comparison: "=="},
 		"put.failed == 0":                                        {Op: "put", Metric: "failed", Comparison: "==", Value: 0},
+		"p99 < 50ms":                                             {Metric: "response_time.p99", Comparison: "<", Value: 50e6},
+		"put.p99.9 <= 1s":                                        {Op: "put", Metric: "response_time.p99.9", Comparison: "<=", Value: 1e9},
+		"measure:max < 1s":                                       {Phase: "measure", Metric: "response_time.max", Comparison: "<", Value: 1e9},
+		"error_rate < 1%":                                        {Metric: "failed_ratio", Comparison: "<", Value: 0.01},
+		"put.error_rate<1 %":                                     {Op: "put", Metric: "failed_ratio", Comparison: "<", Value: 0.01},
+		"throughput >= 9000/s":                                   {Metric: "throughput", Comparison: ">=", Value: 9000},
+		"service_time.p50 < 1ms":                                 {Metric: "service_time.p50", Comparison: "<", Value: 1e6},
+		"availability >= 99.9%":                                  {Metric: "availability", Comparison: ">=", Value: 0.999},
 		"put.failed_ratio < 0.1%":                                {Op: "put", Metric: "failed_ratio", Comparison: "<", Value: 0.001},
 		"put.throughput > 9 for every 10s window":                {Op: "put", Metric: "throughput", Comparison: ">", Value: 9, Window: 10 * time.Second},
 		"put.response_time.stddev < 100µs":                       {Op: "put", Metric: "response_time.stddev", Comparison: "<", Value: 100e3},
@@ -37,6 +45,7 @@ func TestParseThreshold(t *testing.T) {
 		"put.latency.p99 < 20ms":               `no metric "latency.p99"`,
 		"put.throughput < 20ms":                `no unit "ms"`,
 		"put.failed == 0%":                     `no unit "%"`,
+		"put.availability >= 99%":              "about the whole run",
 		"put.failed == 1.2.3":                  "is not a number",
 		":.failed == 0":                        "want PHASE:OPERATION",
 		"measure:.failed == 0":                 "want PHASE:OPERATION",
@@ -57,7 +66,7 @@ func FuzzParseThreshold(f *testing.F) {
 	f.Add(":.failed==0")
 	f.Add("put.response_time.p99 < 1e300h")
 	f.Fuzz(func(t *testing.T, text string) {
-		if th, err := ParseThreshold(text); err == nil && (th.Op == "" || th.Metric == "" || math.IsNaN(th.Value) || math.IsInf(th.Value, 0)) {
+		if th, err := ParseThreshold(text); err == nil && (th.Metric == "" || math.IsNaN(th.Value) || math.IsInf(th.Value, 0)) {
 			t.Errorf("%q: %+v", text, th)
 		}
 	})

@@ -173,7 +173,7 @@ func Tuning(document *results.Tuning) {
 		best = base
 	}
 	if best == nil {
-		t.Reasons = append(t.Reasons, "none of the settings kept steady and within etcd's rules")
+		t.Reasons = append(t.Reasons, "no settings were steady and within etcd's rules")
 	} else {
 		t.Recommended, t.Settings = best.Name, best.Settings
 		t.reason(best, base)
@@ -226,12 +226,12 @@ func (t *tuning) reason(best, base *results.Tried) {
 	ms := func(ns float64) time.Duration { return time.Duration(ns).Round(time.Millisecond) }
 	switch {
 	case best.Default && t.Failover && best.Failover == 0 && best.FailoverBelow > 0:
-		add("the defaults stay: their failover is not detectable, and nothing can be shown to be faster: "+
+		add("the defaults stay: their failover is not detectable, so no setting can be shown to be faster: "+
 			"it is shorter than %v, before which no arrival counts as late", ms(best.FailoverBelow))
 	case best.Default && t.Failover:
-		add("the defaults are best: nothing else that kept steady within the rules fails over faster by %.0f %% or more", 100*equalFailover)
+		add("the defaults are best: no other steady setting within the rules fails over faster by %.0f %% or more", 100*equalFailover)
 	case best.Default:
-		add("the defaults are best: nothing else has a p99 that is lower by %.0f %% or more", 100*equalTime)
+		add("the defaults are best: no other setting has a p99 that is lower by %.0f %% or more", 100*equalTime)
 	case t.Failover && base != nil && base.Failover > 0 && best.Failover == 0:
 		add("its failover is not detectable, being shorter than %v; the defaults fail over in %v", ms(best.FailoverBelow), ms(base.Failover))
 	case t.Failover && base != nil && base.Failover > 0:
@@ -240,7 +240,7 @@ func (t *tuning) reason(best, base *results.Tried) {
 		add("its p99 is %v, the defaults' %v", ms(best.P99), ms(base.P99))
 	}
 	if t.Dimension == results.DimensionPair {
-		add("%.0f elections that nobody asked for in %v of load: %.0f an hour at most, as far as that shows (95 %%)",
+		add("%.0f unplanned elections in %v of load: %.0f an hour at most (95 %% upper bound)",
 			best.Elections, best.Steady.Round(time.Second), best.ElectionsPerHour)
 	}
 	if !best.Default && base != nil && t.Failover {
@@ -257,7 +257,7 @@ func (t *tuning) against(x, base *results.Tried) string {
 	case x.Finding != "":
 		return x.Finding
 	case x.Elections > 0:
-		return fmt.Sprintf("%.0f elections that nobody asked for in %v", x.Elections, x.Steady.Round(time.Second))
+		return fmt.Sprintf("%.0f unplanned elections in %v", x.Elections, x.Steady.Round(time.Second))
 	case slices.Contains(x.AtLeast, "p99"):
 		return fmt.Sprintf("its p99 is at least %v: operations did not finish", time.Duration(x.P99).Round(time.Millisecond))
 	case t.breaksRules(x) != "":

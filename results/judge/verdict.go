@@ -15,7 +15,7 @@ func RunVerdict(run *results.Run, texts []string, intervals Intervals) (*results
 		texts = run.Plan.Thresholds
 	}
 	if len(texts) == 0 {
-		return nil, errors.New("there is nothing to judge by: the result's scenario has no thresholds; give one with --threshold")
+		return nil, errors.New("no thresholds given: the result's scenario has none; use --threshold")
 	}
 	var thresholds []Threshold
 	for _, text := range texts {

@@ -16,17 +16,17 @@ func VoidRound(baseline, candidate *results.Run) string {
 	case b == "" && c != "" && collapsed(candidate, baseline), c == "" && b != "" && collapsed(baseline, candidate):
 		b, c = "", ""
 	case b == "" && c == "" && baseline.Profiled() != candidate.Profiled():
-		return "one side was profiled, which costs something, and the other was not"
+		return "one side was profiled, which has a cost, and the other was not"
 	}
 	return cmp.Or(b, c)
 }
 
-// carriedShare is the share of its arrivals that a run has answered which has carried its
+// sustainedShare is the share of its arrivals that a run has answered which has sustained its
 // load.
-const carriedShare = 0.99
+const sustainedShare = 0.99
 
 // collapsed reports whether a run is invalid only because its clients were all busy,
-// while another run of the round carried the same load with as many clients: then the
+// while another run of the round sustained the same load with as many clients: then the
 // servers were slower, and not the clients too few.
 func collapsed(run, other *results.Run) bool {
 	if run.Outcome != results.Completed || run.Validity.Verdict != results.Invalid || leaderChanged(run) {
@@ -41,7 +41,7 @@ func collapsed(run, other *results.Run) bool {
 		return false
 	}
 	open := slices.ContainsFunc(run.Plan.Phases, func(ph results.PlanPhase) bool { return !ph.Warmup && ph.Load.Open() })
-	return open && other.Validity.Generator.Achieved >= carriedShare
+	return open && other.Validity.Generator.Achieved >= sustainedShare
 }
 
 // busyClients are the codes of what makes a run invalid when all clients are busy.

@@ -27,7 +27,7 @@ type Status struct {
 // Look reads the markers of a prefix. A prefix above it that the user may not read is
 // taken for one without a claim.
 func Look(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (Status, error) {
-	s, err := look(ctx, conns, prefix)
+	s, err := readMarkers(ctx, conns, prefix)
 	if err != nil {
 		return s, fmt.Errorf("look for other runs under %q: %w", prefix, err)
 	}
@@ -35,15 +35,15 @@ func Look(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) 
 		if s.Active != nil {
 			break
 		}
-		if over, err := look(ctx, conns, above); err == nil {
+		if over, err := readMarkers(ctx, conns, above); err == nil {
 			s.Active = over.Active
 		}
 	}
 	return s, nil
 }
 
-// look reads the markers of one prefix.
-func look(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (s Status, err error) {
+// readMarkers reads the markers of one prefix.
+func readMarkers(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (s Status, err error) {
 	first, last := prefix+leasedKey, prefix+recordKey
 	err = ask(ctx, conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
 		r, err := pb.NewKVClient(conn).Range(ctx, &pb.RangeRequest{Key: []byte(first), RangeEnd: append([]byte(last), 0), Limit: 3})
@@ -98,7 +98,7 @@ func Below(ctx context.Context, conns []grpc.ClientConnInterface, prefix string)
 		})
 	}
 	if active != nil {
-		status, lookErr := look(ctx, conns, active.Prefix)
+		status, lookErr := readMarkers(ctx, conns, active.Prefix)
 		if active, err = status.Active, lookErr; active == nil && err == nil { // it has ended meanwhile
 			return Below(ctx, conns, prefix)
 		}

@@ -48,7 +48,7 @@ type Checker struct {
 	revoked revocations
 	lanes   [laneCount]lane
 
-	// mu is that of whoever reads the lanes.
+	// mu is held by the reader of the lanes.
 	mu        sync.Mutex
 	histories histories
 	round     round

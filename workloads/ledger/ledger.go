@@ -9,7 +9,7 @@
 // revision grew. Memory is set by the number of keys and clients, not of writes.
 // Noting a write allocates nothing and takes no lock.
 //
-// The package sends no requests. Whoever verifies a ledger hands it the keys.
+// The package sends no requests. The verifier of a ledger passes it the keys.
 package ledger
 
 import (

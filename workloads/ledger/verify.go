@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -68,7 +70,7 @@ func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof
 	}
 	grown, exact := present-l.begin, l.beside == ""
 	check.Checked = acknowledged
-	check.Note = fmt.Sprintf("the store's revision grew by %d", grown)
+	check.Note = "the store's revision grew by " + humanize.Comma(grown)
 	expected := fmt.Sprintf("the store's revision to grow by %d, a write acknowledged each", acknowledged)
 	if unknown > 0 {
 		check.Note += fmt.Sprintf(", with %d writes of unknown outcome", unknown)

@@ -84,7 +84,7 @@ func (s *Scenario) validateMix() error {
 		case names[e.Name]:
 			return s.at(e.line, fmt.Errorf("two entries of the mix are called %q: name them apart", e.Name))
 		case e.Weight != nil && e.Rate != nil:
-			return s.at(e.line, fmt.Errorf("%s: weight and rate exclude each other", e.Name))
+			return s.at(e.line, fmt.Errorf("%s: weight and rate cannot be combined", e.Name))
 		case e.Weight != nil && !validShare(*e.Weight), e.Rate != nil && !validShare(*e.Rate):
 			return s.at(e.line, fmt.Errorf("%s: weight or rate must be a number, not negative", e.Name))
 		}
@@ -145,7 +145,7 @@ func (s *Scenario) validatePhases() error {
 		case names[p.Name]:
 			return s.at(p.line, fmt.Errorf("two phases are called %q", p.Name))
 		case p.Closed && (p.Rate > 0 || p.RateEnd > 0):
-			return s.at(p.line, fmt.Errorf("phase %s: closed and rate exclude each other", p.Name))
+			return s.at(p.line, fmt.Errorf("phase %s: closed and rate cannot be combined", p.Name))
 		case p.Arrival != "" && p.Rate == 0 && p.RateEnd == 0:
 			return s.at(p.line, fmt.Errorf("phase %s: arrival is for an open loop: it needs a rate", p.Name))
 		}
@@ -194,12 +194,24 @@ func differ(a, b results.PlanEntry, param string) bool {
 	return x != "" && y != "" && x != y
 }
 
+// ReplaceThresholds replaces the thresholds by those of a flag. Errors about these name the
+// flag, such as "--threshold", and not the file of the scenario.
+func (s *Scenario) ReplaceThresholds(flag string, list []string) { s.Thresholds, s.flag = list, flag }
+
+// atThreshold says where the threshold comes from that an error is about.
+func (s *Scenario) atThreshold(err error) error {
+	if s.flag != "" {
+		return fmt.Errorf("%s %s", s.flag, strings.TrimPrefix(err.Error(), "threshold "))
+	}
+	return s.at(0, err)
+}
+
 // CheckThresholds returns an error when a threshold names an operation that the mix
 // does not have.
 func (s *Scenario) CheckThresholds() error {
 	entries, err := s.PlanEntries("/-/")
 	if err != nil {
-		return nil // which another prefix may mend
+		return nil // another prefix may be valid
 	}
 	parts, err := workloads.Parts(entries)
 	if err != nil {
@@ -220,7 +232,7 @@ func (s *Scenario) CheckThresholds() error {
 				strings.Join(names, ", "))
 		}
 		if err != nil {
-			return s.at(0, err)
+			return s.atThreshold(err)
 		}
 	}
 	return nil

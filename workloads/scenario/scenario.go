@@ -43,6 +43,8 @@ type Scenario struct {
 	// Given are the parameters' values that the scenario was read with.
 	Given map[string]float64 `yaml:"-" json:"-"`
 	file  string
+	// flag is the one that the thresholds come from, or empty.
+	flag string
 }
 
 // A Parameter is a number that a scenario can be given.

@@ -393,7 +393,7 @@ func (c *Conn) renewed(call *Call, r *renewal, err error) {
 		return
 	}
 	call.header = c.options.Credentials.Header(call.Method)
-	c.again(call)
+	c.requeue(call)
 	c.admit()
 	c.flush()
 }

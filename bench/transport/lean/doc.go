@@ -11,7 +11,7 @@
 // parsed where they were read; deadlines are kept in one list for all calls, without a
 // timer or a context for each. Writes never block: what the socket does not take is
 // written by a goroutine of its own, so that a peer that stops reading holds up neither
-// the reader nor whoever starts calls.
+// the reader nor the starter of calls.
 //
 // The protocol is that of RFC 9113 (HTTP/2), RFC 7541 (HPACK, by golang.org/x/net) and
 // "gRPC over HTTP2" of the gRPC project. Errors have the same codes as grpc-go's.

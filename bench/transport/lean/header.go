@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A Header is what calls carry besides what gRPC demands, such as a token. It is told
+// A Header is what calls carry besides what gRPC demands, such as a token. It is notified
 // from others by its address, so that one should serve many calls.
 type Header struct{ fields []hpack.HeaderField }
 

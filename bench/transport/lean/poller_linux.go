@@ -15,7 +15,7 @@ import (
 
 // A Poller reads many connections from one goroutine, without Go's network poller: a
 // reply then costs one wait and one read, and no other thread is woken. By default that
-// is a goroutine of its own. Whoever waits for a time, such as the next arrival of an
+// is a goroutine of its own. A goroutine that waits for a time, such as the next arrival of an
 // open loop, can take its place, so that both waits are one.
 //
 // It carries what one CPU can read, and needs Linux 5.11 or later.

@@ -266,7 +266,7 @@ func (s *session) handleReset(f frame, now time.Duration) error {
 	if code == http2.ErrCodeRefusedStream && !call.retried { // it has not been looked at
 		s.forget(call)
 		call.retried = true
-		s.conn.again(call)
+		s.conn.requeue(call)
 		return nil
 	}
 	err = resetError(code)
@@ -315,7 +315,7 @@ func (s *session) handleGoAway(f frame, now time.Duration) error {
 	for id, call := range s.streams {
 		if id > last {
 			s.forget(call)
-			s.conn.again(call)
+			s.conn.requeue(call)
 		}
 	}
 	if len(s.streams) == 0 {

@@ -464,7 +464,7 @@ func (s *session) fail(err error) {
 	for _, call := range s.streams {
 		s.forget(call)
 		if !call.left && !c.closed {
-			c.again(call)
+			c.requeue(call)
 			continue
 		}
 		ended = c.end(ended, call, reason, c.now())
@@ -491,8 +491,8 @@ func (s *session) hasFailed() bool {
 	return s.failure != nil
 }
 
-// again has a call wait for another stream. The lock is held.
-func (c *Conn) again(call *Call) {
+// requeue makes a call wait for another stream. The lock is held.
+func (c *Conn) requeue(call *Call) {
 	call.reset()
 	c.waiting.push(call)
 }

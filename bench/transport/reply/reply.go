@@ -26,7 +26,7 @@ const (
 // etcd sends: without a header, without one response for each operation of a transaction,
 // with events that have no key, or with numbers out of bounds. The error has the code
 // Internal. The package transport checks all that it receives, so that code that reads a reply
-// need not do so; whoever decodes replies by other means calls Check.
+// need not do so; other decoders call Check.
 // request may be nil for a message of a stream. It allocates nothing for a good reply.
 func Check(method string, request, reply any) error {
 	if err := check(request, reply); err != nil {

@@ -21,8 +21,8 @@ func (p *Liar) due() bool {
 	return p.owed && !(p.options.Once && p.lies > 0)
 }
 
-// told notes that the lie that was due has been told.
-func (p *Liar) told() {
+// noteLie notes that the lie that was due has been told.
+func (p *Liar) noteLie() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.owed = false
@@ -47,7 +47,7 @@ func (p *Liar) read(ctx context.Context, s grpc.ServerStream) error {
 	}
 	before := p.before(request, reply, latest)
 	if p.due() && before != nil && before.Kvs[0].ModRevision < now.Kvs[0].ModRevision {
-		p.told()
+		p.noteLie()
 		if !p.options.Stale {
 			before.Header = now.Header
 		}
@@ -102,7 +102,7 @@ func (p *Liar) compare(ctx context.Context, s grpc.ServerStream) error {
 		len(txn.Compare) != 1 || len(txn.Success) != 1 || len(txn.Failure) != 1 || !p.due() {
 		return s.SendMsg(&reply)
 	}
-	p.told()
+	p.noteLie()
 	key := txn.Compare[0].Key
 	if !answer.Succeeded {
 		answer.Succeeded = true
@@ -152,7 +152,7 @@ func (p *Liar) swallow(message *[]byte) bool {
 		if !p.due() {
 			continue
 		}
-		p.told()
+		p.noteLie()
 		r.Events = append(r.Events[:i], r.Events[i+1:]...)
 		if len(r.Events) == 0 {
 			return true

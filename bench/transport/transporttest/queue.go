@@ -62,7 +62,7 @@ func NewQueue(o QueueOptions) (*Queue, error) {
 // Stop closes the server and its connections.
 func (q *Queue) Stop() { q.server.Stop() }
 
-// Counts returns what became of the puts so far.
+// Counts returns the outcomes of the puts so far.
 func (q *Queue) Counts() QueueCounts {
 	q.mu.Lock()
 	defer q.mu.Unlock()
