@@ -35,31 +35,26 @@ func TestReadmeCommands(t *testing.T) {
 	endpoint := c.Members()[0].Endpoint
 	nodes := regexp.MustCompile(`nodes=\d+`)
 	addresses := regexp.MustCompile(`--endpoints \S+`)
-	commands := regexp.MustCompile(`(?m)^(?:go run \./cmd/)?(etcdbench [a-z]+(?: .*)?)$`).FindAllStringSubmatch(string(readme), -1)
-	words := regexp.MustCompile(`'[^']*'|\S+`)
 	// What a run as short as these has to say of itself.
-	verdict := regexp.MustCompile(`measurement is invalid|etcdbench: (fail|inconclusive): `)
+	verdict := regexp.MustCompile(`measurement is invalid|(FAIL|INCONCLUSIVE): `)
 	out := t.TempDir()
 	ran := 0
 	var runs errgroup.Group // most of the time of each goes into starting and stopping members
 	runs.SetLimit(3)
-	for _, m := range commands {
-		line := nodes.ReplaceAllString(addresses.ReplaceAllString(m[1], "--endpoints "+endpoint), "nodes=10")
-		var args []string
-		for _, word := range words.FindAllString(line, -1)[1:] {
-			args = append(args, strings.Trim(word, "'"))
-		}
+	for _, command := range (markdownFile{"README.md", string(readme)}).commands() {
+		line := nodes.ReplaceAllString(addresses.ReplaceAllString(command.line, "--endpoints "+endpoint), "nodes=10")
+		args := shellWords(line)[1:]
 		switch {
 		case args[0] == "version", args[0] == "workloads":
-		case args[0] == "cluster", strings.Contains(m[1], "--cert"), strings.Contains(m[1], "--user"):
+		case args[0] == "cluster", strings.Contains(command.line, "--cert"), strings.Contains(command.line, "--user"):
 			continue // the scripts have these, with signals, certificates and passwords
-		case strings.Contains(m[1], "--etcd-version") && os.Getenv("CI") == "":
+		case strings.Contains(command.line, "--etcd-version") && os.Getenv("CI") == "":
 			continue // builds for a minute
 		case args[0] == "capacity", args[0] == "tune", args[0] == "gate" && strings.Contains(line, "--quick"):
 			// Takes minutes; the scripts have short ones. All but the last flag is right.
 			text, _ := exec.Command("etcdbench", append(args, "--format", "nonsense")...).CombinedOutput()
 			if !strings.Contains(string(text), "--format: unknown format") {
-				t.Errorf("%s: %s", m[1], text)
+				t.Errorf("%s: %s", command.line, text)
 			}
 			continue
 		case len(args) > 1 && args[1] == "--history":
@@ -73,7 +68,7 @@ func TestReadmeCommands(t *testing.T) {
 		case args[0] == "run":
 			args = append(args, "--duration", "300ms", "--warmup", "0s", "--out", filepath.Join(out, string(rune('0'+ran))))
 			ran++
-			if strings.Contains(m[1], "range") {
+			if strings.Contains(command.line, "range") {
 				args = append(args, "--key-space-size", "500")
 			}
 		}
@@ -81,7 +76,7 @@ func TestReadmeCommands(t *testing.T) {
 			cmd := exec.Command("etcdbench", args...)
 			cmd.Dir = out
 			if text, err := cmd.CombinedOutput(); err != nil && !verdict.Match(text) {
-				t.Errorf("%s: %v\n%s", m[1], err, text)
+				t.Errorf("%s: %v\n%s", command.line, err, text)
 			}
 		}
 		if args[0] == "run" {
