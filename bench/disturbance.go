@@ -17,6 +17,8 @@ type Disturbance struct {
 	// where another must be over first.
 	Turn func(ctx context.Context) error
 	Do   func(ctx context.Context) (detail string, err error)
+	// EndsLoad ends the load when Do has returned, before the phases are over.
+	EndsLoad bool
 }
 
 // timeline collects events until the collector takes them.
@@ -81,6 +83,10 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 			event.Error = clip(err.Error(), 300)
 		}
 		e.timeline.add(event)
+		if d.EndsLoad {
+			e.endLoad()
+			return
+		}
 		if d.Every <= 0 {
 			return
 		}

@@ -132,6 +132,7 @@ type engine struct {
 
 	sampler      Sampler
 	disturbances []Disturbance
+	endLoad      func()
 	timeline     timeline
 	moments      *moments
 	sink         *Sink
@@ -323,6 +324,8 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 		}
 	})
 	defer cancelStarted()
+	ctx, e.endLoad = context.WithCancel(ctx)
+	defer e.endLoad()
 	for i, pp := range e.plan.Phases {
 		ph := e.newPhase(i, pp, last)
 		e.enter(ph, last)

@@ -351,6 +351,7 @@ func embedConfig(args []string) (*embed.Config, error) {
 	fs := flag.NewFlagSet("etcd", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
 	cfg.AddFlags(fs)
+	fs.StringVar(&cfg.ClusterState, "initial-cluster-state", cfg.ClusterState, "of a member that replaces another: existing")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
 	}

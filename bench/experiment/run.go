@@ -42,6 +42,16 @@ func (o Options) Measure(ctx context.Context, spec runner.Spec, dir string) (*re
 	return run(ctx, spec, runner.Options{Dir: dir, Password: o.Password, Observers: o.Observers, Fleet: o.Fleet})
 }
 
+// MeasureOn makes one run on a cluster that the experiment keeps, with disturbances of its
+// own beside the load.
+func (o Options) MeasureOn(
+	ctx context.Context, spec runner.Spec, dir string, c cluster.Cluster, disturbances ...bench.Disturbance,
+) (*results.Run, error) {
+	return runner.Run(ctx, spec, runner.Options{
+		Dir: dir, Password: o.Password, Observers: o.Observers, Cluster: c, Disturbances: disturbances,
+	})
+}
+
 // Prepare does what must be done before the first run. It builds the etcd of each
 // specification's version, so that no run waits for it. It returns an error where dir
 // holds runs that were made with another transport.

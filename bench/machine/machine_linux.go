@@ -163,4 +163,15 @@ func FreeSpace(path string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), nil
 }
 
+// AvailableMemory returns how many bytes programs can use without swapping; 0 where that is
+// not known.
+func AvailableMemory() uint64 {
+	kilobytes, _, _ := strings.Cut(procValue("/proc/meminfo", "MemAvailable"), " ")
+	n, err := strconv.ParseUint(kilobytes, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n << 10
+}
+
 func fdatasync(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }

@@ -22,4 +22,7 @@ func FileSystem(string) (name string, inMemory bool) { return "", false }
 // FreeSpace is unknown on this platform.
 func FreeSpace(string) (uint64, error) { return math.MaxUint64, nil }
 
+// AvailableMemory returns 0: it is not known.
+func AvailableMemory() uint64 { return 0 }
+
 func fdatasync(f *os.File) error { return f.Sync() }

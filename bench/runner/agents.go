@@ -179,7 +179,7 @@ func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, 
 	if err := errors.Join(bench.ValidatePlan(a.Plan), r.checkRunning(), checkFiles(a.Plan, o.Share)); err != nil {
 		return nil, err
 	}
-	s, err := r.openSession(ctx, "", o.Password)
+	s, err := r.openSession(ctx, "", Options{Password: o.Password})
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,11 @@ type Options struct {
 	Fleet Fleet
 	// Observers see the run beside the journal: progress, live metrics.
 	Observers []bench.Observer
+	// Cluster is one that the caller has started as the specification says and stops
+	// afterwards. The run uses it as its own; nil means that the run starts one.
+	Cluster cluster.Cluster
+	// Disturbances are made beside the load, in addition to those of the specification.
+	Disturbances []bench.Disturbance
 	// Notice is called with what is about to be done before the load, such as the start
 	// of a cluster; it may be nil.
 	Notice func(text string)
@@ -116,7 +121,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	if o.Notice != nil {
 		o.Notice(r.announcement())
 	}
-	s, err := r.openSession(ctx, dir.Path, o.Password)
+	s, err := r.openSession(ctx, dir.Path, o)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +141,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	if err != nil {
 		return nil, err
 	}
+	options.Disturbances = append(options.Disturbances, o.Disturbances...)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	go cluster.Guard(ctx, s, s.admin.Conns(), r.Spec.Cluster.Remote.Metrics, r.inFlight(), stop)
@@ -228,7 +234,7 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 		Conns: s.recorded(s.loadConns()), Members: s.recorded(s.admin.Conns()), Prefix: r.Plan.Prefix, Seed: r.Plan.Seed,
 		Faults: s.faultMembers(),
 		Verify: r.Plan.Verify, Disposable: r.disposable(), Patience: r.patience(),
-		Exclusive: r.exclusive(), Share: r.share,
+		Exclusive: r.exclusive() && !s.kept, Share: r.share,
 	}
 	if n := r.Spec.Agents.Count; n > 0 {
 		target.Share.Count = n // others write beside the preparation

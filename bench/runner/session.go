@@ -24,6 +24,8 @@ import (
 // session is a cluster that answers, and connections to it.
 type session struct {
 	cluster.Cluster
+	// kept says that the caller stops the cluster.
+	kept    bool
 	info    results.Cluster
 	disk    *results.Disk
 	dataDir string
@@ -45,7 +47,14 @@ type session struct {
 }
 
 // openSession starts or finds the cluster and connects to it.
-func (r *Resolved) openSession(ctx context.Context, runDir, password string) (_ *session, err error) {
+func (r *Resolved) openSession(ctx context.Context, runDir string, o Options) (_ *session, err error) {
+	if o.Cluster != nil {
+		s := &session{Cluster: o.Cluster, kept: true}
+		if err := s.connect(ctx, r, o.Password); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		return s, nil
+	}
 	s := &session{}
 	if s.dataDir, err = r.makeDataDir(runDir); err != nil {
 		return nil, err
@@ -69,7 +78,7 @@ func (r *Resolved) openSession(ctx context.Context, runDir, password string) (_ 
 	if e := r.Spec.Experiment; e.MemberDown || e.Faults != nil {
 		s.steer = &transport.Steer{}
 	}
-	if err := s.connect(ctx, r, password); err != nil {
+	if err := s.connect(ctx, r, o.Password); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -264,7 +273,7 @@ func (s *session) close() error {
 			p.Close()
 		}
 	}
-	if s.Cluster != nil {
+	if s.Cluster != nil && !s.kept {
 		err = errors.Join(err, s.Stop())
 	}
 	defer s.data.Release()

@@ -34,7 +34,7 @@ func TestTransport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := r.openSession(t.Context(), t.TempDir(), "")
+		s, err := r.openSession(t.Context(), t.TempDir(), Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
