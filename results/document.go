@@ -25,6 +25,7 @@ const (
 	KindTuning   Kind = "tuning"
 	// KindPublished is a comparison with published figures.
 	KindPublished Kind = "published"
+	KindScale     Kind = "scale"
 )
 
 // kinds lists the kinds with the schema of each and the file that an experiment's
@@ -35,6 +36,7 @@ var kinds = [...]struct {
 }{
 	{KindRun, Schema, RunFile}, {KindCapacity, CapacitySchema, CapacityFile}, {KindTuning, TuningSchema, TuningFile},
 	{KindVerdict, VerdictSchema, VerdictFile}, {KindPublished, PublishedSchema, PublishedFile},
+	{KindScale, ScaleSchema, ScaleFile},
 }
 
 // schema returns the schema that this program reads of a kind.
@@ -56,12 +58,14 @@ func (k Kind) Name() string {
 		return "a capacity search"
 	case KindPublished:
 		return "a comparison with published figures"
+	case KindScale:
+		return "a scale experiment"
 	}
 	return "a " + string(k)
 }
 
-// Saved is a document that was read. Of Run, Verdict, Capacity, Tuning and Published, the
-// one that Kind names is set.
+// Saved is a document that was read. Of Run, Verdict, Capacity, Tuning, Published and Scale,
+// the one that Kind names is set.
 type Saved struct {
 	Kind Kind
 	// Path is where the document was found, as it was given: a directory or a file.
@@ -72,6 +76,7 @@ type Saved struct {
 	Tuning   *Tuning
 	// Published is a comparison with published figures.
 	Published *Published
+	Scale     *Scale
 }
 
 // ReadDocument reads the document of a path, whatever its kind. A directory holds a run
@@ -159,8 +164,10 @@ func (s *Saved) decode(data []byte) error {
 		s.Tuning, err = DecodeTuning(data)
 	case KindPublished:
 		s.Published, err = DecodePublished(data)
+	case KindScale:
+		s.Scale, err = DecodeScale(data)
 	default:
-		return fmt.Errorf("not a result document: its schema is %q, want that of a run, verdict, capacity or tuning", Clip(head.Schema))
+		return fmt.Errorf("not a result document: its schema is %q, want that of a run, verdict, capacity, tuning or scale", Clip(head.Schema))
 	}
 	return err
 }

@@ -94,7 +94,7 @@ func TestReadDocument(t *testing.T) {
 		"verdict.json.d": "verdict pass", "verdict.json.d/verdict.json": "verdict pass", "capacity.json.d": "capacity 3", "capacity.json.d/capacity.json": "capacity 3",
 		"tuning.json.d": "tuning 5", "renamed.json": "tuning 5", "both/capacity.json": "capacity 3",
 		"begun": "is an experiment without a result yet: continue it with --resume", "both": "holds several results: name the file, such as",
-		"nowhere": "no such file", ".": "holds none of run.json, capacity.json, tuning.json, verdict.json, published.json and intervals.jsonl",
+		"nowhere": "no such file", ".": "holds none of run.json, capacity.json, tuning.json, verdict.json, published.json, scale.json and intervals.jsonl",
 	} {
 		s, err := ReadDocument(filepath.Join(dir, path))
 		got := string(s.Kind) + " "

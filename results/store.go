@@ -22,6 +22,7 @@ const (
 const (
 	VerdictFile  = "verdict.json"
 	CapacityFile = "capacity.json"
+	ScaleFile    = "scale.json"
 	TuningFile   = "tuning.json"
 	// PublishedFile is the document of a comparison with published figures.
 	PublishedFile = "published.json"

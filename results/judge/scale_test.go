@@ -1,0 +1,77 @@
+package judge
+
+import (
+	"testing"
+	"time"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// The effect of an event compares the seconds that it touched with the whole ones before it:
+// not with those of an earlier event, nor with the warm-up.
+func TestScaleEffect(t *testing.T) {
+	t.Parallel()
+	run := &results.Run{
+		Plan:       results.Plan{Phases: []results.PlanPhase{{Name: "warmup", Warmup: true}, {Name: "measure"}}},
+		Operations: []results.Operation{{Op: "put", Write: true}, {Op: "get"}},
+	}
+	completed := []uint64{9999, 9999, 100, 100, 100, 50, 40, 100}
+	intervals := func(each func(*results.Interval) error) error {
+		for i, n := range completed {
+			phase := "measure"
+			if i < 2 {
+				phase = "warmup"
+			}
+			one := &results.Interval{Phase: phase, Start: time.Duration(i) * time.Second, Length: time.Second, Operations: []results.Operation{
+				{Phase: phase, Op: "put", Write: true, Offered: n, Completed: n}, {Phase: phase, Op: "get", Offered: 7, Completed: 7},
+			}}
+			one.Moments = []results.Moment{{At: one.Start + 500*time.Millisecond, Completed: 1, Longest: time.Duration(n) * time.Millisecond}}
+			if err := each(one); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		start, length, lead time.Duration
+		before, during      float64
+		stall               time.Duration
+	}{
+		{5200 * time.Millisecond, 1100 * time.Millisecond, 4 * time.Second, 100, 45, 50 * time.Millisecond},
+		{5200 * time.Millisecond, 400 * time.Millisecond, 2 * time.Second, 100, 50, 50 * time.Millisecond},
+		{7100 * time.Millisecond, 100 * time.Millisecond, 1200 * time.Millisecond, 40, 100, 0},
+		{2100 * time.Millisecond, 100 * time.Millisecond, 2 * time.Second, 0, 100, 0},
+	} {
+		e, err := NewScaleEffect(run, intervals, c.start, c.length, c.lead)
+		if err != nil || e.Before.Throughput != c.before || e.During.Throughput != c.during || e.Stall != c.stall {
+			t.Errorf("%v: %+v, %v", c.start, e, err)
+		}
+	}
+}
+
+// Fits need three rungs, say nothing of what a rung does not have, and end at 1.2 times the
+// largest one.
+func TestScaleFits(t *testing.T) {
+	t.Parallel()
+	s := &results.Scale{}
+	for _, size := range []int64{1e6, 1e7, 1e8} {
+		if fits := ScaleFits(s); len(fits) > 0 {
+			t.Errorf("%d rungs: %+v", len(s.Rungs), fits)
+		}
+		s.Rungs = append(s.Rungs, results.ScaleRung{
+			Size: size, Members: []results.ScaleMember{{File: 2 * size}},
+			Events: []results.ScaleEvent{
+				{Kind: results.ScaleSnapshot, Length: time.Duration(size)}, {Kind: results.ScaleKill, Length: 5, Error: "not over"},
+			},
+		})
+	}
+	fits := ScaleFits(s)
+	if len(fits) != 2 || fits[0].Figure != "file" || fits[1].Figure != results.ScaleSnapshot {
+		t.Fatalf("%+v", fits)
+	}
+	for _, f := range fits {
+		if f.Exponent.Value < 0.999 || f.Exponent.Value > 1.001 || f.Reach != 1.2e8 {
+			t.Errorf("%+v", f)
+		}
+	}
+}

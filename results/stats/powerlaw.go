@@ -1,0 +1,44 @@
+package stats
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// PowerLaw is y = Factor·x^Exponent. Low and High are the ends of a confidence interval of
+// the exponent.
+type PowerLaw struct {
+	Factor, Exponent, Low, High float64
+}
+
+// FitPowerLaw fits a power law by least squares on logarithms, with Student's interval of
+// the exponent. It is not ok for fewer than three points, for values that are not positive,
+// and where all x are the same. (N. R. Draper, H. Smith, "Applied Regression Analysis",
+// 1998, chapter 1.)
+func FitPowerLaw(x, y []float64, alpha float64) (p PowerLaw, ok bool) {
+	n := len(x)
+	if n < 3 || len(y) != n {
+		return p, false
+	}
+	u, v := make([]float64, n), make([]float64, n)
+	for i := range x {
+		if !(x[i] > 0 && y[i] > 0) {
+			return p, false
+		}
+		u[i], v[i] = math.Log(x[i]), math.Log(y[i])
+	}
+	intercept, slope := stat.LinearRegression(u, v, nil, false)
+	mean, squares, residual := stat.Mean(u, nil), 0.0, 0.0
+	for i := range u {
+		d := v[i] - intercept - slope*u[i]
+		residual += d * d
+		squares += (u[i] - mean) * (u[i] - mean)
+	}
+	if !(squares > 0) {
+		return p, false
+	}
+	freedom := n - 2
+	half := StudentQuantile(1-alpha/2, freedom) * math.Sqrt(residual/float64(freedom)/squares)
+	return PowerLaw{Factor: math.Exp(intercept), Exponent: slope, Low: slope - half, High: slope + half}, true
+}
