@@ -54,6 +54,8 @@ func savedFormats(kind results.Kind) []string {
 		return strings.Split(Tunings().Names(), ", ")
 	case results.KindPublished:
 		return strings.Split(Comparisons().Names(), ", ")
+	case results.KindScale:
+		return strings.Split(Scales().Names(), ", ")
 	}
 	return nil
 }
@@ -98,6 +100,8 @@ func (i Item) write(w io.Writer, format string) error {
 		return writeIn(w, Tunings(), format, s.Tuning)
 	case s.Published != nil:
 		return writeIn(w, Comparisons(), format, s.Published)
+	case s.Scale != nil:
+		return writeIn(w, Scales(), format, s.Scale)
 	}
 	return errors.New("report: an item without a document")
 }

@@ -11,7 +11,7 @@ import (
 
 // A Judgement is the result of a gate, an experiment or a comparison.
 type Judgement interface {
-	*results.Verdict | *results.Capacity | *results.Tuning | *results.Published | Compared
+	*results.Verdict | *results.Capacity | *results.Tuning | *results.Published | *results.Scale | Compared
 }
 
 // A FormatOf writes the judgements of one kind in one way.
@@ -62,6 +62,13 @@ func SideComparisons() FormatsOf[Compared] {
 	return FormatsOf[Compared]{
 		{"text", writeComparisonText}, {"json", writeComparisonJSON}, {"markdown", writeComparisonMarkdown},
 		{"csv", writeComparisonCSV}, {"html", html.WriteComparison},
+	}
+}
+
+// Scales returns the formats of a scale experiment.
+func Scales() FormatsOf[*results.Scale] {
+	return FormatsOf[*results.Scale]{
+		{"text", writeScaleText}, {"json", writeDocument[*results.Scale]}, {"markdown", writeScaleMarkdown}, {"html", html.WriteScale},
 	}
 }
 

@@ -4,7 +4,7 @@
 // says what it counts.
 //
 // A format is a file here, or the package html, and a line in All, Verdicts,
-// Capacities or Tunings. What several formats say is in the package content, and
+// Capacities, Tunings or Scales. What several formats say is in the package content, and
 // how single values are printed in the package words.
 package report
 

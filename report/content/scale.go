@@ -1,0 +1,197 @@
+package content
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// ScaleTitle says what was measured.
+func ScaleTitle(s *results.Scale) string {
+	return fmt.Sprintf("scale of %s: objects of %s, %s/s", words.Clean(s.Workload), ScaleSize(s.ObjectSize), words.Rate(s.Rate))
+}
+
+// ScaleSize prints an amount of data in the units in which sizes are asked for.
+func ScaleSize(n int64) string { return humanize.Bytes(uint64(max(0, n))) }
+
+// ScaleValue prints a figure of a rung in its unit.
+func ScaleValue(unit string, v float64) string {
+	switch {
+	case v <= 0:
+		return "–"
+	case unit == "bytes":
+		return words.Bytes(v)
+	}
+	return words.Duration(int64(v))
+}
+
+// ScaleTable returns a table with a row for each figure and a column for each rung. The last
+// column is how the figure grows with the size.
+func ScaleTable(s *results.Scale) (head []string, rows [][]string) {
+	head = []string{"data"}
+	for _, r := range s.Rungs {
+		head = append(head, ScaleSize(r.Size))
+	}
+	head = append(head, "growth with size")
+	add := func(name string, cell func(r *results.ScaleRung) string) {
+		row := []string{name}
+		for i := range s.Rungs {
+			row = append(row, cell(&s.Rungs[i]))
+		}
+		rows = append(rows, append(row, ScaleGrowth(s, name)))
+	}
+	add("objects", func(r *results.ScaleRung) string { return words.Count(r.Objects) })
+	add("file", func(r *results.ScaleRung) string { return ScaleValue("bytes", float64(r.Largest().File)) })
+	add("file ÷ data", func(r *results.ScaleRung) string { return ratio(float64(r.Largest().File), float64(r.Size)) })
+	add("memory", func(r *results.ScaleRung) string { return ScaleValue("bytes", float64(r.Largest().Resident)) })
+	add("memory, peak", func(r *results.ScaleRung) string { return ScaleValue("bytes", float64(r.Largest().Peak)) })
+	add("written to disks ÷ data written", func(r *results.ScaleRung) string { return ratio(r.WriteAmplification, 1) })
+	add("CPU of an operation", func(r *results.ScaleRung) string { return ScaleValue("ns", r.Cost["cpu"]) })
+	for _, name := range scaleNames(s, func(r *results.ScaleRung) (names []string) {
+		for _, o := range r.Operations {
+			names = append(names, o.Op)
+		}
+		return names
+	}) {
+		for _, p := range []string{"p50", "p99"} {
+			add(words.Clean(name)+" "+p, func(r *results.ScaleRung) string { return scalePercentile(r, name, p) })
+		}
+	}
+	for _, kind := range scaleNames(s, func(r *results.ScaleRung) (names []string) {
+		for _, e := range r.Events {
+			names = append(names, e.Kind)
+		}
+		return names
+	}) {
+		add(words.Clean(kind), func(r *results.ScaleRung) string {
+			e, _ := r.Event(kind)
+			if results.Recovers(kind) {
+				return ScaleValue("ns", float64(e.Redundant))
+			}
+			return ScaleValue("ns", float64(e.Length))
+		})
+	}
+	return head, rows
+}
+
+// scaleNames are those of all rungs, each once.
+func scaleNames(s *results.Scale, of func(r *results.ScaleRung) []string) (names []string) {
+	for i := range s.Rungs {
+		for _, name := range of(&s.Rungs[i]) {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func scalePercentile(r *results.ScaleRung, name, percentile string) string {
+	o, _ := r.Operation(name)
+	ns := o.P50
+	if percentile == "p99" {
+		ns = o.P99
+	}
+	return AtLeast(ScaleValue("ns", float64(ns)), slices.Contains(o.AtLeast, percentile))
+}
+
+func ratio(a, b float64) string {
+	if !(a > 0 && b > 0) {
+		return "–"
+	}
+	return words.ThreeDigits(a / b)
+}
+
+// ScaleGrowth is the exponent of a figure's fit with its interval, "" where there is none.
+func ScaleGrowth(s *results.Scale, figure string) string {
+	for _, f := range s.Fits {
+		if f.Figure == figure {
+			return fmt.Sprintf("size^%.2f [%.2f, %.2f]", f.Exponent.Value, f.Exponent.Low, f.Exponent.High)
+		}
+	}
+	return ""
+}
+
+// ScaleFitNote says how far the fits may be read.
+func ScaleFitNote(s *results.Scale) string {
+	if len(s.Fits) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("growth: exponent of a power law with its 95 %% interval, from %s; it says nothing beyond %s",
+		words.Plural(len(s.Rungs), "rung", "rungs"), ScaleSize(int64(s.Fits[0].Reach)))
+}
+
+// ScaleEvents returns a table with a row for each event. The last column is words.
+func ScaleEvents(s *results.Scale) (head []string, rows [][]string) {
+	head = []string{
+		"data", "event", "length", "serving", "redundant", "throughput ÷ before", "p90 ÷ before", "p99 ÷ before", "longest response",
+		"errors", "memory peak", "what",
+	}
+	for _, r := range s.Rungs {
+		for _, e := range r.Events {
+			row := []string{ScaleSize(r.Size), strings.TrimSpace(words.Clean(e.Kind) + " " + words.Clean(e.Member))}
+			for _, d := range []time.Duration{e.Length, e.Serving, e.Redundant} {
+				row = append(row, ScaleValue("ns", float64(d)))
+			}
+			row = append(row, scaleEffect(e.Effect)...)
+			rows = append(rows, append(row, ScaleValue("bytes", float64(e.Peak)), scaleWords(e)))
+		}
+	}
+	return head, rows
+}
+
+func scaleEffect(e *results.ScaleEffect) []string {
+	if e == nil {
+		return []string{"–", "–", "–", "–", "–"}
+	}
+	return []string{
+		ratio(e.During.Throughput, e.Before.Throughput), ratio(float64(e.During.P90), float64(e.Before.P90)),
+		ratio(float64(e.During.P99), float64(e.Before.P99)),
+		ScaleValue("ns", float64(e.Stall)), words.Percent(e.During.ErrorRate),
+	}
+}
+
+func scaleWords(e results.ScaleEvent) string {
+	var parts []string
+	if e.Skipped != "" {
+		parts = append(parts, "not measured: "+words.Clean(e.Skipped))
+	}
+	if e.Error != "" {
+		parts = append(parts, "error: "+words.Clean(e.Error))
+	}
+	if e.FileBefore > 0 {
+		parts = append(parts, "file "+words.Bytes(float64(e.FileBefore))+" → "+words.Bytes(float64(e.FileAfter)))
+	}
+	if e.Bytes > 0 && e.Length > 0 {
+		parts = append(parts, words.Bytes(float64(e.Bytes)/e.Length.Seconds())+"/s")
+	}
+	if e.Detail != "" {
+		parts = append(parts, words.Clean(e.Detail))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// ScaleNotes are what a reader should know before the figures.
+func ScaleNotes(s *results.Scale) (notes []string) {
+	if s.Stopped != "" {
+		notes = append(notes, words.Clean(s.Stopped))
+	}
+	for _, r := range s.Rungs {
+		if r.Validity != results.Valid {
+			notes = append(notes, fmt.Sprintf("%s: the generator was %s", ScaleSize(r.Size), words.Clean(r.Validity)))
+		}
+		for _, f := range r.Findings {
+			notes = append(notes, fmt.Sprintf("%s: %s", ScaleSize(r.Size), words.Clean(f)))
+		}
+	}
+	for _, w := range s.Warnings {
+		notes = append(notes, words.Clean(w.Message))
+	}
+	return notes
+}
