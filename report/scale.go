@@ -12,7 +12,7 @@ import (
 
 func writeScaleText(w io.Writer, s *results.Scale) error {
 	var b strings.Builder
-	t := text{&b}
+	t := newText(w, &b)
 	t.line("%s", content.ScaleTitle(s))
 	for _, note := range content.ScaleNotes(s) {
 		t.line("  %s", note)
@@ -27,8 +27,7 @@ func writeScaleText(w io.Writer, s *results.Scale) error {
 	}
 	t.line("  cluster  %s", content.DescribeCluster(s.Cluster, s.Environment.Disk))
 	t.line("  machine  %s", content.DescribeMachine(s.Environment))
-	_, err := io.WriteString(w, b.String())
-	return err
+	return t.flush(w)
 }
 
 func writeScaleMarkdown(w io.Writer, s *results.Scale) error {

@@ -29,7 +29,7 @@ func newReportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RESULT...",
 		Short: "print saved results",
-		Long: `Prints saved results: runs, gates, capacity searches and tunings. Give each as its
+		Long: `Prints saved results: runs, gates, capacity searches, tunings and ladders of sizes. Give each as its
 directory or as its file: run.json, intervals.jsonl, verdict.json, capacity.json
 or tuning.json. A run that has no run.json is rebuilt from its journal and marked
 partial. Several runs are overlaid on one page (--format html), and their profiles

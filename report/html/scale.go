@@ -61,7 +61,7 @@ func scaleCurves(s *results.Scale, title string, list []judge.ScaleFigure) figur
 	t := table{Head: []string{"data"}}
 	var lines []line
 	for i, f := range list {
-		lines = append(lines, line{name: words.Clean(f.Name), class: scaleClasses[i], dots: true})
+		lines = append(lines, line{name: words.Clean(f.Name), class: scaleClasses[i], dots: true, series: i})
 		t.Head = append(t.Head, words.Clean(f.Name))
 	}
 	var at []float64

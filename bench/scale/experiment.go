@@ -1,0 +1,294 @@
+package scale
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/experiment"
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
+	"github.com/etcdbench/etcdbench/workloads"
+)
+
+// Progress is how a ladder stands.
+type Progress struct {
+	Rung, Rungs int
+	Size        int64
+	// Doing is what begins.
+	Doing string
+	// Done is the rung that is complete; nil before that. Resumed says that it was already.
+	Done    *results.ScaleRung
+	Resumed bool
+}
+
+// ladder is an experiment under way.
+type ladder struct {
+	*Experiment
+	experiment.Options
+	out  *results.Scale
+	tell func(p Progress)
+	site *site
+	// present are the objects in the cluster.
+	present int64
+	dataDir string
+}
+
+// Run climbs the ladder. The document holds the rungs until then, also with an error.
+func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress func(p Progress)) (*results.Scale, error) {
+	l := &ladder{Experiment: e, Options: o, tell: progress, out: &results.Scale{
+		Schema: results.ScaleSchema, ID: filepath.Base(o.Dir), Started: time.Now().Round(0), Workload: e.first.Scenario.Name,
+		Rate: *e.spec(0).Load.Rate, Sizes: e.sizes, ObjectSize: e.objectSize,
+	}}
+	err := experiment.Prepare(ctx, o.Dir, e.first)
+	if err == nil {
+		err = l.climb(ctx)
+	}
+	if l.site != nil {
+		err = errors.Join(err, l.site.stop(), removeEmpty(l.dataDir))
+	}
+	l.out.Fits, l.out.Ended = judge.ScaleFits(l.out), time.Now().Round(0)
+	if err != nil {
+		l.out.Stopped = experiment.NotFinished(err)
+		err = experiment.Unfinished(err, fmt.Sprintf("%d of %d rungs", len(l.out.Rungs), len(e.sizes)), o.Dir)
+	}
+	return l.out, err
+}
+
+// removeEmpty removes a directory that has nothing left in it.
+func removeEmpty(dir string) error {
+	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove data directory: %w", err)
+	}
+	return nil
+}
+
+// rungFile is the name of a rung's own document in its directory.
+const rungFile = "rung.json"
+
+// climb makes the rungs that are not there. It stops without an error where the next rung
+// does not fit, or where a member did not come back.
+func (l *ladder) climb(ctx context.Context) error {
+	for i := range l.sizes {
+		name := fmt.Sprintf("rung-%02d", i+1)
+		dir := filepath.Join(l.Dir, name)
+		r, there := l.stored(dir)
+		if !there {
+			if err := l.prepare(ctx, i); err != nil || l.out.Stopped != "" {
+				return err
+			}
+			if err := results.SetAside(dir); err != nil {
+				return err
+			}
+			r = &results.ScaleRung{Number: i + 1, Dir: name, Objects: l.objects(i), Size: l.objects(i) * l.objectSize}
+			if err := l.rung(ctx, i, r, dir); err != nil {
+				return err
+			}
+			if len(r.Findings) == 0 { // else it is made again where the experiment is resumed
+				if err := save(dir, r); err != nil {
+					return err
+				}
+			}
+		}
+		l.out.Rungs = append(l.out.Rungs, *r)
+		l.tell(Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Done: r, Resumed: there})
+		if n := len(r.Findings); n > 0 {
+			l.out.Stopped = fmt.Sprintf("stopped after rung %d: %s", i+1, r.Findings[n-1])
+			return nil
+		}
+	}
+	return nil
+}
+
+// prepare checks that a rung fits, and starts the cluster where it does not run yet.
+func (l *ladder) prepare(ctx context.Context, rung int) error {
+	dir := l.Dir
+	if given := l.base.Cluster.Start.DataDir; given != "" {
+		dir = given
+	}
+	if err := l.checkSpace(rung, dir, l.present*l.objectSize); err != nil {
+		l.out.Stopped = fmt.Sprintf("stopped before rung %d: %v", rung+1, err)
+		return nil
+	}
+	if l.site != nil {
+		return nil
+	}
+	l.tell(Progress{Rung: rung + 1, Rungs: len(l.sizes), Size: l.sizes[rung], Doing: "start of the cluster"})
+	c, dataDir, err := l.first.StartCluster(ctx, l.Dir)
+	l.dataDir = dataDir
+	if err != nil {
+		return err
+	}
+	l.site, err = newSite(c.(*cluster.Processes), l.base.Prefix+objectsPrefix)
+	return err
+}
+
+// stored is the rung of an earlier session.
+func (l *ladder) stored(dir string) (*results.ScaleRung, bool) {
+	data, err := os.ReadFile(filepath.Join(dir, rungFile))
+	if err != nil {
+		return nil, false
+	}
+	r := new(results.ScaleRung)
+	if json.Unmarshal(data, r) != nil || r.Dir == "" {
+		return nil, false
+	}
+	if run, whole := results.ReadWhole(filepath.Join(dir, steadyDir)); whole {
+		l.out.Cluster, l.out.Environment = run.Cluster, run.Environment
+	}
+	return r, true
+}
+
+func save(dir string, r *results.ScaleRung) error {
+	data, err := results.Encode(r)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, rungFile), data, 0o644); err != nil {
+		return fmt.Errorf("save rung: %w", err)
+	}
+	return nil
+}
+
+// The directories of a rung's runs.
+const (
+	steadyDir      = "steady"
+	maintenanceDir = "maintenance"
+	recoveryDir    = "recovery"
+)
+
+// rung measures one rung. Its error says that it is not complete.
+func (l *ladder) rung(ctx context.Context, i int, r *results.ScaleRung, dir string) error {
+	tell := func(what string) { l.tell(Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Doing: what}) }
+	tell("population")
+	if err := l.populate(ctx, i, r); err != nil {
+		return err
+	}
+	tell("steady state")
+	if err := l.steadyState(ctx, i, r, filepath.Join(dir, steadyDir)); err != nil {
+		return err
+	}
+	size := func() int64 { return r.Size }
+	for _, part := range []struct {
+		name  string
+		steps []step
+	}{{maintenanceDir, l.maintenance(size)}, {recoveryDir, l.recovery(l.site)}} {
+		if err := l.events(ctx, i, r, filepath.Join(dir, part.name), part.steps, tell); err != nil || len(r.Findings) > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// populate writes the objects that the rung has more than the cluster, then compacts and
+// defragments it.
+func (l *ladder) populate(ctx context.Context, i int, r *results.ScaleRung) error {
+	begin := time.Now()
+	target := workloads.Target{Conns: l.site.conns, Seed: l.first.Plan.Seed, Patience: time.Minute}
+	if err := workloads.Extend(ctx, target, l.population(i), l.present, func(int64, int64) {}); err != nil {
+		return err
+	}
+	r.Added, r.Populated = l.objects(i)-l.present, time.Since(begin)
+	l.present = l.objects(i)
+	// Without the history and the free pages that earlier rungs have left.
+	for _, s := range l.maintenance(nil)[:1+len(l.site.conns)] {
+		if err := s.do(ctx, l.site, new(results.ScaleEvent)); err != nil {
+			return err
+		}
+	}
+	for k, m := range l.site.Members() {
+		r.Members = append(r.Members, results.ScaleMember{Name: m.Name, File: l.site.file(k)})
+	}
+	return nil
+}
+
+// steadyState measures the load alone.
+func (l *ladder) steadyState(ctx context.Context, i int, r *results.ScaleRung, dir string) error {
+	memory, stop := watchMemory(ctx, l.site)
+	run, err := l.MeasureOn(ctx, l.spec(i), dir, l.site.Processes)
+	stop()
+	if err := complete(ctx, run, err); err != nil {
+		return err
+	}
+	for k := range r.Members {
+		r.Members[k].Resident, r.Members[k].Peak = memory.of(r.Members[k].Name)
+	}
+	r.Operations, r.Validity = judge.NewScaleOperations(run), run.Validity.Verdict
+	r.Cost, r.WriteAmplification = l.cost(run)
+	l.out.Cluster, l.out.Environment = run.Cluster, run.Environment
+	return nil
+}
+
+// complete is the error of a run that is not.
+func complete(ctx context.Context, run *results.Run, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return err
+	case run.Outcome != results.Completed:
+		return errors.New(run.Reason)
+	}
+	return nil
+}
+
+// cost is what an operation of the measured phase cost all members, and how many bytes were
+// written to disks for one byte of key and value.
+func (l *ladder) cost(run *results.Run) (figures map[string]float64, amplification float64) {
+	if run.Server == nil {
+		return nil, 0
+	}
+	at := slices.IndexFunc(run.Server.Cost, func(c results.Cost) bool { return c.Member == "" && run.Measures(c.Phase) })
+	if at < 0 {
+		return nil, 0
+	}
+	c, written := run.Server.Cost[at], uint64(0)
+	for _, o := range run.Operations {
+		if o.Phase == c.Phase && o.Write && !o.Arrived {
+			written += o.Completed
+		}
+	}
+	if l.own && written > 0 {
+		amplification = c.Figures["disk_written"] * float64(c.Operations) / float64(int64(written)*l.objectSize)
+	}
+	return c.Figures, amplification
+}
+
+// slowest is how many bytes a second the slowest step moves; leastStep what it has besides.
+const slowest, leastStep = 5e6, 2 * time.Minute
+
+// events makes steps beside the load and keeps what they found.
+func (l *ladder) events(ctx context.Context, i int, r *results.ScaleRung, dir string, steps []step, tell func(what string)) error {
+	q := &sequence{
+		steps: steps, site: l.site, lead: l.lead, back: wholeTime, tell: tell,
+		most: leastStep + time.Duration(float64(r.Size)/slowest*float64(time.Second)),
+	}
+	run, err := l.MeasureOn(ctx, l.eventSpec(i), dir, l.site.Processes, q.disturbance())
+	if err := complete(ctx, run, err); err != nil {
+		return err
+	}
+	at := slices.IndexFunc(run.Events, func(e results.Event) bool { return e.Kind == sequenceKind })
+	if at < 0 {
+		return errors.New("the steps of the rung were not made")
+	}
+	intervals := func(each func(*results.Interval) error) error { return results.EachInterval(dir, each) }
+	for _, e := range q.events {
+		e.Start += run.Events[at].Start
+		if e.Skipped == "" {
+			if e.Effect, err = judge.NewScaleEffect(run, intervals, e.Start, e.Length, l.lead); err != nil {
+				return err
+			}
+		}
+		r.Events = append(r.Events, e)
+	}
+	if text := run.Events[at].Error; text != "" {
+		r.Findings = append(r.Findings, text)
+	}
+	return nil
+}

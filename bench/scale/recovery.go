@@ -1,0 +1,249 @@
+package scale
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// recovery are the steps of a rung that stop members.
+func (e *Experiment) recovery(*site) []step {
+	list := []step{{results.ScaleRestart, restart}, {results.ScaleKill, kill}, {results.ScaleClusterRestart, restartAll}}
+	if e.first.Settings.Members < 3 {
+		return list
+	}
+	return append(list,
+		step{results.ScaleCatchUpLog, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
+			return catchUp(ctx, s, ev, func(ctx context.Context, _ int) error { sleep(ctx, e.away); return ctx.Err() })
+		}},
+		step{results.ScaleCatchUpSnapshot, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
+			return catchUp(ctx, s, ev, func(ctx context.Context, leader int) error { return fillLog(ctx, s, leader, e.logEntries()) })
+		}},
+		step{results.ScaleReplacement, replace},
+	)
+}
+
+// measureRecovery waits until the members serve and the cluster is whole, from fault on.
+func measureRecovery(ctx context.Context, s *site, e *results.ScaleEvent, fault time.Time, members ...int) error {
+	first, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, len(members))
+	for _, m := range members {
+		go func() { served <- s.serves(first, m) }()
+	}
+	if err := <-served; err != nil {
+		return fmt.Errorf("no linearizable read was answered: %w", err)
+	}
+	e.Serving = time.Since(fault)
+	if err := s.whole(ctx); err != nil {
+		return fmt.Errorf("full redundancy was not reached: %w", err)
+	}
+	e.Redundant = time.Since(fault)
+	return nil
+}
+
+// restart stops a follower in good order, or the only member, and starts it at once.
+func restart(ctx context.Context, s *site, e *results.ScaleEvent) error {
+	member, err := s.follower(ctx)
+	if err != nil {
+		return err
+	}
+	e.Member = s.name(member)
+	fault := time.Now()
+	if err := s.Terminate(member); err != nil {
+		return err
+	}
+	e.Detail = fmt.Sprintf("the process had gone after %v", time.Since(fault).Round(time.Millisecond))
+	if err := s.Start(member); err != nil {
+		return err
+	}
+	return measureRecovery(ctx, s, e, fault, member)
+}
+
+// kill kills the leader and starts it at once.
+func kill(ctx context.Context, s *site, e *results.ScaleEvent) error {
+	member, err := s.leader(ctx)
+	if err != nil {
+		return err
+	}
+	e.Member, e.Detail = s.name(member), "the leader"
+	fault := time.Now()
+	if err := s.Kill(member); err != nil {
+		return err
+	}
+	if err := s.Start(member); err != nil {
+		return err
+	}
+	return measureRecovery(ctx, s, e, fault, member)
+}
+
+// restartAll stops all members in good order, at once, and starts them.
+func restartAll(ctx context.Context, s *site, e *results.ScaleEvent) error {
+	fault := time.Now()
+	var g errgroup.Group
+	var all []int
+	for i := range s.conns {
+		all = append(all, i)
+		g.Go(func() error { return s.Terminate(i) })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	e.Detail = fmt.Sprintf("all processes had gone after %v", time.Since(fault).Round(time.Millisecond))
+	for i := range s.conns {
+		if err := s.Start(i); err != nil {
+			return err
+		}
+	}
+	return measureRecovery(ctx, s, e, fault, all...)
+}
+
+// catchUp stops a follower, lets something happen, and starts it. Times count from its start.
+func catchUp(ctx context.Context, s *site, e *results.ScaleEvent, meanwhile func(ctx context.Context, leader int) error) error {
+	leader, err := s.leader(ctx)
+	if err != nil {
+		return err
+	}
+	member := (leader + 1) % len(s.conns)
+	e.Member = s.name(member)
+	before := s.snapshotsReceived(member)
+	if err := s.Kill(member); err != nil {
+		return err
+	}
+	from := s.committed(ctx, leader)
+	err = meanwhile(ctx, leader)
+	missed := s.committed(ctx, leader) - from
+	start := time.Now()
+	if startErr := s.Start(member); startErr != nil || err != nil {
+		return errors.Join(err, startErr)
+	}
+	err = measureRecovery(ctx, s, e, start, member)
+	how := "by log"
+	if s.snapshotsReceived(member) > before {
+		how = "by snapshot"
+	}
+	e.Detail = fmt.Sprintf("%s, %d entries missed; times from its start", how, missed)
+	if err == nil && !strings.HasSuffix(e.Kind, how) {
+		err = fmt.Errorf("the member caught up %s", how)
+	}
+	return err
+}
+
+// committed is the leader's last entry, 0 where it does not answer.
+func (s *site) committed(ctx context.Context, leader int) uint64 {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	st, err := pb.NewMaintenanceClient(s.conns[leader]).Status(ctx, &pb.StatusRequest{})
+	if err != nil {
+		return 0
+	}
+	return st.RaftIndex
+}
+
+// snapshotsReceived counts, in a member's log, the snapshots that it has taken from others.
+func (s *site) snapshotsReceived(member int) int {
+	data, err := os.ReadFile(s.Members()[member].Log)
+	if err != nil {
+		return 0
+	}
+	return strings.Count(string(data), `"applied snapshot"`)
+}
+
+// etcd keeps so many entries behind a snapshot for followers that lag, and makes a snapshot
+// after so many entries, where its flags say nothing else.
+const catchUpEntries, defaultSnapshotCount = 5_000, 10_000
+
+// logEntries is how many entries a follower must miss so that the log no longer has them.
+func (e *Experiment) logEntries() uint64 {
+	count := e.first.Settings.SnapshotCount
+	if count == 0 {
+		count = defaultSnapshotCount
+	}
+	return count + catchUpEntries + 1_000
+}
+
+// fillWriters is how many writes fill the log at once.
+const fillWriters = 64
+
+// fillLog overwrites one key beside the objects until the log has so many entries more.
+func fillLog(ctx context.Context, s *site, leader int, entries uint64) error {
+	key := []byte(strings.TrimSuffix(s.prefix, objectsPrefix) + "log")
+	kv := pb.NewKVClient(s.conns[leader])
+	g, ctx := errgroup.WithContext(ctx)
+	for range fillWriters {
+		g.Go(func() error {
+			for range entries/fillWriters + 1 {
+				if _, err := kv.Put(ctx, &pb.PutRequest{Key: key, Value: key}); err != nil {
+					return fmt.Errorf("fill the log: %w", err)
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// replace kills a follower, removes it from the cluster, and adds an empty member in its
+// place as a learner, which is promoted as soon as that is possible.
+func replace(ctx context.Context, s *site, e *results.ScaleEvent) error {
+	leader, err := s.leader(ctx)
+	if err != nil {
+		return err
+	}
+	member := (leader + 1) % len(s.conns)
+	e.Member = s.name(member)
+	st, err := pb.NewMaintenanceClient(s.conns[member]).Status(ctx, &pb.StatusRequest{})
+	if err != nil {
+		return err
+	}
+	fault := time.Now()
+	if err := s.Kill(member); err != nil {
+		return err
+	}
+	members := pb.NewClusterClient(s.conns[leader])
+	if err := retry(ctx, func(ctx context.Context) error {
+		_, err := members.MemberRemove(ctx, &pb.MemberRemoveRequest{ID: st.Header.MemberId})
+		return err
+	}); err != nil {
+		return fmt.Errorf("remove the member: %w", err)
+	}
+	var added *pb.MemberAddResponse
+	if err := retry(ctx, func(ctx context.Context) (err error) {
+		added, err = members.MemberAdd(ctx, &pb.MemberAddRequest{PeerURLs: []string{s.PeerURL(member)}, IsLearner: true})
+		return err
+	}); err != nil {
+		return fmt.Errorf("add the learner: %w", err)
+	}
+	if err := s.Replace(member); err != nil {
+		return err
+	}
+	if err := retry(ctx, func(ctx context.Context) error {
+		if err := s.running(member); err != nil {
+			return err
+		}
+		_, err := members.MemberPromote(ctx, &pb.MemberPromoteRequest{ID: added.Member.ID}, grpc.WaitForReady(false))
+		return err
+	}); err != nil {
+		return fmt.Errorf("promote the learner: %w", err)
+	}
+	e.Detail = fmt.Sprintf("promoted after %v", time.Since(fault).Round(time.Millisecond))
+	return measureRecovery(ctx, s, e, fault, member)
+}
+
+// retry does something until it succeeds or ctx ends, and returns the last error.
+func retry(ctx context.Context, do func(ctx context.Context) error) (err error) {
+	for {
+		if err = do(ctx); err == nil || errors.Is(err, errEnded) || !sleep(ctx, 20*time.Millisecond) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,284 @@
+// Package scale measures how a cluster behaves as its data grows. A ladder of logical
+// sizes is climbed on one cluster, whose population is extended from rung to rung. On each
+// rung a load at a fixed rate gives latencies, memory and file size; then members are
+// compacted, defragmented, saved, restarted and replaced beside the same load.
+package scale
+
+import (
+	"cmp"
+	_ "embed"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/etcdbench/etcdbench/bench/experiment"
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// Kind is the kind of experiment that a ladder is.
+const Kind = "scale"
+
+// Config is what a ladder was asked, besides its base specification. A nil or empty field
+// is decided by Effort.
+type Config struct {
+	// Sizes are the logical sizes of the rungs, bytes of keys and values, in rising order.
+	Sizes  []int64           `json:"sizes_bytes,omitempty"`
+	Effort experiment.Effort `json:"effort,omitempty"`
+	// ObjectSize is that of a key and its value, in bytes.
+	ObjectSize *int64 `json:"object_size_bytes,omitempty"`
+	// ListClients is how many clients list all objects at once.
+	ListClients *int `json:"list_clients,omitempty"`
+	// Steady is the length of the steady state, Lead that of the undisturbed load before each
+	// event.
+	Steady *time.Duration `json:"steady_ns,omitempty"`
+	Lead   *time.Duration `json:"lead_ns,omitempty"`
+}
+
+// effort is how long a ladder takes its time for each part.
+type effort struct {
+	sizes []int64
+	// steady is the length of the steady state, lead that of the load before each event.
+	steady, lead time.Duration
+	// away is how long a follower is down that catches up by log.
+	away time.Duration
+}
+
+func (c Config) effort() effort {
+	const mb, gb = 1_000_000, 1_000_000_000
+	e := effort{sizes: []int64{100 * mb, gb, 4 * gb}, steady: time.Minute, lead: 10 * time.Second, away: 10 * time.Second}
+	switch c.Effort {
+	case experiment.Quick:
+		e.sizes, e.steady, e.lead, e.away = []int64{16 * mb, 48 * mb, 128 * mb}, 6*time.Second, 2*time.Second, 2*time.Second
+	case experiment.Thorough:
+		e.steady, e.lead = 5*time.Minute, 30*time.Second
+	}
+	if len(c.Sizes) > 0 {
+		e.sizes = c.Sizes
+	}
+	e.steady, e.lead = or(c.Steady, e.steady), or(c.Lead, e.lead)
+	return e
+}
+
+const (
+	prefix        = "/etcdbench/scale/"
+	objectsPrefix = "objects/"
+	// defaultRate is in operations per second, half of them writes.
+	defaultRate        = 400
+	defaultObjectSize  = 4096
+	defaultListClients = 8
+	pageSize           = 500
+	keySize            = 48
+	minObject          = 128
+	maxObject          = 1 << 20
+	maxRungs           = 20
+	// fileFactor is by how much a database's file may be larger than its data, with some
+	// history.
+	fileFactor = 1.3
+	// walSpace is what a member's log and snapshots need on disk.
+	walSpace = 512 << 20
+	// objectMemory is what a member's index needs for an object, and leastMemory what the
+	// cluster and the generator need besides, in bytes.
+	objectMemory, leastMemory = 400, 1 << 30
+)
+
+//go:embed objects.yaml
+var objectsScenario string
+
+// Experiment is a ladder that can be carried out.
+type Experiment struct {
+	effort
+	base       runner.Spec
+	first      *runner.Resolved
+	objectSize int64
+	keySize    int
+	clients    int // of list storms
+	// own says that the load is on the objects of the population.
+	own bool
+}
+
+// New checks a ladder and decides what its configuration leaves open. It starts nothing.
+func New(base runner.Spec, c Config) (*Experiment, error) {
+	e := &Experiment{
+		effort: c.effort(), base: base.Clone(), objectSize: or(c.ObjectSize, defaultObjectSize), clients: or(c.ListClients, defaultListClients),
+		own: base.Scenario == "",
+	}
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	if e.own {
+		e.base.Scenario, e.base.Text = "objects", objectsScenario
+	}
+	e.base.Prefix = cmp.Or(e.base.Prefix, prefix)
+	e.keySize = max(keySize, len(e.base.Prefix+objectsPrefix)+12)
+	if int64(e.keySize) >= e.objectSize {
+		return nil, fmt.Errorf("--object-size %d leaves no room for a value behind a key of %d bytes", e.objectSize, e.keySize)
+	}
+	var err error
+	if e.first, err = e.spec(0).Resolve(""); err != nil {
+		return nil, err
+	}
+	largest := e.sizes[len(e.sizes)-1]
+	if need := int64(fileFactor * float64(largest)); need > e.first.Settings.Quota {
+		return nil, fmt.Errorf("--sizes %s needs a database of some %s, and the quota is %s: give a larger --quota",
+			bytes(largest), bytes(need), bytes(e.first.Settings.Quota))
+	}
+	return e, nil
+}
+
+func or[T any](given *T, otherwise T) T {
+	if given != nil {
+		return *given
+	}
+	return otherwise
+}
+
+// bytes prints a size in the units of --sizes.
+func bytes[T int64 | uint64](n T) string { return humanize.Bytes(uint64(n)) }
+
+// check says what is wrong with the configuration, in the words of the flags.
+func (e *Experiment) check() error {
+	s := e.base
+	switch {
+	case s.Cluster.Running():
+		return errors.New("scale stops and replaces members: leave out --endpoints, it starts a cluster of its own")
+	case s.Cluster.Start.InProcess:
+		return errors.New("scale measures the memory of members and kills them: leave out --in-process")
+	case s.Agents.Count > 0:
+		return errors.New("scale has no agents: leave out --agents")
+	case s.Load.Duration != nil || s.Load.Total != nil || len(s.Load.Phases) > 0:
+		return errors.New("scale chooses the lengths of its runs: leave out --duration and --total")
+	case s.Load.Rate != nil && !(*s.Load.Rate > 0):
+		return errors.New("--rate must be positive: the load is the same on each rung")
+	case len(e.sizes) > maxRungs:
+		return fmt.Errorf("--sizes has %d sizes, and %d are the most", len(e.sizes), maxRungs)
+	case e.objectSize < minObject || e.objectSize > maxObject:
+		return fmt.Errorf("--object-size must be between %d and %d bytes, not %d", minObject, maxObject, e.objectSize)
+	case e.steady < time.Second:
+		return fmt.Errorf("--steady must be a second or more, not %v", e.steady)
+	case e.lead <= 0:
+		return fmt.Errorf("--lead must be positive, not %v", e.lead)
+	case e.clients < 1 || e.clients > 1000:
+		return fmt.Errorf("--list-clients must be between 1 and 1000, not %d", e.clients)
+	case !slices.IsSortedFunc(e.sizes, func(a, b int64) int { return cmp.Or(cmp.Compare(a, b), -1) }):
+		return errors.New("--sizes must rise from one to the next")
+	case e.sizes[0] < pageSize*e.objectSize:
+		return fmt.Errorf("--sizes must be %s or more: %d objects of %s", bytes(pageSize*e.objectSize), pageSize, bytes(e.objectSize))
+	}
+	return nil
+}
+
+// objects is how many there are on a rung, from 0.
+func (e *Experiment) objects(rung int) int64 { return e.sizes[rung] / e.objectSize }
+
+// population is that of a rung.
+func (e *Experiment) population(rung int) results.PlanPopulation {
+	return results.PlanPopulation{
+		Prefix: e.base.Prefix + objectsPrefix, Keys: e.objects(rung), KeySize: e.keySize,
+		ValSize: fmt.Sprint(e.objectSize - int64(e.keySize)),
+	}
+}
+
+// spec derives the specification of a rung's steady state.
+func (e *Experiment) spec(rung int) runner.Spec {
+	s := experiment.Derive(e.base, prefix)
+	rate := float64(defaultRate)
+	experiment.SetDefault(&s.Load.Rate, rate)
+	experiment.SetDefault(&s.Load.Warmup, 2*time.Second)
+	s.Load.Duration = &e.steady
+	if e.own {
+		s.SetParameter("objects", float64(e.objects(rung)))
+		s.SetParameter("valSize", float64(e.objectSize-int64(e.keySize)))
+		s.SetParameter("keySize", float64(e.keySize))
+	} else {
+		s.Prefix += "load/"
+	}
+	return s
+}
+
+// mostEvents bounds the length of the runs beside which events are made: they end with the
+// last event.
+const mostEvents = 6 * time.Hour
+
+// eventSpec derives the specification of a run beside which events are made.
+func (e *Experiment) eventSpec(rung int) runner.Spec {
+	s, length := e.spec(rung), mostEvents
+	s.Load.Duration = &length
+	return s
+}
+
+// First is the resolved specification of the first run.
+func (e *Experiment) First() *runner.Resolved { return e.first }
+
+// Plan is what the ladder is going to do.
+func (e *Experiment) Plan() experiment.Plan {
+	var p experiment.Plan
+	for i, size := range e.sizes {
+		name := func(what string) string { return fmt.Sprintf("rung %d of %s, %s", i+1, bytes(size), what) }
+		events := e.spec(i)
+		// Each step has its lead, and takes some time itself.
+		length := time.Duration(len(e.maintenance(nil))+len(e.recovery(nil))) * (e.lead + 3*time.Second)
+		p.Runs = append(p.Runs,
+			experiment.Planned{Name: name("steady state"), Count: 1, Spec: e.spec(i), Length: e.steady + size5(size)},
+			experiment.Planned{Name: name("maintenance and recovery"), Count: 1, Spec: events, Length: length})
+	}
+	return p
+}
+
+// size5 is how long it takes to write a size at 50 MB/s.
+func size5(size int64) time.Duration {
+	return time.Duration(float64(size) / 50e6 * float64(time.Second))
+}
+
+// need is what a rung needs beyond the objects that are there already, in bytes.
+func (e *Experiment) need(rung int, present int64) (disk, memory uint64) {
+	members, size := int64(e.first.Settings.Members), e.sizes[rung]
+	grown := int64(fileFactor * float64(max(0, size-present)))
+	// One defragmentation and one snapshot at a time have a copy of their own.
+	return uint64(members*(grown+walSpace) + 2*size), uint64(members*e.objects(rung)*objectMemory + leastMemory)
+}
+
+// checkSpace says what the disk or the memory lacks for a rung.
+func (e *Experiment) checkSpace(rung int, dir string, present int64) error {
+	disk, memory := e.need(rung, present)
+	free, err := machine.FreeSpace(dir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if free < disk {
+		return fmt.Errorf("%s of data need some %s of disk, and %s are free in %s", bytes(e.sizes[rung]), bytes(disk), bytes(free), dir)
+	}
+	if available := machine.AvailableMemory(); available > 0 && available < memory {
+		return fmt.Errorf("%s of data need some %s of memory, and %s are available", bytes(e.sizes[rung]), bytes(memory), bytes(available))
+	}
+	return nil
+}
+
+// CheckDisk returns an error where the largest rung does not fit the disk of the directory,
+// or of the one that will hold it.
+func (e *Experiment) CheckDisk(dir string) error {
+	if given := e.base.Cluster.Start.DataDir; given != "" {
+		dir = given
+	}
+	last := len(e.sizes) - 1
+	for {
+		free, err := machine.FreeSpace(dir)
+		if err == nil {
+			if disk, _ := e.need(last, 0); free < disk {
+				return fmt.Errorf("--sizes %s needs some %s of disk, and %s are free: leave out the largest size, or give another --data-dir",
+					bytes(e.sizes[last]), bytes(disk), bytes(free))
+			}
+			return nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return fmt.Errorf("--out: %w", err)
+		}
+		dir = parent
+	}
+}

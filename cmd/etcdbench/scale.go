@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/etcdbench/etcdbench/bench/experiment"
+	"github.com/etcdbench/etcdbench/bench/scale"
+	"github.com/etcdbench/etcdbench/report"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// scaleOptions are those of a ladder of sizes.
+type scaleOptions struct {
+	experimentFlags
+	effortFlags
+	config scale.Config
+
+	writer report.FormatOf[*results.Scale]
+}
+
+func newScaleCommand() *cobra.Command {
+	o := &scaleOptions{}
+	cmd := &cobra.Command{
+		Use:   "scale [WORKLOAD | SCENARIO | FILE.yaml]",
+		Short: "measure latency, memory, disk and recovery as the data grows",
+		Long: `Fills a cluster that it starts with more and more objects, and measures on each rung
+of the ladder: latencies at a fixed rate, memory of the members and size of the
+database; compaction, defragmentation, snapshots and list storms beside the load;
+how long a restart, a lost member and its replacement take. Without an argument,
+the load reads and writes the objects themselves. Disk, memory and quota are
+checked before each rung. Exit codes: 0 done or stopped with what there was, 1 not
+done, 2 sizes that do not fit.`,
+		Example: `  etcdbench scale --quick
+  etcdbench scale --sizes 100MB,1GB,4GB --quota 8GiB
+  etcdbench scale --etcd-version v3.6.14 --object-size 20kB
+  etcdbench scale --resume etcdbench-results/scale-20261126-021500-a1b2c3`,
+		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
+	}
+	help := o.addFlags(cmd.Flags())
+	cmd.SetUsageFunc(help.usage)
+	return cmd
+}
+
+func (o *scaleOptions) addFlags(all *pflag.FlagSet) *flagGroups {
+	c := &o.config
+	return o.register(all, "Ladder", scale.Kind, report.Scales().Names(), func(fs *pflag.FlagSet) {
+		fs.Var(sizesValue{&c.Sizes}, "sizes",
+			"logical `sizes` of the rungs, keys and values, rising (default: 100MB,1GB,4GB; with --quick 16MB,48MB,128MB)")
+		sizeFlag(fs, &c.ObjectSize, "object-size", 0, "size of an object, key and value (default: 4 KiB)")
+		intFlag(fs, &c.ListClients, "list-clients", 0, "clients of a list storm, which list all objects at once (default: 8)")
+		durationFlag(fs, &c.Steady, "steady", 0, "length of the steady state on each rung (default: 1m; with --quick 6s, with --thorough 5m)")
+		durationFlag(fs, &c.Lead, "lead", 0, "undisturbed load before each event (default: 10s; with --quick 2s, with --thorough 30s)")
+		o.effortFlags.add(fs, "three small rungs and short runs: a first idea, in less than five minutes", "longer runs on each rung")
+	})
+}
+
+// sizesValue is a flag that takes several sizes.
+type sizesValue struct{ list *[]int64 }
+
+func (v sizesValue) Set(text string) error {
+	*v.list = nil
+	for one := range strings.SplitSeq(text, ",") {
+		n, err := parseSize(one)
+		if err != nil {
+			return err
+		}
+		*v.list = append(*v.list, n)
+	}
+	return nil
+}
+
+func (v sizesValue) String() string {
+	if v.list == nil {
+		return ""
+	}
+	var texts []string
+	for _, n := range *v.list {
+		texts = append(texts, humanize.Bytes(uint64(n)))
+	}
+	return strings.Join(texts, ",")
+}
+
+func (sizesValue) Type() string { return "sizes" }
+
+// ask is what the ladder is asked, by the flags or by the one that is resumed.
+func (o *scaleOptions) ask(
+	fs *pflag.FlagSet, args []string,
+) (asked experiment.Document[scale.Config], e *scale.Experiment, err error) {
+	if o.writer, err = report.Scales().Find(o.format); err != nil {
+		return asked, nil, fmt.Errorf("--format: %w", err)
+	}
+	if o.config.Effort, err = o.effort(); err != nil {
+		return asked, nil, err
+	}
+	if _, err = o.scenario(args); err != nil {
+		return asked, nil, err
+	}
+	if asked, err = question(&o.experimentFlags, fs, scale.Kind, argument(args, ""), o.config); err != nil {
+		return asked, nil, err
+	}
+	if e, err = scale.New(asked.Spec, asked.Options); err != nil || o.dryRun {
+		return asked, e, err
+	}
+	dir := o.directory(scale.Kind)
+	if o.resume != "" {
+		dir = o.resume
+	}
+	return asked, e, e.CheckDisk(dir)
+}
+
+func (o *scaleOptions) run(cmd *cobra.Command, args []string) error {
+	asked, e, err := o.ask(cmd.Flags(), args)
+	if err != nil {
+		return usage(err)
+	}
+	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
+		length := e.Plan().Length()
+		r.say(length, "scale of %s: about %v", e.First().Scenario.Name, length.Round(time.Minute))
+		s, err := e.Run(ctx, options, func(p scale.Progress) { r.say(0, "%s", rungLine(p)) })
+		return func() error { return o.finish(s, err, cmd.OutOrStdout()) }
+	})
+}
+
+// rungLine is how things stand.
+func rungLine(p scale.Progress) string {
+	line := fmt.Sprintf("rung %d of %d, %s: ", p.Rung, p.Rungs, humanize.Bytes(uint64(p.Size)))
+	switch {
+	case p.Done == nil:
+		return line + p.Doing
+	case p.Resumed:
+		return line + "was there already"
+	case len(p.Done.Findings) > 0:
+		return line + "ended early: " + p.Done.Findings[len(p.Done.Findings)-1]
+	}
+	return line + "done"
+}
+
+// finish saves and prints what was measured, and makes the exit code.
+func (o *scaleOptions) finish(s *results.Scale, scaleErr error, stdout io.Writer) error {
+	page, err := report.Scales().Find("html")
+	if err != nil {
+		return err
+	}
+	// Also what an error left: the rungs until then were made.
+	err = experiment.SaveResult(o.out, results.ScaleFile, s, func(w io.Writer) error { return page.Write(w, s) })
+	if scaleErr != nil {
+		return interrupted(scaleErr)
+	}
+	if err != nil {
+		return err
+	}
+	return o.writer.Write(stdout, s)
+}
