@@ -230,7 +230,7 @@ func drawInterval(b *strings.Builder, x axis, y int, m results.MetricVerdict) {
 	if !m.Primary {
 		name = "(" + name + ")"
 	}
-	name = clip(name, 26)
+	name = clip(name, 22)
 	estimate, low, high := content.MetricChange(m)
 	margin, _ := content.MetricMargin(m)
 	title := fmt.Sprintf("%s (%s): %s → %s, %s, from %s to %s, margin %s; %s",
