@@ -20,6 +20,18 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
+// describeCompletion puts the command that writes the scripts of shells into the words of the
+// other commands.
+func describeCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			cmd.Short = "write the completion script of a shell"
+			cmd.Example = "  source <(etcdbench completion bash)"
+		}
+	}
+}
+
 // addCompletion lets shells complete the arguments and the values of flags of a command and
 // of those below it.
 func addCompletion(cmd *cobra.Command) {

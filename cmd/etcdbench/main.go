@@ -170,6 +170,7 @@ performance regressions, and tunes heartbeat interval and election timeout.`,
 		newMemberCommand(),
 		newManCommand(),
 	)
+	describeCompletion(root)
 	addCompletion(root)
 	return root
 }
