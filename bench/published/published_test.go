@@ -92,7 +92,7 @@ func TestRunAndResume(t *testing.T) {
 		return r, errors.Join(dir.WriteRun(r), dir.Close())
 	}
 	options := experiment.Options{Dir: t.TempDir(), Run: run}
-	if _, err := e.Run(t.Context(), options, nil); !errors.Is(err, bench.ErrInterrupted) || !strings.Contains(err.Error(), "2 of 7 rows done: go on with --resume") {
+	if _, err := e.Run(t.Context(), options, nil); !errors.Is(err, bench.ErrInterrupted) || !strings.Contains(err.Error(), "2 of 7 rows done: continue with --resume") {
 		t.Fatalf("error %v", err)
 	}
 	p, err := e.Run(t.Context(), options, nil)

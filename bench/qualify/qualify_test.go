@@ -117,7 +117,7 @@ func TestResume(t *testing.T) {
 	dir := t.TempDir()
 	c := config("put", "saturate")
 	first := &fake{worse: "put", stop: 16 + 5} // in the third round of the second scenario
-	if _, err := check(t, c, dir, first); !errors.Is(err, bench.ErrInterrupted) || !strings.Contains(err.Error(), "1 of 2 scenarios done: go on with --resume "+dir) {
+	if _, err := check(t, c, dir, first); !errors.Is(err, bench.ErrInterrupted) || !strings.Contains(err.Error(), "1 of 2 scenarios done: continue with --resume "+dir) {
 		t.Fatalf("error %v", err)
 	}
 	second := &fake{}
@@ -136,12 +136,12 @@ func TestNewRefuses(t *testing.T) {
 	length := config("put")
 	length.Comparison.Baseline.Spec.Load.Total = new(uint64(7))
 	for want, c := range map[string]qualify.Config{
-		"needs a scenario":         config(),
-		"is named twice":           config("put", "put"),
-		"is not the name":          config("../put"),
-		"unknown workload or":      config("nonsense"),
-		"7 rounds cannot fail":     rounds,
-		"leave out --duration and": length,
+		"needs a scenario":      config(),
+		"is named twice":        config("put", "put"),
+		"is not the name":       config("../put"),
+		"unknown workload or":   config("nonsense"),
+		"7 rounds cannot fail":  rounds,
+		"remove --duration and": length,
 	} {
 		if _, err := qualify.New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

@@ -68,9 +68,9 @@ func TestQualifyRefusals(t *testing.T) {
 		"mine.yaml --aa":               "is not the name of a scenario",
 		"put put --aa":                 "named twice",
 		"put --aa --rounds 5":          "5 rounds cannot fail anything",
-		"put --aa --quick --thorough":  "exclude each other",
+		"put --aa --quick --thorough":  "cannot be combined",
 		"put --aa --slot-duration 1ms": "must be a second or more",
-		"put --aa --duration 5s":       "leave out --duration",
+		"put --aa --duration 5s":       "remove --duration",
 		"put --aa --format csv":        "unknown format",
 	} {
 		var out, errs bytes.Buffer
