@@ -90,7 +90,7 @@ func TestSilentClusterEndsProof(t *testing.T) {
 		took   time.Duration
 		want   string
 	}{
-		"silent":                {&awakening{after: time.Hour}, 10 * time.Second, "answers no reads any more (waited 10s"},
+		"silent":                {&awakening{after: time.Hour}, 10 * time.Second, "no longer answers reads (waited 10s"},
 		"an election":           {&awakening{after: 4 * time.Second}, 4 * time.Second, ""},
 		"silent in the proof":   {&awakening{until: 3 * time.Second}, 10 * time.Second, "no answer for 10s (reading back what was acknowledged)"},
 		"refuses what is asked": {&awakening{refuses: true}, 0, ""},

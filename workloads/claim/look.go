@@ -89,7 +89,7 @@ func Below(ctx context.Context, conns []grpc.ClientConnInterface, prefix string)
 			more = r.More && len(r.Kvs) > 0
 			for _, kv := range r.Kvs {
 				request.Key = append(kv.Key, 0)
-				if below, ok := strings.CutSuffix(string(kv.Key), leasedKey); ok && kv.Lease != 0 && below != prefix {
+				if below, ok := strings.CutSuffix(string(kv.Key), leasedKey); ok && below != prefix {
 					active = &InUseError{Prefix: below}
 					break
 				}
