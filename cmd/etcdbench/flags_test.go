@@ -23,12 +23,14 @@ var measuring = map[string][]string{
 	"qualify":  {"qualify", "--aa"},
 	"capacity": {"capacity", "--slo", "FIRST.throughput > 1/s"},
 	"tune":     {"tune", "--rtt", "10ms"},
+	"scale":    {"scale", "--sizes", "20MB"},
 }
 
 // refused are the flags that a command decides itself: it names them when they are given.
 var refused = map[string][]string{
 	"gate":     {"duration", "total"},
 	"qualify":  {"duration", "total"},
+	"scale":    {"agents", "endpoints", "duration", "total", "in-process"},
 	"capacity": {"rate", "duration", "total"},
 	"tune":     {"agents", "duration", "total", "warmup", "heartbeat-interval", "election-timeout", "in-process", "disturb"},
 }
@@ -58,7 +60,7 @@ func samples(t *testing.T) map[string]sample {
 		"members": {value: "5"}, "etcd-binary": {value: "/bin/true"}, "etcd-version": {value: "v3.6.14"},
 		"heartbeat-interval": {value: "70ms"}, "election-timeout": {value: "1500ms"}, "quota": {value: "3GiB"},
 		"auto-compaction": {value: "5m"}, "tls": {value: "auto"}, "etcd-flag": {value: "max-txn-ops=300"}, "member-env": {value: "GOGC=33"},
-		"rtt": {value: "12ms"}, "jitter": {value: "1ms", with: []string{"--rtt", "10ms"}}, "bandwidth": {value: "10MiB"},
+		"sizes": {value: "30MB"}, "object-size": {value: "2kB"}, "rtt": {value: "12ms"}, "jitter": {value: "1ms", with: []string{"--rtt", "10ms"}}, "bandwidth": {value: "10MiB"},
 		"zones": {value: "a,b,c"}, "zone-rtt": {value: "a-b=20ms", with: []string{"--zones", "a,b,c"}}, "base-port": {value: "20000"},
 		"data-dir": {value: t.TempDir()}, "endpoints": {value: "127.0.0.1:1"},
 		"cacert": {value: info.CertFile, with: running}, "cert": {value: info.CertFile, with: running, and: []string{"--key", info.KeyFile}},
@@ -132,6 +134,9 @@ func TestEveryFlagReachesTheSpec(t *testing.T) {
 			shared, own := flagsOf(t, name)
 			for _, f := range shared {
 				s := sampleOf(known, f)
+				if name == "scale" && slices.Contains(slices.Concat(s.with, s.and), "--endpoints") {
+					continue // it starts its cluster
+				}
 				if (name == "gate" || name == "qualify") && f.Name == "verify" {
 					s.value = "false" // gates prove on any cluster
 				}
