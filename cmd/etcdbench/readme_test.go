@@ -50,7 +50,7 @@ func TestReadmeCommands(t *testing.T) {
 			continue // the scripts have these, with signals, certificates and passwords
 		case strings.Contains(command.line, "--etcd-version") && os.Getenv("CI") == "":
 			continue // builds for a minute
-		case args[0] == "capacity", args[0] == "tune", args[0] == "gate" && strings.Contains(line, "--quick"):
+		case args[0] == "capacity", args[0] == "tune", args[0] == "scale", args[0] == "qualify", args[0] == "gate" && strings.Contains(line, "--quick"):
 			// Takes minutes; the scripts have short ones. All but the last flag is right.
 			text, _ := exec.Command("etcdbench", append(args, "--format", "nonsense")...).CombinedOutput()
 			if !strings.Contains(string(text), "--format: unknown format") {

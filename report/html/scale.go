@@ -37,8 +37,8 @@ func scaleFigures(s *results.Scale) (figures []figure) {
 		belong func(f judge.ScaleFigure) bool
 	}{
 		{"File and memory of the largest member", func(f judge.ScaleFigure) bool { return f.Unit == "bytes" }},
-		{"Response time in the steady state, p50", func(f judge.ScaleFigure) bool { return f.Unit == "ns" && !scaleEvent(s, f.Name) }},
-		{"Length of maintenance and list storms", func(f judge.ScaleFigure) bool { return scaleEvent(s, f.Name) && !results.Recovers(f.Name) }},
+		{"Response time p50 in the steady state", func(f judge.ScaleFigure) bool { return f.Unit == "ns" && !scaleEvent(s, f.Name) }},
+		{"Length of maintenance and of list storms", func(f judge.ScaleFigure) bool { return scaleEvent(s, f.Name) && !results.Recovers(f.Name) }},
 		{"Time to full redundancy", func(f judge.ScaleFigure) bool { return results.Recovers(f.Name) }},
 	}
 	for _, g := range groups {
@@ -90,8 +90,8 @@ func scaleCurves(s *results.Scale, title string, list []judge.ScaleFigure) figur
 		xLabel: scaleBytes, yLabel: label, lines: lines,
 	}
 	return figure{
-		Title: title, SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
-		Caption: "Each dot is a rung. Both axes are logarithmic.",
+		Title: title + ", by size of the data (log scales)", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
+		Caption: "Each dot is a rung.",
 	}
 }
 
