@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -235,11 +236,22 @@ func TestStoppedClient(t *testing.T) {
 type stoppableWriter struct {
 	httptest.ResponseRecorder
 	stopped chan struct{}
+	mu      sync.Mutex // of the body
 }
 
 func (w *stoppableWriter) Write(data []byte) (int, error) {
 	<-w.stopped
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return w.ResponseRecorder.Write(data)
+}
+
+// take returns what was written since it was called last.
+func (w *stoppableWriter) take() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.Body.Reset()
+	return w.Body.String()
 }
 func (w *stoppableWriter) SetWriteDeadline(time.Time) error { return nil }
 
@@ -259,7 +271,7 @@ func TestStreamSkips(t *testing.T) {
 		ask := func(w http.ResponseWriter, path string) {
 			handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1"+path, nil))
 		}
-		w := &stoppableWriter{*httptest.NewRecorder(), make(chan struct{})}
+		w := &stoppableWriter{ResponseRecorder: *httptest.NewRecorder(), stopped: make(chan struct{})}
 		w.Body = &bytes.Buffer{}
 		go ask(w, "/events")
 		synctest.Wait()
@@ -270,14 +282,13 @@ func TestStreamSkips(t *testing.T) {
 		// versions are those of the events since it was called last.
 		versions := func() (list []int) {
 			synctest.Wait()
-			for line := range strings.Lines(w.Body.String()) {
+			for line := range strings.Lines(w.take()) {
 				if data, ok := strings.CutPrefix(line, "data: "); ok {
 					var e shown
 					check(t, json.Unmarshal([]byte(data), &e))
 					list = append(list, e.Version)
 				}
 			}
-			w.Body.Reset()
 			return list
 		}
 		close(w.stopped)
