@@ -119,10 +119,13 @@ func TestJournalStaysShort(t *testing.T) {
 }
 
 // BenchmarkJournalOfADay writes the intervals of 24 h, of 5,000 puts a second on three
-// members, and prints how large the journal is and how long it takes to read it. It needs
-// a file system in memory, as each line is synced.
+// members, and prints how large the journal is and how long it takes to read it; with -short,
+// of a quarter of an hour. It needs a file system in memory, as each line is synced.
 func BenchmarkJournalOfADay(b *testing.B) {
-	const seconds = 24 * 60 * 60
+	seconds := 24 * 60 * 60
+	if testing.Short() {
+		seconds = 15 * 60
+	}
 	dir, err := os.MkdirTemp("/dev/shm", "journal-")
 	if err != nil {
 		b.Skip(err)
@@ -149,7 +152,7 @@ func BenchmarkJournalOfADay(b *testing.B) {
 			b.Fatal(err)
 		}
 		d.coarse.pause = 0
-		run := &Run{Schema: Schema, ID: "x", Plan: Plan{Phases: []PlanPhase{{Name: "measure", Duration: seconds * time.Second}}}}
+		run := &Run{Schema: Schema, ID: "x", Plan: Plan{Phases: []PlanPhase{{Name: "measure", Duration: time.Duration(seconds) * time.Second}}}}
 		if err := d.WriteStart(run); err != nil {
 			b.Fatal(err)
 		}
