@@ -12,7 +12,7 @@ import (
 // The collector of a generator may let the heap grow to heapGoal, or to leastPercent more
 // than what is live. Its pauses show in the latencies, so it should have little to do.
 const (
-	heapGoal     = 44 << 20
+	heapGoal     = 28 << 20
 	heapLeast    = 3 << 20 // live at least, of a generator
 	leastPercent = 50
 )

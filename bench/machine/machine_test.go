@@ -62,7 +62,7 @@ func TestTuneGC(t *testing.T) {
 	t.Setenv("GOGC", "")
 	setting, undo := TuneGC()
 	defer undo()
-	if setting != "heap goal 44 MiB" {
+	if setting != "heap goal 28 MiB" {
 		t.Errorf("setting %q", setting)
 	}
 	for _, live := range []int{0, 20 << 20, 120 << 20} {

@@ -106,7 +106,7 @@ func (s operationSeries) resolving(r *results.Run) (percentiles []float64, each 
 	return []float64{50}, longest
 }
 
-// resolved reports whether a percentile has at least ten samples beyond it in most
+// resolved reports whether a percentile has at least ten samples beyond it in 95 % of the
 // stretches of that many seconds.
 func resolved(counts []int64, each int, percentile float64) bool {
 	stretches, enough := 0, 0
@@ -119,7 +119,7 @@ func resolved(counts []int64, each int, percentile float64) bool {
 			enough++
 		}
 	}
-	return 10*enough >= 6*stretches && stretches > 0
+	return 20*enough >= 19*stretches && stretches > 0
 }
 
 // figure draws the percentiles of the operation's response time. All lines have the same

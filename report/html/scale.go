@@ -38,7 +38,9 @@ func scaleFigures(s *results.Scale) (figures []figure) {
 	}{
 		{"File and memory of the largest member", func(f judge.ScaleFigure) bool { return f.Unit == "bytes" }},
 		{"Response time p50 in the steady state", func(f judge.ScaleFigure) bool { return f.Unit == "ns" && !scaleEvent(s, f.Name) }},
-		{"Length of maintenance and of list storms", func(f judge.ScaleFigure) bool { return scaleEvent(s, f.Name) && !results.Recovers(f.Name) }},
+		{"Length of maintenance and of list storms", func(f judge.ScaleFigure) bool {
+			return scaleEvent(s, f.Name) && !results.Recovers(f.Name)
+		}},
 		{"Time to full redundancy", func(f judge.ScaleFigure) bool { return results.Recovers(f.Name) }},
 	}
 	for _, g := range groups {
