@@ -155,6 +155,8 @@ const (
 	populateOps   = 100
 	populateBytes = maxRequest / 2
 	populators    = 64
+	// populateFlight is how many bytes of a population may be under way together.
+	populateFlight = 8 << 20
 )
 
 // CheckPopulation returns an error when the keys of a population cannot be named
@@ -180,7 +182,8 @@ func populate(ctx context.Context, t Target, keys Keys, pool *values.Source, pro
 func populateFirst(
 	ctx context.Context, t Target, keys Keys, count, batch int64, pool *values.Source, progress func(done, total int),
 ) error {
-	batch = max(1, min(batch, int64(populateBytes/(keys.Size+pool.High+requestOverhead))))
+	size := int64(keys.Size + pool.High + requestOverhead)
+	batch = max(1, min(batch, populateBytes/size))
 	var done atomic.Int64
 	st := t.begin(ctx, func() string { return fmt.Sprintf("%d of %d keys written", done.Load(), count) })
 	g, ctx := errgroup.WithContext(st.ctx)
@@ -188,7 +191,7 @@ func populateFirst(
 	if workers <= 0 {
 		workers = populators
 	}
-	g.SetLimit(workers)
+	g.SetLimit(max(1, min(workers, int(populateFlight/(batch*size)))))
 	space := t.shared.ledger.Space(keys.names(t.Prefix), ledger.Removal{})
 	accounts := t.shared.populatorAccounts(workers)
 	worker := 0
