@@ -51,7 +51,7 @@ func (s *search) loadEnds() {
 }
 
 // descend lowers the rate until it is sustained, where none was. As long as only the
-// generator was too slow, nothing is known of the cluster: these rates count apart.
+// generator was too slow, there is no result for the cluster: these rates count apart.
 func (s *search) descend(ctx context.Context) error {
 	defer func() { s.late = false }()
 	for late, known := 0, 0; known < maxDescents; {

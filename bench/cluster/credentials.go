@@ -25,7 +25,7 @@ const certificateTime = 366 * 24 * time.Hour
 // NewCredentials makes the credentials of a coordination at some hosts: the PEM of one
 // certificate for the server and for all of its clients, of its key, and of the authority,
 // whose key is not kept. A client could do no more with a certificate of the server's own:
-// whoever may write there can speak for the coordinator.
+// a client that may write there can act as the coordinator.
 func NewCredentials(hosts ...string) ([]byte, error) {
 	authority := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "etcdbench coordination"}, IsCA: true, BasicConstraintsValid: true,

@@ -112,8 +112,8 @@ type conn struct {
 	tail     []byte
 }
 
-// headLength is how much of what was sent before is looked at together with what
-// is sent now: a header may come in two pieces.
+// headLength is how many of the bytes sent before are searched together with those sent
+// now: a header may come in two pieces.
 const headLength = 512
 
 // inspect tries to tell whose connection it is.

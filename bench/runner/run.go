@@ -285,7 +285,7 @@ func (r *Resolved) observers(s *session, dir *results.Dir, given []bench.Observe
 	return list
 }
 
-// sampler reads the members' metrics, unless it was told not to.
+// sampler reads the members' metrics, unless the specification turns that off.
 func (r *Resolved) sampler(s *session) bench.Sampler {
 	if !pick(r.Spec.ServerMetrics, false, true) {
 		return nil

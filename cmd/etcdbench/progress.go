@@ -20,7 +20,7 @@ type reporter struct {
 
 	mu    sync.Mutex
 	begin time.Time
-	end   time.Time // as estimated; zero while nothing is known
+	end   time.Time // as estimated; zero without an estimate
 	stop  chan struct{}
 	done  chan struct{}
 }

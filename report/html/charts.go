@@ -17,11 +17,11 @@ func timeAxis(columns []column) axis {
 	return axis{low: columns[0].start.Seconds(), high: (last.start + last.length).Seconds()}
 }
 
-// maxHappened is how often a chart tells what became of the members.
+// maxHappened is how many events of members a chart marks.
 const maxHappened = 60
 
-// timeMarks are the warm-ups, the slow stretches, the disturbances and what became
-// of the members.
+// timeMarks are the warm-ups, the slow stretches, the disturbances and the events of
+// members.
 func timeMarks(r *results.Run, columns []column) []mark {
 	warm := map[string]bool{}
 	for _, ph := range r.Plan.Phases {

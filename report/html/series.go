@@ -31,7 +31,7 @@ type column struct {
 	// server has what each member did in each second, by metric and member: rates
 	// of counters, values of gauges.
 	server map[string]map[string]float64
-	// happened is what became of the members: changes of leader, gaps, restarts.
+	// happened are the events of members: changes of leader, gaps, restarts.
 	happened []string
 }
 
@@ -85,7 +85,7 @@ func recorded(i *results.Interval) []results.Operation {
 	return list
 }
 
-// happenings are what became of a member between two readings.
+// happenings are the events of a member between two readings.
 func happenings(a, b results.Reading) []string {
 	name := words.Clean(b.Member)
 	switch {

@@ -26,7 +26,7 @@ const CredentialsDir = "/credentials"
 type Options struct {
 	// Name is the first part of the objects' names.
 	Name string
-	// Namespace is that of the objects; empty leaves it to whoever applies the manifest.
+	// Namespace is that of the objects; empty leaves it to the command that applies the manifest.
 	Namespace string
 	Image     string
 	Agents    int

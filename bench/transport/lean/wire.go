@@ -18,7 +18,7 @@ type wire struct {
 	mu       sync.Mutex
 	backlog  []byte
 	queued   atomic.Int64 // bytes of the backlog and of what is taken out of it to be written
-	roomy    func()       // called when the queue is no longer full; nil: nobody waits for that
+	roomy    func()       // called when the queue is no longer full; nil: nothing waits for that
 	draining bool
 	err      error
 	drained  sync.WaitGroup
