@@ -142,7 +142,7 @@ func (c *Coordination) start(ctx context.Context, address string, taken map[int]
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls, cfg.ClientTLSInfo = []url.URL{client}, []url.URL{client}, *tls
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{own}, []url.URL{own}
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
-	if c.etcd, err = embed.StartEtcd(cfg); err != nil {
+	if c.etcd, err = startEtcd(cfg); err != nil {
 		return err
 	}
 	select {

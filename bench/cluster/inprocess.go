@@ -59,7 +59,7 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 		configs = append(configs, cfg)
 	}
 	for i, spec := range c.specs {
-		e, err := embed.StartEtcd(configs[i])
+		e, err := startEtcd(configs[i])
 		if err != nil {
 			return nil, fmt.Errorf("start cluster: member %s: %w", spec.name, err)
 		}

@@ -148,7 +148,7 @@ func runEmbedded(args []string, end <-chan struct{}) error {
 	}
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM)
-	e, err := embed.StartEtcd(cfg)
+	e, err := startEtcd(cfg)
 	if err != nil {
 		return err
 	}

@@ -339,9 +339,17 @@ func (s Settings) describe(kind string) results.Cluster {
 	return results.Cluster{Kind: kind, TLS: s.TLS, Settings: flags}
 }
 
-// flagLock is held while etcd's flags are bound: some of them are variables of etcd's
-// package rafthttp, which all clusters of a process share.
-var flagLock sync.Mutex
+// flagLock is held for writing while etcd's flags are bound, and for reading while a member
+// starts: some flags are variables of etcd's package rafthttp, which a start reads and which
+// all clusters of a process share.
+var flagLock sync.RWMutex
+
+// startEtcd starts a member in this process.
+func startEtcd(cfg *embed.Config) (*embed.Etcd, error) {
+	flagLock.RLock()
+	defer flagLock.RUnlock()
+	return embed.StartEtcd(cfg)
+}
 
 // embedConfig parses etcd's flags as etcd's own main does.
 func embedConfig(args []string) (*embed.Config, error) {

@@ -97,7 +97,9 @@ func TestOutgoingMetadata(t *testing.T) {
 	} {
 		for _, kind := range slices.Sorted(maps.Keys(conns)) {
 			for range 3 { // also when the fields could be in the table
+				mu.Lock()
 				got = nil
+				mu.Unlock()
 				ctx := metadata.NewOutgoingContext(t.Context(), c.metadata)
 				_, err := call(ctx, conns[kind], "x")
 				wantCode(t, kind+", "+name, err, c.code)
@@ -129,7 +131,9 @@ func TestMetadataBesideCredentials(t *testing.T) {
 	c := New(Options{Address: address, Credentials: fixed{NewHeader(metadata.MD{"version": {"3"}, "token": {"shared"}})}})
 	defer c.Close()
 	for _, own := range []string{"", "own", "", "other"} {
+		mu.Lock()
 		got = nil
+		mu.Unlock()
 		ctx, want := t.Context(), "shared"
 		if own != "" {
 			ctx, want = metadata.AppendToOutgoingContext(ctx, "token", own), own

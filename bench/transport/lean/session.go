@@ -189,6 +189,10 @@ func appendPrefix(b []byte, size int) []byte {
 	return binary.BigEndian.AppendUint32(append(b, 0), uint32(size))
 }
 
+// maxOut is the number of bytes to be sent above which no more of a large request is added
+// to them: flush adds it after it has written them, unless the wire's queue is full then.
+const maxOut = 1 << 20
+
 // unblock sends what the windows and the wire's queue allow of large requests, in turns.
 // The lock is held.
 func (s *session) unblock() {
@@ -196,7 +200,11 @@ func (s *session) unblock() {
 		return
 	}
 	var stuck queue
-	for call := s.blocked.pop(); call != nil; call = s.blocked.pop() {
+	for len(s.out) <= maxOut {
+		call := s.blocked.pop()
+		if call == nil {
+			break
+		}
 		if call.session != s || len(call.rest) == 0 {
 			continue
 		}
@@ -218,7 +226,9 @@ func (s *session) unblock() {
 			s.unsent = append(s.unsent, call)
 		}
 	}
-	s.blocked = stuck
+	for call := stuck.pop(); call != nil; call = stuck.pop() {
+		s.blocked.push(call)
+	}
 }
 
 // forget takes a call off its stream. The lock is held.
@@ -275,6 +285,9 @@ func (s *session) flush() {
 		s.flushing = false
 		if cap(out) <= maxSpare {
 			s.spare = out[:0]
+		}
+		if s.blocked.head != nil {
+			s.unblock()
 		}
 	}
 	c.mu.Unlock()
