@@ -339,15 +339,15 @@ func (s Settings) describe(kind string) results.Cluster {
 	return results.Cluster{Kind: kind, TLS: s.TLS, Settings: flags}
 }
 
-// flagLock is held for writing while etcd's flags are bound, and for reading while a member
-// starts: some flags are variables of etcd's package rafthttp, which a start reads and which
-// all clusters of a process share.
-var flagLock sync.RWMutex
+// flagLock is held while etcd's flags are bound and while a member starts: some flags are
+// variables of etcd's package rafthttp, which a start reads and which all clusters of a
+// process share.
+var flagLock sync.Mutex
 
 // startEtcd starts a member in this process.
 func startEtcd(cfg *embed.Config) (*embed.Etcd, error) {
-	flagLock.RLock()
-	defer flagLock.RUnlock()
+	flagLock.Lock()
+	defer flagLock.Unlock()
 	return embed.StartEtcd(cfg)
 }
 

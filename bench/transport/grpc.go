@@ -94,7 +94,7 @@ func withHeader(ctx context.Context, header metadata.MD) context.Context {
 // checkedStream checks the messages of a stream.
 type checkedStream struct {
 	grpc.ClientStream
-	method string
+	replies reply.Stream
 }
 
 // RecvMsg implements [grpc.ClientStream].
@@ -102,7 +102,7 @@ func (s *checkedStream) RecvMsg(m any) error {
 	if err := s.ClientStream.RecvMsg(m); err != nil {
 		return err
 	}
-	return reply.Check(s.method, nil, m)
+	return s.replies.Check(m)
 }
 
 // checkStream is a [grpc.StreamClientInterceptor].
@@ -113,5 +113,5 @@ func checkStream(
 	if err != nil {
 		return nil, err
 	}
-	return &checkedStream{s, method}, nil
+	return &checkedStream{s, reply.Stream{Method: method}}, nil
 }

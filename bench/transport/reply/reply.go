@@ -30,9 +30,48 @@ const (
 // request may be nil for a message of a stream. It allocates nothing for a good reply.
 func Check(method string, request, reply any) error {
 	if err := check(request, reply); err != nil {
-		return status.Errorf(codes.Internal, "invalid reply to %s: %v", method[strings.LastIndexByte(method, '/')+1:], err)
+		return invalid(method, err)
 	}
 	return nil
+}
+
+// A Stream checks the messages of one stream, as [Check] does, and that no two watches of it
+// have the same identifier: clientv3 loses the first of them when the stream ends, and never
+// closes its channel. It is for one goroutine.
+type Stream struct {
+	Method  string
+	watches map[int64]struct{}
+}
+
+// Check returns an error for a message that etcd does not send.
+func (s *Stream) Check(m any) error {
+	err := check(nil, m)
+	if r, ok := m.(*pb.WatchResponse); ok && err == nil {
+		err = s.checkWatch(r)
+	}
+	if err != nil {
+		return invalid(s.Method, err)
+	}
+	return nil
+}
+
+func (s *Stream) checkWatch(r *pb.WatchResponse) error {
+	switch _, known := s.watches[r.WatchId]; {
+	case r.Canceled:
+		delete(s.watches, r.WatchId)
+	case r.Created && (known || r.WatchId < 0):
+		return fmt.Errorf("a new watch has the identifier %d, which is not free", r.WatchId)
+	case r.Created:
+		if s.watches == nil {
+			s.watches = map[int64]struct{}{}
+		}
+		s.watches[r.WatchId] = struct{}{}
+	}
+	return nil
+}
+
+func invalid(method string, err error) error {
+	return status.Errorf(codes.Internal, "invalid reply to %s: %v", method[strings.LastIndexByte(method, '/')+1:], err)
 }
 
 func check(request, reply any) error {

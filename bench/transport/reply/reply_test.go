@@ -72,3 +72,28 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// The identifiers of a stream's watches are unique while they exist.
+func TestStream(t *testing.T) {
+	s := Stream{Method: pb.Watch_Watch_FullMethodName}
+	header := &pb.ResponseHeader{Revision: 1}
+	for i, m := range []struct {
+		response *pb.WatchResponse
+		good     bool
+	}{
+		{&pb.WatchResponse{Header: header, WatchId: 1, Created: true}, true},
+		{&pb.WatchResponse{Header: header, WatchId: 2, Created: true}, true},
+		{&pb.WatchResponse{Header: header, WatchId: 1}, true},
+		{&pb.WatchResponse{Header: header, WatchId: 1, Created: true}, false},
+		{&pb.WatchResponse{Header: header, WatchId: 1, Canceled: true}, true},
+		{&pb.WatchResponse{Header: header, WatchId: 1, Created: true}, true},
+		{&pb.WatchResponse{Header: header, WatchId: -1, Created: true, Canceled: true}, true}, // a refused watch
+		{&pb.WatchResponse{Header: header, WatchId: -1}, true},                                // progress of all
+		{&pb.WatchResponse{Header: header, WatchId: -1, Created: true}, false},
+		{&pb.WatchResponse{WatchId: 5, Created: true}, false},
+	} {
+		if err := s.Check(m.response); (err == nil) != m.good {
+			t.Errorf("message %d: %v", i, err)
+		}
+	}
+}
