@@ -136,6 +136,23 @@ func TestInProcess(t *testing.T) {
 	isEmpty(t, s.DataDir)
 }
 
+// A relative directory of logs may have a colon in its name.
+func TestInProcessWithColon(t *testing.T) {
+	s := testSettings(t, 1)
+	t.Chdir(t.TempDir())
+	s.LogDir = "a:b"
+	c, err := cluster.StartInProcess(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join("a:b", "m1.log")); err != nil {
+		t.Error(err)
+	}
+}
+
 // A foreign program runs under the keeper; this one is our own etcd behind a
 // shell script.
 func TestForeignBinary(t *testing.T) {

@@ -134,7 +134,10 @@ func (c *Coordination) start(ctx context.Context, address string, taken map[int]
 	}
 	cfg := embed.NewConfig()
 	cfg.Name, cfg.Dir, cfg.UnsafeNoFsync = "coordination", filepath.Join(c.dir.Path, "data"), true
-	cfg.Logger, cfg.LogOutputs = "zap", []string{filepath.Join(c.dir.Path, "log")}
+	cfg.Logger = "zap"
+	if cfg.LogOutputs, err = logOutputs(filepath.Join(c.dir.Path, "log")); err != nil {
+		return err
+	}
 	cfg.MaxRequestBytes, cfg.QuotaBackendBytes = coordinationRequest, coordinationQuota
 	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModeRevision, coordinationHistory
 	client := url.URL{Scheme: "https", Host: address}

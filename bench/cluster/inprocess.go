@@ -55,7 +55,9 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("start cluster: member %s: %w", spec.name, err)
 		}
-		cfg.LogOutputs = []string{spec.log}
+		if cfg.LogOutputs, err = logOutputs(spec.log); err != nil {
+			return nil, fmt.Errorf("start cluster: member %s: %w", spec.name, err)
+		}
 		configs = append(configs, cfg)
 	}
 	for i, spec := range c.specs {
@@ -71,6 +73,13 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 		return nil, fmt.Errorf("start cluster: %w", err)
 	}
 	return c, nil
+}
+
+// logOutputs names a file in etcd's log-outputs. It is absolute: a relative one with a
+// colon would be taken for the URL of a log.
+func logOutputs(file string) ([]string, error) {
+	path, err := filepath.Abs(file)
+	return []string{path}, err
 }
 
 func (c *InProcess) died() error {
