@@ -37,14 +37,30 @@ const (
 // PopulationTime estimates how long the keys are written that a run has before its load.
 func PopulationTime(plan *results.Plan) time.Duration {
 	var seconds float64
-	add := func(count int64, keySize int, values Values) {
+	eachPopulation(plan, func(count int64, keySize int, values Values) {
 		size := float64(keySize) + float64(values.choice.Low+values.choice.High)/2
 		seconds += float64(max(count, 0)) * (1.0/populatedKeys + size/populatedBytes)
-	}
+	})
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// LargestPopulation returns an upper bound of the bytes that may be under way at one time
+// while the keys are written that a run has before its load.
+func LargestPopulation(plan *results.Plan) (most int64) {
+	eachPopulation(plan, func(count int64, keySize int, values Values) {
+		put := int64(keySize + values.choice.High + requestOverhead)
+		most = max(most, min(count*put, populators*max(put, min(populateOps*put, populateBytes))))
+	})
+	return most
+}
+
+// eachPopulation visits the populations of a plan and those that its workloads write
+// themselves, by the number of keys and their sizes in bytes. Wrong ones are left out.
+func eachPopulation(plan *results.Plan, visit func(count int64, keySize int, values Values)) {
 	for _, p := range plan.Population {
 		values := populationValues(p)
 		if values.validate(p.KeySize) == nil {
-			add(p.Keys, p.KeySize, values)
+			visit(p.Keys, p.KeySize, values)
 		}
 	}
 	for _, e := range plan.Entries() {
@@ -58,8 +74,7 @@ func PopulationTime(plan *results.Plan) time.Duration {
 		}
 		if p, ok := d.(populator); ok {
 			count, keys, values := p.population()
-			add(count, keys.Size, values)
+			visit(count, keys.Size, values)
 		}
 	}
-	return time.Duration(seconds * float64(time.Second))
 }

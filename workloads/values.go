@@ -92,16 +92,6 @@ func largestPut(keySize string, value values.Spec) int64 {
 	return int64(key + v.choice.High + requestOverhead)
 }
 
-// LargestPopulation returns an upper bound of the bytes that may be under way at one time
-// while a plan's populations are written.
-func LargestPopulation(list []results.PlanPopulation) (most int64) {
-	for _, p := range list {
-		put := largestPut(strconv.Itoa(p.KeySize), values.Spec{Size: p.ValSize, Content: p.Values})
-		most = max(most, min(p.Keys*put, populators*max(put, min(populateOps*put, populateBytes))))
-	}
-	return most
-}
-
 // populationValues returns the values of a population.
 func populationValues(p results.PlanPopulation) Values {
 	return Values{Spec: values.Spec{Size: p.ValSize, Content: p.Values, Compressibility: p.Compressibility}}

@@ -47,8 +47,29 @@ func TestLargestPopulation(t *testing.T) {
 		{results.PlanPopulation{Keys: 1e6, KeySize: 36, ValSize: "100000"}, populators * populateBytes},
 		{results.PlanPopulation{Keys: 1e6, KeySize: 36, ValSize: "1000000"}, populators * 1_000_100},
 	} {
-		if got := LargestPopulation([]results.PlanPopulation{{Keys: 1, ValSize: "1"}, c.population}); got != c.want {
+		plan := &results.Plan{Population: []results.PlanPopulation{{Keys: 1, ValSize: "1"}, c.population}}
+		if got := LargestPopulation(plan); got != c.want {
 			t.Errorf("%+v: %d bytes, want %d", c.population, got, c.want)
+		}
+	}
+}
+
+// Keys that a workload writes before its load are counted as well.
+func TestLargestPopulationOfWorkloads(t *testing.T) {
+	for _, c := range []struct {
+		workload string
+		params   map[string]string
+		want     int64
+	}{
+		{"put", map[string]string{"val-size": "100000"}, 0},
+		{"range", map[string]string{"val-size": "100000", "key-space-size": "1000"}, populators * populateBytes},
+		{"range", map[string]string{"val-size": "100000", "key-space-size": "10"}, 10 * (48 + requestOverhead + 100_000)},
+		{"txn-cas", map[string]string{"val-size": "100000", "key-space-size": "1000"}, populators * populateBytes},
+		{"delete", map[string]string{"val-size": "100000", "key-space-size": "1000"}, populators * populateBytes},
+	} {
+		plan := &results.Plan{Workload: c.workload, Params: c.params, Prefix: "/p/"}
+		if got := LargestPopulation(plan); got != c.want {
+			t.Errorf("%s with %v: %d bytes, want %d", c.workload, c.params, got, c.want)
 		}
 	}
 }

@@ -50,5 +50,5 @@ func (r *Resolved) checkSpace(ctx context.Context, s *session, run *results.Run)
 
 // inFlight is how many bytes the requests that are under way at one time may write.
 func (r *Resolved) inFlight() int64 {
-	return max(int64(r.Plan.Clients)*workloads.LargestWrite(r.Plan.Entries()), workloads.LargestPopulation(r.Plan.Population))
+	return max(int64(r.Plan.Clients)*workloads.LargestWrite(r.Plan.Entries()), workloads.LargestPopulation(&r.Plan))
 }
