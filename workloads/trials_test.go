@@ -19,6 +19,7 @@ import (
 
 var (
 	trials     = flag.Int("trials", 2, "trials of each lie, and half as many with faults of members")
+	firstSeed  = flag.Uint64("first", 0, "seed of the first trial with faults of members")
 	operations = flag.Uint64("operations", 1500, "operations of a trial, of which one is answered wrongly")
 )
 
@@ -119,7 +120,7 @@ func TestFaultsAreNoViolations(t *testing.T) {
 		s.UnsafeNoFsync, s.Network = true, &cluster.Network{}
 		s.HeartbeatInterval, s.ElectionTimeout = 20*time.Millisecond, 200*time.Millisecond
 	})
-	for seed := range uint64((*trials + 1) / 2) {
+	for seed := *firstSeed; seed < *firstSeed+uint64((*trials+1)/2); seed++ {
 		target := workloads.Target{
 			Conns: workloadstest.Dial(t, 6, cluster.Endpoints(c)...), Prefix: fmt.Sprintf("/faults/%d/", seed), Seed: seed, Verify: true, Exclusive: true,
 		}
