@@ -64,6 +64,32 @@ func (d deletion) run(ctx context.Context, prefix string, batch int64) (deleted,
 	}
 }
 
+// latePause is the time between two looks for what late requests have made: those that a
+// member carries out though their clients have given up. lateLooks bounds the looks.
+const (
+	latePause = time.Second
+	lateLooks = 10
+)
+
+// runLate is run, and looks again until a look finds nothing to delete: a late request may
+// write a key behind the first one.
+func (d deletion) runLate(ctx context.Context, prefix string, batch int64) (foreign int, err error) {
+	_, foreign, err = d.run(ctx, prefix, batch)
+	for range lateLooks {
+		if err != nil {
+			return foreign, err
+		}
+		if !sleep(ctx, latePause) {
+			return foreign, fmt.Errorf("look for late writes under %q: %w", prefix, ctx.Err())
+		}
+		var deleted int
+		if deleted, foreign, err = d.run(ctx, prefix, batch); deleted == 0 {
+			return foreign, err
+		}
+	}
+	return foreign, err
+}
+
 // isOwn reports whether a key is to be deleted.
 func (d deletion) isOwn(ctx context.Context, kv *keyValue) (bool, error) {
 	if claim.IsMarker(kv.Key) {

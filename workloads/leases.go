@@ -24,6 +24,8 @@ type leaseBook struct {
 	next atomic.Int64
 	// open has the lower halves of the IDs that were asked for and have not ended.
 	open bits
+	// unsure has those of the grants of unknown outcome, which a member may carry out late.
+	unsure bits
 }
 
 func newLeaseBook() *leaseBook {
@@ -45,6 +47,8 @@ func (b *leaseBook) ended(id int64) { b.open.remove(uint32(id)) }
 func (b *leaseBook) failed(id int64, err error) {
 	if ledger.Refused(err) {
 		b.ended(id)
+	} else {
+		b.unsure.add(uint32(id))
 	}
 }
 
@@ -61,8 +65,29 @@ func (b *leaseBook) grant(ctx context.Context, conn grpc.ClientConnInterface, tt
 // leaseWorkers is how many leases are granted or revoked at once beside the load.
 const leaseWorkers = 64
 
-// revokeAll revokes the leases of the book that may exist, with their keys.
+// revokeAll revokes the leases of the book that may exist, with their keys, and those whose
+// grants are of unknown outcome once more after a while.
 func (b *leaseBook) revokeAll(ctx context.Context, t Target) error {
+	if err := b.revokeOpen(ctx, t); err != nil {
+		return err
+	}
+	late := false
+	b.unsure.each(func(n uint32) bool {
+		late = true
+		b.open.add(n)
+		b.unsure.remove(n)
+		return true
+	})
+	if !late {
+		return nil
+	}
+	if !sleep(ctx, latePause) {
+		return fmt.Errorf("revoke leases that were granted late: %w", ctx.Err())
+	}
+	return b.revokeOpen(ctx, t)
+}
+
+func (b *leaseBook) revokeOpen(ctx context.Context, t Target) error {
 	st := t.begin(ctx, func() string { return "revoking leases" })
 	g, gctx := errgroup.WithContext(st.ctx)
 	g.SetLimit(leaseWorkers)
@@ -77,6 +102,9 @@ func (b *leaseBook) revokeAll(ctx context.Context, t Target) error {
 				return err
 			}
 			b.ended(id)
+			if err == nil {
+				b.unsure.remove(n) // otherwise it may be granted yet
+			}
 			st.progress()
 			return nil
 		})

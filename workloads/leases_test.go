@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -33,6 +34,55 @@ func (l *lessor) Invoke(_ context.Context, _ string, args, reply any, _ ...grpc.
 		l.revoked = append(l.revoked, uint32(r.ID))
 	case *pb.LeaseLeasesRequest:
 		l.listed++
+	}
+	return nil
+}
+
+// A lease that is granted after its client has given up, and after the first revocation, is
+// revoked.
+func TestLeaseBookRevokesLateLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lateLessor{after: 300 * time.Millisecond, leases: map[int64]bool{}}
+		b := newLeaseBook()
+		for range 8 {
+			_, _ = b.grant(t.Context(), l, time.Minute)
+		}
+		if err := b.revokeAll(t.Context(), Target{Conns: []grpc.ClientConnInterface{l}}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(l.after)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if len(l.leases) > 0 {
+			t.Errorf("%d leases are left", len(l.leases))
+		}
+	})
+}
+
+// lateLessor is a server that grants leases a while after their clients have gone.
+type lateLessor struct {
+	grpc.ClientConnInterface
+	after  time.Duration
+	mu     sync.Mutex
+	leases map[int64]bool
+}
+
+func (l *lateLessor) Invoke(_ context.Context, _ string, args, _ any, _ ...grpc.CallOption) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch r := args.(type) {
+	case *pb.LeaseGrantRequest:
+		time.AfterFunc(l.after, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.leases[r.ID] = true
+		})
+		return status.Error(codes.Canceled, "the client has gone")
+	case *pb.LeaseRevokeRequest:
+		if !l.leases[r.ID] {
+			return rpctypes.ErrGRPCLeaseNotFound
+		}
+		delete(l.leases, r.ID)
 	}
 	return nil
 }

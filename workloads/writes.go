@@ -223,7 +223,8 @@ func (w *Writes) isUnsure(hash uint64) bool {
 // Delete deletes the keys under a prefix that the run has created and that no other client
 // has written since. Each deletion is a transaction that compares revisions, so that a
 // key that another client writes meanwhile stays. foreign counts the keys younger than
-// the run's start that stay because they are not known to be the run's.
+// the run's start that stay because they are not known to be the run's. Where writes are of
+// unknown outcome, it looks again, a second apart, until there is nothing to delete.
 //
 // A run that has written nothing sends no request. Errors are those of requests; keys
 // may be left then.
@@ -233,8 +234,19 @@ func (w *Writes) Delete(ctx context.Context, conn grpc.ClientConnInterface, pref
 	}
 	o := ownKeys{Writes: w, kv: pb.NewKVClient(conn)}
 	young := func(kv *keyValue) bool { return kv.CreateRevision > w.start }
-	_, foreign, err = deletion{kv: o.kv, own: o.own, young: young}.run(ctx, prefix, w.batch())
+	d := deletion{kv: o.kv, own: o.own, young: young}
+	if w.hasUnsure() {
+		return d.runLate(ctx, prefix, w.batch())
+	}
+	_, foreign, err = d.run(ctx, prefix, w.batch())
 	return foreign, err
+}
+
+// hasUnsure reports whether there are writes of unknown outcome.
+func (w *Writes) hasUnsure() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.unsure) > 0
 }
 
 func (w *Writes) batch() int64 {

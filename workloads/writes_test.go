@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -40,6 +41,53 @@ func (u *unanswered) Invoke(ctx context.Context, method string, args, reply any,
 	return err
 }
 
+// lateConn loses requests that write, and has them carried out a while later.
+type lateConn struct {
+	grpc.ClientConnInterface
+	after time.Duration
+	done  sync.WaitGroup
+}
+
+func (l *lateConn) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	switch args.(type) {
+	case *pb.PutRequest:
+	default:
+		return l.ClientConnInterface.Invoke(ctx, method, args, reply, opts...)
+	}
+	l.done.Go(func() {
+		time.Sleep(l.after)
+		_ = l.ClientConnInterface.Invoke(context.WithoutCancel(ctx), method, args, reply, opts...)
+	})
+	return status.Error(codes.Canceled, "the client has gone")
+}
+
+// A write that is carried out after its client has given up, and after the first look for
+// keys, is deleted.
+func TestWritesDeleteLateKeys(t *testing.T) {
+	t.Parallel()
+	c := workloadstest.StartCluster(t, 1)
+	conns := workloadstest.Dial(t, 2, c.Members()[0].Endpoint)
+	theirs := pb.NewKVClient(conns[1])
+	_, start, err := workloads.CountPrefix(t.Context(), conns[0], "/late/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := workloads.NewWrites(start)
+	late := &lateConn{ClientConnInterface: conns[0], after: 300 * time.Millisecond}
+	ours := pb.NewKVClient(w.Conns([]grpc.ClientConnInterface{late})[0])
+	for n := range 20 {
+		_, _ = ours.Put(t.Context(), &pb.PutRequest{Key: fmt.Appendf(nil, "/late/%02d", n), Value: []byte("ours")})
+	}
+	foreign, err := w.Delete(t.Context(), conns[0], "/late/")
+	if err != nil || foreign > 0 {
+		t.Errorf("%d foreign keys, error %v", foreign, err)
+	}
+	late.done.Wait()
+	if left := keysUnder(t, theirs, "/late/"); len(left) > 0 {
+		t.Errorf("%d keys are left", len(left))
+	}
+}
+
 // owners are who created a key and who wrote it last.
 type owners struct{ created, written bool }
 
@@ -50,76 +98,79 @@ func TestWritesDeleteOwnKeysOnly(t *testing.T) {
 	conns := workloadstest.Dial(t, 2, c.Members()[0].Endpoint)
 	theirs := pb.NewKVClient(conns[1])
 	for seed := range uint64(20) {
-		prefix := fmt.Sprintf("/w/%d/", seed)
-		rng := rand.New(rand.NewPCG(seed, 1))
-		keys := map[string]*owners{} // of those that exist
-		old := map[string]bool{}
-		for i := range 10 {
-			key := fmt.Sprintf("%s%02d", prefix, 3*i)
-			keys[key], old[key] = &owners{}, true
-			mustPut(t, theirs, key, "theirs")
-		}
-		_, start, err := workloads.CountPrefix(t.Context(), conns[0], prefix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w := workloads.NewWrites(start)
-		lossy := &unanswered{ClientConnInterface: conns[0]}
-		ours := pb.NewKVClient(w.Conns([]grpc.ClientConnInterface{lossy})[0])
-		wrote := func(key string, own bool) {
-			if keys[key] == nil {
-				keys[key] = &owners{created: own}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			prefix := fmt.Sprintf("/w/%d/", seed)
+			rng := rand.New(rand.NewPCG(seed, 1))
+			keys := map[string]*owners{} // of those that exist
+			old := map[string]bool{}
+			for i := range 10 {
+				key := fmt.Sprintf("%s%02d", prefix, 3*i)
+				keys[key], old[key] = &owners{}, true
+				mustPut(t, theirs, key, "theirs")
 			}
-			keys[key].written = own
-		}
-		for n := range 120 {
-			key, value := fmt.Sprintf("%s%02d", prefix, rng.IntN(40)), fmt.Sprint("value ", n)
-			lossy.lose = rng.IntN(5) == 0
-			switch rng.IntN(6) {
-			case 0, 1:
-				_, _ = ours.Put(t.Context(), &pb.PutRequest{Key: []byte(key), Value: []byte(value)})
-				wrote(key, true)
-			case 2:
-				other := fmt.Sprintf("%s%02d", prefix, rng.IntN(40))
-				txn := &pb.TxnRequest{Success: []*pb.RequestOp{putOp(key, value)}}
-				if other != key {
-					txn.Success = append(txn.Success, putOp(other, value))
-					wrote(other, true)
+			_, start, err := workloads.CountPrefix(t.Context(), conns[0], prefix)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := workloads.NewWrites(start)
+			lossy := &unanswered{ClientConnInterface: conns[0]}
+			ours := pb.NewKVClient(w.Conns([]grpc.ClientConnInterface{lossy})[0])
+			wrote := func(key string, own bool) {
+				if keys[key] == nil {
+					keys[key] = &owners{created: own}
 				}
-				_, _ = ours.Txn(t.Context(), txn)
-				wrote(key, true)
-			case 3: // whose header has the revision of somebody's last write
-				read := &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte(key)}}}
-				_, _ = ours.Txn(t.Context(), &pb.TxnRequest{Success: []*pb.RequestOp{read}})
-				_, _ = ours.Range(t.Context(), &pb.RangeRequest{Key: []byte(key)})
-			case 4:
-				mustPut(t, theirs, key, value)
-				wrote(key, false)
-			case 5:
-				if !old[key] {
-					_, _ = theirs.DeleteRange(t.Context(), &pb.DeleteRangeRequest{Key: []byte(key)})
-					delete(keys, key)
+				keys[key].written = own
+			}
+			for n := range 120 {
+				key, value := fmt.Sprintf("%s%02d", prefix, rng.IntN(40)), fmt.Sprint("value ", n)
+				lossy.lose = rng.IntN(5) == 0
+				switch rng.IntN(6) {
+				case 0, 1:
+					_, _ = ours.Put(t.Context(), &pb.PutRequest{Key: []byte(key), Value: []byte(value)})
+					wrote(key, true)
+				case 2:
+					other := fmt.Sprintf("%s%02d", prefix, rng.IntN(40))
+					txn := &pb.TxnRequest{Success: []*pb.RequestOp{putOp(key, value)}}
+					if other != key {
+						txn.Success = append(txn.Success, putOp(other, value))
+						wrote(other, true)
+					}
+					_, _ = ours.Txn(t.Context(), txn)
+					wrote(key, true)
+				case 3: // whose header has the revision of somebody's last write
+					read := &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: []byte(key)}}}
+					_, _ = ours.Txn(t.Context(), &pb.TxnRequest{Success: []*pb.RequestOp{read}})
+					_, _ = ours.Range(t.Context(), &pb.RangeRequest{Key: []byte(key)})
+				case 4:
+					mustPut(t, theirs, key, value)
+					wrote(key, false)
+				case 5:
+					if !old[key] {
+						_, _ = theirs.DeleteRange(t.Context(), &pb.DeleteRangeRequest{Key: []byte(key)})
+						delete(keys, key)
+					}
 				}
 			}
-		}
-		foreign, err := w.Delete(t.Context(), conns[0], prefix)
-		if err != nil {
-			t.Fatal(err)
-		}
-		left := keysUnder(t, theirs, prefix)
-		kept := 0
-		for key, o := range keys {
-			own := o.created && o.written && !old[key]
-			if own == left[key] {
-				t.Errorf("seed %d: key %s, created by us %v, written by us %v, there before %v: left %v", seed, key, o.created, o.written, old[key], left[key])
+			foreign, err := w.Delete(t.Context(), conns[0], prefix)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if !own && !old[key] {
-				kept++
+			left := keysUnder(t, theirs, prefix)
+			kept := 0
+			for key, o := range keys {
+				own := o.created && o.written && !old[key]
+				if own == left[key] {
+					t.Errorf("seed %d: key %s, created by us %v, written by us %v, there before %v: left %v", seed, key, o.created, o.written, old[key], left[key])
+				}
+				if !own && !old[key] {
+					kept++
+				}
 			}
-		}
-		if foreign != kept {
-			t.Errorf("seed %d: %d foreign keys are reported, want %d", seed, foreign, kept)
-		}
+			if foreign != kept {
+				t.Errorf("seed %d: %d foreign keys are reported, want %d", seed, foreign, kept)
+			}
+		})
 	}
 }
 
