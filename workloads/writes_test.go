@@ -97,7 +97,7 @@ func TestWritesDeleteOwnKeysOnly(t *testing.T) {
 	c := workloadstest.StartCluster(t, 1)
 	conns := workloadstest.Dial(t, 2, c.Members()[0].Endpoint)
 	theirs := pb.NewKVClient(conns[1])
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
 			prefix := fmt.Sprintf("/w/%d/", seed)
