@@ -96,57 +96,64 @@ func hasKeySpace(name string) bool {
 // nothing outside of the prefix touched, no lease left, and a proof.
 func TestConformance(t *testing.T) {
 	for _, members := range []int{1, 3} {
-		c := workloadstest.StartCluster(t, members)
-		eps := cluster.Endpoints(c)
-		conns := workloadstest.Dial(t, 4, eps...)
-		kv := pb.NewKVClient(conns[0])
-		if _, err := kv.Put(t.Context(), &pb.PutRequest{Key: []byte("/other"), Value: []byte("theirs")}); err != nil {
-			t.Fatal(err)
+		t.Run(fmt.Sprintf("%d members", members), func(t *testing.T) {
+			t.Parallel() // most of the time is spent in waiting
+			testConformance(t, members)
+		})
+	}
+}
+
+func testConformance(t *testing.T, members int) {
+	c := workloadstest.StartCluster(t, members)
+	eps := cluster.Endpoints(c)
+	conns := workloadstest.Dial(t, 4, eps...)
+	kv := pb.NewKVClient(conns[0])
+	if _, err := kv.Put(t.Context(), &pb.PutRequest{Key: []byte("/other"), Value: []byte("theirs")}); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range workloads.All() {
+		conf, known := conforming[e.Name]
+		if !known {
+			t.Fatalf("workload %s is not in the conformance suite", e.Name)
 		}
-		for _, e := range workloads.All() {
-			conf, known := conforming[e.Name]
-			if !known {
-				t.Fatalf("workload %s is not in the conformance suite", e.Name)
+		t.Run(e.Name, func(t *testing.T) {
+			prefix := fmt.Sprintf("/conformance/%s/%d/", e.Name, members)
+			target := workloads.Target{Conns: conns, Members: workloadstest.Dial(t, members, eps...), Prefix: prefix, Seed: 7, Verify: true, Exclusive: true}
+			w := newWorkload(t, e.Name, target, conf.with(hasKeySpace(e.Name)))
+			if err := w.Setup(t.Context(), nil); err != nil {
+				t.Fatal(err)
 			}
-			t.Run(fmt.Sprintf("%s on %d", e.Name, members), func(t *testing.T) {
-				prefix := fmt.Sprintf("/conformance/%s/%d/", e.Name, members)
-				target := workloads.Target{Conns: conns, Members: workloadstest.Dial(t, members, eps...), Prefix: prefix, Seed: 7, Verify: true, Exclusive: true}
-				w := newWorkload(t, e.Name, target, conf.with(hasKeySpace(e.Name)))
-				if err := w.Setup(t.Context(), nil); err != nil {
-					t.Fatal(err)
-				}
-				ops := conf.ops
-				if ops == 0 {
-					ops = 1000
-				}
-				p := &workloadstest.Probe{Workload: w, Endpoints: eps}
-				pl := workloadstest.Plan(8, bench.PlanPhase{Total: ops})
-				pl.Verify = true
-				run, err := bench.Run(t.Context(), pl, p, bench.Options{}) // sets up once more
-				if err != nil {
-					t.Fatal(err)
-				}
-				checkRun(t, run, ops, p, conf)
-				checkLeft(t, conns[0], prefix)
-			})
-			t.Run(fmt.Sprintf("%s on %d is cancelled in time", e.Name, members), func(t *testing.T) {
-				target := workloads.Target{Conns: conns, Prefix: fmt.Sprintf("/cancel/%s/", e.Name), Seed: 7}
-				w := newWorkload(t, e.Name, target, conf.with(hasKeySpace(e.Name)))
-				ctx, cancel := context.WithCancelCause(t.Context())
-				time.AfterFunc(400*time.Millisecond, func() { cancel(bench.ErrInterrupted) })
-				pl := workloadstest.Plan(8, bench.PlanPhase{Duration: time.Hour})
-				pl.Drain = 200 * time.Millisecond
-				p := &workloadstest.Probe{Workload: w, Endpoints: eps}
-				run, err := bench.Run(ctx, pl, p, bench.Options{})
-				if err != nil || run.Outcome != results.Interrupted {
-					t.Errorf("err %v, outcome %s", err, run.Outcome)
-				}
-				if took := p.Ended.Sub(p.Began) - 400*time.Millisecond; took > time.Second {
-					t.Errorf("the load went on for %v after it was cancelled", took)
-				}
-				checkLeft(t, conns[0], "/cancel/")
-			})
-		}
+			ops := conf.ops
+			if ops == 0 {
+				ops = 1000
+			}
+			p := &workloadstest.Probe{Workload: w, Endpoints: eps}
+			pl := workloadstest.Plan(8, bench.PlanPhase{Total: ops})
+			pl.Verify = true
+			run, err := bench.Run(t.Context(), pl, p, bench.Options{}) // sets up once more
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkRun(t, run, ops, p, conf)
+			checkLeft(t, conns[0], prefix)
+		})
+		t.Run(e.Name+" is cancelled in time", func(t *testing.T) {
+			target := workloads.Target{Conns: conns, Prefix: fmt.Sprintf("/cancel/%s/", e.Name), Seed: 7}
+			w := newWorkload(t, e.Name, target, conf.with(hasKeySpace(e.Name)))
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(400*time.Millisecond, func() { cancel(bench.ErrInterrupted) })
+			pl := workloadstest.Plan(8, bench.PlanPhase{Duration: time.Hour})
+			pl.Drain = 200 * time.Millisecond
+			p := &workloadstest.Probe{Workload: w, Endpoints: eps}
+			run, err := bench.Run(ctx, pl, p, bench.Options{})
+			if err != nil || run.Outcome != results.Interrupted {
+				t.Errorf("err %v, outcome %s", err, run.Outcome)
+			}
+			if took := p.Ended.Sub(p.Began) - 400*time.Millisecond; took > time.Second {
+				t.Errorf("the load went on for %v after it was cancelled", took)
+			}
+			checkLeft(t, conns[0], "/cancel/")
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"fmt"
 	"math/big"
 	"net"
@@ -32,7 +33,23 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"etcdbench": main})
+	testscript.Main(waiting{m}, map[string]func(){"etcdbench": main})
+}
+
+// waiting runs four tests at once, unless -parallel is given: they wait for most of their time.
+type waiting struct{ *testing.M }
+
+func (w waiting) Run() int {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			fmt.Fprintln(os.Stderr, "tests in parallel:", err)
+			return 1
+		}
+	}
+	return w.M.Run()
 }
 
 func TestScripts(t *testing.T) {
