@@ -187,7 +187,10 @@ func foreignEtcd(t *testing.T) string {
 	}
 	path := filepath.Join(t.TempDir(), "etcd")
 	script := fmt.Sprintf("#!/bin/sh\nexec sleep 1000 | exec %q member -- \"$@\"\n", self)
-	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+	syscall.ForkLock.RLock() // a process forked meanwhile would hold the file open for writing
+	err = os.WriteFile(path, []byte(script), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -288,6 +291,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		}
 		for _, kind := range kinds {
 			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
 				data := t.TempDir()
 				cmd := exec.Command(os.Args[0], "-test.run=^TestParent$")
 				cmd.Env = append(os.Environ(), "ETCDBENCH_TEST_PARENT="+data, "ETCDBENCH_TEST_FOREIGN=")

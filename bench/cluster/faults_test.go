@@ -101,11 +101,13 @@ func newLeader(t *testing.T, conns []grpc.ClientConnInterface, old int) int {
 
 // Whatever befalls the leader, another one follows, and all are well afterwards.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*cluster.ProcessOptions){
 		"built-in": nil,
 		"foreign":  func(o *cluster.ProcessOptions) { o.Binary = foreignEtcd(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c, conns := startWith(t, cluster.Network{}, func(o *cluster.ProcessOptions) {
 				o.HeartbeatInterval, o.ElectionTimeout = 50*time.Millisecond, 500*time.Millisecond
 				if change != nil {
@@ -156,6 +158,7 @@ func TestFaults(t *testing.T) {
 // Where a round trip takes longer than the election timeout, nobody can be elected:
 // an error that says so, after the time that was given.
 func TestNetworkTooSlowForElections(t *testing.T) {
+	t.Parallel()
 	o := cluster.ProcessOptions{Settings: testSettings(t, 3)}
 	o.Network = &cluster.Network{RTT: time.Second}
 	o.HeartbeatInterval, o.ElectionTimeout, o.StartTimeout = 20*time.Millisecond, 200*time.Millisecond, 5*time.Second
@@ -169,6 +172,7 @@ func TestNetworkTooSlowForElections(t *testing.T) {
 // A member whose data are lost does not come back, and the error says which and shows
 // why; the others go on.
 func TestMemberDoesNotComeBack(t *testing.T) {
+	t.Parallel()
 	var data string
 	c, conns := startWith(t, cluster.Network{}, func(o *cluster.ProcessOptions) { data = o.DataDir })
 	leader, err := cluster.Leader(t.Context(), conns, -1)
