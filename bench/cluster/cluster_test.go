@@ -280,6 +280,9 @@ func TestSettingsAreValidated(t *testing.T) {
 // However the parent ends, its members end too, and their data is gone. The
 // parent is a second copy of this test, in which TestParent does the work.
 func TestNothingIsLeftBehind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts forty processes")
+	}
 	for name, end := range map[string]func(p *os.Process) error{
 		"SIGKILL": func(p *os.Process) error { return p.Kill() },
 		"SIGTERM": func(p *os.Process) error { return p.Signal(syscall.SIGTERM) },
