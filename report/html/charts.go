@@ -43,15 +43,21 @@ func timeMarks(r *results.Run, columns []column) []mark {
 			e.Start.Seconds(), (e.Start + e.Length).Seconds(), "event", words.Clean(e.Kind) + " " + words.Clean(e.Detail), words.Clean(e.Kind),
 		})
 	}
-	happened := 0
-	for _, c := range columns {
-		if len(c.happened) > 0 && happened < maxHappened {
-			happened++
-			what := strings.Join(c.happened[:min(3, len(c.happened))], ", ")
-			marks = append(marks, mark{c.start.Seconds(), c.start.Seconds(), "member", what, c.happened[0]})
-		}
+	happened := allHappened(columns)
+	for _, h := range happened[:min(maxHappened, len(happened))] {
+		what := strings.Join(h.what[:min(3, len(h.what))], ", ")
+		marks = append(marks, mark{h.at.Seconds(), h.at.Seconds(), "member", what, h.what[0]})
 	}
 	return marks
+}
+
+// allHappened are the events of members of all columns.
+func allHappened(columns []column) []happening {
+	var list []happening
+	for _, c := range columns {
+		list = append(list, c.happened...)
+	}
+	return list
 }
 
 func keyOf(lines []line) []keyEntry {

@@ -31,8 +31,15 @@ type column struct {
 	// server has what each member did in each second, by metric and member: rates
 	// of counters, values of gauges.
 	server map[string]map[string]float64
-	// happened are the events of members: changes of leader, gaps, restarts.
-	happened []string
+	// happened are the events of members, at most one happening per second, in the order of time.
+	happened []happening
+}
+
+// happening is what the readings of one second show of members: changes of leader, gaps,
+// restarts. at is the time of the first of these readings, from the run's start.
+type happening struct {
+	at   time.Duration
+	what []string
 }
 
 // readColumns goes through a document's intervals once.
@@ -59,7 +66,7 @@ func readColumns(d content.Document) ([]column, []string, error) {
 				members = append(members, r.Member)
 			}
 			if known {
-				c.happened = append(c.happened, happenings(a, r)...)
+				c.addHappenings(a, r)
 			}
 			if a.Values != nil && r.Values != nil && r.At > a.At {
 				c.server[r.Member] = movedValues(a, r, counters)
@@ -83,6 +90,19 @@ func recorded(i *results.Interval) []results.Operation {
 		}
 	}
 	return list
+}
+
+// addHappenings adds the events of a member between two readings.
+func (c *column) addHappenings(a, b results.Reading) {
+	list := happenings(a, b)
+	if len(list) == 0 {
+		return
+	}
+	if len(c.happened) == 0 {
+		c.happened = []happening{{at: max(b.At, c.start)}}
+	}
+	h := &c.happened[0]
+	h.what = append(h.what, list...)
 }
 
 // happenings are the events of a member between two readings.

@@ -209,16 +209,13 @@ func unbroken(rows [][]string) [][]string {
 
 // happenedTable has the changes of leader, gaps and restarts of members.
 func happenedTable(columns []column) table {
-	t := table{Title: "Member events", Words: true, Head: []string{"from", "what"}}
-	for _, c := range columns {
-		if len(c.happened) == 0 {
-			continue
-		}
+	t := table{Title: "Member events", Words: true, Head: []string{"at", "event"}}
+	for _, h := range allHappened(columns) {
 		if len(t.Rows) == maxHappened {
-			t.Rows = append(t.Rows, []string{"…", "and more: the run's journal has all readings"})
+			t.Rows = append(t.Rows, []string{"…", "more: the run's journal has all readings"})
 			break
 		}
-		t.Rows = append(t.Rows, []string{secondsLabel(c.start.Seconds()), strings.Join(c.happened[:min(10, len(c.happened))], ", ")})
+		t.Rows = append(t.Rows, []string{secondsLabel(h.at.Seconds()), strings.Join(h.what[:min(10, len(h.what))], ", ")})
 	}
 	return t
 }
