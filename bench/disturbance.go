@@ -78,7 +78,7 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 		event.Length, event.Detail = e.clock.now()-event.Start, detail
 		switch {
 		case ctx.Err() != nil:
-			event.Error = "cut short by the end of the load"
+			event.Error = "ended early: the load ended"
 		case err != nil:
 			event.Error = clip(err.Error(), 300)
 		}

@@ -256,7 +256,7 @@ func fleetValidity(reports []Report) results.Validity {
 	return v
 }
 
-const otherAgents = "; other agents, too"
+const otherAgents = "; other agents also"
 
 // mergeGenerators adds up times and counts of two generators. Of shares and pauses, it
 // takes the worse.

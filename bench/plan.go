@@ -50,7 +50,7 @@ func ValidatePhase(ph PlanPhase) error {
 	l := ph.Load
 	switch {
 	case ph.Name == "" || ph.Name == PhasePopulate || ph.Name == PhaseDrain:
-		return fmt.Errorf("the name is empty or taken")
+		return fmt.Errorf("the name is empty or reserved")
 	case ph.Duration < 0:
 		return fmt.Errorf("duration must be positive, not %v", ph.Duration)
 	case ph.Duration == 0 && ph.Total == 0:

@@ -38,7 +38,7 @@ func progressOf(t *testing.T, style ProgressStyle) string {
 			t.Fatal(err)
 		}
 	}
-	p.Stage("checking what was acknowledged")
+	p.Stage("verifying acknowledged operations")
 	if err := p.Finish(run); err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func progressOf(t *testing.T, style ProgressStyle) string {
 }
 
 func TestProgress(t *testing.T) {
-	if got, want := progressOf(t, ProgressPlain), "measure 4s: compaction to revision 7\nmeasure 5s: 100/s, p50 2ms, p99 ?, errors 5  15s left\nchecking what was acknowledged\n"; got != want {
+	if got, want := progressOf(t, ProgressPlain), "measure 4s: compaction to revision 7\nmeasure 5s: 100/s, p50 2ms, p99 ?, errors 5  15s left\nverifying acknowledged operations\n"; got != want {
 		t.Errorf("plain: %q, want %q", got, want)
 	}
 	lines := strings.Split(strings.TrimSpace(progressOf(t, ProgressJSON)), "\n")

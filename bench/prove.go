@@ -70,7 +70,7 @@ func (e *engine) verify(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, verifyTimeout)
 	defer cancel()
-	e.observers.stage("checking what was acknowledged")
+	e.observers.stage("verifying acknowledged operations")
 	proof, err := v.Verify(ctx)
 	if proof == nil {
 		proof = &results.Proof{}
@@ -80,7 +80,7 @@ func (e *engine) verify(ctx context.Context) error {
 		err = fmt.Errorf("proof: %w", err)
 	}
 	if !slices.ContainsFunc(e.run.Operations, func(o results.Operation) bool { return o.Completed > 0 }) {
-		proof.Checks = append(proof.Checks, results.Check{Name: "all", Skipped: "no operation was completed: there is nothing to prove"})
+		proof.Checks = append(proof.Checks, results.Check{Name: "all", Skipped: "no operation completed"})
 	}
 	proof.Judge()
 	e.run.Proof = proof

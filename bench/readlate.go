@@ -35,6 +35,6 @@ func (f *findings) judgeReading(add func(results.Reason)) {
 		Code: "reader-behind", Severity: results.Degraded, Value: share, Limit: readLateMax,
 		Message: fmt.Sprintf("%.0f %% of the events may have waited more than 1 ms for the generator to read them: "+
 			"their times include that wait", 100*share),
-		Remedy: "use more --streams, fewer watchers on each, or no --watcher-delay; give the generator CPUs of its own",
+		Remedy: "use more --streams, fewer watchers on each, or no --watcher-delay; reserve CPUs for the generator",
 	})
 }

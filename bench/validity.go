@@ -130,8 +130,8 @@ func (f *findings) judge() results.Validity {
 	if f.SchedP99 > schedMax {
 		add(results.Reason{
 			Code: "scheduler-delay", Severity: results.Degraded, Value: f.SchedP99.Seconds(), Limit: schedMax.Seconds(),
-			Message: fmt.Sprintf("1 in 100 goroutines of the generator waited %v or longer for a CPU", f.SchedP99.Round(100*time.Microsecond)),
-			Remedy:  "give the generator CPUs of its own, or lower the load",
+			Message: fmt.Sprintf("1 in 100 goroutines of the generator waited %v or longer for a CPU", results.ThreeDigits(f.SchedP99)),
+			Remedy:  "reserve CPUs for the generator, or lower the load",
 		})
 	}
 	return v
@@ -163,9 +163,9 @@ func (f *findings) judgeLag(add func(results.Reason)) {
 	}
 	add(results.Reason{
 		Code: "send-lag", Severity: severity, Value: lag.Seconds(), Limit: limit.Seconds(),
-		Message: fmt.Sprintf("requests left the generator up to %v late (p99), beside a service time of %v (p99)",
-			lag.Round(10*time.Microsecond), f.serviceP99.Round(10*time.Microsecond)),
-		Remedy: "give the generator CPUs of its own, or lower --rate",
+		Message: fmt.Sprintf("requests left the generator %v late (p99); the service time is %v (p99)",
+			results.ThreeDigits(lag), results.ThreeDigits(f.serviceP99)),
+		Remedy: "reserve CPUs for the generator, or lower --rate",
 	})
 }
 
@@ -180,14 +180,14 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 	}
 	r := results.Reason{
 		Code: "clients-busy", Severity: results.Degraded, Value: f.Waited, Limit: waitedMax,
-		Message: fmt.Sprintf("%.1f %% of the arrivals found every client busy (--clients %d) and waited (their response times count the wait)",
+		Message: fmt.Sprintf("%.1f %% of the arrivals waited because all clients were busy (--clients %d); their response times include the wait",
 			100*f.Waited, f.clients),
-		Remedy: "raise --clients to see whether etcd can take more at once",
+		Remedy: "raise --clients to send more requests concurrently",
 	}
 	unloaded := f.serviceMedian < promptService && (f.serviceMedian < unloadedFactor*f.serviceMin || f.clients < unloadedFactor)
 	if f.stalled > 0 {
-		r.Remedy = fmt.Sprintf("see why nothing was completed for %v: busy clients waited for the cluster during that time",
-			f.stalled.Round(100*time.Millisecond))
+		r.Remedy = fmt.Sprintf("find out why no operation completed for %v: all clients waited for the cluster",
+			results.ThreeDigits(f.stalled))
 	}
 	// An outage that explains at least half of what is missing is not the clients'.
 	outage := ratio(f.stalled, f.elapsed) >= (1-f.Achieved)/2
@@ -195,7 +195,7 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 		r.Code, r.Severity, r.Value, r.Limit = "too-few-clients", results.Invalid, f.Achieved, achievedMin
 		r.Message = fmt.Sprintf("--clients %d sustained only %.1f %% of the load while etcd answered in %v (median): "+
 			"the clients were the limit",
-			f.clients, 100*f.Achieved, f.serviceMedian.Round(10*time.Microsecond))
+			f.clients, 100*f.Achieved, results.ThreeDigits(f.serviceMedian))
 		r.Remedy = "raise --clients"
 	}
 	add(r)
@@ -212,27 +212,27 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 	case f.CPU > ownCPUMax && !f.local:
 		add(results.Reason{
 			Code: "generator-cpu", Severity: results.Invalid, Value: f.CPU, Limit: ownCPUMax,
-			Message: fmt.Sprintf("the generator used %.0f %% of its CPUs: it, not etcd, may have been the limit", 100*f.CPU),
+			Message: fmt.Sprintf("the generator used %.0f %% of its CPUs and may have been the limit", 100*f.CPU),
 			Remedy:  "use a larger machine for the generator, or lower the load",
 		})
 	case f.Machine > machineCPUMax && f.local:
 		add(results.Reason{
 			Code: "cpu-contention", Severity: results.Degraded, Value: f.Machine, Limit: machineCPUMax,
 			Message: "cluster and generator share this machine, whose CPUs were " + f.shares(),
-			Remedy:  "run the cluster on machines of its own, or read the results as those of this machine",
+			Remedy:  "run the cluster on other machines; the results hold for this machine only",
 		})
 	}
 	if f.Others > othersMax {
 		add(results.Reason{
 			Code: "other-processes", Severity: results.Degraded, Value: f.Others, Limit: othersMax,
 			Message: fmt.Sprintf("other processes used %.0f %% of this machine's CPUs", 100*f.Others),
-			Remedy:  "stop what else runs on this machine",
+			Remedy:  "stop other processes on this machine",
 		})
 	}
 	if f.Steal > stealMax {
 		add(results.Reason{
 			Code: "cpu-steal", Severity: results.Degraded, Value: f.Steal, Limit: stealMax,
-			Message: fmt.Sprintf("the host took %.1f %% of this machine's CPU time away", 100*f.Steal),
+			Message: fmt.Sprintf("the hypervisor withheld %.1f %% of this machine's CPU time", 100*f.Steal),
 			Remedy:  "use a machine with dedicated CPUs",
 		})
 	}

@@ -148,11 +148,17 @@ func (t text) cost(c results.Cost, members int) {
 	}
 	bytes := func(v float64) string { return humanize.IBytes(uint64(math.Round(v))) }
 	number := func(v float64) string { return words.Rate(v) }
+	small := func(v float64) string {
+		if v > 0 && v < 0.005 {
+			return "less than 0.01"
+		}
+		return words.Rate(v)
+	}
 	add("cpu", "CPU %s", func(v float64) string { return words.Duration(int64(v)) })
 	add("alloc_bytes", "%s allocated", bytes)
 	add("allocs", "%s objects", number)
 	add("fsyncs", "%s WAL fsyncs", number)
-	add("backend_commits", "%s backend commits", number)
+	add("backend_commits", "%s backend commits", small)
 	add("wal_bytes", "WAL %s", bytes)
 	add("disk_written", "disk %s", bytes)
 	add("peer_bytes", "peer payload %s", bytes)

@@ -250,13 +250,13 @@ func (d *compaction) New(t Target) func(ctx context.Context) (string, error) {
 		case d.previous && to == 0:
 			return "no compaction: the first time only records the revision", nil
 		case to <= 0:
-			return fmt.Sprintf("no compaction: the store has %d revisions", revision), nil
+			return fmt.Sprintf("no compaction: the store has %s revisions", humanize.Comma(revision)), nil
 		}
 		_, err = kv.Compact(ctx, &pb.CompactionRequest{Revision: to})
 		if errors.Is(rpctypes.Error(err), rpctypes.ErrCompacted) {
 			return "another client has compacted further", nil
 		}
-		return fmt.Sprintf("to revision %d", to), err
+		return "to revision " + humanize.Comma(to), err
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/dustin/go-humanize"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
 
@@ -27,7 +28,9 @@ func Extend(ctx context.Context, t Target, p results.PlanPopulation, from int64,
 	pool := content.source(t.Seed)
 	batch := max(1, min(populateOps, int64(populateBytes/(keys.Size+pool.High+requestOverhead))))
 	var done atomic.Int64
-	st := t.begin(ctx, func() string { return fmt.Sprintf("%d of %d keys written", done.Load(), p.Keys-from) })
+	st := t.begin(ctx, func() string {
+		return fmt.Sprintf("%s of %s keys written", humanize.Comma(done.Load()), humanize.Comma(p.Keys-from))
+	})
 	g, ctx := errgroup.WithContext(st.ctx)
 	g.SetLimit(populators)
 	for first := from; first < p.Keys && ctx.Err() == nil; first += batch {

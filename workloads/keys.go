@@ -41,6 +41,7 @@ var keyDistributions = [...]string{"sequential", "uniform", "zipfian", "latest",
 func (k *Keys) addFlags(fs *pflag.FlagSet, distribution string, space int64) {
 	k.addSpaceFlags(fs, space)
 	fs.StringVar(&k.Distribution, "keys", distribution, "order of the keys: "+strings.Join(keyDistributions[:], ", "))
+	addChoices(fs, "keys", keyDistributions[:]...)
 	fs.BoolVar(&k.sequential, "sequential-keys", false, "the same as --keys sequential")
 	fs.Float64Var(&k.Theta, "zipf-theta", 0.99, "skew of zipfian and latest, above 0 and below 1")
 	fs.Float64Var(&k.HotKeys, "hot-keys", 0.2, "hotspot: share of the keys that is hot")

@@ -156,8 +156,8 @@ func TestPopulationEndsWithoutProgress(t *testing.T) {
 	}{
 		{answers: 1000, pause: 9 * time.Second, readable: true, took: 1000 * 9 * time.Second},
 		{answers: 1000, pause: 9 * time.Second, took: 1000*9*time.Second + 10*time.Second, want: "populate: wait for members that lag: no answer for 10s (0 of 1 connections"},
-		{answers: 300, pause: 9 * time.Second, took: 300*9*time.Second + 10*time.Second, want: "populate: no answer for 10s (30000 of 100000 keys written)"},
-		{answers: 0, took: 10 * time.Second, want: "populate: no answer for 10s (0 of 100000 keys written)"},
+		{answers: 300, pause: 9 * time.Second, took: 300*9*time.Second + 10*time.Second, want: "populate: no answer for 10s (30,000 of 100,000 keys written)"},
+		{answers: 0, took: 10 * time.Second, want: "populate: no answer for 10s (0 of 100,000 keys written)"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			member := &silent{pause: c.pause, readable: c.readable}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/dustin/go-humanize"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"golang.org/x/sync/errgroup"
@@ -23,7 +24,7 @@ import (
 // would make every key of the cluster ours.
 func CheckPrefix(prefix string) error {
 	if len(prefix) < 2 {
-		return fmt.Errorf("--prefix %q would lay claim to every key: use one of two characters or more", prefix)
+		return fmt.Errorf("--prefix %q would claim every key: use one of two characters or more", prefix)
 	}
 	if len(prefix) > 1024 {
 		return errors.New("--prefix is longer than 1024 bytes")
@@ -185,7 +186,9 @@ func populateFirst(
 	size := int64(keys.Size + pool.High + requestOverhead)
 	batch = max(1, min(batch, populateBytes/size))
 	var done atomic.Int64
-	st := t.begin(ctx, func() string { return fmt.Sprintf("%d of %d keys written", done.Load(), count) })
+	st := t.begin(ctx, func() string {
+		return fmt.Sprintf("%s of %s keys written", humanize.Comma(done.Load()), humanize.Comma(count))
+	})
 	g, ctx := errgroup.WithContext(st.ctx)
 	workers := t.Populators
 	if workers <= 0 {

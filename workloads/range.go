@@ -44,17 +44,20 @@ func (d *rangeDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "uniform", defaultSpace)
 	d.values.addFlags(fs)
 	fs.StringVar(&d.span, "span", "key", "what a read covers: key, prefix, or a number of neighbouring keys")
+	addChoices(fs, "span", "key", "prefix")
 	fs.Int64Var(&d.limit, "limit", 0, "most keys that a read returns (0: all)")
 	fs.Int64Var(&d.pageSize, "page-size", 0, "read in pages of so many keys, all at the first page's revision (0: at once)")
 	fs.BoolVar(&d.keysOnly, "keys-only", false, "return keys without values")
 	fs.BoolVar(&d.countOnly, "count-only", false, "return the number of keys alone")
 	fs.StringVar(&d.stream, "stream", "false", "use RangeStream (etcd v3.7 and later): true, false, or auto where the server has it")
+	addChoices(fs, "stream", "true", "false", "auto")
 	fs.Lookup("stream").NoOptDefVal = "true"
-	fs.BoolVar(&d.existing, "existing", false, "read what is there, written by others, instead of a population of one's own")
+	fs.BoolVar(&d.existing, "existing", false, "read keys that exist already instead of writing a population")
 	fs.StringVar(&d.readKey, "read-key", "",
-		"read this `key`, written by others, wherever it is; with --span prefix, all keys that begin with it")
+		"read this existing `key`, also outside the prefix; with --span prefix, all keys that begin with it")
 	fs.StringVar(&d.readEnd, "read-end", "", "read from --read-key up to this `key`, which is left out")
 	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
+	addChoices(fs, "consistency", "l", "s")
 }
 
 func (d *rangeDefinition) Validate(prefix string) (err error) {

@@ -40,6 +40,7 @@ func (d *stmDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.each, "keys-per-txn", 2, "different keys that a transaction reads")
 	fs.IntVar(&d.percent, "txn-wr-percent", 50, "percentage of them that it writes")
 	fs.StringVar(&d.isolation, "isolation", "ss", "ss: serializable snapshot, s: serializable, r: repeatable reads, c: read committed")
+	addChoices(fs, "isolation", "ss", "s", "r", "c")
 }
 
 // putsAtOnce implements [severalWriter].

@@ -50,6 +50,7 @@ func (d *txnCASDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "uniform", defaultSpace)
 	d.values.addFlags(fs)
 	fs.StringSliceVar(&d.verbs, "verbs", []string{verbUpdate}, "kinds of operation, in turn: create, update, delete")
+	addChoices(fs, "verbs", verbCreate, verbUpdate, verbDelete)
 	fs.Int64Var(&d.initial, "initial-keys", -1, "keys that exist at the start (-1: all, or half of them with creates or deletes)")
 	fs.IntVar(&d.attempts, "attempts", 10, "attempts after which an operation has failed")
 	fs.IntVar(&d.keysPerLease, "keys-per-lease", 0, "keys that share a lease (txn-cas: 0 for no leases)")

@@ -41,8 +41,10 @@ func (d *txnMixedDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.ops, "txn-ops", 1, "operations in one transaction")
 	fs.Float64Var(&d.ratio, "rw-ratio", 1, "reads for each write")
 	fs.StringVar(&d.span, "span", "key", "what a read covers: key, prefix, or a number of neighbouring keys")
+	addChoices(fs, "span", "key", "prefix")
 	fs.Int64Var(&d.limit, "limit", 0, "most keys that a read returns (0: all)")
 	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
+	addChoices(fs, "consistency", "l", "s")
 }
 
 // putsAtOnce implements [severalWriter].

@@ -28,6 +28,7 @@ func (v *Values) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&v.Content, "values", values.Random,
 		"content of the values: random, half (half of each is compressible), objects like those of Kubernetes, or those of one kind: "+
 			"objects:pods, nodes, leases, events or configmaps")
+	addChoices(fs, "values", values.Contents()...)
 	fs.Float64Var(&v.Compressibility, "compressibility", 0, "share of each random value that a compressor can remove, from 0 to 1")
 }
 

@@ -49,11 +49,11 @@ type watchOptions struct {
 }
 
 func (o *watchOptions) addFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&o.prevKV, "prev-kv", false, "have events carry the previous value")
+	fs.BoolVar(&o.prevKV, "prev-kv", false, "include the previous value in events")
 	fs.BoolVar(&o.progress, "progress-notify", false, "have the server send its revision to idle watchers")
 	fs.BoolVar(&o.fragment, "fragment", false, "let the server split large responses")
-	fs.BoolVar(&o.noPut, "filter-put", false, "have the server leave out the events of puts")
-	fs.BoolVar(&o.noDelete, "filter-delete", false, "have the server leave out the events of deletes")
+	fs.BoolVar(&o.noPut, "filter-put", false, "leave out the events of puts, at the server")
+	fs.BoolVar(&o.noDelete, "filter-delete", false, "leave out the events of deletes, at the server")
 }
 
 func (o *watchOptions) request(key, end []byte) *pb.WatchCreateRequest {
@@ -78,6 +78,7 @@ func (d *watchDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.each, "watch-per-stream", 10, "watchers on each stream")
 	fs.StringVar(&d.span, "watch-span", "key",
 		"range of a watcher: key, prefix, or a number of adjacent keys; watchers are assigned to the keys in turn")
+	addChoices(fs, "watch-span", "key", "prefix")
 	d.watchOptions.addFlags(fs)
 	fs.BoolVar(&d.requireLeader, "require-leader", false, "end watches while there is no leader")
 	fs.DurationVar(&d.delay, "watcher-delay", 0,

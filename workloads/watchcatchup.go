@@ -19,7 +19,7 @@ func watchCatchupEntry() Entry {
 	return Entry{
 		Name:    "watch-catchup",
 		Summary: "watch from an old revision until nothing is left to catch up on",
-		Measures: "An operation is one watcher on a stream of its own, from the moment it is asked for " +
+		Measures: "An operation is one watcher on a stream of its own, from the request " +
 			"at a revision --past-events events back, to the last of those events. " +
 			"Beside it, serializable gets at --get-rate show the effect on other clients; their response times count from their intended times.",
 		Define: func() Definition { return new(watchCatchupDefinition) },

@@ -192,7 +192,7 @@ func (s *watchStream) handle(m received) error {
 		return nil
 	}
 	if r.WatchId < 1 || r.WatchId > int64(len(s.watchers)) {
-		return &refusedError{fmt.Sprintf("watch ID %d is none of ours: %s", r.WatchId, r.CancelReason)}
+		return &refusedError{fmt.Sprintf("unknown watch ID %d: %s", r.WatchId, r.CancelReason)}
 	}
 	w := s.watchers[r.WatchId-1]
 	switch {

@@ -55,7 +55,7 @@ type agent struct {
 }
 
 // ErrCoordinator says that the coordinator is gone, or cannot be reached.
-var ErrCoordinator = errors.New("the coordinator is gone or cannot be reached: the load was ended")
+var ErrCoordinator = errors.New("the coordinator cannot be reached: the load was stopped")
 
 // Serve joins a session and carries out shares of runs until the coordinator ends the
 // session, which is no error.

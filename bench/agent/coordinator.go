@@ -216,7 +216,7 @@ func (c *Coordinator) missing() string {
 	if len(list) > 10 {
 		list = append(list[:10], "…")
 	}
-	return "missing are " + strings.Join(list, ", ")
+	return "missing: " + strings.Join(list, ", ")
 }
 
 // Assign implements [runner.Fleet].
@@ -226,7 +226,7 @@ func (c *Coordinator) Assign(_ context.Context, a runner.Assignment) (bench.Flee
 			"--coordination-endpoints is the cluster under test, whose load would delay its coordination: use another etcd")}
 	}
 	if a.Plan.Agents != c.o.Count {
-		return nil, fmt.Errorf("a run of %d agents cannot be carried out by %d", a.Plan.Agents, c.o.Count)
+		return nil, fmt.Errorf("a run of %d agents needs as many: there are %d", a.Plan.Agents, c.o.Count)
 	}
 	return &fleet{coordinator: c, assignment: a}, nil
 }

@@ -264,7 +264,7 @@ func (f *fleet) Load(ctx context.Context, each func(*results.Interval)) error {
 			return errors.Join(failures, f.merge(merged, each))
 		}
 		if !deadline.IsZero() && time.Now().After(deadline) {
-			f.giveUp("it did not hand over its results in time")
+			f.giveUp("it did not send its results in time")
 		}
 		select {
 		case <-c.changed:

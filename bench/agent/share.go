@@ -120,7 +120,7 @@ func (p peers) Start(ctx context.Context) (time.Time, error) {
 	case at := <-p.start:
 		wait := time.Unix(0, at).Add(p.offset.Ahead).Sub(a.o.Clock())
 		if wait < 0 {
-			return time.Time{}, fmt.Errorf("it was late: the start message arrived %v after the start", -wait.Round(time.Millisecond))
+			return time.Time{}, fmt.Errorf("the start message arrived %v after the start time", results.ThreeDigits(-wait))
 		}
 		return time.Now().Add(wait), nil
 	case <-ctx.Done():

@@ -223,7 +223,7 @@ func (s *search) probe(ctx context.Context, stage string, rate float64, length t
 			if extension < s.Extensions && stage != results.StageSweep && !s.late {
 				continue
 			}
-			s.limit, s.limitRate = fmt.Sprintf("the generator's limit at %.4g%s: %s", rate, s.Unit, p.Reason), rate
+			s.limit, s.limitRate = fmt.Sprintf("the generator's limit at %s%s: %s", results.Amount(rate), s.Unit, p.Reason), rate
 			s.notLow = min(s.notLow, rate)
 			return false, nil
 		case results.Unclear, results.TooFew:

@@ -76,5 +76,5 @@ func Example() {
 	fmt.Println(found.Stopped)
 	// Output:
 	// sustained: 400/s
-	// the load ends at 400, which was sustained
+	// the search ends at 400, which was sustained
 }

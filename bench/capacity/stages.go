@@ -47,7 +47,7 @@ func (s *search) bracket(ctx context.Context) error {
 
 // loadEnds notes that as much was sustained as can be asked for.
 func (s *search) loadEnds() {
-	s.limit, s.out.Most = fmt.Sprintf("the load ends at %.4g, which was sustained", s.Most), s.Most
+	s.limit, s.out.Most = fmt.Sprintf("the search ends at %s, which was sustained", results.Amount(s.Most)), s.Most
 }
 
 // descend lowers the rate until it is sustained, where none was. As long as only the
@@ -92,14 +92,14 @@ func (s *search) below(p results.CapacityProbe) float64 {
 func (s *search) nothing(over string) error {
 	last := s.lastProbe()
 	if !judge.Hopeless(s.out) {
-		return fmt.Errorf("%w: at %.4g%s%s: %s", ErrUnclear, last.Rate, s.Unit, over, last.Reason)
+		return fmt.Errorf("%w: at %s%s%s: %s", ErrUnclear, results.Amount(last.Rate), s.Unit, over, last.Reason)
 	}
 	for _, p := range slices.Backward(s.out.Probes) {
 		if last = p; p.Verdict == results.Overloaded {
 			break
 		}
 	}
-	return fmt.Errorf("%w: not even %.4g%s%s: %s", ErrHopeless, last.Rate, s.Unit, over, last.Reason)
+	return fmt.Errorf("%w: not even %s%s%s: %s", ErrHopeless, results.Amount(last.Rate), s.Unit, over, last.Reason)
 }
 
 // lastProbe is the one that was made last.

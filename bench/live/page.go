@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -204,7 +206,7 @@ func (o *RunObserver) Setup(done, total int) {
 		return
 	}
 	o.populated = time.Now()
-	o.note(fmt.Sprintf("population: %d of %d", done, total), false)
+	o.note(fmt.Sprintf("population: %s of %s keys", humanize.Comma(int64(done)), humanize.Comma(int64(total))), false)
 }
 
 // Interval implements bench.Observer.

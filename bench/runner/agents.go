@@ -68,14 +68,14 @@ func (r *Resolved) checkAgents() error {
 	case a.Count > p.Conns:
 		return wrong("agents.count", "--agents %d is more than the %d connections: raise --conns", a.Count, p.Conns)
 	case !a.Local && !r.Spec.Cluster.Running():
-		return wrong("agents", "--agents %d needs --endpoints, as a cluster that etcdbench starts can be reached from this machine alone; "+
+		return wrong("agents", "--agents %d needs --endpoints: a cluster that etcdbench starts is reachable only from this machine; "+
 			"or start the agents here with --agents local:%d", a.Count, a.Count)
 	case r.Spec.Experiment.MemberDown || r.Spec.Experiment.Faults != nil:
-		return wrong("agents", "--agents cannot be combined with faults of members: agents do not keep away from a member")
+		return wrong("agents", "--agents cannot be combined with faults of members: agents use all members")
 	}
 	for i, ph := range p.Phases {
 		if ph.Total > 0 && i < len(p.Phases)-1 {
-			return wrong("load.phases", "--agents: phase %s ends by a number of operations, which only the last phase can: give it a duration",
+			return wrong("load.phases", "--agents: phase %s ends after a number of operations, which only the last phase may: give it a duration",
 				ph.Name)
 		}
 	}

@@ -174,7 +174,7 @@ func (r *Resolved) checkStart() error {
 	case s.TLS != nil && *s.TLS != TLSOff && *s.TLS != TLSAuto:
 		return wrong("cluster.start.tls", "--tls must be off or auto, not %q", *s.TLS)
 	case s.InProcess && r.Settings.Network != nil:
-		return wrong("cluster.start", "--rtt and the like are for members with processes of their own: they cannot be combined with --in-process")
+		return wrong("cluster.start", "--rtt and other network flags need member processes: they cannot be combined with --in-process")
 	case s.InProcess && (r.Spec.Experiment.Faults != nil || r.Spec.Experiment.MemberDown):
 		return wrong("experiment", "faults are for members with processes of their own: they cannot be combined with --in-process")
 	}

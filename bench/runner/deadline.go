@@ -91,10 +91,10 @@ func (r *Resolved) announcement() string {
 	case r.Spec.Cluster.Running():
 		text = "connecting to the cluster"
 	case r.Version != "":
-		text = fmt.Sprintf("starting an etcd %s cluster of %d, after building it if need be", r.Version, r.Settings.Members)
+		text = fmt.Sprintf("building etcd %s if necessary, and starting a cluster of %d", r.Version, r.Settings.Members)
 	default:
 		text = fmt.Sprintf("starting an etcd cluster of %d", r.Settings.Members)
 	}
-	return fmt.Sprintf("%s; estimated time: %v, and at most %v where the cluster stops answering", text,
+	return fmt.Sprintf("%s; estimated time: %v, at most %v if the cluster stops answering", text,
 		r.Estimate().Round(time.Second), r.Limit().Round(time.Second))
 }

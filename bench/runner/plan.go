@@ -29,7 +29,7 @@ func (r *Resolved) Text() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("print the plan: %w", err)
 	}
-	return fmt.Sprintf("%s\n# prefix: %s\n# transport: %s\n# verify: %v\n# longest time where the cluster stops answering: %v\n%s",
+	return fmt.Sprintf("%s\n# prefix: %s\n# transport: %s\n# verify: %v\n# longest time if the cluster stops answering: %v\n%s",
 		target, p.Prefix, p.Transport, p.Verify, r.Limit().Round(time.Second), text), nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
 	"github.com/etcdbench/etcdbench/workloads/claim"
@@ -69,12 +71,12 @@ func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, le
 	case keys == 0:
 		return nil
 	case !r.Spec.AllowExisting && left != nil:
-		return wrong("prefix", "the cluster has %d keys under %q already, and %v has left some there: remove them with "+
+		return wrong("prefix", "the cluster already has %s keys under %q, some of them left by %v: remove them with "+
 			"etcdbench clean --endpoints %s --prefix %q, choose another --prefix, or use and keep them with --allow-existing",
-			keys, r.Plan.Prefix, left, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
+			humanize.Comma(keys), r.Plan.Prefix, left, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
 	case !r.Spec.AllowExisting:
-		return wrong("prefix", "the cluster has %d keys under %q already: choose another --prefix, "+
-			"or use and keep them with --allow-existing", keys, r.Plan.Prefix)
+		return wrong("prefix", "the cluster already has %s keys under %q: choose another --prefix, "+
+			"or use and keep them with --allow-existing", humanize.Comma(keys), r.Plan.Prefix)
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
@@ -104,7 +106,7 @@ func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.R
 			err, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix))
 	}
 	if kept > 0 {
-		run.Warn("foreign-keys", fmt.Sprintf("%d keys under %q were written during the run and are not known to be its own: they were kept",
-			kept, r.Plan.Prefix))
+		run.Warn("foreign-keys", fmt.Sprintf("kept %s keys under %q that were written during the run and that the run has no record of writing",
+			humanize.Comma(int64(kept)), r.Plan.Prefix))
 	}
 }

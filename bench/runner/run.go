@@ -162,7 +162,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	if run != nil {
 		found.addTo(run)
 		if n := r.endpoints(); r.Plan.Conns%n != 0 {
-			run.Warn("unbalanced", fmt.Sprintf("%d connections on %d members: some have more of the load than others; give a multiple with --conns",
+			run.Warn("unbalanced", fmt.Sprintf("%d connections on %d members: some members get more load than others; give a multiple with --conns",
 				r.Plan.Conns, n))
 		}
 		drawViolations(run, dir.Path)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync/atomic"
 
+	"github.com/dustin/go-humanize"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
 
@@ -44,7 +45,7 @@ func compact(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	if _, err := kv.Compact(ctx, &pb.CompactionRequest{Revision: r.GetHeader().GetRevision(), Physical: true}); err != nil {
 		return fmt.Errorf("compact: %w", err)
 	}
-	e.FileAfter, e.Detail = s.files(), fmt.Sprintf("to revision %d", r.GetHeader().GetRevision())
+	e.FileAfter, e.Detail = s.files(), "to revision "+humanize.Comma(r.GetHeader().GetRevision())
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
@@ -62,7 +63,7 @@ func restart(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	if err := s.Terminate(member); err != nil {
 		return err
 	}
-	e.Detail = fmt.Sprintf("the process had gone after %v", time.Since(fault).Round(time.Millisecond))
+	e.Detail = fmt.Sprintf("the process ended after %v", results.ThreeDigits(time.Since(fault)))
 	if err := s.Start(member); err != nil {
 		return err
 	}
@@ -98,7 +99,7 @@ func restartAll(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	e.Detail = fmt.Sprintf("all processes had gone after %v", time.Since(fault).Round(time.Millisecond))
+	e.Detail = fmt.Sprintf("all processes ended after %v", results.ThreeDigits(time.Since(fault)))
 	for i := range s.conns {
 		if err := s.Start(i); err != nil {
 			return err
@@ -131,7 +132,7 @@ func catchUp(ctx context.Context, s *site, e *results.ScaleEvent, meanwhile func
 	if s.snapshotsReceived(member) > before {
 		how = "by snapshot"
 	}
-	e.Detail = fmt.Sprintf("%s, %d entries missed; times from its start", how, missed)
+	e.Detail = fmt.Sprintf("%s, %s entries missed; times from its start", how, humanize.Comma(int64(missed)))
 	if err == nil && !strings.HasSuffix(e.Kind, how) {
 		err = fmt.Errorf("the member caught up %s", how)
 	}
@@ -235,7 +236,7 @@ func replace(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	}); err != nil {
 		return fmt.Errorf("promote the learner: %w", err)
 	}
-	e.Detail = fmt.Sprintf("promoted after %v", time.Since(fault).Round(time.Millisecond))
+	e.Detail = fmt.Sprintf("promoted after %v", results.ThreeDigits(time.Since(fault)))
 	return measureRecovery(ctx, s, e, fault, member)
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -119,6 +120,9 @@ func flagCompletion(command string, f *pflag.Flag) cobra.CompletionFunc {
 			return savedResults(args, begin)
 		}
 	}
+	if choices := workloads.Choices(f); choices != nil {
+		return listed(choices...)
+	}
 	switch kind, _ := pflag.UnquoteUsage(f); kind {
 	case "directory":
 		return func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -188,7 +192,7 @@ func disturbances(begin, end string) (list []cobra.Completion) {
 }
 
 // completeParameter completes the name of a parameter of the scenario that is the command's
-// argument.
+// argument, and after it the value: the default and the bounds.
 func completeParameter(_ *cobra.Command, args []string, begin string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	s, err := scenario.Find(argument(args, runner.DefaultScenario), nil)
@@ -196,12 +200,31 @@ func completeParameter(_ *cobra.Command, args []string, begin string) ([]cobra.C
 		return nil, directive
 	}
 	var list []cobra.Completion
+	if name, _, found := strings.Cut(begin, "="); found {
+		return parameterValues(name, s.Parameters[name], begin), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Parameters)) {
 		if strings.HasPrefix(name, begin) {
 			list = append(list, cobra.CompletionWithDesc(name+"=", s.Parameters[name].Help))
 		}
 	}
 	return list, directive
+}
+
+// parameterValues are the default and the bounds of a scenario's parameter, as NAME=VALUE.
+func parameterValues(name string, p scenario.Parameter, begin string) (list []cobra.Completion) {
+	for _, v := range []struct {
+		value *float64
+		what  string
+	}{{p.Default, "default"}, {p.Min, "least value"}, {p.Max, "greatest value"}} {
+		if v.value == nil {
+			continue
+		}
+		if text := name + "=" + strconv.FormatFloat(*v.value, 'f', -1, 64); strings.HasPrefix(text, begin) {
+			list = append(list, cobra.CompletionWithDesc(text, v.what))
+		}
+	}
+	return list
 }
 
 // savedResults are the directories of results whose paths begin so and that are not given

@@ -117,7 +117,7 @@ func HistoryFigures() []HistoryFigure {
 		},
 		{
 			"p99", "p99 of response time",
-			"Of all measured operations that were asked for. Unfinished ones are in it with lower bounds.",
+			"Of all measured operations that clients started. Unfinished operations count with lower bounds.",
 			"p99", value("p99"), time, words.AxisDuration,
 		},
 		{
@@ -127,7 +127,7 @@ func HistoryFigures() []HistoryFigure {
 		{"cpu", "CPU time of the members for an operation", "Of all members together.", "CPU/op", value("cpu"), time, words.AxisDuration},
 		{
 			"allocs", "Objects that the members allocate for an operation",
-			"Of all members together; it swings far less than time does.", "objects/op", value("allocs"), words.Rate,
+			"Of all members together. It varies far less than times do.", "objects/op", value("allocs"), words.Rate,
 			words.AxisNumber,
 		},
 	}

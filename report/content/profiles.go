@@ -103,7 +103,7 @@ func profileTitle(p results.Profile) string {
 		return what + ": " + profileFigure(p, float64(p.Total))
 	}
 	if p.Operations == 0 {
-		return what + ": " + profileFigure(p, float64(p.Total)) + ", with no operation completed"
+		return what + ": " + profileFigure(p, float64(p.Total)) + ", no operation completed"
 	}
 	return fmt.Sprintf("%s: %s an operation (%s in %s)",
 		what, profileFigure(p, float64(p.Total)), words.Plural(p.Operations, "operation", "operations"),

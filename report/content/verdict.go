@@ -167,7 +167,7 @@ func CheckRows(v *results.Verdict) [][]string {
 		measured := words.Rate(c.Value)
 		switch {
 		case c.IsTime && c.Value == 0 && c.Reason == "":
-			measured = words.Duration(0) // of no outage
+			measured = "no outage"
 		case c.IsTime:
 			measured = words.DurationOrUnknown(int64(c.Value))
 		case c.IsShare:

@@ -42,7 +42,7 @@ func TestMarksAreAtTheirTimes(t *testing.T) {
 		for _, m := range marks {
 			order = append(order, m.short)
 		}
-		want := []string{"move-leader", "m1 saw 1 change of leader", "kill", "m2 stopped answering", "m2 answers again"}
+		want := []string{"move-leader", "m1 saw 1 change of leader", "kill", "m2 stopped answering", "m2 answered again"}
 		if !slices.Equal(order, want) {
 			t.Errorf("points of %d seconds: the marks are in the order %q, want %q", each, order, want)
 		}

@@ -114,9 +114,9 @@ func happenings(a, b results.Reading) []string {
 	case b.Missing != "":
 		return nil
 	case a.Missing != "":
-		return []string{name + " answers again"}
+		return []string{name + " answered again"}
 	case b.Values["cpu"] < a.Values["cpu"]:
-		return []string{name + " was started anew"}
+		return []string{name + " restarted"}
 	}
 	var list []string
 	if n := b.Values["leader_changes"] - a.Values["leader_changes"]; n > 0 {

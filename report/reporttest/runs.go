@@ -135,7 +135,7 @@ func Sample(t testing.TB) *results.Run {
 		Target: results.Target{Writes: 10_000, Achieved: 9_999, Verdict: results.TargetMet},
 		Validity: results.Validity{
 			Verdict: results.Degraded,
-			Reasons: []results.Reason{{Code: "cpu-steal", Severity: results.Degraded, Message: "the host took 7.0 % of this machine's CPU time away", Remedy: "use a machine with dedicated CPUs"}},
+			Reasons: []results.Reason{{Code: "cpu-steal", Severity: results.Degraded, Message: "the hypervisor withheld 7.0 % of this machine's CPU time", Remedy: "use a machine with dedicated CPUs"}},
 			Generator: results.Generator{
 				SendLag: Latency(t, map[time.Duration]int64{40 * time.Microsecond: 99_000, 300 * time.Microsecond: 990}),
 			},

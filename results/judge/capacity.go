@@ -123,8 +123,8 @@ func Contradictions(c *results.Capacity, unit string) {
 			}
 		}
 		if p.Contradicted > 0 {
-			examples = append(examples, fmt.Sprintf("%.4g%s was %s (probe %d, %s) and %.4g%s sustained (probe %d)",
-				p.Rate, unit, p.Verdict, p.Number, p.Stage, highest, unit, p.Contradicted))
+			examples = append(examples, fmt.Sprintf("%s%s was %s (probe %d, %s) and %s%s sustained (probe %d)",
+				results.Amount(p.Rate), unit, p.Verdict, p.Number, p.Stage, results.Amount(highest), unit, p.Contradicted))
 		}
 	}
 	c.Warnings = slices.DeleteFunc(c.Warnings, func(w results.Warning) bool { return w.Code == results.WarnNotMonotone })
@@ -146,7 +146,7 @@ const slowSync = 10 * time.Millisecond
 func slowDisk(c *results.Capacity) string {
 	if d := c.Environment.Disk; d != nil && d.SyncP99 > slowSync {
 		return fmt.Sprintf("an fdatasync on this disk has a p99 of %v: etcd asks for less than %v",
-			d.SyncP99.Round(time.Millisecond), slowSync)
+			results.ThreeDigits(d.SyncP99), slowSync)
 	}
 	return ""
 }

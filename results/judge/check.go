@@ -53,7 +53,7 @@ func CheckVerdict(run *results.Run, checks []results.ThresholdCheck) (verdict, r
 	case run.Validity.Verdict == results.Invalid:
 		return results.Inconclusive, "the measurement is invalid: the generator, not etcd, was the limit"
 	case run.Profiled():
-		return results.Inconclusive, "the run was profiled, which has a cost: judge a run without profiles"
+		return results.Inconclusive, "the run was profiled, which adds cost: use a run without profiles"
 	case len(texts[results.Fail]) > 0:
 		return results.Fail, "threshold not met: " + strings.Join(texts[results.Fail], "; ")
 	case run.Outcome != results.Completed:
@@ -236,7 +236,7 @@ func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
 func (c *check) judgeWhole(t Threshold, a *results.Availability) {
 	c.IsShare = t.Metric == metricAvailability
 	if a == nil {
-		c.Verdict, c.Reason = results.Inconclusive, "outages are known of runs whose operations arrive at a rate"
+		c.Verdict, c.Reason = results.Inconclusive, "outages are measured in open loops only: give --rate"
 		return
 	}
 	c.Value = map[string]float64{

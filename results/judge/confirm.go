@@ -126,7 +126,7 @@ func Withdraw(t *results.Tuning, why string) {
 	for i := range t.Tried {
 		if x := &t.Tried[i]; x.Default && steady(x) {
 			t.Recommended, t.Settings = x.Name, x.Settings
-			reasons = append(reasons, "the defaults stay")
+			reasons = append(reasons, "the defaults are kept")
 		}
 	}
 	if t.Recommended == "" {

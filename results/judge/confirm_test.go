@@ -51,7 +51,7 @@ func TestFailoverThatIsNotDetectable(t *testing.T) {
 // A p99 that is worse than the defaults' is not recommended, also where something else
 // was found against the defaults.
 func TestWorseThanDefaultsThatDidNotKeepSteady(t *testing.T) {
-	base := results.Tried{Name: "base", Default: true, P99: 190e6, Failover: 1.4e9, Runs: []string{"try-001"}, Finding: "cut-leader: cut short by the end of the load"}
+	base := results.Tried{Name: "base", Default: true, P99: 190e6, Failover: 1.4e9, Runs: []string{"try-001"}, Finding: "cut-leader: ended early: the end of the load"}
 	slow := results.Tried{Name: "slow", P99: 1304e6, Failover: 0.6e9, Runs: []string{"try-002"}}
 	document := &results.Tuning{Failover: true, Tried: []results.Tried{base, slow}}
 	if Tuning(document); document.Recommended != "" {

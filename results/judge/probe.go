@@ -360,7 +360,7 @@ func resolvedShare(whole counted, p float64) bool {
 
 func (t Threshold) print(v float64) string {
 	if isTime, _ := thresholdMetric(t.Metric); isTime && !math.IsInf(v, 0) {
-		return time.Duration(v).Round(time.Microsecond).String()
+		return results.ThreeDigits(time.Duration(v)).String()
 	}
-	return fmt.Sprintf("%.4g", v)
+	return results.Amount(v)
 }

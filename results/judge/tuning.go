@@ -226,25 +226,25 @@ func (t *tuning) reason(best, base *results.Tried) {
 	ms := func(ns float64) time.Duration { return time.Duration(ns).Round(time.Millisecond) }
 	switch {
 	case best.Default && t.Failover && best.Failover == 0 && best.FailoverBelow > 0:
-		add("the defaults stay: their failover is not detectable, so no setting can be shown to be faster: "+
+		add("the defaults are kept: their failover is not detectable, so no setting can be shown to be faster: "+
 			"it is shorter than %v, before which no arrival counts as late", ms(best.FailoverBelow))
 	case best.Default && t.Failover:
 		add("the defaults are best: no other steady setting within the rules fails over faster by %.0f %% or more", 100*equalFailover)
 	case best.Default:
 		add("the defaults are best: no other setting has a p99 that is lower by %.0f %% or more", 100*equalTime)
 	case t.Failover && base != nil && base.Failover > 0 && best.Failover == 0:
-		add("its failover is not detectable, being shorter than %v; the defaults fail over in %v", ms(best.FailoverBelow), ms(base.Failover))
+		add("its failover is shorter than the detectable %v; the defaults fail over in %v", ms(best.FailoverBelow), ms(base.Failover))
 	case t.Failover && base != nil && base.Failover > 0:
 		add("it fails over in %v, the defaults in %v", ms(best.Failover), ms(base.Failover))
 	case base != nil:
-		add("its p99 is %v, the defaults' %v", ms(best.P99), ms(base.P99))
+		add("its p99 is %v; the p99 of the defaults is %v", ms(best.P99), ms(base.P99))
 	}
 	if t.Dimension == results.DimensionPair {
 		add("%.0f unplanned elections in %v of load: %.0f an hour at most (95 %% upper bound)",
 			best.Elections, best.Steady.Round(time.Second), best.ElectionsPerHour)
 	}
 	if !best.Default && base != nil && t.Failover {
-		add("its p99 is %v, the defaults' %v", ms(best.P99), ms(base.P99))
+		add("its p99 is %v; the p99 of the defaults is %v", ms(best.P99), ms(base.P99))
 	}
 	if why := t.breaksRules(best); why != "" {
 		add("it breaks etcd's rules: %s", why)

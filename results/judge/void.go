@@ -16,7 +16,7 @@ func VoidRound(baseline, candidate *results.Run) string {
 	case b == "" && c != "" && collapsed(candidate, baseline), c == "" && b != "" && collapsed(baseline, candidate):
 		b, c = "", ""
 	case b == "" && c == "" && baseline.Profiled() != candidate.Profiled():
-		return "one side was profiled, which has a cost, and the other was not"
+		return "one side was profiled, which adds cost, and the other was not"
 	}
 	return cmp.Or(b, c)
 }

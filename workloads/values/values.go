@@ -25,6 +25,15 @@ const (
 	compressible = "compressible"
 )
 
+// Contents lists the contents of values: of a kind of object, as "objects:pods".
+func Contents() []string {
+	list := []string{Random, Half, Objects}
+	for _, k := range kinds() {
+		list = append(list, Objects+":"+k.name)
+	}
+	return list
+}
+
 // Natural is the size of objects that are as large as their kind is.
 const Natural = "natural"
 
