@@ -46,9 +46,13 @@ type (
 		Notes   []string
 		Figures []figure
 		Tables  []table
-		Facts   []fact
-		Parts   []part
+		// Links lead to the pages of parts of an experiment, in its directory.
+		Links []pageLink
+		Facts []fact
+		Parts []part
 	}
+	// pageLink is a link to a page whose place is relative to this one.
+	pageLink struct{ Name, Place string }
 	// part is a folded piece of a chapter.
 	part struct {
 		ID, Title string

@@ -8,6 +8,8 @@ import (
 	"io"
 	"maps"
 	"math"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -53,6 +55,7 @@ func WriteVerdict(w io.Writer, v *results.Verdict) error {
 		{Title: "Thresholds", Words: true, Head: []string{"threshold", "measured", "windows", "verdict"}, Rows: content.CheckRows(v)},
 		{Title: "Changes of level", Words: true, Rows: oneColumn(content.ChangeLines(v))},
 	}
+	c.Links = partLinks(v)
 	head, rows := content.MetricTable(v)
 	metrics := tablePart("metrics", table{Title: "Metrics", Words: true, Head: head, Rows: unbroken(rows)})
 	metrics.Open = true
@@ -63,6 +66,17 @@ func WriteVerdict(w io.Writer, v *results.Verdict) error {
 		tablePart("dropped", droppedTable(v)), tablePart("rules", rulesTable(v.Rules)),
 	}
 	return page{Title: "etcdbench gate " + content.VerdictSubject(v), Chapters: []chapter{c}}.write(w, nil)
+}
+
+// partLinks leads to the pages of the scenarios of a release check, which are in
+// directories of the scenarios' names. A scenario that was not measured has none.
+func partLinks(v *results.Verdict) (links []pageLink) {
+	for _, p := range v.Parts {
+		if name := words.Clean(p.Workload); p.Rounds > 0 && filepath.IsLocal(name) {
+			links = append(links, pageLink{name, "./" + url.PathEscape(name) + "/" + results.PageFile})
+		}
+	}
+	return links
 }
 
 func oneColumn(lines []string) (rows [][]string) {
