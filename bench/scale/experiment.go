@@ -14,15 +14,17 @@ import (
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
-	"github.com/etcdbench/etcdbench/workloads"
 )
 
 // Progress is how a ladder stands.
 type Progress struct {
 	Rung, Rungs int
 	Size        int64
-	// Doing is what begins.
+	// Doing is what begins or goes on. Share of it, from 0 to 1, is over, and Left is how long
+	// the rest will take; 0 where that is not known.
 	Doing string
+	Share float64
+	Left  time.Duration
 	// Done is the rung that is complete; nil before that. Resumed says that it was already.
 	Done    *results.ScaleRung
 	Resumed bool
@@ -37,8 +39,17 @@ type ladder struct {
 	site *site
 	// present are the objects in the cluster.
 	present int64
+	// speed is that of the populations until now, those of earlier sessions included.
+	speed   speed
 	dataDir string
 }
+
+// The stages of a rung before its events, which are called by their kinds.
+const (
+	startStage      = "start of the cluster"
+	populationStage = "population"
+	steadyStage     = "steady state"
+)
 
 // Run climbs the ladder. The document holds the rungs until then, also with an error.
 func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress func(p Progress)) (*results.Scale, error) {
@@ -49,6 +60,9 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	err := experiment.Prepare(ctx, o.Dir, e.first)
 	if err == nil {
 		err = l.climb(ctx)
+	}
+	if ctx.Err() != nil { // what was under way returns errors of its own
+		err = context.Cause(ctx)
 	}
 	if l.site != nil {
 		err = errors.Join(err, l.site.stop(), removeEmpty(l.dataDir))
@@ -79,7 +93,9 @@ func (l *ladder) climb(ctx context.Context) error {
 		name := fmt.Sprintf("rung-%02d", i+1)
 		dir := filepath.Join(l.Dir, name)
 		r, there := l.stored(dir)
-		if !there {
+		if there {
+			l.speed.add(r.Added*l.objectSize, r.Populated)
+		} else {
 			if err := l.prepare(ctx, i); err != nil || l.out.Stopped != "" {
 				return err
 			}
@@ -119,7 +135,7 @@ func (l *ladder) prepare(ctx context.Context, rung int) error {
 	if l.site != nil {
 		return nil
 	}
-	l.tell(Progress{Rung: rung + 1, Rungs: len(l.sizes), Size: l.sizes[rung], Doing: "start of the cluster"})
+	l.tell(Progress{Rung: rung + 1, Rungs: len(l.sizes), Size: l.sizes[rung], Doing: startStage})
 	c, dataDir, err := l.first.StartCluster(ctx, l.Dir)
 	l.dataDir = dataDir
 	if err != nil {
@@ -166,11 +182,10 @@ const (
 // rung measures one rung. Its error says that it is not complete.
 func (l *ladder) rung(ctx context.Context, i int, r *results.ScaleRung, dir string) error {
 	tell := func(what string) { l.tell(Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Doing: what}) }
-	tell("population")
 	if err := l.populate(ctx, i, r); err != nil {
 		return err
 	}
-	tell("steady state")
+	tell(steadyStage)
 	if err := l.steadyState(ctx, i, r, filepath.Join(dir, steadyDir)); err != nil {
 		return err
 	}
@@ -182,28 +197,6 @@ func (l *ladder) rung(ctx context.Context, i int, r *results.ScaleRung, dir stri
 		if err := l.events(ctx, i, r, filepath.Join(dir, part.name), part.steps, tell); err != nil || len(r.Findings) > 0 {
 			return err
 		}
-	}
-	return nil
-}
-
-// populate writes the objects that the rung has more than the cluster, then compacts and
-// defragments it.
-func (l *ladder) populate(ctx context.Context, i int, r *results.ScaleRung) error {
-	begin := time.Now()
-	target := workloads.Target{Conns: l.site.conns, Seed: l.first.Plan.Seed, Patience: time.Minute}
-	if err := workloads.Extend(ctx, target, l.population(i), l.present, func(int64, int64) {}); err != nil {
-		return err
-	}
-	r.Added, r.Populated = l.objects(i)-l.present, time.Since(begin)
-	l.present = l.objects(i)
-	// Without the history and the free pages that earlier rungs have left.
-	for _, s := range l.maintenance(nil)[:1+len(l.site.conns)] {
-		if err := s.do(ctx, l.site, new(results.ScaleEvent)); err != nil {
-			return err
-		}
-	}
-	for k, m := range l.site.Members() {
-		r.Members = append(r.Members, results.ScaleMember{Name: m.Name, File: l.site.file(k)})
 	}
 	return nil
 }

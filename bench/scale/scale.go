@@ -218,21 +218,19 @@ func (e *Experiment) First() *runner.Resolved { return e.first }
 // Plan is what the ladder is going to do.
 func (e *Experiment) Plan() experiment.Plan {
 	var p experiment.Plan
+	var usual speed
+	before := int64(0)
 	for i, size := range e.sizes {
 		name := func(what string) string { return fmt.Sprintf("rung %d of %s, %s", i+1, bytes(size), what) }
 		events := e.spec(i)
 		// Each step has its lead, and takes some time itself.
 		length := time.Duration(len(e.maintenance(nil))+len(e.recovery(nil))) * (e.lead + 3*time.Second)
 		p.Runs = append(p.Runs,
-			experiment.Planned{Name: name("steady state"), Count: 1, Spec: e.spec(i), Length: e.steady + size5(size)},
+			experiment.Planned{Name: name("steady state"), Count: 1, Spec: e.spec(i), Length: e.steady + usual.time(size-before)},
 			experiment.Planned{Name: name("maintenance and recovery"), Count: 1, Spec: events, Length: length})
+		before = size
 	}
 	return p
-}
-
-// size5 is how long it takes to write a size at 50 MB/s.
-func size5(size int64) time.Duration {
-	return time.Duration(float64(size) / 50e6 * float64(time.Second))
 }
 
 // need is what a rung needs beyond the objects that are there already, in bytes.

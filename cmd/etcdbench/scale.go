@@ -134,6 +134,10 @@ func (o *scaleOptions) run(cmd *cobra.Command, args []string) error {
 func rungLine(p scale.Progress) string {
 	line := fmt.Sprintf("rung %d of %d, %s: ", p.Rung, p.Rungs, humanize.Bytes(uint64(p.Size)))
 	switch {
+	case p.Done == nil && p.Share > 0:
+		return fmt.Sprintf("%s%s, %.0f %%, about %v to go", line, p.Doing, 100*p.Share, p.Left.Round(time.Second))
+	case p.Done == nil && p.Left > 0:
+		return fmt.Sprintf("%s%s, about %v", line, p.Doing, max(time.Second, p.Left.Round(time.Second)))
 	case p.Done == nil:
 		return line + p.Doing
 	case p.Resumed:
