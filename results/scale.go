@@ -92,6 +92,7 @@ const (
 	ScaleListUnary       = "list storm, one request each"
 	ScaleListPages       = "list storm, in pages"
 	ScaleRestart         = "restart"
+	ScaleColdRestart     = "restart, cold page cache"
 	ScaleKill            = "kill and restart"
 	ScaleClusterRestart  = "restart of the cluster"
 	ScaleCatchUpLog      = "catch-up by log"
@@ -102,7 +103,7 @@ const (
 // Recovers reports whether a kind of event is a recovery.
 func Recovers(kind string) bool {
 	switch kind {
-	case ScaleRestart, ScaleKill, ScaleClusterRestart, ScaleCatchUpLog, ScaleCatchUpSnapshot, ScaleReplacement:
+	case ScaleRestart, ScaleColdRestart, ScaleKill, ScaleClusterRestart, ScaleCatchUpLog, ScaleCatchUpSnapshot, ScaleReplacement:
 		return true
 	}
 	return false
@@ -127,10 +128,13 @@ type ScaleEvent struct {
 	FileBefore int64 `json:"file_before_bytes,omitempty"`
 	FileAfter  int64 `json:"file_after_bytes,omitempty"`
 	// Peak is the most resident memory of a member meanwhile.
-	Peak   int64        `json:"peak_resident_bytes,omitempty"`
-	Effect *ScaleEffect `json:"effect,omitempty"`
-	Detail string       `json:"detail,omitempty"`
-	Error  string       `json:"error,omitempty"`
+	Peak int64 `json:"peak_resident_bytes,omitempty"`
+	// Replayed are the committed entries that the member read from its write-ahead log when it
+	// started: those after its last snapshot, as its own log says. 0 where it does not.
+	Replayed int64        `json:"replayed_entries,omitempty"`
+	Effect   *ScaleEffect `json:"effect,omitempty"`
+	Detail   string       `json:"detail,omitempty"`
+	Error    string       `json:"error,omitempty"`
 	// Skipped says why it was not done.
 	Skipped string `json:"skipped,omitempty"`
 }

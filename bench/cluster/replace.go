@@ -27,6 +27,9 @@ func (c *Processes) DatabaseFile(member int) string {
 	return databaseFile(c.processes()[member].dataDir)
 }
 
+// DataDir is the directory of a member's data.
+func (c *Processes) DataDir(member int) string { return c.processes()[member].dataDir }
+
 // PeerURL is where other members reach a member.
 func (c *Processes) PeerURL(member int) string {
 	if c.links != nil {

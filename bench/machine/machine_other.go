@@ -3,6 +3,7 @@
 package machine
 
 import (
+	"errors"
 	"math"
 	"os"
 	"runtime"
@@ -26,3 +27,6 @@ func FreeSpace(string) (uint64, error) { return math.MaxUint64, nil }
 func AvailableMemory() uint64 { return 0 }
 
 func fdatasync(f *os.File) error { return f.Sync() }
+
+// evictFile is not possible on this platform.
+func evictFile(string) (stayed, size int64, err error) { return 0, 0, errors.ErrUnsupported }

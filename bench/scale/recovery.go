@@ -18,7 +18,10 @@ import (
 
 // recovery are the steps of a rung that stop members.
 func (e *Experiment) recovery(*site) []step {
-	list := []step{{results.ScaleRestart, restart}, {results.ScaleKill, kill}, {results.ScaleClusterRestart, restartAll}}
+	list := []step{
+		{results.ScaleRestart, restart}, skippable(results.ScaleColdRestart, restartCold), {results.ScaleKill, kill},
+		{results.ScaleClusterRestart, restartAll},
+	}
 	if e.first.Settings.Members < 3 {
 		return list
 	}
@@ -49,6 +52,9 @@ func measureRecovery(ctx context.Context, s *site, e *results.ScaleEvent, fault 
 		return fmt.Errorf("full redundancy was not reached: %w", err)
 	}
 	e.Redundant = time.Since(fault)
+	if len(members) == 1 {
+		e.Replayed = s.replayed(members[0])
+	}
 	return nil
 }
 

@@ -141,6 +141,16 @@ func TestAgainstIndependentFigures(t *testing.T) {
 		t.Errorf("resident memory %d, /proc says %d", median, proc)
 	}
 
+	applied := status.RaftIndex
+	var cold results.ScaleEvent
+	if err := skippable(results.ScaleColdRestart, restartCold).do(ctx, s, &cold); err != nil ||
+		(cold.Redundant == 0) != (cold.Skipped != "") {
+		t.Errorf("%+v, %v", cold, err)
+	}
+	// A member that has made no snapshot reads all entries.
+	if cold.Skipped == "" && (cold.Replayed < int64(applied)-1 || cold.Replayed > int64(applied)+10) {
+		t.Errorf("%d entries read, the member had %d", cold.Replayed, applied)
+	}
 	begin, seen := time.Now(), make(chan time.Time, 1)
 	go func() { seen <- healthy(ctx, member.Endpoint) }()
 	time.Sleep(20 * time.Millisecond)

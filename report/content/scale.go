@@ -171,6 +171,9 @@ func scaleWords(e results.ScaleEvent) string {
 	if e.Bytes > 0 && e.Length > 0 {
 		parts = append(parts, words.Bytes(float64(e.Bytes)/e.Length.Seconds())+"/s")
 	}
+	if e.Replayed > 0 {
+		parts = append(parts, words.Count(e.Replayed)+" log entries read at the start")
+	}
 	if e.Detail != "" {
 		parts = append(parts, words.Clean(e.Detail))
 	}
