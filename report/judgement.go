@@ -11,7 +11,7 @@ import (
 
 // A Judgement is the result of a gate, an experiment or a comparison.
 type Judgement interface {
-	*results.Verdict | *results.Capacity | *results.Tuning | *results.Published | *results.Scale | Compared
+	*results.Verdict | *results.Capacity | *results.Tuning | *results.Published | *results.Scale | Compared | ScaleCompared
 }
 
 // A FormatOf writes the judgements of one kind in one way.
@@ -68,7 +68,8 @@ func SideComparisons() FormatsOf[Compared] {
 // Scales returns the formats of a scale experiment.
 func Scales() FormatsOf[*results.Scale] {
 	return FormatsOf[*results.Scale]{
-		{"text", writeScaleText}, {"json", writeDocument[*results.Scale]}, {"markdown", writeScaleMarkdown}, {"html", html.WriteScale},
+		{"text", writeScaleText}, {"json", writeDocument[*results.Scale]}, {"markdown", writeScaleMarkdown},
+		{"junit", writeScaleJUnit}, {"html", html.WriteScale},
 	}
 }
 

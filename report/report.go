@@ -29,7 +29,8 @@ type (
 	// FunctionChange is one function's own part of an operation in two runs.
 	FunctionChange = content.FunctionChange
 	// Compared is a comparison of saved results, with the results themselves.
-	Compared = content.Compared
+	Compared      = content.Compared
+	ScaleCompared = content.ScaleCompared
 )
 
 // A Format writes documents in one way.

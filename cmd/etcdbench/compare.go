@@ -19,11 +19,18 @@ func newCompareCommand() *cobra.Command {
 		Long: `Compares saved runs, figure by figure: the change, its 95 % interval, and better,
 worse, same or unresolved. With several runs a side, the interval is that between
 runs. With one run a side, it covers only the seconds of these two runs, which is
-weaker evidence. For conclusive evidence of a change, use "etcdbench gate", which
+weaker evidence. Results of scale are compared size by size, with the curves of both
+sides overlaid. For conclusive evidence of a change, use "etcdbench gate", which
 measures both sides in alternation.`,
 		Example: `  etcdbench compare ` + resultsDir + `/monday -- ` + resultsDir + `/tuesday
-  etcdbench compare --format html a1 a2 a3 -- b1 b2 b3 > compared.html`,
+  etcdbench compare --format html a1 a2 a3 -- b1 b2 b3 > compared.html
+  etcdbench compare --format html scale-v3.6 scale-v3.7 > scales.html`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if scales, err := areScales(args); err != nil {
+				return usage(err)
+			} else if scales {
+				return compareScales(cmd, args, format)
+			}
 			f, err := report.SideComparisons().Find(format)
 			if err != nil {
 				return usage(formatError(format, err))
@@ -52,15 +59,24 @@ func formatError(format string, err error) error {
 	return fmt.Errorf("--format: %w", err)
 }
 
-// readSides reads the results before and after the dash; of two results without
-// one, the first is the base.
-func readSides(args []string, dash int) (report.Compared, error) {
-	var c report.Compared
+// splitAt is how many of the arguments are the base's.
+func splitAt(args []string, dash int) (int, error) {
 	if dash < 0 && len(args) == 2 {
 		dash = 1
 	}
 	if dash < 1 || dash >= len(args) {
-		return c, errors.New("compare needs two sides: the base's results, then --, then the candidate's")
+		return 0, errors.New("compare needs two sides: the base's results, then --, then the candidate's")
+	}
+	return dash, nil
+}
+
+// readSides reads the results before and after the dash; of two results without
+// one, the first is the base.
+func readSides(args []string, dash int) (report.Compared, error) {
+	var c report.Compared
+	dash, err := splitAt(args, dash)
+	if err != nil {
+		return c, err
 	}
 	docs, err := readRuns(args)
 	if err != nil {

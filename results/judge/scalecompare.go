@@ -1,0 +1,109 @@
+package judge
+
+import (
+	"math"
+	"slices"
+
+	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/stats"
+)
+
+// ScaleRatio compares one figure on the rungs of one size.
+type ScaleRatio struct {
+	Figure string `json:"figure"`
+	Unit   string `json:"unit"`
+	Size   int64  `json:"size_bytes"`
+	// Base and Candidate are the medians of the ladders of each side, Ratio the candidate's
+	// figure divided by the base's.
+	Base      float64 `json:"base"`
+	Candidate float64 `json:"candidate"`
+	Ratio     float64 `json:"ratio"`
+	// Low and High are the ends of the ratio's 95 % interval, between ladders; nil where there
+	// are too few ladders.
+	Low  *float64 `json:"low,omitempty"`
+	High *float64 `json:"high,omitempty"`
+}
+
+// CompareScales compares two sides of one or several ladders each, figure by figure, on the
+// rungs whose amount of data all ladders have. The interval is that of the Mann–Whitney
+// test on logarithms.
+func CompareScales(base, candidate []*results.Scale) (rows []ScaleRatio) {
+	all := slices.Concat(base, candidate)
+	for _, f := range scaleFiguresOf(all) {
+		for _, size := range commonSizes(all) {
+			b, whole := scaleLogs(base, f, size)
+			c, wholeCandidate := scaleLogs(candidate, f, size)
+			if !whole || !wholeCandidate {
+				continue
+			}
+			shift := stats.NewTwoSampleShift(b, c, compareAlpha)
+			r := ScaleRatio{Figure: f.Name, Unit: f.Unit, Size: size, Ratio: math.Exp(shift.Estimate)}
+			r.Base, r.Candidate = math.Exp(stats.Median(b)), math.Exp(stats.Median(c))
+			if low, high := math.Exp(shift.Lower), math.Exp(shift.Upper); low > 0 && !math.IsInf(high, 0) && !math.IsNaN(low+high) {
+				r.Low, r.High = &low, &high
+			}
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// ScaleDifferences are the settings in which two ladders differ, besides their figures.
+func ScaleDifferences(a, b *results.Scale) (list []string) {
+	add := func(differ bool, what string) {
+		if differ {
+			list = append(list, what)
+		}
+	}
+	add(a.Workload != b.Workload, "workload")
+	add(a.Rate != b.Rate, "rate")
+	add(a.ObjectSize != b.ObjectSize, "size of objects")
+	add(!slices.Equal(a.Sizes, b.Sizes), "sizes of the rungs")
+	return append(list, Differences(
+		&results.Run{Cluster: a.Cluster, Environment: a.Environment}, &results.Run{Cluster: b.Cluster, Environment: b.Environment})...)
+}
+
+// scaleFiguresOf are the figures of all ladders, each once.
+func scaleFiguresOf(all []*results.Scale) (list []ScaleFigure) {
+	for _, s := range all {
+		for _, f := range ScaleFigures(s) {
+			if !slices.ContainsFunc(list, func(g ScaleFigure) bool { return g.Name == f.Name }) {
+				list = append(list, f)
+			}
+		}
+	}
+	return list
+}
+
+// commonSizes are the amounts of data that all ladders have a rung for.
+func commonSizes(all []*results.Scale) (sizes []int64) {
+	for i := range all[0].Rungs {
+		size := all[0].Rungs[i].Size
+		if !slices.ContainsFunc(all, func(s *results.Scale) bool { return rungOf(s, size) == nil }) {
+			sizes = append(sizes, size)
+		}
+	}
+	return sizes
+}
+
+// rungOf is the rung of a ladder with an amount of data, nil where there is none.
+func rungOf(s *results.Scale, size int64) *results.ScaleRung {
+	at := slices.IndexFunc(s.Rungs, func(r results.ScaleRung) bool { return r.Size == size })
+	if at < 0 {
+		return nil
+	}
+	return &s.Rungs[at]
+}
+
+// scaleLogs are the logarithms of a figure in the ladders of a side. They are whole where
+// each ladder has it.
+func scaleLogs(side []*results.Scale, f ScaleFigure, size int64) (logs []float64, whole bool) {
+	for _, s := range side {
+		r := rungOf(s, size)
+		if r == nil || !(f.Of(r) > 0) {
+			return nil, false
+		}
+		logs = append(logs, math.Log(f.Of(r)))
+	}
+	return logs, true
+}
