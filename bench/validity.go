@@ -41,7 +41,7 @@ func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Opera
 	g := results.Generator{
 		SendLag: sendLag, CPU: u.CPUShare(), CPUTime: u.CPU, Machine: u.MachineShare(), Steal: u.StealShare(),
 		Throttled: u.ThrottledShare(), GCs: u.GCs, GCPause: u.GCPause, GCPauseMax: u.GCPauseMax,
-		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Kind == results.ClusterInProcess,
+		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Shared(),
 	}
 	_, clients := e.share.Divide(e.plan.Clients)
 	f := findings{
@@ -209,6 +209,7 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 			Message: "cluster and generator share one process: scheduler, garbage collector and CPU account are the same",
 			Remedy:  "remove --in-process for reliable results",
 		})
+	case (results.Cluster{Kind: f.cluster}).IsStorage(): // which is this process
 	case f.CPU > ownCPUMax && !f.local:
 		add(results.Reason{
 			Code: "generator-cpu", Severity: results.Invalid, Value: f.CPU, Limit: ownCPUMax,

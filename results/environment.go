@@ -54,11 +54,16 @@ const (
 	ClusterProcess   = "process"
 	ClusterInProcess = "in-process"
 	ClusterRemote    = "remote"
+	// ClusterStorage is etcd's multi-version store over its backend in this process, without
+	// members.
+	ClusterStorage = "storage"
+	// ClusterLog is etcd's write-ahead log in this process, without members.
+	ClusterLog = "wal"
 )
 
 // Cluster is what the load went to.
 type Cluster struct {
-	// Kind is "process", "in-process" or "remote".
+	// Kind is "process", "in-process", "remote", "storage" or "wal".
 	Kind    string   `json:"kind"`
 	Version string   `json:"version,omitempty"`
 	TLS     bool     `json:"tls,omitempty"`
@@ -70,6 +75,12 @@ type Cluster struct {
 	// Unverified says that any server's certificate was accepted.
 	Unverified bool `json:"insecure_skip_tls_verify,omitempty"`
 }
+
+// Shared reports whether what is measured runs in the generator's process.
+func (c Cluster) Shared() bool { return c.Kind == ClusterInProcess || c.IsStorage() }
+
+// IsStorage reports whether it is a storage layer alone, without members.
+func (c Cluster) IsStorage() bool { return c.Kind == ClusterStorage || c.Kind == ClusterLog }
 
 // Member is one member at the start of the run.
 type Member struct {

@@ -11,6 +11,8 @@ const (
 	TransportLean = "lean"
 	// TransportGRPC is grpc-go, as etcd's Go client uses it.
 	TransportGRPC = "grpc"
+	// TransportDirect is calls of etcd's storage layer in the same process.
+	TransportDirect = "direct"
 )
 
 // TransportUsed returns the plan's transport, also of plans that do not name it.
@@ -20,6 +22,10 @@ func (p Plan) TransportUsed() string { return cmp.Or(p.Transport, TransportGRPC)
 // cannot be compared: batched requests and indexed headers also cost the members less.
 func SameTransport(a, b *Run) error {
 	if one, other := a.Plan.TransportUsed(), b.Plan.TransportUsed(); one != other {
+		if one == TransportDirect || other == TransportDirect {
+			return fmt.Errorf("%s and %s cannot be compared: one is of the storage layer alone and the other of a cluster",
+				cmp.Or(Clip(a.ID), "one run"), cmp.Or(Clip(b.ID), "another"))
+		}
 		return fmt.Errorf("%s was measured with --transport %s and %s was measured with --transport %s: measure both with the same transport",
 			cmp.Or(Clip(a.ID), "one run"), Clip(one), cmp.Or(Clip(b.ID), "another"), Clip(other))
 	}

@@ -76,6 +76,11 @@ var conforming = map[string]conformance{
 	"stm": {server: func(c counts) map[string]uint64 { return map[string]uint64{"Txn": c["stm.attempts"] + 2*c["stm"]} }},
 }
 
+// served are the workloads of clusters.
+func served() []workloads.Entry {
+	return slices.DeleteFunc(workloads.All(), func(e workloads.Entry) bool { return e.Storage != workloads.NoLayer })
+}
+
 func (c conformance) with(space bool) map[string]string {
 	params := map[string]string{}
 	if space {
@@ -111,7 +116,7 @@ func testConformance(t *testing.T, members int) {
 	if _, err := kv.Put(t.Context(), &pb.PutRequest{Key: []byte("/other"), Value: []byte("theirs")}); err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range workloads.All() {
+	for _, e := range served() {
 		conf, known := conforming[e.Name]
 		if !known {
 			t.Fatalf("workload %s is not in the conformance suite", e.Name)
@@ -232,7 +237,7 @@ func TestMemberKilled(t *testing.T) {
 	var wg sync.WaitGroup
 	// Every load starts when all are set up, and a moment later the member is killed.
 	var settingUp sync.WaitGroup
-	settingUp.Add(len(workloads.All()))
+	settingUp.Add(len(served()))
 	go func() {
 		settingUp.Wait()
 		time.Sleep(1500 * time.Millisecond)
@@ -240,7 +245,7 @@ func TestMemberKilled(t *testing.T) {
 			_ = proc.Kill()
 		}
 	}()
-	for _, e := range workloads.All() {
+	for _, e := range served() {
 		conns := workloadstest.Dial(t, 3, cluster.Endpoints(c)...)
 		params := conforming[e.Name].with(hasKeySpace(e.Name))
 		w := newWorkload(t, e.Name, workloads.Target{Conns: conns, Prefix: "/kill/" + e.Name + "/", Seed: 1}, params)

@@ -17,7 +17,7 @@ import (
 func TestMangledReplies(t *testing.T) {
 	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
-	for i, e := range workloads.All() {
+	for i, e := range served() {
 		for _, during := range []string{"run", "whole"} {
 			t.Run(e.Name+" "+during, func(t *testing.T) {
 				t.Parallel()

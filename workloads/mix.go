@@ -131,6 +131,9 @@ func (m *mix) Name() string { return m.name }
 
 // Transport implements [bench.TransportNamer].
 func (m *mix) Transport() string {
+	if n, ok := m.target.Conns[0].(bench.TransportNamer); ok {
+		return n.Transport()
+	}
 	if slices.ContainsFunc(m.target.Conns, func(c grpc.ClientConnInterface) bool { return lean.StarterOf(c) != nil }) {
 		return results.TransportLean
 	}

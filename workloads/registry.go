@@ -143,7 +143,9 @@ type Entry struct {
 	Measures string
 	// Active says that it does something even without operations of its own.
 	Active bool
-	Define func() Definition
+	// Storage is the part of etcd in this process that it works on instead of a cluster.
+	Storage StorageLayer
+	Define  func() Definition
 }
 
 // All lists the workloads.
@@ -166,6 +168,11 @@ func All() []Entry {
 		lockEntry(),
 		electionEntry(),
 		stmEntry(),
+		storagePutEntry(),
+		storageRangeEntry(),
+		storageTxnEntry(),
+		storageCompactEntry(),
+		walAppendEntry(),
 	}
 }
 

@@ -90,6 +90,8 @@ func (r *Resolved) announcement() string {
 	switch {
 	case r.Spec.Cluster.Running():
 		text = "connecting to the cluster"
+	case r.onStorage():
+		text = "opening etcd's storage layer in this process"
 	case r.Version != "":
 		text = fmt.Sprintf("building etcd %s if necessary, and starting a cluster of %d", r.Version, r.Settings.Members)
 	default:

@@ -21,7 +21,13 @@ func (r *Resolved) Text() (string, error) {
 	s.SetEntries(p.Entries(), p.Prefix)
 	target := "# endpoints: " + strings.Join(r.Spec.Cluster.Endpoints, ",")
 	s.Cluster = scenario.Cluster{}
-	if !r.Spec.Cluster.Running() {
+	if r.onStorage() {
+		target = "# uses etcd's storage layer in this process, without a cluster"
+		s.Cluster = scenario.Cluster{
+			BackendBatchInterval: scenario.Duration(r.Settings.BackendBatchInterval), BackendBatchLimit: r.Settings.BackendBatchLimit,
+			UnsafeNoFsync: r.Settings.UnsafeNoFsync,
+		}
+	} else if !r.Spec.Cluster.Running() {
 		s.Cluster = r.clusterText()
 		target = fmt.Sprintf("# starts a cluster of %d", s.Cluster.Members)
 	}

@@ -79,7 +79,9 @@ func (s Spec) Resolve(id string) (*Resolved, error) {
 	if err := workloads.CheckPrefix(r.Spec.Prefix); err != nil {
 		return nil, within("prefix", err)
 	}
-	for _, step := range []func() error{r.readScenario, r.resolveCluster, r.makePlan, r.checkPlan, r.checkCluster, r.checkAgents} {
+	for _, step := range []func() error{
+		r.readScenario, r.checkStorage, r.resolveCluster, r.makePlan, r.checkPlan, r.checkCluster, r.checkAgents,
+	} {
 		if err := step(); err != nil {
 			return nil, asSpecError(err)
 		}
@@ -156,6 +158,10 @@ func (r *Resolved) makePlan() (err error) {
 		Timeout: pick(l.Timeout, time.Duration(s.Timeout), DefaultTimeout), Drain: pick(l.Drain, time.Duration(s.Drain), DefaultDrain),
 		QueueLimit: pick(l.Queue, s.Queue, 0), Target: pick(l.Target, s.Target, results.DefaultTarget),
 		Agents: r.Spec.Agents.Count, Parameters: s.Given, Thresholds: s.Thresholds, Verify: pick(r.Spec.Verify, false, !r.Spec.Cluster.Running()),
+	}
+	if r.onStorage() {
+		p.Clients, p.Conns, p.Transport = pick(l.Clients, s.Clients, 1), 1, results.TransportDirect
+		p.Target, p.Verify = 0, false
 	}
 	entries, err := s.PlanEntries(prefix)
 	if err != nil {
@@ -320,6 +326,9 @@ func (r *Resolved) resolveCluster() error {
 		// Of two with one name, the last wins.
 		EtcdFlags: slices.Concat(c.EtcdFlag, s.EtcdFlags),
 		BasePort:  s.BasePort, StartTimeout: pick(s.StartTimeout, 0, d.StartTimeout),
+	}
+	if r.onStorage() {
+		r.Settings.Members = 1
 	}
 	for _, v := range s.Env {
 		r.Settings.Env = append(r.Settings.Env, v.Name+"="+v.Value)

@@ -148,7 +148,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 
 	options.Environment, options.Observers = machine.Describe(ctx), r.observers(s, dir, o.Observers, stop)
 	options.Environment.Disk = s.disk
-	if !r.Spec.Cluster.Start.InProcess { // whose members share the collector
+	if !s.info.Shared() { // what is measured would share the collector
 		setting, undo := machine.TuneGC()
 		defer undo()
 		options.Environment.GOGC = setting
@@ -287,7 +287,7 @@ func (r *Resolved) observers(s *session, dir *results.Dir, given []bench.Observe
 
 // sampler reads the members' metrics, unless the specification turns that off.
 func (r *Resolved) sampler(s *session) bench.Sampler {
-	if !pick(r.Spec.ServerMetrics, false, true) {
+	if r.onStorage() || !pick(r.Spec.ServerMetrics, false, true) {
 		return nil
 	}
 	return cluster.NewSampler(s, r.Spec.Cluster.Remote.Metrics...)
@@ -296,7 +296,7 @@ func (r *Resolved) sampler(s *session) bench.Sampler {
 // capture profiles the members, unless they run in this process, and this process.
 func (r *Resolved) capture(s *session, runDir string) *profiles.Capture {
 	sources := []profiles.Source{profiles.Self{}}
-	if s.info.Kind != results.ClusterInProcess {
+	if !s.info.Shared() {
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: s.TLS(), DisableKeepAlives: true}}
 		addresses := cluster.HTTPAddresses(s, r.Spec.Cluster.Remote.Pprof)
 		for i, m := range s.Members() {

@@ -126,6 +126,9 @@ func (r *Resolved) startCluster(ctx context.Context, dataDir, runDir string) (c 
 	}
 	s := r.Settings
 	s.DataDir, s.LogDir = dataDir, filepath.Join(runDir, results.MembersDir)
+	if r.onStorage() {
+		return r.startLayer(s)
+	}
 	if r.Spec.Cluster.Start.InProcess {
 		started, err := cluster.StartInProcess(ctx, s)
 		if err != nil { // a nil pointer would make an interface that is not nil
@@ -148,6 +151,9 @@ func (r *Resolved) startCluster(ctx context.Context, dataDir, runDir string) (c 
 
 // connect finds out who is there, and dials.
 func (s *session) connect(ctx context.Context, r *Resolved, password string) error {
+	if r.onStorage() {
+		return s.connectStorage(r)
+	}
 	endpoints := cluster.Endpoints(s)
 	timeout := pick(r.Spec.Cluster.DialTimeout, 0, DefaultDialTimeout)
 	options := transport.Options{Endpoints: endpoints, Conns: len(endpoints), TLS: s.TLS(), Timeout: timeout, Kind: transport.GRPC}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 // anyWorkload returns the arguments of a short run of a random workload against an endpoint,
 // under a prefix of the trial's own.
 func (t *trial) anyWorkload(endpoint string) (args []string, prefix string) {
-	workload := pick(t, workloads.All())
+	served := slices.DeleteFunc(workloads.All(), func(e workloads.Entry) bool { return e.Storage != workloads.NoLayer })
+	workload := pick(t, served)
 	prefix = fmt.Sprintf("/stress/%d/", t.Uint64())
 	args = []string{
 		"run", workload.Name, "--endpoints", endpoint, "--prefix", prefix,

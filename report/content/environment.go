@@ -13,12 +13,16 @@ import (
 // DescribeCluster describes a cluster in one line: members, version and settings
 // that change what it can do. disk is where its data are, nil if that is unknown.
 func DescribeCluster(c results.Cluster, disk *results.Disk) string {
-	if len(c.Members) == 0 {
+	if len(c.Members) == 0 && !c.IsStorage() {
 		return "none"
 	}
 	n := len(c.Members)
 	var parts []string
 	switch c.Kind {
+	case results.ClusterStorage:
+		parts = append(parts, "none: etcd's store and backend in the generator's process, without gRPC, Raft and log")
+	case results.ClusterLog:
+		parts = append(parts, "none: etcd's write-ahead log in the generator's process, without gRPC, Raft and store")
 	case "process":
 		parts = append(parts, words.Plural(n, "member process", "member processes"))
 	case "in-process":

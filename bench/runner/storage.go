@@ -1,0 +1,106 @@
+package runner
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/scenario"
+)
+
+// layer is the storage layer in this process that the load goes to instead of a cluster.
+func (r *Resolved) layer() workloads.StorageLayer {
+	for _, e := range r.Scenario.Mix {
+		if w, err := workloads.Find(e.Workload); err == nil && w.Storage != workloads.NoLayer {
+			return w.Storage
+		}
+	}
+	return workloads.NoLayer
+}
+
+// onStorage reports whether the load goes to a storage layer.
+func (r *Resolved) onStorage() bool { return r.layer() != workloads.NoLayer }
+
+// storageFlags are those of a cluster that the storage layer has as well.
+var storageFlags = [...]string{"backend-batch-interval", "backend-batch-limit", "quota", "unsafe-no-fsync", "data-dir"}
+
+// checkStorage refuses what needs a cluster where there is none.
+func (r *Resolved) checkStorage() error {
+	if !r.onStorage() {
+		return nil
+	}
+	for _, e := range r.Scenario.Mix {
+		if w, err := workloads.Find(e.Workload); err == nil && w.Storage != r.layer() {
+			return wrong("workload", "%s cannot be mixed with the others: all workloads of a storage run use the same storage layer", e.Workload)
+		}
+	}
+	c := r.Scenario.Cluster
+	kept := scenario.Cluster{
+		Quota: c.Quota, BackendBatchInterval: c.BackendBatchInterval, BackendBatchLimit: c.BackendBatchLimit, UnsafeNoFsync: c.UnsafeNoFsync,
+	}
+	if !reflect.DeepEqual(c, kept) {
+		return wrong("scenario", "cluster: of its settings, a storage layer has quota, backend-batch-interval, backend-batch-limit "+
+			"and unsafe-no-fsync only")
+	}
+	s := r.Spec
+	refused := flagsSet(s.Cluster)
+	for _, f := range []struct {
+		name string
+		set  bool
+	}{
+		{"conns", s.Load.Conns != nil}, {"transport", s.Load.Transport != nil && *s.Load.Transport != TransportAuto},
+		{"target", s.Load.Target != nil}, {"disturb", len(r.Scenario.Disturbances) > 0}, {"allow-disturbances", s.AllowDisturbances},
+		{"allow-existing", s.AllowExisting}, {"keep-data", s.KeepData},
+		{"server-metrics", s.ServerMetrics != nil && *s.ServerMetrics}, {"agents", s.Agents.Count > 0},
+	} {
+		if f.set {
+			refused = append(refused, f.name)
+		}
+	}
+	for _, name := range refused {
+		if !slices.Contains(storageFlags[:], name) {
+			return wrong("cluster", "--%s is for clusters: %s uses etcd's storage layer in this process", name, r.Scenario.Name)
+		}
+	}
+	if s.Experiment.Faults != nil || s.Experiment.MemberDown || s.Experiment.Resilience {
+		return wrong("experiment", "faults are for clusters: %s uses etcd's storage layer in this process", r.Scenario.Name)
+	}
+	return nil
+}
+
+// A layer is a storage layer, whose requests are calls.
+type layer interface {
+	cluster.Cluster
+	grpc.ClientConnInterface
+}
+
+// startLayer opens the storage layer.
+func (r *Resolved) startLayer(s cluster.Settings) (cluster.Cluster, error) {
+	var c cluster.Cluster
+	var err error
+	if r.layer() == workloads.LogLayer {
+		c, err = cluster.StartLog(s)
+	} else {
+		c, err = cluster.StartStorage(s)
+	}
+	if err != nil { // a nil pointer would make an interface that is not nil
+		return nil, err
+	}
+	return c, nil
+}
+
+// connectStorage makes connections that are calls of the store.
+func (s *session) connectStorage(r *Resolved) error {
+	c, ok := s.Cluster.(layer)
+	if !ok {
+		return fmt.Errorf("%s uses etcd's storage layer: it cannot run on a cluster", r.Scenario.Name)
+	}
+	s.info = c.Describe()
+	s.admin, s.load = transport.Direct(c, 1), transport.Direct(c, r.Plan.Conns)
+	return nil
+}
