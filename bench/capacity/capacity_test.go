@@ -76,8 +76,9 @@ func (q queue) run(t *testing.T, r *rand.Rand, rate float64, length time.Duratio
 	free := make([]float64, q.workers) // when each worker is, in rising order
 	for now := r.ExpFloat64() / rate; now < end; now += r.ExpFloat64() / rate {
 		done := max(now, free[0]) + r.ExpFloat64()*q.service.Seconds()
-		free[0] = done
-		slices.Sort(free)
+		place, _ := slices.BinarySearch(free[1:], done)
+		copy(free, free[1:place+1])
+		free[place] = done
 		if now < warm {
 			continue
 		}
