@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // options are those of the command line.
@@ -40,7 +41,7 @@ func main() {
 	flag.StringVar(&o.binary, "binary", "", "etcdbench to try (default: built from this module)")
 	flag.BoolVar(&o.keep, "keep", false, "keep the directories of trials that found something")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	found, err := run(ctx, o, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {
