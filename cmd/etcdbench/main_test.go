@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(waiting{m}, map[string]func(){"etcdbench": main})
 }
 
-// waiting runs four tests at once, unless -parallel is given: they wait for most of their time.
+// waiting runs three tests at once, unless -parallel is given: they wait for most of their time.
 type waiting struct{ *testing.M }
 
 func (w waiting) Run() int {
@@ -44,7 +44,7 @@ func (w waiting) Run() int {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		if err := flag.Set("test.parallel", "4"); err != nil {
+		if err := flag.Set("test.parallel", "3"); err != nil {
 			fmt.Fprintln(os.Stderr, "tests in parallel:", err)
 			return 1
 		}
