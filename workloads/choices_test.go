@@ -17,6 +17,9 @@ func TestChoicesAreAccepted(t *testing.T) {
 		}
 		fs.VisitAll(func(f *pflag.Flag) {
 			for _, choice := range Choices(f) {
+				if e.Storage != NoLayer && f.Name == "stream" && choice != "false" {
+					continue // it needs a server
+				}
 				listed[f.Name] = true
 				d, _, err := e.Configure(map[string]string{f.Name: choice})
 				if err == nil {

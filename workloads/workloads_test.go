@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -230,7 +231,7 @@ func compactAllBut(t *testing.T, conns []grpc.ClientConnInterface, keep int64) {
 			t.Fatal(err)
 		}
 	}
-	if detail, err := bound[0].Do(t.Context()); err != nil || detail != fmt.Sprintf("to revision %d", again-keep) {
+	if detail, err := bound[0].Do(t.Context()); err != nil || detail != "to revision "+humanize.Comma(again-keep) {
 		t.Errorf("compaction: %q %v", detail, err)
 	}
 	for revision, there := range map[int64]bool{again - keep: true, again - keep - 1: false} {

@@ -15,6 +15,9 @@ import (
 
 // layer is the storage layer in this process that the load goes to instead of a cluster.
 func (r *Resolved) layer() workloads.StorageLayer {
+	if r.Scenario == nil { // an agent's share, which needs a cluster
+		return workloads.NoLayer
+	}
 	for _, e := range r.Scenario.Mix {
 		if w, err := workloads.Find(e.Workload); err == nil && w.Storage != workloads.NoLayer {
 			return w.Storage
