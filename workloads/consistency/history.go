@@ -1,8 +1,6 @@
 package consistency
 
-import (
-	"slices"
-)
+import "slices"
 
 // Bounds of the memory: versions of all keys together and of one, and writes of one key
 // without a known outcome.
@@ -19,7 +17,7 @@ const (
 type histories struct {
 	keys  []*history // by place
 	count int
-	// limit is how many versions of a key are kept.
+	// limit is how many versions a key may have before its array grows no further.
 	limit int
 	// compared counts reads and writes.
 	compared uint64
@@ -118,8 +116,11 @@ func (c *Checker) take(e *event) {
 
 // settle takes the outcome of a write.
 func (c *Checker) settle(h *history, e *event) {
-	i := slices.IndexFunc(h.writes, func(w write) bool { return w.id == e.id })
-	if i < 0 {
+	i := 0
+	for i < len(h.writes) && h.writes[i].id != e.id {
+		i++
+	}
+	if i == len(h.writes) {
 		c.sample.lose(e.key)
 		return
 	}
@@ -129,10 +130,11 @@ func (c *Checker) settle(h *history, e *event) {
 		w.unknown, w.answered = true, 0
 	} else {
 		done := *w
-		h.writes = slices.Delete(h.writes, i, i+1)
+		copy(h.writes[i:], h.writes[i+1:])
+		h.writes = h.writes[:len(h.writes)-1]
 		if e.kind == acknowledged {
 			c.histories.compared++
-			c.wrote(h, done, e.revision)
+			c.wrote(h, &done, e.revision)
 		}
 	}
 	if len(h.open) > 0 {
@@ -141,7 +143,7 @@ func (c *Checker) settle(h *history, e *event) {
 }
 
 // wrote adds the version of an acknowledged write.
-func (c *Checker) wrote(h *history, w write, revision int64) {
+func (c *Checker) wrote(h *history, w *write, revision int64) {
 	i, found := h.find(revision)
 	if found {
 		v := &h.versions[i]
@@ -162,7 +164,8 @@ func (c *Checker) wrote(h *history, w write, revision int64) {
 		if i == 0 && h.forgotten {
 			return
 		}
-		h.insert(i, version{revision: revision, through: revision, hash: w.hash, absent: w.deletion, known: true, by: w.operation})
+		v := h.insert(i, revision)
+		v.hash, v.absent, v.known, v.by = w.hash, w.deletion, true, w.operation
 		if i+1 < len(h.versions) && h.versions[i+1].absent && !h.versions[i+1].known {
 			c.touch(h, h.versions[i+1].revision) // which needs a deletion after this one
 		}
@@ -201,10 +204,8 @@ func (c *Checker) see(h *history, e *event) {
 			return // from before what is remembered
 		}
 		begin := c.begin.Load()
-		h.insert(i, version{
-			revision: e.modified, through: e.modified, number: e.version, hash: e.hash,
-			known: e.modified <= begin, readBy: e.operation,
-		})
+		v := h.insert(i, e.modified)
+		v.number, v.hash, v.known, v.readBy = e.version, e.hash, e.modified <= begin, e.operation
 		c.checkBefore(h, i)
 	}
 	v := &h.versions[i]
@@ -260,7 +261,8 @@ func (c *Checker) seeAbsence(h *history, e *event) {
 			return
 		}
 	}
-	h.insert(i, version{revision: e.revision, through: e.revision, absent: true, readBy: e.operation})
+	v := h.insert(i, e.revision)
+	v.absent, v.readBy = true, e.operation
 	c.touch(h, e.revision)
 	c.forget(h)
 }
@@ -277,18 +279,21 @@ func (h *history) find(revision int64) (int, bool) {
 	return slices.BinarySearchFunc(h.versions, revision, func(v version, r int64) int { return int(v.revision - r) })
 }
 
-// insert adds a version, which is most often the last one.
-func (h *history) insert(i int, v version) {
-	if i == len(h.versions) {
-		h.versions = append(h.versions, v)
-		return
+// insert adds the version of a revision, which is most often the last one.
+func (h *history) insert(i int, revision int64) *version {
+	h.versions = append(h.versions, version{})
+	v := &h.versions[i]
+	if i+1 < len(h.versions) {
+		copy(h.versions[i+1:], h.versions[i:])
+		*v = version{}
 	}
-	h.versions = slices.Insert(h.versions, i, v)
+	v.revision, v.through = revision, revision
+	return v
 }
 
-// forget leaves out the oldest versions where there are too many.
+// forget leaves out the oldest versions where there are too many and no room for one more.
 func (c *Checker) forget(h *history) {
-	if limit := c.histories.limit; len(h.versions) > limit {
+	if limit := c.histories.limit; len(h.versions) > limit && len(h.versions) == cap(h.versions) {
 		h.versions = slices.Delete(h.versions, 0, len(h.versions)-limit*3/4)
 		h.forgotten = true
 	}
