@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Operation is what became of one kind of operation, in a phase or in one
+// Operation counts and times the operations of one kind, in a phase or in one
 // interval of it. Offered = Completed + Failed + Dropped + Unfinished.
 type Operation struct {
 	Phase string `json:"phase"`

@@ -228,7 +228,7 @@ func TestProofHasTeeth(t *testing.T) {
 		"a key is gone": {workload: "put", want: "found no key", tamper: func(key string) {
 			_, _ = kv.DeleteRange(t.Context(), &pb.DeleteRangeRequest{Key: []byte(key)})
 		}},
-		"a key was overwritten": {workload: "put", want: "which no client of this run was told of", tamper: func(key string) {
+		"a key was overwritten": {workload: "put", want: "which was not acknowledged to a client of this run", tamper: func(key string) {
 			_, _ = kv.Put(t.Context(), &pb.PutRequest{Key: []byte(key), Value: []byte("other")})
 		}},
 		"a deleted key is back": {workload: "delete", want: "", tamper: func(key string) {

@@ -122,8 +122,8 @@ func (l *Log) run() {
 	}
 }
 
-// append adds an entry to those that are saved next, and waits until it is.
-func (l *Log) append(data []byte) (index uint64, err error) {
+// append adds an entry to those that are saved next, and waits until it is saved or ctx ends.
+func (l *Log) append(ctx context.Context, data []byte) (index uint64, err error) {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -137,9 +137,13 @@ func (l *Log) append(data []byte) (index uint64, err error) {
 		l.pending <- struct{}{} // run takes one value for each batch
 	}
 	l.mu.Unlock()
-	<-b.done
 	l.bytes.Add(int64(len(data)))
-	return index, b.err
+	select {
+	case <-b.done:
+		return index, b.err
+	case <-ctx.Done():
+		return index, ctx.Err()
+	}
 }
 
 // Invoke implements [grpc.ClientConnInterface]: it carries out puts, and Status.
@@ -153,8 +157,11 @@ func (l *Log) Invoke(ctx context.Context, method string, args, result any, _ ...
 		if err != nil {
 			return status.Error(codes.Internal, err.Error())
 		}
-		index, err := l.append(data)
-		if err != nil {
+		index, err := l.append(ctx, data)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return status.FromContextError(err).Err()
+		case err != nil:
 			return status.Error(codes.Unknown, err.Error())
 		}
 		result.(*pb.PutResponse).Header = &pb.ResponseHeader{Revision: int64(index) + 1}

@@ -119,9 +119,9 @@ func (t Threshold) total(run *results.Run) (stretch, error) {
 }
 
 // eachWindow judges the windows of a run: stretches of consecutive seconds. The last one
-// ends with the last second, and may overlap the one before it. What became later of
-// operations that had arrived in the phases belongs to the window that it follows: what
-// never ended is judged, too.
+// ends with the last second, and may overlap the one before it. Operations that
+// arrived in the phases and ended after them belong to the window before their end; those that
+// never ended are judged, too.
 func (c *check) eachWindow(t Threshold, run *results.Run, intervals Intervals) error {
 	var before, filling window
 	err := intervals(func(i *results.Interval) error {

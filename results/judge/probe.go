@@ -314,7 +314,7 @@ func (t Threshold) count(o results.Operation) (counted, error) {
 // threshold: those of independent arrivals (Clopper and Pearson's), or, where they are
 // wider, those from the scatter of tenths of the run, as slow operations come together:
 // see [stats.Woodruff]. So they are never of zero width. Where the percentile is resolved
-// but nothing is known of the tenths, there is no upper bound.
+// but the tenths are unknown, there is no upper bound.
 func (t Threshold) shareBounds(run Run, o results.Operation, whole counted, p, alpha float64) (least, most float64, err error) {
 	least, _ = stats.ClopperPearson(whole.slower-whole.open, whole.arrivals, alpha)
 	_, most = stats.ClopperPearson(whole.slower, whole.arrivals, alpha)

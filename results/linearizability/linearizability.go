@@ -35,7 +35,7 @@ const maxKeys = 4
 const searchTime = 10 * time.Second
 
 // Check reports whether a history is linearizable, from a store without keys at a revision;
-// for 0, nothing is known of the store.
+// with 0, the store may hold anything.
 func Check(history []Operation, begin int64) (bool, error) {
 	model, operations, err := prepare(history, begin)
 	if err != nil {

@@ -54,8 +54,8 @@ func (c *Checker) judgeVersion(h *history, i int) (final bool) {
 	return final
 }
 
-// judgeUnacknowledged sees that a version which no client of the run was told of may be
-// that of a write whose outcome is not known.
+// judgeUnacknowledged checks that a version without an acknowledgement in this run may be
+// that of a write of unknown outcome.
 func (c *Checker) judgeUnacknowledged(h *history, i int) (final bool) {
 	if !c.exclusive() {
 		return true

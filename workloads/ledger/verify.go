@@ -273,7 +273,7 @@ func (s *Space) wording(revision int64, hash uint64, unsure bool, f Found) (expe
 	default:
 		got = fmt.Sprintf("a value written at revision %d", f.Modified)
 		if f.Modified > revision {
-			got += ", which no client of this run was told of"
+			got += ", which was not acknowledged to a client of this run"
 		}
 	}
 	return expected, got, false
