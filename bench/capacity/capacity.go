@@ -93,6 +93,8 @@ const (
 	// Above the maximum, rates are looked at from beyondFirst on, in steps that grow,
 	// until one is clearly too much.
 	beyondFirst, beyondMost, beyondGrowth = 1.05, 1.30, 1.5
+	// Where all of them are sustained, the look goes on from the highest, so many times.
+	maxLooks = 8
 	// With a member down, rates fall by this factor until one is sustained, and not
 	// below a fifth of the maximum.
 	downFactor, downLeast = 0.8, 0.2

@@ -427,6 +427,33 @@ func TestWholeNumbers(t *testing.T) {
 	}
 }
 
+// A rate that failed once by chance does not end the search: where all rates above it are
+// sustained, it goes on from the highest, to the limit of the load or of the cluster.
+func TestFailureByChance(t *testing.T) {
+	t.Parallel()
+	for name, most := range map[string]float64{"up to the end of the load": 4, "up to the limit of the cluster": 0} {
+		t.Run(name, func(t *testing.T) {
+			o := thresholds(t, 9, 9)
+			o.Start, o.Whole, o.Precision, o.Most, o.Soak = 1, true, 0.1, most, 0
+			o.SLO = slo(t, "put.response_time.p50 < 40ms")
+			failed := false
+			o.Run = func(_ context.Context, p capacity.Probe) (judge.Run, error) {
+				over := p.Rate > 9
+				p.Rate *= 100
+				if !failed && p.Rate == 200 || over {
+					failed = true
+					return steady(t, p, time.Second), nil
+				}
+				return steady(t, p, time.Millisecond), nil
+			}
+			c, err := capacity.Run(t.Context(), o)
+			if err != nil || most > 0 && (c.Low != 4 || c.Most != 4 || c.Stopped == "") || most == 0 && (c.Low < 8 || c.High != 10) {
+				t.Errorf("%v to %v of %v (%s), %v: %+v", c.Low, c.High, c.Most, c.Stopped, err, c.Probes)
+			}
+		})
+	}
+}
+
 // With a member down, the search goes downwards from the maximum, and changes nothing
 // of the answer.
 func TestMemberDown(t *testing.T) {

@@ -189,16 +189,30 @@ func (s *search) soaked(sustained bool, of func(rate float64) bool) bool {
 	})
 }
 
-// beyond looks above the maximum for a rate that is clearly not sustained. Where one
-// is sustained after all, and over a soak as well, it is the maximum; but only once, as
-// near the limit chance decides.
+// beyond looks above the maximum for a rate that is clearly not sustained. Where none is
+// found and the highest one is sustained, the maximum ended at a failure by chance: the
+// search goes on from there.
 func (s *search) beyond(ctx context.Context) error {
+	for range maxLooks {
+		higher, err := s.look(ctx)
+		if err != nil || !higher {
+			return err
+		}
+	}
+	return nil
+}
+
+// look makes the probes of one look beyond. Where a rate is sustained after all, and
+// over a soak as well, it is the maximum; but only once, as near the limit chance
+// decides. It reports whether the maximum is now the highest rate that it looked at.
+func (s *search) look(ctx context.Context) (higher bool, err error) {
 	if s.limit != "" {
-		return nil
+		return false, nil
 	}
 	// Of rates whose soak was not sustained, a probe that is says nothing new.
-	raised := s.soaked(false, func(rate float64) bool { return rate > s.low })
-	tried := s.low
+	soakFailed := s.soaked(false, func(rate float64) bool { return rate > s.low })
+	raised := soakFailed
+	tried, highest := s.low, s.found()
 	for factor, step := beyondFirst, s.Step; factor < beyondMost; factor, step = factor+step, step*beyondGrowth {
 		confirmed := s.found()
 		rate := max(s.value(s.low*factor), tried+s.least()) // whole numbers may be farther apart
@@ -207,11 +221,12 @@ func (s *search) beyond(ctx context.Context) error {
 		}
 		tried = rate
 		sustained, err := s.probe(ctx, results.StageBeyond, rate, s.Length)
+		highest = s.found()
 		switch {
 		case err != nil:
-			return err
+			return false, err
 		case s.lastProbe().Verdict == results.Overloaded, s.lastProbe().Verdict == results.GeneratorLimit:
-			return nil
+			return false, nil
 		case !sustained:
 			continue
 		case raised:
@@ -219,24 +234,42 @@ func (s *search) beyond(ctx context.Context) error {
 			continue
 		}
 		raised = true
-		if s.Soak > 0 {
-			if sustained, err = s.confirm(ctx, s.low, true); err != nil || !sustained {
-				s.restore(confirmed)
-			}
-			if err != nil {
-				return err
-			}
+		if sustained, err = s.raise(ctx, confirmed); err != nil {
+			return false, err
 		}
 		if sustained {
 			step = s.Step / beyondGrowth // begin anew
 			factor = beyondFirst - step
+		} else {
+			soakFailed = true
 		}
 	}
-	s.limit = "no rate up to 30 % above the maximum clearly failed: use a longer --probe-duration"
-	if s.Most > 0 && s.low >= s.Most {
-		s.loadEnds()
+	if !soakFailed && highest.low > s.low && highest.low == tried {
+		confirmed := s.found()
+		s.restore(highest)
+		if higher, err = s.raise(ctx, confirmed); err != nil {
+			return false, err
+		}
 	}
-	return nil
+	switch {
+	case s.Most > 0 && s.low >= s.Most:
+		s.loadEnds()
+	case !higher:
+		s.limit = "no rate up to 30 % above the maximum clearly failed: use a longer --probe-duration"
+	}
+	return higher, nil
+}
+
+// raise confirms the maximum by a soak, where there is one, after a probe that sustained
+// it. Otherwise the maximum is what was confirmed before.
+func (s *search) raise(ctx context.Context, confirmed found) (sustained bool, err error) {
+	if s.Soak == 0 {
+		return true, nil
+	}
+	if sustained, err = s.confirm(ctx, s.low, true); err != nil || !sustained {
+		s.restore(confirmed)
+	}
+	return sustained, err
 }
 
 // memberDown looks for a rate that is sustained with a follower killed.
