@@ -143,8 +143,7 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 	}
 	// Also what an error left: the probes until then were made.
 	err = experiment.SaveResult(o.out, results.CapacityFile, c, func(w io.Writer) error { return page.Write(w, c) })
-	hopeless, unclear := errors.Is(searchErr, capacity.ErrHopeless), errors.Is(searchErr, capacity.ErrUnclear)
-	if searchErr != nil && !hopeless && !unclear {
+	if searchErr != nil && !errors.Is(searchErr, capacity.ErrHopeless) && !errors.Is(searchErr, capacity.ErrUnclear) {
 		return interrupted(searchErr)
 	}
 	if err != nil {
@@ -153,12 +152,17 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 	if err := o.writer.Write(stdout, c); err != nil {
 		return err
 	}
+	return capacityExit(c, searchErr, wantTarget)
+}
+
+// capacityExit makes the exit code of a search that has ended.
+func capacityExit(c *results.Capacity, searchErr error, wantTarget bool) error {
 	switch {
-	case unclear:
+	case errors.Is(searchErr, capacity.ErrUnclear):
 		return exitError{exitInconclusive, fmt.Errorf("%w; use a higher --start or a longer --probe-duration", searchErr)}
-	case hopeless:
+	case searchErr != nil:
 		return exitError{exitFail, searchErr}
-	case c.Stopped != "" && c.High == 0 && c.Most == 0:
+	case c.Stopped != "" && (c.Low == 0 || c.High == 0 && c.Most == 0):
 		return exitError{exitInvalid, errors.New(c.Stopped)}
 	case wantTarget && c.Target.Verdict == results.TargetMissed:
 		return exitError{exitFail, fmt.Errorf("target missed: %.0f/s at most of %.0f writes/s", c.High, c.Target.Writes)}
