@@ -100,6 +100,7 @@ func hasKeySpace(name string) bool {
 // samples as operations, the server's own counts, a set-up that can be repeated,
 // nothing outside of the prefix touched, no lease left, and a proof.
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	for _, members := range []int{1, 3} {
 		t.Run(fmt.Sprintf("%d members", members), func(t *testing.T) {
 			t.Parallel() // most of the time is spent in waiting
@@ -232,6 +233,7 @@ func checkLeft(t *testing.T, conn grpc.ClientConnInterface, prefix string) {
 // A member that is killed midway costs errors, not the run, whatever the
 // workload. All of them run at once, each with clients on the dead member.
 func TestMemberKilled(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 3)
 	const timeout, drain = time.Second, 2 * time.Second
 	var wg sync.WaitGroup

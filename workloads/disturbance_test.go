@@ -61,6 +61,7 @@ func TestParseDisturbance(t *testing.T) {
 
 // Every kind of disturbance does what it says, on a real cluster.
 func TestDisturbances(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 3)
 	eps := cluster.Endpoints(c)
 	target := workloads.Target{Conns: workloadstest.Dial(t, 3, eps...), Members: workloadstest.Dial(t, 3, eps...), Prefix: "/disturbed/", Seed: 1}

@@ -124,6 +124,7 @@ func TestServerGap(t *testing.T) {
 
 // Where nobody serves metrics, the run says so.
 func TestNoMetrics(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 1, cluster.Endpoints(c)...), Prefix: "/dark/", Seed: 1}, nil)
 	run, err := bench.Run(t.Context(), workloadstest.Plan(2, bench.PlanPhase{Total: 10}), w, bench.Options{Sampler: cluster.NewSampler(c, "127.0.0.1:1")})

@@ -88,6 +88,7 @@ func TestWatchLatencyIsTheEvents(t *testing.T) {
 
 // A watch connection that is cut comes back, and no event is missed or seen twice.
 func TestWatchConnectionIsCut(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
 	proxy := newProxy(t, endpoint)
@@ -204,6 +205,7 @@ func (w tampering) Verify(ctx context.Context) (*results.Proof, error) {
 // Whatever is wrong must be found, and said with the key, what was expected and
 // what was found.
 func TestProofHasTeeth(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 3)
 	eps := cluster.Endpoints(c)
 	conns := workloadstest.Dial(t, 3, eps...)
@@ -418,6 +420,7 @@ func (w *clockWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 // Where the server allows fewer streams on a connection than are asked for, the
 // run says so instead of hanging.
 func TestStreamLimitIsSaid(t *testing.T) {
+	t.Parallel()
 	s := cluster.DefaultSettings()
 	s.Members, s.UnsafeNoFsync = 1, true
 	s.EtcdFlags = []string{"max-concurrent-streams=8"}

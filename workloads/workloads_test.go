@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "no-op-server" {
 		os.Exit(serveNoop())
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(workloadstest.Waiting{M: m})
 }
 
 func newWorkload(t *testing.T, name string, target workloads.Target, params map[string]string) bench.Workload {
@@ -197,6 +197,7 @@ func readInTransactions(t *testing.T, conns []grpc.ClientConnInterface) {
 }
 
 func TestCompactInterval(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	conns := workloadstest.Dial(t, 1, c.Members()[0].Endpoint)
 	w := newWorkload(t, "put", workloads.Target{Conns: conns, Prefix: "/compact/", Seed: 1}, map[string]string{"compact-interval": "200ms"})

@@ -94,6 +94,7 @@ type owners struct{ created, written bool }
 // Whatever the run and other clients write, delete and write again, with and without
 // an answer, exactly those keys go that the run has created and written last.
 func TestWritesDeleteOwnKeysOnly(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	conns := workloadstest.Dial(t, 2, c.Members()[0].Endpoint)
 	theirs := pb.NewKVClient(conns[1])
@@ -177,6 +178,7 @@ func TestWritesDeleteOwnKeysOnly(t *testing.T) {
 // A key that somebody else writes between the listing and the deletion stays, and so
 // does one that was not there yet.
 func TestWritesDeleteComparesRevisions(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	conns := workloadstest.Dial(t, 2, c.Members()[0].Endpoint)
 	theirs := pb.NewKVClient(conns[1])
@@ -260,6 +262,7 @@ func (b *broken) Invoke(ctx context.Context, method string, args, reply any, opt
 // An attempt to compact that fails is reported and does not end the compactions; only
 // a user who may not compact does.
 func TestCompactIntervalSurvivesFailures(t *testing.T) {
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	conn := workloadstest.Dial(t, 1, c.Members()[0].Endpoint)[0]
 	compacted := func() int64 {

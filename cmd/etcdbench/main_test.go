@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"flag"
 	"fmt"
 	"math/big"
 	"net"
@@ -28,28 +27,13 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/transport"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(waiting{m}, map[string]func(){"etcdbench": main})
-}
-
-// waiting runs three tests at once, unless -parallel is given: they wait for most of their time.
-type waiting struct{ *testing.M }
-
-func (w waiting) Run() int {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		if err := flag.Set("test.parallel", "3"); err != nil {
-			fmt.Fprintln(os.Stderr, "tests in parallel:", err)
-			return 1
-		}
-	}
-	return w.M.Run()
+	testscript.Main(workloadstest.Waiting{M: m}, map[string]func(){"etcdbench": main})
 }
 
 func TestScripts(t *testing.T) {
