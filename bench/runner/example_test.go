@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/etcdbench/etcdbench/bench/runner"
 )
@@ -12,7 +13,7 @@ import (
 // the member inside its own process; docs/library.md has one with processes.
 func ExampleRun() {
 	spec := runner.Spec{Scenario: "put", Workload: map[string]string{"val-size": "100"}}
-	spec.Load.Total, spec.Load.Clients = new(uint64(500)), new(8)
+	spec.Load.Total, spec.Load.Clients, spec.Load.Warmup = new(uint64(500)), new(8), new(time.Duration(0))
 	spec.Cluster.Start.Members, spec.Cluster.Start.InProcess = new(1), true
 	for _, fsync := range []bool{true, false} {
 		spec.Cluster.Start.UnsafeNoFsync = new(!fsync)
