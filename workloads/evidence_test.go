@@ -1,17 +1,18 @@
 package workloads_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
@@ -162,8 +163,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 		c := workloadstest.StartClusterWith(t, 1, func(s *cluster.Settings) {
 			s.BackendBatchInterval, s.BackendBatchLimit = time.Minute, 1_000_000
 		})
-		slow := slowStretches(t, c, 300, func() { disturbDisk(t, 2*time.Second) })
-		wantCause(t, slow, 20*time.Millisecond, "fsync", "m1")
+		wantCause(t, c, 20*time.Millisecond, "fsync", "m1", nothing, func() error { return disturbDisk(t.TempDir(), 2*time.Second) })
 	})
 	t.Run("members stand still", func(t *testing.T) {
 		t.Parallel() // the other group does not delay a request by a second
@@ -171,9 +171,8 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 		for name, leads := range map[string]bool{"a follower stands still": false, "the leader stands still": true} {
 			t.Run(name, func(t *testing.T) {
 				member := memberThat(t, three, newCausesTarget(t, three), leads)
-				slow := slowStretches(t, three, 300, func() { standStill(t, member, 2*time.Second) })
 				// Two seconds are longer than anything that the machine does by itself.
-				wantCause(t, slow, time.Second, "silence", member.Name)
+				wantCause(t, three, time.Second, "silence", member.Name, nothing, func() error { return standStill(member, 2*time.Second) })
 			})
 		}
 	})
@@ -186,27 +185,22 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 			s.UnsafeNoFsync = true
 			s.EtcdFlags = []string{"compaction-batch-limit=1000000"}
 		})
-		fill(t, one, 500_000)
+		conn := workloadstest.Dial(t, 1, cluster.Endpoints(one)...)[0]
 		t.Run("a compaction of half a million revisions", func(t *testing.T) {
-			slow := slowStretches(t, one, 300, func() {
-				kv := pb.NewKVClient(workloadstest.Dial(t, 1, cluster.Endpoints(one)...)[0])
-				r, err := kv.Range(t.Context(), &pb.RangeRequest{Key: []byte("/causes/")})
+			prepare := func() { fill(t, one, 500_000) }
+			wantCause(t, one, 20*time.Millisecond, "compaction", "m1", prepare, func() error {
+				r, err := pb.NewKVClient(conn).Range(t.Context(), &pb.RangeRequest{Key: []byte("/causes/")})
 				if err == nil {
-					_, err = kv.Compact(t.Context(), &pb.CompactionRequest{Revision: r.Header.Revision})
+					_, err = pb.NewKVClient(conn).Compact(t.Context(), &pb.CompactionRequest{Revision: r.Header.Revision})
 				}
-				if err != nil {
-					t.Error(err)
-				}
+				return err
 			})
-			wantCause(t, slow, 20*time.Millisecond, "compaction", "m1")
 		})
 		t.Run("a defragmentation", func(t *testing.T) {
-			slow := slowStretches(t, one, 300, func() {
-				if _, err := pb.NewMaintenanceClient(workloadstest.Dial(t, 1, cluster.Endpoints(one)...)[0]).Defragment(t.Context(), &pb.DefragmentRequest{}); err != nil {
-					t.Error(err)
-				}
+			wantCause(t, one, 20*time.Millisecond, "defragmentation", "m1", nothing, func() error {
+				_, err := pb.NewMaintenanceClient(conn).Defragment(t.Context(), &pb.DefragmentRequest{})
+				return err
 			})
-			wantCause(t, slow, 20*time.Millisecond, "defragmentation", "m1")
 		})
 	})
 }
@@ -223,74 +217,76 @@ const (
 
 // slowStretches puts a steady load on a cluster, does something to it in the midst,
 // and returns the slow stretches that end after that.
-func slowStretches(t *testing.T, c *cluster.Processes, rate float64, do func()) []results.Slow {
+func slowStretches(t *testing.T, c *cluster.Processes, do func() error) ([]results.Slow, error) {
 	t.Helper()
-	var done sync.WaitGroup
-	done.Add(1)
-	time.AfterFunc(causeAt, func() { defer done.Done(); do() })
-	defer done.Wait()
+	done := make(chan error, 1)
+	time.AfterFunc(causeAt, func() { done <- do() })
 	intervals := &kept{}
-	run, err := bench.Run(t.Context(), workloadstest.Plan(60, bench.PlanPhase{Duration: causeRun, Load: bench.Load{Rate: rate}}),
+	run, err := bench.Run(t.Context(), workloadstest.Plan(60, bench.PlanPhase{Duration: causeRun, Load: bench.Load{Rate: 300}}),
 		newWorkload(t, "put", newCausesTarget(t, c), nil), bench.Options{Sampler: cluster.NewSampler(c), Observers: []bench.Observer{intervals}})
-	if err != nil {
-		t.Fatal(err)
+	if err = errors.Join(err, <-done); err != nil {
+		return nil, err
 	}
 	slow, err := judge.Attribute(run, intervals.each)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slices.DeleteFunc(slow, func(s results.Slow) bool { return s.Start+s.Length < causeAt })
+	return slices.DeleteFunc(slow, func(s results.Slow) bool { return s.Start+s.Length < causeAt }), err
 }
 
-// wantCause sees that one of the stretches, as slow as it must be at least, has a cause,
-// and no other cause of a member before it. A busy machine may slow down the generator at
-// the same time, or make another stretch slower.
-func wantCause(t *testing.T, slow []results.Slow, least time.Duration, name, member string) {
+func nothing() {}
+
+// wantCause prepares a cluster, does something to it under load, and sees that one of the stretches, as
+// slow as it must be at least, has a cause, and no other cause of a member before it. A
+// busy machine may slow down the generator at the same time, or make another stretch slower.
+func wantCause(t *testing.T, c *cluster.Processes, least time.Duration, name, member string, prepare func(), do func() error) {
 	t.Helper()
-	for _, s := range slow {
-		ofMembers := slices.DeleteFunc(slices.Clone(s.Causes), func(c results.Cause) bool { return c.Member == "" })
-		if s.P99 >= int64(least) && len(ofMembers) > 0 && ofMembers[0].Name == name && ofMembers[0].Member == member {
-			return
+	workloadstest.Repeat(t, func() error {
+		prepare()
+		slow, err := slowStretches(t, c, do)
+		if err != nil {
+			return err
 		}
-	}
-	t.Errorf("no stretch with %s of %s as the first cause of members among those slow by %v: %+v", name, member, least, slow)
+		for _, s := range slow {
+			ofMembers := slices.DeleteFunc(slices.Clone(s.Causes), func(c results.Cause) bool { return c.Member == "" })
+			if s.P99 >= int64(least) && len(ofMembers) > 0 && ofMembers[0].Name == name && ofMembers[0].Member == member {
+				return nil
+			}
+		}
+		return fmt.Errorf("no stretch with %s of %s as the first cause of members among those slow by %v: %+v", name, member, least, slow)
+	})
 }
 
-func standStill(t *testing.T, m cluster.Member, d time.Duration) {
+func standStill(m cluster.Member, d time.Duration) error {
 	proc, err := os.FindProcess(m.PID)
 	if err != nil {
-		t.Error(err)
-		return
+		return err
 	}
-	_ = proc.Signal(syscall.SIGSTOP)
+	err = proc.Signal(syscall.SIGSTOP)
 	time.Sleep(d)
-	_ = proc.Signal(syscall.SIGCONT)
+	return errors.Join(err, proc.Signal(syscall.SIGCONT))
 }
 
 // disturbDisk writes beside the members' data, and syncs, from so many files at once
 // that the disk is short of time, however busy the CPUs are.
-func disturbDisk(t *testing.T, d time.Duration) {
-	dir, end := t.TempDir(), time.Now().Add(d)
+func disturbDisk(dir string, d time.Duration) error {
+	end := time.Now().Add(d)
 	block := make([]byte, 8<<20)
-	var wg sync.WaitGroup
+	var group errgroup.Group
 	for n := range 16 {
-		wg.Go(func() {
+		group.Go(func() error {
 			f, err := os.Create(filepath.Join(dir, fmt.Sprint(n)))
 			if err != nil {
-				t.Error(err)
-				return
+				return err
 			}
 			defer f.Close()
 			for time.Now().Before(end) {
 				if _, err := f.WriteAt(block, 0); err != nil {
-					t.Error(err)
-					return
+					return err
 				}
 				_ = f.Sync()
 			}
+			return nil
 		})
 	}
-	wg.Wait()
+	return group.Wait()
 }
 
 // fill writes so many revisions, a hundred in a transaction, where each counts for one
