@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/etcdbench/etcdbench/bench/capacity"
@@ -30,6 +31,8 @@ func TestCapacityExitCodes(t *testing.T) {
 		var code exitError
 		if err := capacityExit(&tt.found, tt.err, true); err != nil && !errors.As(err, &code) || code.code != tt.want {
 			t.Errorf("%s: %v, code %d, want %d", name, err, code.code, tt.want)
+		} else if name == "inconclusive" && !strings.HasSuffix(err.Error(), "at 1/s; use a higher --start or a longer --probe-duration") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
