@@ -1,10 +1,10 @@
-// Package cluster is where load goes: clusters of member processes, a cluster
-// inside this process, or one that runs somewhere already. All are used through
-// one interface.
+// Package cluster provides the clusters that receive the load: member processes on this
+// machine, a cluster inside this process, or a cluster that is already running. All implement
+// the interface [Cluster].
 //
-// Clusters that the package starts listen on loopback, keep their data in a
-// directory of their own, and leave nothing behind when they stop or when this
-// process dies. It is the only package that links the etcd server.
+// Clusters that the package starts listen on loopback and keep their data in their own
+// directory. They leave nothing behind when they stop or when this process dies. This is the
+// only package that links the etcd server.
 package cluster
 
 import (
@@ -32,30 +32,29 @@ import (
 
 // Cluster is a running etcd cluster.
 type Cluster interface {
-	// Members never changes while the cluster runs.
+	// Members returns the members. The list does not change while the cluster runs.
 	Members() []Member
-	// TLS is what clients must connect with, nil for plain text.
+	// TLS returns the TLS configuration that clients need; nil means plain text.
 	TLS() *tls.Config
-	// Describe returns what is known without asking the members.
+	// Describe returns what is known without a request to the members.
 	Describe() results.Cluster
-	// Stop ends what the package started, waits for it, and removes its data.
-	// It may be called more than once.
+	// Stop ends what the package started, waits for its end and removes its data. It may be called
+	// more than once.
 	Stop() error
 }
 
 // Member is one member of a cluster.
 type Member struct {
 	Name string
-	// Endpoint is host:port or the URL that was given for a remote member.
+	// Endpoint is host:port, or the URL that was given for a remote member.
 	Endpoint string
-	// PID is the etcd process, 0 where it is not one of ours.
+	// PID is the process ID of etcd; 0 if this package did not start it.
 	PID int
-	// Log is the file that the member logs to, "" for remote ones.
+	// Log is the path of the member's log file; "" for remote members.
 	Log string
 }
 
-// Label names the member in results: by its name, or where that is not known, by
-// its endpoint.
+// Label is the member's name in results. If the name is not known, it is the endpoint.
 func (m Member) Label() string {
 	if m.Name != "" {
 		return m.Name
@@ -72,9 +71,9 @@ func Endpoints(c Cluster) []string {
 	return eps
 }
 
-// Inspect asks every member for its state and returns the description of the
-// cluster. conns holds one connection per member, in the members' order. A
-// member that does not answer, or not as etcd does, is an error that says so.
+// Inspect asks each member for its state and returns the description of the cluster. conns
+// holds one connection per member, in the order of the members. It returns an error if a
+// member does not answer, or answers with something other than an etcd status.
 func Inspect(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface) (results.Cluster, error) {
 	d := c.Describe()
 	d.Members = nil
@@ -93,7 +92,7 @@ func Inspect(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface) (
 	return d, nil
 }
 
-// ID returns the ID of the cluster of a member.
+// ID returns the ID of the cluster that the member belongs to.
 func ID(ctx context.Context, conn grpc.ClientConnInterface) (uint64, error) {
 	s, err := memberStatus(ctx, conn)
 	if err != nil {
@@ -102,8 +101,8 @@ func ID(ctx context.Context, conn grpc.ClientConnInterface) (uint64, error) {
 	return s.Header.ClusterId, nil
 }
 
-// Reach checks that an etcd answers at every endpoint, and that it speaks the
-// same TLS, or lack of it. It needs no credentials: conns are without.
+// Reach returns an error unless an etcd answers at every endpoint with the expected TLS
+// configuration. It needs no credentials: conns are connections without a user.
 func Reach(ctx context.Context, members []Member, conns []grpc.ClientConnInterface) error {
 	for i, m := range members {
 		_, err := memberStatus(ctx, conns[i])
@@ -116,7 +115,7 @@ func Reach(ctx context.Context, members []Member, conns []grpc.ClientConnInterfa
 
 func wantsUser(err error) bool { return errors.Is(rpctypes.Error(err), rpctypes.ErrUserEmpty) }
 
-// memberStatus does not wait for a member that is not there.
+// memberStatus fails at once if the member cannot be reached.
 func memberStatus(ctx context.Context, conn grpc.ClientConnInterface) (*pb.StatusResponse, error) {
 	s, err := pb.NewMaintenanceClient(conn).Status(ctx, &pb.StatusRequest{}, grpc.WaitForReady(false))
 	if err != nil {
@@ -125,7 +124,7 @@ func memberStatus(ctx context.Context, conn grpc.ClientConnInterface) (*pb.Statu
 	return s, reply.Check(pb.Maintenance_Status_FullMethodName, nil, s) // conn may not come from a pool
 }
 
-// explain turns what gRPC says about an endpoint into what to do about it.
+// explain translates gRPC's errors about an endpoint into instructions.
 func explain(err error) error {
 	s := status.Convert(err)
 	text := s.Message()
@@ -142,16 +141,16 @@ func explain(err error) error {
 	case has("first record does not look like a TLS handshake"):
 		return errors.New("the endpoint uses plain text: remove the TLS flags")
 	case has("broken pipe"), has("connection reset"):
-		return fmt.Errorf("the server closed the connection (%s): where it wants a client certificate, give --cert and --key", tail(text))
+		return fmt.Errorf("the server closed the connection (%s): if it requires a client certificate, give --cert and --key", tail(text))
 	case has("error reading server preface"), has("malformed HTTP"), has("unexpected HTTP status"), s.Code() == codes.Unimplemented:
-		return errors.New("it answers, but not as etcd does: check the port, and whether it wants TLS")
+		return errors.New("the server does not answer as etcd does: check the port, and whether it requires TLS")
 	case s.Code() == codes.DeadlineExceeded:
 		return errors.New("no answer in time: raise --dial-timeout, or check the address and the firewall")
 	}
 	return errors.New(tail(text))
 }
 
-// tail is the innermost part of gRPC's nested messages.
+// tail returns the innermost of gRPC's nested messages.
 func tail(text string) string {
 	if i := strings.LastIndex(text, "desc = "); i >= 0 {
 		text = text[i+len("desc = "):]
@@ -159,12 +158,12 @@ func tail(text string) string {
 	return strings.Trim(strings.ReplaceAll(text, "\n", " "), `"`)
 }
 
-// ErrNotReady says that a cluster, or a member that was started again, did not
-// become ready in the time that it had.
+// ErrNotReady is the error when a cluster, or a member that was restarted, is not ready within
+// its time limit.
 var ErrNotReady = errors.New("not ready in time")
 
-// waitReady returns when every member answers, all agree on one leader and a
-// linearizable read works. died tells of members whose process has ended.
+// waitReady returns when every member answers, all agree on one leader and a linearizable read
+// succeeds. died returns an error when the process of a member has ended.
 func waitReady(ctx context.Context, c Cluster, died func() error) error {
 	var conns []*grpc.ClientConn
 	defer func() {
@@ -210,11 +209,11 @@ func ready(ctx context.Context, members []Member, conns []*grpc.ClientConn) erro
 		s, err := memberStatus(ctx, conns[i])
 		switch {
 		case status.Code(err) == codes.DeadlineExceeded:
-			return fmt.Errorf("member %s: no answer, as from one that knows no leader", m.Name)
+			return fmt.Errorf("member %s: no answer; it may know no leader", m.Name)
 		case err != nil:
 			return fmt.Errorf("member %s: %w", m.Name, explain(err))
 		case s.Leader == 0 || leader != 0 && s.Leader != leader:
-			return fmt.Errorf("member %s: no leader that all agree on", m.Name)
+			return fmt.Errorf("member %s: the members do not agree on a leader", m.Name)
 		}
 		leader = s.Leader
 	}
@@ -226,13 +225,12 @@ func ready(ctx context.Context, members []Member, conns []*grpc.ClientConn) erro
 	return nil
 }
 
-// Ports for members are taken from below the range from which systems take
-// ports for outgoing connections, so that a member that is restarted finds its
-// port free.
+// Ports for members are below the range that systems use for outgoing connections, so that a
+// restarted member finds its port free.
 const lowestPort, highestPort = 10_000, 32_000
 
-// freePort finds a loopback port on which nothing listens and that is not taken
-// yet, and takes it.
+// freePort finds a loopback port on which no process listens and that was not returned before,
+// and reserves it.
 func freePort(taken map[int]bool) (int, error) {
 	const tries = 200
 	for range tries {
@@ -242,7 +240,7 @@ func freePort(taken map[int]bool) (int, error) {
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("find a free port: none of %d tried is free", tries)
+	return 0, fmt.Errorf("find a free port: all %d ports that were tried are in use", tries)
 }
 
 func portFree(port int) error {

@@ -243,7 +243,7 @@ func TestSettingsAreValidated(t *testing.T) {
 		"--members must be 1, 3 or 5, not 0": func(s *cluster.Settings) { s.Members = 0 },
 		"--members must be 1, 3 or 5, not 2": func(s *cluster.Settings) { s.Members = 2 },
 		"at least five times":                func(s *cluster.Settings) { s.HeartbeatInterval = 300 * time.Millisecond },
-		"must not be above 50s":              func(s *cluster.Settings) { s.ElectionTimeout = time.Minute },
+		"must be at most 50s":              func(s *cluster.Settings) { s.ElectionTimeout = time.Minute },
 		"--rtt must be between":              func(s *cluster.Settings) { s.Network = &cluster.Network{RTT: -1} },
 		"half the longest round trip of 10ms": func(s *cluster.Settings) {
 			s.Network = &cluster.Network{RTT: 10 * time.Millisecond, Jitter: 6 * time.Millisecond}
@@ -264,10 +264,10 @@ func TestSettingsAreValidated(t *testing.T) {
 		"not defined: -no-such-flag":           func(s *cluster.Settings) { s.EtcdFlags = []string{"no-such-flag=1"} },
 		"invalid value \"x\" for flag -max-tx": func(s *cluster.Settings) { s.EtcdFlags = []string{"max-txn-ops=x"} },
 		"cannot be changed":                    func(s *cluster.Settings) { s.EtcdFlags = []string{"data-dir=elsewhere"} },
-		"http://0.0.0.0:2381 is not an address of this machine alone": func(s *cluster.Settings) {
+		"http://0.0.0.0:2381 is not a loopback address": func(s *cluster.Settings) {
 			s.EtcdFlags = []string{"listen-metrics-urls=http://127.0.0.1:2380,http://0.0.0.0:2381"}
 		},
-		"leaves no room": func(s *cluster.Settings) { s.BasePort = 65535 },
+		"is too high for 6 ports": func(s *cluster.Settings) { s.BasePort = 65535 },
 	} {
 		s := cluster.DefaultSettings()
 		set(&s)

@@ -14,41 +14,39 @@ import (
 	"github.com/etcdbench/etcdbench/bench/scratch"
 )
 
-// Coordination is an etcd of one member, inside this process, over which the processes of
-// a distributed run find each other. It holds nothing after the run, so that it writes to
-// disk without fsync. Only clients with a certificate that its authority signed may use
-// it.
+// Coordination is an etcd of one member inside this process, through which the processes of a
+// distributed run communicate. It keeps no data after the run and writes without fsync. Only
+// clients with a certificate signed by its authority can connect.
 type Coordination struct {
 	// URL is the address for clients.
 	URL string
-	// Credentials are those of its clients, as [NewCredentials] makes them.
+	// Credentials are the PEM credentials for clients, see [NewCredentials].
 	Credentials []byte
 
 	dir  *scratch.Dir
 	etcd *embed.Etcd
 }
 
-// coordinationRequest is the largest request in bytes, and coordinationHistory how many
-// revisions are kept.
+// coordinationRequest is the largest request in bytes. coordinationHistory is the number of
+// revisions that are kept.
 const (
 	coordinationRequest = 8 << 20
 	coordinationHistory = "10000"
 	coordinationQuota   = 4 << 30
 )
 
-// CoordinationOptions say where a coordination listens, and who may use it.
+// CoordinationOptions set where a coordination listens, and which credentials it accepts.
 type CoordinationOptions struct {
 	// Listen is a host:port; port 0 takes a free one.
 	Listen string
-	// Hosts are names and addresses at which clients reach it where Listen means every
-	// address of this machine. The first one is that of the URL.
+	// Hosts are the names and addresses at which clients reach it if Listen means every address of
+	// this machine. The first one is part of the URL.
 	Hosts []string
-	// Credentials are those of the server and of its clients; without any, new ones are
-	// made.
+	// Credentials are those of the server and its clients. If empty, new ones are made.
 	Credentials []byte
 }
 
-// hosts are the names and addresses for clients, the one of the URL first.
+// hosts are the names and addresses for clients. The first one is part of the URL.
 func (o CoordinationOptions) hosts(host string) ([]string, error) {
 	if len(o.Credentials) > 0 {
 		return credentialHosts(o.Credentials)
@@ -62,7 +60,7 @@ func (o CoordinationOptions) hosts(host string) ([]string, error) {
 	return o.Hosts, nil
 }
 
-// StartCoordination starts it. The caller stops it.
+// StartCoordination starts the coordination etcd. The caller must stop it.
 func StartCoordination(ctx context.Context, o CoordinationOptions) (_ *Coordination, err error) {
 	host, port, err := net.SplitHostPort(o.Listen)
 	if err != nil {
@@ -105,9 +103,9 @@ func StartCoordination(ctx context.Context, o CoordinationOptions) (_ *Coordinat
 	return c, nil
 }
 
-// bindAddress is the IP address that etcd listens on for a host; without a host, every
-// address, and so for a name that means loopback on this machine alone, as Debian has it
-// for a machine's own name.
+// bindAddress returns the IP address that etcd listens on for a host. It returns the address
+// of all interfaces for an empty host, and for a name that resolves to loopback only, as
+// Debian configures a machine's own name.
 func bindAddress(ctx context.Context, host string) (string, error) {
 	if host == "" {
 		return net.IPv4zero.String(), nil
@@ -122,7 +120,7 @@ func bindAddress(ctx context.Context, host string) (string, error) {
 	return addresses[0], nil
 }
 
-// start starts etcd at an address for clients, and waits until it serves them.
+// start starts etcd with an address for clients and waits until it serves them.
 func (c *Coordination) start(ctx context.Context, address string, taken map[int]bool) error {
 	peer, err := freePort(taken)
 	if err != nil {
@@ -158,11 +156,11 @@ func (c *Coordination) start(ctx context.Context, address string, taken map[int]
 	}
 }
 
-// stopTime is how long etcd has to end: it waits for answers to clients that have been cut
-// off.
+// stopTime is the time limit for the stop of etcd, which waits for responses to disconnected
+// clients.
 const stopTime = 2 * time.Second
 
-// Stop ends it and removes its data. It may be called more than once.
+// Stop ends the etcd and removes its data. It may be called more than once.
 func (c *Coordination) Stop() {
 	if c.etcd != nil {
 		closed := make(chan struct{})

@@ -22,10 +22,10 @@ import (
 // certificateTime is how long the certificates are valid: longer than any run.
 const certificateTime = 366 * 24 * time.Hour
 
-// NewCredentials makes the credentials of a coordination at some hosts: the PEM of one
-// certificate for the server and for all of its clients, of its key, and of the authority,
-// whose key is not kept. A client could do no more with a certificate of the server's own:
-// a client that may write there can act as the coordinator.
+// NewCredentials makes the credentials of a coordination at the given hosts: the PEM of one
+// certificate for the server and all its clients, its private key, and the certificate of the
+// authority, whose key is discarded. A separate server certificate would not limit clients: a
+// client that can write can act as the coordinator.
 func NewCredentials(hosts ...string) ([]byte, error) {
 	authority := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "etcdbench coordination"}, IsCA: true, BasicConstraintsValid: true,
@@ -60,16 +60,16 @@ func NewCredentials(hosts ...string) ([]byte, error) {
 		pem.EncodeToMemory(&pem.Block{Type: certificateBlock, Bytes: ca})), nil
 }
 
-// The kinds of PEM blocks.
+// Types of PEM blocks.
 const (
 	certificateBlock = "CERTIFICATE"
 	keyBlock         = "EC PRIVATE KEY"
 )
 
-// errCredentials says that credentials cannot be those of a coordination's server.
-var errCredentials = errors.New("the join token is not one that etcdbench agent token has made")
+// errCredentials is the error for credentials that no coordination server has.
+var errCredentials = errors.New("the join token is invalid: use one from etcdbench agent token")
 
-// splitCredentials returns the PEM of the certificate, of the key and of the authority.
+// splitCredentials returns the PEM of the certificate, the key and the authority.
 func splitCredentials(credentials []byte) (cert, key, authority []byte, err error) {
 	var blocks [3][]byte
 	for i, kind := range [...]string{certificateBlock, keyBlock, certificateBlock} {
@@ -82,7 +82,7 @@ func splitCredentials(credentials []byte) (cert, key, authority []byte, err erro
 	return blocks[0], blocks[1], blocks[2], nil
 }
 
-// credentialHosts are the hosts that the certificate of credentials is for.
+// credentialHosts returns the hosts that the certificate is valid for.
 func credentialHosts(credentials []byte) (hosts []string, err error) {
 	cert, _, _, err := splitCredentials(credentials)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/etcdbench/etcdbench/bench/link"
 )
 
-// Leader is the number, from 0, of the member that leads; one may be left out, as it
-// is known not to answer (-1: none). conns holds one connection per member.
+// Leader returns the number, from 0, of the leader. conns holds one connection per member. The
+// member leaveOut is not asked, because it is known not to answer (-1: all are asked).
 func Leader(ctx context.Context, conns []grpc.ClientConnInterface, leaveOut int) (int, error) {
 	var errs []error
 	for i, conn := range conns {
@@ -30,30 +30,29 @@ func Leader(ctx context.Context, conns []grpc.ClientConnInterface, leaveOut int)
 		}
 		errs = append(errs, err)
 	}
-	return 0, errors.Join(append(errs, errors.New("none of the members leads"))...)
+	return 0, errors.Join(append(errs, errors.New("no member is the leader"))...)
 }
 
-// Kill ends a member's process at once (SIGKILL) and waits until it has gone. Its
-// data stay.
+// Kill ends the process of a member at once (SIGKILL) and waits for its end. The data stay.
 func (c *Processes) Kill(member int) error {
 	return c.end(member, syscall.SIGKILL, stopTimeout)
 }
 
-// gracefulTimeout is how long etcd may take to stop by itself: it waits seven seconds and
-// more for requests under way.
+// gracefulTimeout is the time limit for etcd to stop by itself. It waits seven seconds or more
+// for requests in flight.
 const gracefulTimeout = 30 * time.Second
 
-// Terminate asks a member's process to stop (SIGTERM) and waits until it has gone. Its data
+// Terminate asks the process of a member to stop (SIGTERM) and waits for its end. The data
 // stay.
 func (c *Processes) Terminate(member int) error {
 	return c.end(member, syscall.SIGTERM, gracefulTimeout)
 }
 
-// end ends a member's process by a signal.
+// end ends the process of a member with a signal.
 func (c *Processes) end(member int, s syscall.Signal, timeout time.Duration) error {
 	p := c.processes()[member]
 	if !p.running() {
-		return fmt.Errorf("member %s: its process is down already", p.name)
+		return fmt.Errorf("member %s: its process has already ended", p.name)
 	}
 	p.expected.Store(true)
 	if err := p.signal(s); err != nil {
@@ -62,16 +61,16 @@ func (c *Processes) end(member int, s syscall.Signal, timeout time.Duration) err
 	select {
 	case <-p.exited:
 	case <-time.After(timeout):
-		return fmt.Errorf("member %s: %v: its process is still there after %v", p.name, s, timeout)
+		return fmt.Errorf("member %s: %v: its process has not ended after %v", p.name, s, timeout)
 	}
-	// A script around the program may end before it.
+	// A script around the program may end before the program does.
 	for deadline := time.Now().Add(stopTimeout); syscall.Kill(-p.pid, 0) == nil && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return nil
 }
 
-// Running reports whether a member's process is there. One that is paused is.
+// Running reports whether the process of a member exists. A paused process exists.
 func (c *Processes) Running(member int) bool { return c.processes()[member].running() }
 
 func (p *process) running() bool {
@@ -83,14 +82,14 @@ func (p *process) running() bool {
 	}
 }
 
-// Start starts a member whose process has ended, on its data. It does not wait until the
+// Start starts a member whose process has ended, with its data. It does not wait until the
 // member is ready.
 func (c *Processes) Start(member int) error {
 	old := c.processes()[member]
 	_ = old.lifeline.Close()
 	p, err := startProcess(c.options, old.memberSpec)
 	if err != nil {
-		return fmt.Errorf("member %s: start again: %w", old.name, err)
+		return fmt.Errorf("member %s: restart: %w", old.name, err)
 	}
 	c.mu.Lock()
 	c.members[member] = p
@@ -102,8 +101,8 @@ func (c *Processes) Start(member int) error {
 	return err
 }
 
-// Ready returns when every member answers and all agree on a leader. It waits as
-// long as a start may take.
+// Ready returns when every member answers and all agree on a leader. Its time limit is that of
+// a start.
 func (c *Processes) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.settings.startTimeout())
 	defer cancel()
@@ -113,17 +112,17 @@ func (c *Processes) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Pause stops a member's process where it is (SIGSTOP). A helper process resumes it
-// when we do, or when we are gone: what is stopped does not notice that by itself.
+// Pause stops the process of a member temporarily (SIGSTOP). A helper process resumes it at
+// the latest when this process ends, because a stopped process cannot react to that.
 func (c *Processes) Pause(member int) error {
 	p := c.processes()[member]
 	p.pausing.Lock()
 	defer p.pausing.Unlock()
 	switch {
 	case p.helper != nil:
-		return fmt.Errorf("member %s: it is paused already", p.name)
+		return fmt.Errorf("member %s: it is already paused", p.name)
 	case !p.running():
-		return fmt.Errorf("member %s: its process is down", p.name)
+		return fmt.Errorf("member %s: its process has ended", p.name)
 	}
 	argv := append(slices.Clone(c.options.Command[1:]), fmt.Sprintf("--resume=%d", p.pid))
 	h := &helper{cmd: exec.Command(c.options.Command[0], argv...)}
@@ -142,7 +141,7 @@ func (c *Processes) Pause(member int) error {
 	return nil
 }
 
-// Resume lets a paused member go on.
+// Resume continues a paused member.
 func (c *Processes) Resume(member int) error {
 	p := c.processes()[member]
 	p.pausing.Lock()
@@ -170,18 +169,18 @@ type helper struct {
 	lifeline io.Closer
 }
 
-// SetLink changes what is sent between a member and one other, or all others (-1), in one
-// or both directions, until undo is called. Changes add up: delays, and the smallest
-// bandwidth. The cluster must have been started with a network.
+// SetLink changes the traffic between a member and one peer, or all peers (-1), in one or both
+// directions, until undo is called. Several changes add up: delays are added, and the smallest
+// bandwidth applies. The cluster must have been started with a network.
 func (c *Processes) SetLink(member, peer int, ways link.Ways, conditions link.Conditions) (undo func(), err error) {
 	if c.links == nil {
-		return nil, errors.New("the cluster has no links that could be changed")
+		return nil, errors.New("the cluster was started without links between members")
 	}
 	return c.links.change(linkChange{member: member, peer: peer, ways: ways, conditions: conditions}), nil
 }
 
-// signal reaches the member's whole group: a foreign program may be a script around
-// another.
+// signal sends a signal to the whole process group of a member: a foreign program may be a
+// script around another program.
 func (p *process) signal(s syscall.Signal) error {
 	if err := syscall.Kill(-p.pid, s); err != nil {
 		return fmt.Errorf("member %s: %v: %w", p.name, s, err)
@@ -189,7 +188,7 @@ func (p *process) signal(s syscall.Signal) error {
 	return nil
 }
 
-// Election is the election timeout of the cluster.
+// Election returns the election timeout of the cluster.
 func (c *Processes) Election() time.Duration {
 	return cmp.Or(c.settings.ElectionTimeout, DefaultElection)
 }

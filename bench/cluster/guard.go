@@ -10,15 +10,15 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Guard watches the members of a cluster and calls stop, once, when a database
-// has grown to 80 % of its quota, or so fast that it would be full at the next
-// look, with what requests in flight may add, or when an alarm is raised. It returns when ctx ends or stop was called.
-// A member that does not answer is no reason to stop.
+// Guard watches the members of a cluster. It calls stop once: when a database has reached 80 %
+// of its quota, when it could be full before the next check, including the requests in flight,
+// or when a member raises an alarm. It returns when ctx ends or after stop was called. It
+// ignores members that do not answer.
 //
-// conns holds one connection per member. The quota is the one that the member reports.
-// Members before v3.6 do not: theirs is the one that the cluster was started with, or
-// in their metrics, which are read at addresses (see [HTTPAddresses]), or etcd's default.
-// inFlight is how many bytes the requests that are under way at one time may write.
+// conns holds one connection per member. The quota is the one that the member reports. Members
+// before v3.6 do not report it: for them, it is the quota that the cluster was started with,
+// or the one in their metrics, which are read at addresses (see [HTTPAddresses]), or etcd's
+// default. inFlight is the number of bytes that requests in flight may write.
 func Guard(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface, addresses []string, inFlight int64, stop func(error)) {
 	g := guard{cluster: c, addresses: addresses, inFlight: inFlight, known: make([]int64, len(conns)), sizes: make([]int64, len(conns))}
 	set := startQuota(c.Describe().Settings)
@@ -43,7 +43,7 @@ func Guard(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface, add
 }
 
 const (
-	// A fast disk takes well over 100 MB a second.
+	// A fast disk writes well over 100 MB a second.
 	guardInterval = 200 * time.Millisecond
 	guardTimeout  = time.Second
 	quotaShare    = 0.80
@@ -51,19 +51,19 @@ const (
 	defaultQuota = 2 << 30
 )
 
-// guard is what is known of the members, in their order.
+// guard is the state of the members, in their order.
 type guard struct {
 	cluster   Cluster
 	addresses []string
 	inFlight  int64
-	// known are quotas in bytes that were found out once: 0 is unknown, a negative one
-	// is no quota.
+	// known are quotas in bytes that need not be read again: 0 is unknown, a negative value means
+	// no quota.
 	known []int64
-	// sizes are those of the databases at the last look.
+	// sizes are the sizes of the databases at the last check.
 	sizes []int64
 }
 
-// startQuota is the quota with which a cluster was started, 0 where none was set.
+// startQuota is the quota in bytes with which a cluster was started, 0 if none was set.
 func startQuota(settings map[string]string) int64 {
 	n, err := strconv.ParseInt(settings["quota-backend-bytes"], 10, 64)
 	if err != nil {
@@ -72,7 +72,7 @@ func startQuota(settings map[string]string) int64 {
 	return cmp.Or(n, defaultQuota)
 }
 
-// check looks at one member.
+// check checks one member.
 func (g *guard) check(ctx context.Context, i int, m Member, conn grpc.ClientConnInterface) error {
 	ctx, cancel := context.WithTimeout(ctx, guardTimeout)
 	defer cancel()
@@ -81,7 +81,7 @@ func (g *guard) check(ctx context.Context, i int, m Member, conn grpc.ClientConn
 		return nil
 	}
 	if raised := alarms(s.Errors); len(raised) > 0 {
-		return fmt.Errorf("%s raised an alarm (%s): the run was stopped; disarm it with etcdctl when it is solved", m.Endpoint, raised[0])
+		return fmt.Errorf("%s raised an alarm (%s): the run was stopped; solve the cause, then disarm the alarm with etcdctl", m.Endpoint, raised[0])
 	}
 	growth := int64(0)
 	if g.sizes[i] > 0 {
@@ -94,17 +94,17 @@ func (g *guard) check(ctx context.Context, i int, m Member, conn grpc.ClientConn
 		g.known[i] = g.metricQuota(ctx, i)
 	}
 	quota := g.known[i]
-	// What is in flight is not in the size yet, nor is what the next look is too late for.
+	// The size includes neither requests in flight nor the growth until the next check.
 	next := s.DbSize + growth + min(g.inFlight, quota/2)
 	if quota < 0 || float64(s.DbSize) < quotaShare*float64(quota) && next < quota {
 		return nil
 	}
 	return fmt.Errorf("the database of %s has grown to %d MiB, %.0f %% of its quota: the run was stopped; "+
-		"compact meanwhile (--compact-interval, --auto-compaction) or raise the quota",
+		"compact during the run (--compact-interval, --auto-compaction) or raise the quota",
 		m.Endpoint, s.DbSize>>20, 100*float64(s.DbSize)/float64(quota))
 }
 
-// metricQuota reads a member's quota from its metrics; where that fails, it is etcd's
+// metricQuota reads the quota of a member from its metrics. If that fails, it returns etcd's
 // default.
 func (g *guard) metricQuota(ctx context.Context, i int) int64 {
 	s := NewSampler(g.cluster, g.addresses...)

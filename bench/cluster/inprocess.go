@@ -14,9 +14,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// InProcess is a cluster inside this process. It shares scheduler, garbage
-// collector and metrics registry with the generator: good for tests and
-// examples, not for numbers.
+// InProcess is a cluster inside this process. It shares the scheduler, garbage collector and
+// metrics registry with the generator: use it for tests and examples, not for measurements.
 type InProcess struct {
 	settings Settings
 	tls      *tls.Config
@@ -37,7 +36,7 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 	}
 	c := &InProcess{settings: s, tls: tlsConfig}
 	if s.Network != nil || s.Disk.Any() {
-		return nil, errors.New("start cluster: a network between members and supervised disks need members with processes of their own")
+		return nil, errors.New("start cluster: a network between members and supervised disks need member processes")
 	}
 	if c.specs, _, err = s.layout(tlsInfo); err != nil {
 		return nil, fmt.Errorf("start cluster: %w", err)
@@ -75,8 +74,8 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 	return c, nil
 }
 
-// logOutputs names a file in etcd's log-outputs. It is absolute: a relative one with a
-// colon would be taken for the URL of a log.
+// logOutputs returns the value of etcd's flag log-outputs for a file. The path is absolute,
+// because etcd takes a relative path with a colon for a URL.
 func logOutputs(file string) ([]string, error) {
 	path, err := filepath.Abs(file)
 	return []string{path}, err

@@ -11,11 +11,10 @@ import (
 	"github.com/etcdbench/etcdbench/bench/disk"
 )
 
-// keep runs a program that knows nothing of us and sees to it that the program
-// ends when end is closed. Should the keeper itself be killed, the kernel kills
-// the program: the parent-death signal follows the thread that started it, so
-// that thread is held until the program has ended. Where calls are to be supervised,
-// their conditions come from [diskDescriptor].
+// keep runs a foreign program and ends it when end is closed. If the keeper itself is killed,
+// the kernel kills the program: the parent-death signal follows the thread that started the
+// program, so that thread is held until the program has ended. If calls are supervised, the
+// conditions come from [diskDescriptor].
 func keep(binary string, args []string, calls disk.Calls, out io.Writer, end <-chan struct{}) error {
 	started := make(chan error, 1)
 	done := make(chan error, 1)
@@ -36,17 +35,17 @@ func keep(binary string, args []string, calls disk.Calls, out io.Writer, end <-c
 	announce(cmd.Process.Pid)
 	select {
 	case err := <-done:
-		return fmt.Errorf("%s ended by itself: %w", binary, err)
+		return fmt.Errorf("%s ended unexpectedly: %w", binary, err)
 	case <-end:
 	}
-	// Its data are thrown away, so there is nothing to close in good order. The
-	// whole group: the program may be a script around another.
+	// A graceful stop is not needed, because the data are removed. The signal goes to the whole
+	// group, because the program may be a script around another program.
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	<-done
 	return nil
 }
 
-// start starts the program, from a thread that is never used for anything else.
+// start starts the program from a thread that is not used for anything else.
 func start(cmd *exec.Cmd, calls disk.Calls) error {
 	if !calls.Any() {
 		return cmd.Start()

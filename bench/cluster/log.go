@@ -24,10 +24,10 @@ import (
 )
 
 // Log is etcd's write-ahead log in this process, without a server. It is a [Cluster] of one
-// member that has no address, and a connection whose puts append an entry each.
+// member without an address, and a connection: each put appends an entry.
 //
-// As in etcd, one goroutine saves: the entries that wait for it are saved together, with one
-// fdatasync. A put is acknowledged when its entry is synced.
+// As in etcd, one goroutine saves the entries: those that are waiting are saved together, with
+// one fdatasync. A put is acknowledged when its entry is synced.
 type Log struct {
 	settings Settings
 	wal      *wal.WAL
@@ -41,7 +41,7 @@ type Log struct {
 	bytes   atomic.Int64  // of the entries
 }
 
-// batch is a number of entries that are saved together.
+// batch is a group of entries that are saved together.
 type batch struct {
 	entries []*raftpb.Entry
 	done    chan struct{}
@@ -55,8 +55,9 @@ var (
 	_ grpc.ClientConnInterface = (*Log)(nil)
 )
 
-// StartLog creates an empty log in the settings' data directory. Of the settings, it uses the
-// directory, the quota, which bounds the bytes of the entries, and the omission of fsync.
+// StartLog creates an empty log in the data directory of the settings. It uses the directory,
+// the quota, which bounds the bytes of the entries, and the omission of fsync; it ignores the
+// other settings.
 func StartLog(s Settings) (*Log, error) {
 	l := &Log{settings: s, next: newBatch(), pending: make(chan struct{}, 1), saved: make(chan struct{})}
 	if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
@@ -92,7 +93,7 @@ func (l *Log) Describe() results.Cluster {
 	return results.Cluster{Kind: results.ClusterLog, Version: version.Version, Settings: flags}
 }
 
-// Transport names how requests travel.
+// Transport returns the name of the transport, for results.
 func (*Log) Transport() string { return results.TransportDirect }
 
 // Stop implements [Cluster].
@@ -109,7 +110,7 @@ func (l *Log) Stop() error {
 	return errors.Join(l.wal.Close(), os.RemoveAll(l.Dir()))
 }
 
-// run saves the entries that wait, until the log is stopped.
+// run saves the waiting entries until the log is stopped.
 func (l *Log) run() {
 	defer close(l.saved)
 	for range l.pending {
@@ -122,7 +123,7 @@ func (l *Log) run() {
 	}
 }
 
-// append adds an entry to those that are saved next, and waits until it is saved or ctx ends.
+// append queues an entry, and waits until it is saved or ctx ends.
 func (l *Log) append(ctx context.Context, data []byte) (index uint64, err error) {
 	l.mu.Lock()
 	if l.closed {
@@ -146,7 +147,7 @@ func (l *Log) append(ctx context.Context, data []byte) (index uint64, err error)
 	}
 }
 
-// Invoke implements [grpc.ClientConnInterface]: it carries out puts, and Status.
+// Invoke implements [grpc.ClientConnInterface] for Put and Status.
 func (l *Log) Invoke(ctx context.Context, method string, args, result any, _ ...grpc.CallOption) error {
 	if err := ctx.Err(); err != nil {
 		return status.FromContextError(err).Err()
@@ -166,7 +167,7 @@ func (l *Log) Invoke(ctx context.Context, method string, args, result any, _ ...
 		}
 		result.(*pb.PutResponse).Header = &pb.ResponseHeader{Revision: int64(index) + 1}
 		return nil
-	case *pb.RangeRequest: // the log is not read: it has no keys
+	case *pb.RangeRequest: // the log has no keys
 		result.(*pb.RangeResponse).Header = &pb.ResponseHeader{Revision: l.revision()}
 		return nil
 	case *pb.StatusRequest:
@@ -185,7 +186,8 @@ func (l *Log) revision() int64 {
 	return int64(l.index) + 1
 }
 
-// NewStream implements [grpc.ClientConnInterface]. The log has no streams.
+// NewStream implements [grpc.ClientConnInterface]. It returns an error: the log has no
+// streams.
 func (l *Log) NewStream(_ context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
 	return nil, unimplemented(method)
 }

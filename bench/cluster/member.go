@@ -18,7 +18,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/disk"
 )
 
-// copyFlags takes over the flags that embed.Config does not bind itself.
+// copyFlags copies the flags that embed.Config does not bind itself.
 func copyFlags(cfg *embed.Config, fs *flag.FlagSet) {
 	cfg.ListenPeerUrls = flags.UniqueURLsFromFlag(fs, "listen-peer-urls")
 	cfg.AdvertisePeerUrls = flags.UniqueURLsFromFlag(fs, "initial-advertise-peer-urls")
@@ -34,11 +34,11 @@ func copyFlags(cfg *embed.Config, fs *flag.FlagSet) {
 	fs.Visit(func(f *flag.Flag) { cfg.FlagsExplicitlySet[f.Name] = true })
 }
 
-// startDescriptor is where a member's process tells its parent that it has started,
-// diskDescriptor where a keeper takes the conditions of its program's disk from.
+// startDescriptor is the descriptor on which a member process reports its start to its parent.
+// diskDescriptor is the one on which a keeper receives the disk conditions of its program.
 const startDescriptor, diskDescriptor = 3, 4
 
-// startLine is what it tells.
+// startLine is the message on startDescriptor.
 type startLine struct {
 	PID int `json:"pid"`
 }
@@ -73,12 +73,11 @@ func parseMember(args []string, stderr io.Writer) (o memberOptions, err error) {
 }
 
 // MemberMain is the body of the hidden command that runs one member. args are
-// [--remove=DIR]... [--binary=PATH] [--disk=CALLS] -- and etcd's flags, or the arguments
-// of the program; or --resume=PID, to resume a paused member at the end and do nothing
-// else. The member lives until lifeline, a pipe whose other end its parent holds, comes to
-// its end: that happens however the parent dies. Then the directories of --remove go. A
-// member that is --kept has a keeper as its parent and needs no lifeline. The return value
-// is the exit code.
+// [--remove=DIR]... [--binary=PATH] [--disk=CALLS] -- and the flags of etcd, or the arguments
+// of the program. With --resume=PID, it only resumes a paused member at the end. The member
+// runs until lifeline ends: a pipe whose other end the parent holds, so that it ends however
+// the parent dies. Then the member removes the directories of --remove. A member with --kept
+// has a keeper as its parent and needs no lifeline. The return value is the exit code.
 func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 	parent := os.Getppid()
 	o, err := parseMember(args, stderr)
@@ -98,9 +97,10 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 		}
 		return 1
 	}
-	// What a keeper starts must not speak for it.
+	// A program under a keeper must not use the keeper's descriptor.
 	syscall.CloseOnExec(startDescriptor)
-	// The kernel hangs up on a paused member whose parent dies: it must live to clean up.
+	// The kernel sends SIGHUP to a paused member whose parent dies. It is ignored: the member must
+	// live to clean up.
 	signal.Ignore(syscall.SIGHUP)
 	end := make(chan struct{})
 	go func() {
@@ -124,7 +124,7 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 	return 1
 }
 
-// hardStopTimeout bounds the wait for a server that is to stop at once.
+// hardStopTimeout is the time limit of a server for an immediate stop.
 const hardStopTimeout = 2 * time.Second
 
 func announce(pid int) {
@@ -132,12 +132,12 @@ func announce(pid int) {
 	if f == nil {
 		return
 	}
-	_ = json.NewEncoder(f).Encode(startLine{PID: pid}) // the parent may be gone
+	_ = json.NewEncoder(f).Encode(startLine{PID: pid}) // the parent may have ended
 	_ = f.Close()
 }
 
-// runEmbedded runs the built-in etcd until end or until it fails. Without an end, it is
-// the program of a keeper, which announces it.
+// runEmbedded runs the built-in etcd until end is closed or until etcd fails. Without end, it
+// runs under a keeper, which reports its start.
 func runEmbedded(args []string, end <-chan struct{}) error {
 	cfg, err := embedConfig(args)
 	if err != nil {
@@ -154,7 +154,7 @@ func runEmbedded(args []string, end <-chan struct{}) error {
 	}
 	select {
 	case <-end:
-		// The data are thrown away: no closing in good order, but no writing either.
+		// No graceful stop, because the data are removed; but nothing may be written any longer.
 		stopped := make(chan struct{})
 		go func() { e.Server.HardStop(); close(stopped) }()
 		select {
@@ -166,7 +166,7 @@ func runEmbedded(args []string, end <-chan struct{}) error {
 		err = errors.New("terminated")
 	case err = <-e.Err():
 	case <-e.Server.StopNotify():
-		err = errors.New("etcd stopped by itself")
+		err = errors.New("etcd stopped unexpectedly")
 	}
 	return err
 }

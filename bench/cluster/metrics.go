@@ -17,13 +17,13 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Sampler reads every member's metrics when an interval ends, beside the load,
-// and adds what it read to the next interval. A member that does not answer
-// leaves a gap. It is used by one goroutine at a time.
+// Sampler reads the metrics of every member at the end of each interval, beside the load, and
+// adds them to the next interval. A member that does not answer leaves a gap. A Sampler is for
+// one goroutine at a time.
 type Sampler struct {
 	members []Member
-	// shared says that the members have one account with the generator, of which
-	// no cost can be told.
+	// shared means that the members share a process with the generator, so that their cost cannot
+	// be determined.
 	shared bool
 	urls   []string
 	client *http.Client
@@ -40,31 +40,30 @@ type Sampler struct {
 	first, before, last []results.Reading
 	asked               []int
 	missed              []int
-	// bounds of phases, in their order, each phase's beginning being the end of the
-	// one before; and what was completed in each second.
+	// Bounds of the phases, in their order: each phase begins where the one before ends. And the
+	// operations completed in each second.
 	phases    []phaseBound
 	completed []completedIn
 }
 
-// phaseBound is where a phase begins, and each member's reading nearest to that.
+// phaseBound is the beginning of a phase, and the reading of each member nearest to it.
 type phaseBound struct {
 	name    string
 	at      time.Duration
 	nearest []results.Reading
 }
 
-// completedIn is how many operations that were asked for ended in an interval, of
-// whichever phase.
+// completedIn counts the operations that completed in an interval, of all phases.
 type completedIn struct {
 	start, length time.Duration
 	n             uint64
 }
 
-// A reading must be there before the next is due.
+// A reading must be complete before the next one is due.
 const readTimeout = 800 * time.Millisecond
 
-// NewSampler reads the metrics that the members serve at their client addresses,
-// or at those given, in the members' order.
+// NewSampler reads the metrics that the members serve at their client addresses, or at the
+// given addresses, in the order of the members.
 func NewSampler(c Cluster, addresses ...string) *Sampler {
 	s := &Sampler{
 		members: c.Members(), bounds: map[string][]float64{}, wanted: wantedFamilies(), pending: make(chan []results.Reading, 1),
@@ -80,8 +79,8 @@ func NewSampler(c Cluster, addresses ...string) *Sampler {
 	return s
 }
 
-// HTTPAddresses is where the members serve HTTP, as URLs without path: at their
-// client addresses, or at those given, in the members' order.
+// HTTPAddresses returns where the members serve HTTP, as URLs without path: their client
+// addresses, or the given addresses, in the order of the members.
 func HTTPAddresses(c Cluster, given []string) []string {
 	scheme := "http://"
 	if c.TLS() != nil {
@@ -101,7 +100,7 @@ func HTTPAddresses(c Cluster, given []string) []string {
 	return urls
 }
 
-// Begin reads once, before the load. clock is the run's.
+// Begin makes the first reading, before the load. clock is the clock of the run.
 func (s *Sampler) Begin(ctx context.Context, clock func() time.Duration) {
 	s.clock = clock
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
@@ -109,8 +108,8 @@ func (s *Sampler) Begin(ctx context.Context, clock func() time.Duration) {
 	s.last = s.first
 }
 
-// Others are the writes and reads per second that a cluster does while we do nothing:
-// those of others. Where no member tells, they are 0.
+// Others returns the writes and reads per second by other clients, measured without own load.
+// They are 0 if no member reports them.
 func Others(ctx context.Context, c Cluster, over time.Duration, addresses ...string) (writes, reads float64) {
 	s := NewSampler(c, addresses...)
 	begin := time.Now()
@@ -128,15 +127,15 @@ func Others(ctx context.Context, c Cluster, over time.Duration, addresses ...str
 		if g == nil || seconds <= 0 {
 			continue
 		}
-		// Every member applies all writes; each reads for itself.
+		// Every member applies all writes; each member serves its own reads.
 		writes = max(writes, (g["puts"]+g["deletes"])/seconds)
 		reads += g["ranges"] / seconds
 	}
 	return writes, reads
 }
 
-// Sample adds what was last read to the interval and has the members read again.
-// It does not wait: what has not come by now comes with the next interval.
+// Sample adds the last reading to the interval and starts the next reading. It does not wait:
+// a late reading is added to the next interval.
 func (s *Sampler) Sample(i *results.Interval) {
 	select {
 	case readings := <-s.pending:
@@ -155,7 +154,7 @@ func (s *Sampler) Sample(i *results.Interval) {
 	}
 	s.completed = append(s.completed, done)
 	if !s.busy.CompareAndSwap(false, true) {
-		return // the members take their time
+		return // members may answer late
 	}
 	s.reading.Go(func() {
 		s.pending <- s.read()
@@ -163,8 +162,7 @@ func (s *Sampler) Sample(i *results.Interval) {
 	})
 }
 
-// enter begins a phase at the readings nearest to its beginning: those before or
-// those still to come.
+// enter begins a phase with the readings nearest to its beginning, before or after it.
 func (s *Sampler) enter(name string, at time.Duration) {
 	b := phaseBound{name: name, at: at, nearest: slices.Clone(s.first)}
 	b.see(s.before)
@@ -172,7 +170,7 @@ func (s *Sampler) enter(name string, at time.Duration) {
 	s.phases = append(s.phases, b)
 }
 
-// see takes the readings that are nearer to the bound than those it has.
+// see keeps the readings that are nearer to the bound than the present ones.
 func (b *phaseBound) see(readings []results.Reading) {
 	for k, r := range readings {
 		if r.Missing == "" && (b.nearest[k].Missing != "" || (r.At-b.at).Abs() < (b.nearest[k].At-b.at).Abs()) {
@@ -181,7 +179,7 @@ func (b *phaseBound) see(readings []results.Reading) {
 	}
 }
 
-// End reads once more, after the load, and puts the totals into the run.
+// End makes the last reading, after the load, and puts the totals into the run.
 func (s *Sampler) End(run *results.Run) {
 	defer s.cancel()
 	s.reading.Wait()
@@ -225,8 +223,8 @@ func (s *Sampler) End(run *results.Run) {
 	s.client.CloseIdleConnections()
 }
 
-// costs divides what the members used up in each measured phase by the phase's
-// operations.
+// costs divides the resources that the members used in each measured phase by the operations
+// of the phase.
 func (s *Sampler) costs(run *results.Run) []results.Cost {
 	var costs []results.Cost
 	for i := 0; i+1 < len(s.phases); i++ {
@@ -251,7 +249,7 @@ func (s *Sampler) costs(run *results.Run) []results.Cost {
 			}
 			members = append(members, c)
 		}
-		if complete { // of some members only, a sum would be a lie
+		if complete { // a sum over some of the members would be wrong
 			costs = append(costs, results.Cost{Phase: begin.name, Operations: operations, Figures: total})
 		}
 		costs = append(costs, members...)
@@ -259,12 +257,12 @@ func (s *Sampler) costs(run *results.Run) []results.Cost {
 	return costs
 }
 
-// maxOff is how far from a phase's bound a member may have been read: with one
-// reading missed.
+// maxOff is the largest distance between the bound of a phase and the reading of a member: one
+// missed reading.
 const maxOff = 2 * time.Second
 
-// between counts the operations that ended between two moments: those at which a
-// member was read, which are not quite the phase's bounds.
+// between counts the operations that ended between two moments: the readings of a member,
+// which are near the bounds of the phase.
 func (s *Sampler) between(from, to time.Duration) uint64 {
 	n := 0.0
 	for _, c := range s.completed {
@@ -275,8 +273,8 @@ func (s *Sampler) between(from, to time.Duration) uint64 {
 	return uint64(n + 0.5)
 }
 
-// completedInPhase counts the operations that were asked for and completed within
-// a measured phase, whenever they arrived.
+// completedInPhase counts the operations completed within a measured phase, whenever they
+// arrived.
 func completedInPhase(run *results.Run, phase string) (n uint64) {
 	for _, ph := range run.Plan.Phases {
 		if ph.Name == phase && ph.Warmup {
@@ -291,8 +289,8 @@ func completedInPhase(run *results.Run, phase string) (n uint64) {
 	return n
 }
 
-// growth is that of the counters between two readings; nil when one is missing
-// or the member was started anew in between.
+// growth returns the increase of the counters between two readings. It is nil if a reading is
+// missing or the member restarted in between.
 func growth(from, to results.Reading) map[string]float64 {
 	if from.Values == nil || to.Values == nil {
 		return nil
@@ -340,7 +338,7 @@ func (s *Sampler) take(readings []results.Reading) {
 	s.before, s.last = s.last, readings
 }
 
-// read asks all members at once.
+// read reads all members in parallel.
 func (s *Sampler) read() []results.Reading {
 	readings := make([]results.Reading, len(s.members))
 	pages := make([]page, len(s.members))
@@ -388,7 +386,7 @@ func (s *Sampler) fetch(url string) (page, error) {
 	return p, nil
 }
 
-// values picks the metrics that readings hold.
+// values selects the figures of the readings.
 func values(page page, pid int) map[string]float64 {
 	v := map[string]float64{}
 	for _, metric := range results.Metrics() {
@@ -408,7 +406,7 @@ func values(page page, pid int) map[string]float64 {
 	return v
 }
 
-// sumOf adds up a family over its labels.
+// sumOf adds up the metrics of a family over its labels.
 func sumOf(f *dto.MetricFamily, part string) (sum float64) {
 	for _, m := range f.Metric {
 		count, total := m.GetHistogram().GetSampleCount(), m.GetHistogram().GetSampleSum()
@@ -427,7 +425,7 @@ func sumOf(f *dto.MetricFamily, part string) (sum float64) {
 	return sum
 }
 
-// buckets keeps the histograms whole, added up over their labels.
+// buckets returns the histograms, added up over their labels.
 func (s *Sampler) buckets(page page) map[string][]uint64 {
 	b := map[string][]uint64{}
 	for name, source := range histograms() {

@@ -16,17 +16,17 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Bounds of a page of metrics. etcd's has some 200 KiB, of which some 20 KiB are read.
+// Bounds of a page of metrics. etcd's page has some 200 KiB, of which some 20 KiB are used.
 const (
 	maxPage     = 8 << 20
 	maxPageLine = 64 << 10
 	maxPageRead = 1 << 20
 	maxFigure   = 1e18
-	// maxSeconds bounds what histograms say in seconds: 30 years.
+	// maxSeconds bounds the values of histograms in seconds: 30 years.
 	maxSeconds = 1e9
 )
 
-// histograms are the sources of the histograms that are kept whole.
+// histograms are the names of the histograms that are kept with their buckets.
 func histograms() map[string]string {
 	return map[string]string{
 		results.HistogramFsync:   "etcd_disk_wal_fsync_duration_seconds",
@@ -55,9 +55,9 @@ func wantedFamilies() map[string]bool {
 	return wanted
 }
 
-// readPage reads a page in Prometheus' text format and keeps the wanted families. It takes
-// bounded memory whatever the page holds, and returns an error for numbers that are not
-// finite or out of bounds.
+// readPage reads a page in the Prometheus text format and keeps the wanted families. Its
+// memory is bounded for any input. It returns an error for numbers that are not finite or out
+// of bounds.
 func readPage(r io.Reader, wanted map[string]bool) (page, error) {
 	limited := &io.LimitedReader{R: r, N: maxPage + 1}
 	lines := bufio.NewScanner(limited)
@@ -70,16 +70,16 @@ func readPage(r io.Reader, wanted map[string]bool) (page, error) {
 		kept.Write(lines.Bytes())
 		kept.WriteByte('\n')
 		if kept.Len() > maxPageRead {
-			return nil, fmt.Errorf("more than %d KiB about the figures that are read", maxPageRead>>10)
+			return nil, fmt.Errorf("the metrics that are read have more than %d KiB", maxPageRead>>10)
 		}
 	}
 	switch err := lines.Err(); {
 	case errors.Is(err, bufio.ErrTooLong):
-		return nil, fmt.Errorf("a line of more than %d KiB", maxPageLine>>10)
+		return nil, fmt.Errorf("a line has more than %d KiB", maxPageLine>>10)
 	case err != nil:
 		return nil, err
 	case limited.N == 0:
-		return nil, fmt.Errorf("more than %d MiB", maxPage>>20)
+		return nil, fmt.Errorf("the page has more than %d MiB", maxPage>>20)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	p, err := parser.TextToMetricFamilies(&kept)
@@ -89,8 +89,8 @@ func readPage(r io.Reader, wanted map[string]bool) (page, error) {
 	return p, page(p).check()
 }
 
-// familyOf returns the name of the family that a line is about: of a histogram's lines, the
-// histogram's where that is wanted. It is empty for comments other than types.
+// familyOf returns the name of the family that a line belongs to. For a wanted histogram, that
+// is the name of the histogram. It is empty for comments other than types.
 func familyOf(line []byte, wanted map[string]bool) string {
 	if rest, ok := bytes.CutPrefix(line, []byte("# TYPE ")); ok {
 		name, _, _ := bytes.Cut(rest, []byte(" "))
@@ -109,8 +109,8 @@ func familyOf(line []byte, wanted map[string]bool) string {
 	return name
 }
 
-// check refuses numbers that no member has. The quantiles of a summary are not read; they
-// are not a number where nothing was observed.
+// check returns an error for numbers that no member reports. The quantiles of a summary are
+// not read: they are not numbers without observations.
 func (p page) check() error {
 	for name, family := range p {
 		for _, m := range family.Metric {

@@ -56,9 +56,9 @@ func TestReadPage(t *testing.T) {
 		"huge":        {strings.NewReader("process_cpu_seconds_total -1e300\n"), "process_cpu_seconds_total is -1e+300"},
 		"nan sum":     {strings.NewReader(strings.Replace(goodPage, "seconds_sum 0.5", "seconds_sum NaN", 1)), "the sum is NaN"},
 		"huge bound":  {strings.NewReader(strings.Replace(goodPage, `le="0.001"`, `le="1e300"`, 1)), "bound 1e+300"},
-		"long line":   {&endless{text: "x"}, "a line of more than 64 KiB"},
+		"long line":   {&endless{text: "x"}, "a line has more than 64 KiB"},
 		"endless":     {&endless{text: "unknown 1\n"}, "more than 8 MiB"},
-		"same figure": {&endless{text: "process_cpu_seconds_total{a=\"b\"} 1\n"}, "more than 1024 KiB about the figures"},
+		"same figure": {&endless{text: "process_cpu_seconds_total{a=\"b\"} 1\n"}, "have more than 1024 KiB"},
 		"no metrics":  {strings.NewReader("process_cpu_seconds_total <html>\n"), "text format parsing error"},
 	} {
 		if _, err := readPage(test.page, wanted); err == nil || !strings.Contains(err.Error(), test.want) {

@@ -14,24 +14,24 @@ import (
 	"github.com/etcdbench/etcdbench/bench/link"
 )
 
-// Network is what lies between the members of a cluster that the package starts:
-// every member's peer traffic passes a proxy, with one direction of a link for
-// each other member. Clients reach the members as before.
+// Network describes the network between the members of a cluster that the package starts: the
+// peer traffic of every member passes a proxy, with one link direction for each other member.
+// Client traffic is not changed.
 type Network struct {
-	// RTT is the round trip between two members, half of it each way; Jitter is by
-	// how much each way's delay scatters, which is never below zero.
+	// RTT is the round trip between two members, half of it each way. Jitter is the scatter of the
+	// delay of each way, which is never negative.
 	RTT    time.Duration `json:"rtt_ns,omitempty" flag:"rtt"`
 	Jitter time.Duration `json:"jitter_ns,omitempty" flag:"jitter"`
-	// Bandwidth is that of each direction, in bytes per second; 0 is no bound.
+	// Bandwidth is that of each direction, in bytes per second; 0 means no limit.
 	Bandwidth int64 `json:"bandwidth,omitempty" flag:"bandwidth"`
-	// Zones are the members' zones, by turns; ZoneRTTs the round trips between two of
-	// them, "a-b=40ms". Between members of one zone, or of two that are not named
-	// together, it is RTT.
+	// Zones are the zones of the members, assigned in turn. ZoneRTTs are the round trips between
+	// two zones, "a-b=40ms". RTT applies within a zone, and between zones without a round trip of
+	// their own.
 	Zones    []string `json:"zones,omitempty" flag:"zones"`
 	ZoneRTTs []string `json:"zone_rtts,omitempty" flag:"zone-rtt"`
 }
 
-// IsZero reports that nothing lies between the members.
+// IsZero reports whether the network changes nothing.
 func (n Network) IsZero() bool {
 	return n.RTT == 0 && n.Jitter == 0 && n.Bandwidth == 0 && len(n.Zones)+len(n.ZoneRTTs) == 0
 }
@@ -41,7 +41,7 @@ const (
 	maxMembers = 5
 )
 
-// Validate says what is wrong with the network, in the words of the flags.
+// Validate returns an error that names the flag if the network is invalid.
 func (n Network) Validate() error {
 	switch {
 	case n.RTT < 0 || n.RTT > maxRTT:
@@ -60,7 +60,7 @@ func (n Network) Validate() error {
 	return nil
 }
 
-// zoneRTTs are the round trips by pair of zones, in both orders.
+// zoneRTTs returns the round trips by pair of zones, in both orders.
 func (n Network) zoneRTTs() (map[[2]string]time.Duration, error) {
 	rtts := map[[2]string]time.Duration{}
 	for _, text := range n.ZoneRTTs {
@@ -72,7 +72,7 @@ func (n Network) zoneRTTs() (map[[2]string]time.Duration, error) {
 		}
 		for _, zone := range []string{a, b} {
 			if !slices.Contains(n.Zones, zone) {
-				return nil, fmt.Errorf("--zone-rtt %q: no member is in zone %q: --zones are %s", text, zone, strings.Join(n.Zones, ", "))
+				return nil, fmt.Errorf("--zone-rtt %q: no member is in zone %q, --zones are %s", text, zone, strings.Join(n.Zones, ", "))
 			}
 		}
 		rtts[[2]string{a, b}], rtts[[2]string{b, a}] = d, d
@@ -80,7 +80,7 @@ func (n Network) zoneRTTs() (map[[2]string]time.Duration, error) {
 	return rtts, nil
 }
 
-// between is the round trip between two members.
+// between returns the round trip between two members.
 func (n Network) between(i, j int) time.Duration {
 	if len(n.Zones) == 0 {
 		return n.RTT
@@ -93,7 +93,7 @@ func (n Network) between(i, j int) time.Duration {
 	return d
 }
 
-// Longest is the longest round trip between any two of so many members.
+// Longest returns the longest round trip between any two of n members.
 func (n Network) Longest(members int) time.Duration {
 	longest := time.Duration(0)
 	for i := range members {
@@ -104,7 +104,7 @@ func (n Network) Longest(members int) time.Duration {
 	return longest
 }
 
-// settings are the network's as a result shows them.
+// settings returns the network's settings for a result.
 func (n Network) settings() map[string]string {
 	s := map[string]string{"network:rtt": n.RTT.String()}
 	for name, value := range map[string]string{
@@ -120,30 +120,30 @@ func (n Network) settings() map[string]string {
 	return s
 }
 
-// links are the directions between members, and the proxies before them.
+// links are the directions between members, and the proxies in front of the members.
 type links struct {
 	network Network
-	// ways[i][j] leads from member i to member j; ways[i][i] is for those to i whose
-	// sender is not known.
+	// ways[i][j] leads from member i to member j; ways[i][i] carries traffic to i from unknown
+	// senders.
 	ways    [][]*link.Direction
 	proxies []*link.Proxy
-	// addresses are those of the proxies, known once all are there.
+	// addresses are those of the proxies; nil until all proxies have started.
 	addresses atomic.Pointer[[]string]
 
 	mu      sync.Mutex
 	changes []*linkChange
 }
 
-// linkChange is what a disturbance does to the ways between a member and one other, or all
-// others (-1).
+// linkChange is the effect of a disturbance on the ways between a member and a peer, or all
+// peers (-1).
 type linkChange struct {
 	member, peer int
 	ways         link.Ways
 	conditions   link.Conditions
 }
 
-// holds reports whether the change is for the way from member i to member j. What comes
-// from an unknown sender (i equals j) is changed with both ways from all others.
+// holds reports whether the change applies to the way from member i to member j. Traffic from
+// an unknown sender (i equals j) changes with the ways from all peers.
 func (c *linkChange) holds(i, j int) bool {
 	with := func(other int) bool { return c.peer < 0 || c.peer == other }
 	if i == j {
@@ -152,8 +152,8 @@ func (c *linkChange) holds(i, j int) bool {
 	return i == c.member && with(j) && c.ways.Out || j == c.member && with(i) && c.ways.In
 }
 
-// newLinks makes the proxies: members listen at the addresses that are given, and
-// are reached at those of the proxies.
+// newLinks starts the proxies. The members listen at the given addresses and are reached at
+// the addresses of the proxies.
 func newLinks(n Network, members []string) (*links, error) {
 	l := &links{network: n, ways: make([][]*link.Direction, len(members))}
 	for i := range members {
@@ -186,7 +186,7 @@ func newLinks(n Network, members []string) (*links, error) {
 	return l, nil
 }
 
-// conditions are those of a way at this moment.
+// conditions returns the present conditions of a way.
 func (l *links) conditions(i, j int) link.Conditions {
 	rtt := l.network.between(i, j)
 	if i == j {
@@ -201,8 +201,8 @@ func (l *links) conditions(i, j int) link.Conditions {
 	return sum
 }
 
-// sender is the member that a request of etcd's comes from, or -1: peers tell their
-// own addresses, which are those of their proxies, with every request for raft.
+// sender returns the member that sent a request, or -1 if it is unknown. Peers send their own
+// addresses, which are those of their proxies, with every request for Raft.
 func (l *links) sender(sent []byte) int {
 	_, rest, ok := bytes.Cut(sent, []byte("X-Peerurls: "))
 	line, _, whole := bytes.Cut(rest, []byte("\r\n"))
@@ -228,7 +228,7 @@ func (l *links) change(c linkChange) (undo func()) {
 	}
 }
 
-// apply gives every way the conditions of this moment.
+// apply sets the present conditions of every way.
 func (l *links) apply() {
 	for i := range l.ways {
 		for j, way := range l.ways[i] {

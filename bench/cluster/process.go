@@ -21,7 +21,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Processes is a cluster whose members are processes of their own.
+// Processes is a cluster of member processes.
 type Processes struct {
 	settings Settings
 	binary   string
@@ -44,26 +44,27 @@ type process struct {
 	lifeline io.WriteCloser
 	exited   chan struct{}
 	err      error // of Wait; read after exited is closed
-	// expected says that its end is our doing, if it ends.
+	// expected means that this package ends the process.
 	expected atomic.Bool
 	pausing  sync.Mutex
-	// helper is there while the process is paused.
+	// helper exists while the process is paused.
 	helper *helper
 	// disk is nil where the calls of the process are not supervised.
 	disk *disk.Control
 }
 
-// ProcessOptions say what the members run.
+// ProcessOptions set the program that the members run.
 type ProcessOptions struct {
 	Settings
-	// Command is a program and arguments that end up in [MemberMain]; empty
-	// means this program's own hidden command, "member".
+	// Command is a program and its arguments that call [MemberMain]; empty means the hidden
+	// command "member" of this program.
 	Command []string
-	// Binary is a foreign etcd to run instead of the built-in one.
+	// Binary is a foreign etcd that runs in place of the built-in one.
 	Binary string
 }
 
-// startAttempts: a free port may be taken before the member listens on it.
+// startAttempts is above 1 because another process may take a free port before the member
+// listens on it.
 const startAttempts = 3
 
 // StartProcesses starts a cluster and returns when it is ready.
@@ -74,7 +75,7 @@ func StartProcesses(ctx context.Context, o ProcessOptions) (*Processes, error) {
 	if len(o.Command) == 0 {
 		self, err := os.Executable()
 		if err != nil {
-			return nil, fmt.Errorf("find own program: %w", err)
+			return nil, fmt.Errorf("find the path of this program: %w", err)
 		}
 		o.Command = []string{self, "member"}
 	}
@@ -178,7 +179,7 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 	return p, nil
 }
 
-// arguments are those of a member's process, see [MemberMain].
+// arguments returns the arguments of a member process, see [MemberMain].
 func (o ProcessOptions) arguments(spec memberSpec) []string {
 	own := slices.Clone(o.Command[1:])
 	argv := append(slices.Clone(own), "--remove="+spec.dataDir, "--remove="+filepath.Join(o.DataDir, "tls"))
@@ -196,8 +197,8 @@ func (o ProcessOptions) arguments(spec memberSpec) []string {
 	return append(argv, spec.args...)
 }
 
-// memberEnv is our environment without what would set a member's flags behind
-// the plan's back (ETCD_*), and without what is ours alone, such as a password.
+// memberEnv returns the environment of this process without the variables that would set flags
+// of a member (ETCD_*), and without secrets, such as a password.
 func memberEnv() []string {
 	var env []string
 	for _, kv := range os.Environ() {
@@ -208,7 +209,7 @@ func memberEnv() []string {
 	return env
 }
 
-// Died returns an error when a member's process has ended.
+// Died returns an error if the process of a member has ended.
 func (c *Processes) Died() error {
 	for _, p := range c.processes() {
 		select {
@@ -223,17 +224,17 @@ func (c *Processes) Died() error {
 	return nil
 }
 
-// processes are the members' at this moment.
+// processes returns the present processes of the members.
 func (c *Processes) processes() []*process {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.members)
 }
 
-// logLines is how much of a member's log an error shows.
+// logLines is the number of log lines in an error.
 const logLines = 5
 
-// withLogs adds the last lines of the log of the member that err is about.
+// withLogs adds the last lines of the log of the member that err names.
 func (c *Processes) withLogs(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
@@ -246,8 +247,7 @@ func (c *Processes) withLogs(err error) error {
 	return err
 }
 
-// lastLines returns the last n lines of a file, each cut to what a terminal
-// can show and indented.
+// lastLines returns the last n lines of a file, indented and shortened for a terminal.
 func lastLines(path string, n int) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -308,7 +308,7 @@ func (c *Processes) Stop() error {
 	return errors.Join(errs...)
 }
 
-// stopTimeout is how long a member may take to go by itself.
+// stopTimeout is the time limit for a member to stop by itself.
 const stopTimeout = 5 * time.Second
 
 func (p *process) stop() {
@@ -318,7 +318,7 @@ func (p *process) stop() {
 		return
 	case <-time.After(stopTimeout):
 	}
-	// Paused or stuck. A keeper goes when its program has gone.
+	// Paused or without progress. A keeper ends when its program has ended.
 	if proc, err := os.FindProcess(p.pid); err == nil {
 		_ = proc.Kill()
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Remote is a cluster that runs already. Stopping it does nothing.
+// Remote is a cluster that this program did not start. Stop does nothing.
 type Remote struct {
 	endpoints []string
 	tls       *tls.Config
@@ -14,7 +14,7 @@ type Remote struct {
 
 var _ Cluster = (*Remote)(nil)
 
-// NewRemote names a cluster by its endpoints.
+// NewRemote returns the cluster with the given endpoints.
 func NewRemote(endpoints []string, tls *tls.Config) *Remote {
 	return &Remote{endpoints: endpoints, tls: tls}
 }

@@ -28,8 +28,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Settings are those of a cluster that the package starts. Zero values leave
-// etcd's own defaults, but for what [DefaultSettings] says.
+// Settings configure a cluster that the package starts. Zero values mean the defaults of etcd,
+// except where [DefaultSettings] differs.
 type Settings struct {
 	// Members is 1, 3 or 5.
 	Members              int
@@ -39,76 +39,77 @@ type Settings struct {
 	Quota                int64 // bytes
 	BackendBatchInterval time.Duration
 	BackendBatchLimit    int
-	// AutoCompaction is "", a duration ("5m") or a number of revisions ("1000").
+	// AutoCompaction is "" (off), a duration ("5m") or a number of revisions ("1000").
 	AutoCompaction string
 	UnsafeNoFsync  bool
-	// TLS encrypts between clients and members, with certificates made for it.
+	// TLS enables TLS between clients and members, with certificates that are made for the
+	// cluster.
 	TLS bool
-	// EtcdFlags are flags of etcd's own, "name=value"; they win over all others.
+	// EtcdFlags are flags of etcd, "name=value". They override all other settings.
 	EtcdFlags []string
-	// Env are variables of the members' environment, "NAME=value", on top of ours.
-	// Their names are in the result, their values are not.
+	// Env are environment variables for the members, "NAME=value", in addition to those of this
+	// process. Results contain their names, but not their values.
 	Env []string
-	// Network is what lies between the members; nil is nothing, loopback alone.
+	// Network is the network between the members; nil means loopback without changes.
 	Network *Network
-	// Disk are the calls of the members that [Processes.SetDisk] can delay or fail. It
-	// costs each of these calls a detour.
+	// Disk selects the calls of the members that [Processes.SetDisk] can delay or fail. Each of
+	// these calls takes longer, because another process handles it.
 	Disk disk.Calls
-	// BasePort makes member i listen on BasePort+2i and, for peers, the port
-	// above; 0 takes free ports.
+	// BasePort makes member i listen on BasePort+2i, and on the next port for peers. 0 means free
+	// ports.
 	BasePort int
 
-	// DataDir is where the members keep their data, each in a directory of its
-	// own that is removed afterwards. It must exist.
+	// DataDir is the directory for the data. Each member has its own directory in it, which is
+	// removed at the end. DataDir must exist.
 	DataDir string
-	// LogDir gets one log per member.
+	// LogDir is the directory for one log per member.
 	LogDir string
 	// StartTimeout bounds the start; 0 means one minute.
 	StartTimeout time.Duration
 }
 
-// DefaultSettings is a cluster of three members with a quota that a benchmark
-// does not fill by accident.
+// DefaultSettings returns a cluster of three members whose quota is larger than the data of
+// most runs.
 func DefaultSettings() Settings {
 	return Settings{Members: 3, Quota: 8 << 30, StartTimeout: time.Minute}
 }
 
-// etcd's own defaults of heartbeat interval and election timeout, and bounds for
-// checks before anything is started.
+// Defaults of etcd for the heartbeat interval and election timeout, and bounds that are
+// checked before the start.
 const (
 	DefaultHeartbeat = 100 * time.Millisecond
 	DefaultElection  = time.Second
 	maxElection      = 50 * time.Second
-	// minSpace is what a member needs on disk before its first write: two
-	// preallocated segments of the write-ahead log and a little more.
+	// minSpace is the disk space in bytes that a member needs before its first write: two
+	// preallocated segments of the write-ahead log and a margin.
 	minSpace = 160 << 20
 )
 
-// ownFlags are those of etcd's flags that differ from member to member, or that
-// decide what is left behind.
+// ownFlags are the flags of etcd that differ between members, or that decide which files
+// remain.
 var ownFlags = [...]string{
 	"name", "data-dir", "wal-dir", "config-file", "log-outputs",
 	"listen-client-urls", "listen-peer-urls", "advertise-client-urls", "initial-advertise-peer-urls",
 	"initial-cluster", "initial-cluster-token", "cert-file", "key-file",
 }
 
-// Validate says what is wrong with the settings, in the words of the flags.
-// embedded says that our own etcd runs, whose flags are known.
+// Validate returns an error that names the flag if the settings are invalid. embedded means
+// that the built-in etcd runs, whose flags are known.
 func (s Settings) Validate(embedded bool) error {
 	heartbeat, election := cmp.Or(s.HeartbeatInterval, DefaultHeartbeat), cmp.Or(s.ElectionTimeout, DefaultElection)
 	switch {
 	case s.Members != 1 && s.Members != 3 && s.Members != 5:
 		return fmt.Errorf("--members must be 1, 3 or 5, not %d", s.Members)
 	case heartbeat < time.Millisecond || heartbeat%time.Millisecond != 0 || election%time.Millisecond != 0:
-		return fmt.Errorf("--heartbeat-interval %v and --election-timeout %v must be whole milliseconds", heartbeat, election)
+		return fmt.Errorf("--heartbeat-interval and --election-timeout must be whole milliseconds, not %v and %v", heartbeat, election)
 	case 5*heartbeat > election:
-		return fmt.Errorf("--election-timeout %v must be at least five times --heartbeat-interval %v", election, heartbeat)
+		return fmt.Errorf("--election-timeout must be at least five times --heartbeat-interval, not %v with %v", election, heartbeat)
 	case election > maxElection:
-		return fmt.Errorf("--election-timeout %v must not be above %v", election, maxElection)
+		return fmt.Errorf("--election-timeout must be at most %[2]v, not %[1]v", election, maxElection)
 	case s.Quota < 0 || s.BackendBatchInterval < 0 || s.BackendBatchLimit < 0:
 		return errors.New("--quota, --backend-batch-interval and --backend-batch-limit must not be negative")
 	case s.BasePort < 0 || s.BasePort+2*s.Members > 65536:
-		return fmt.Errorf("--base-port %d leaves no room for %d ports", s.BasePort, 2*s.Members)
+		return fmt.Errorf("--base-port %d is too high for %d ports", s.BasePort, 2*s.Members)
 	}
 	if s.Network != nil {
 		if err := s.Network.Validate(); err != nil {
@@ -124,7 +125,7 @@ func (s Settings) Validate(embedded bool) error {
 	}
 	for _, kv := range s.Env {
 		if name, _, ok := strings.Cut(kv, "="); !ok || name == "" || strings.HasPrefix(name, "ETCD") {
-			return fmt.Errorf("--member-env %q is not NAME=value, or one of etcd's own, which are flags", kv)
+			return fmt.Errorf("--member-env must be NAME=value and not start with ETCD_, not %q: give flags of etcd with --etcd-flag", kv)
 		}
 	}
 	for _, kv := range s.EtcdFlags {
@@ -147,7 +148,8 @@ func (s Settings) Validate(embedded bool) error {
 	return nil
 }
 
-// checkMetricsURLs refuses a flag, "name=value", that would serve metrics beyond this machine.
+// checkMetricsURLs returns an error for a flag, "name=value", that would serve metrics to
+// other machines.
 func checkMetricsURLs(flag string) error {
 	urls, ok := strings.CutPrefix(flag, "listen-metrics-urls=")
 	if !ok {
@@ -159,13 +161,13 @@ func checkMetricsURLs(flag string) error {
 			return fmt.Errorf("--etcd-flag listen-metrics-urls: %q is not a URL", text)
 		}
 		if ip := net.ParseIP(u.Hostname()); u.Scheme != "unix" && u.Scheme != "unixs" && u.Hostname() != "localhost" && !ip.IsLoopback() {
-			return fmt.Errorf("--etcd-flag listen-metrics-urls: %s is not an address of this machine alone: use 127.0.0.1", text)
+			return fmt.Errorf("--etcd-flag listen-metrics-urls: %s is not a loopback address: use 127.0.0.1", text)
 		}
 	}
 	return nil
 }
 
-// flags are the settings as etcd's flags, without names, paths and addresses.
+// flags returns the settings as flags of etcd, without names, paths and addresses.
 func (s Settings) flags() map[string]string {
 	f := map[string]string{"enable-pprof": "true", "log-outputs": "stderr"}
 	set := func(name string, isSet bool, value any) {
@@ -194,7 +196,7 @@ func (s Settings) flags() map[string]string {
 	return f
 }
 
-// args are flags as a command line, in a fixed order.
+// args returns the flags as arguments, in a fixed order.
 func args(flags map[string]string) []string {
 	var list []string
 	for name, value := range flags {
@@ -214,14 +216,14 @@ type memberSpec struct {
 	args    []string
 }
 
-// layout decides names, ports and directories of all members, and puts the links
-// between them where the settings have a network; they are nil otherwise.
+// layout sets the names, ports and directories of all members. If the settings have a network,
+// it returns the links between the members, otherwise nil.
 func (s Settings) layout(tlsInfo *etcdtransport.TLSInfo) ([]memberSpec, *links, error) {
 	specs, err := s.places()
 	if err != nil {
 		return nil, nil, err
 	}
-	var peers []string // as the others reach them
+	var peers []string // the address for peers
 	for _, m := range specs {
 		peers = append(peers, m.peer)
 	}
@@ -261,7 +263,7 @@ func (s Settings) layout(tlsInfo *etcdtransport.TLSInfo) ([]memberSpec, *links, 
 	return specs, l, nil
 }
 
-// places are the members' names, addresses and directories.
+// places sets the names, addresses and directories of the members.
 func (s Settings) places() ([]memberSpec, error) {
 	taken := map[int]bool{}
 	port := func(i int) (int, error) {
@@ -291,10 +293,10 @@ func (s Settings) places() ([]memberSpec, error) {
 	return specs, nil
 }
 
-// prepare checks the room on disk and makes the directories and certificates.
+// prepare checks the disk space and makes the directories and certificates.
 func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
 	if s.DataDir == "" || s.LogDir == "" {
-		return nil, nil, errors.New("a cluster needs a data and a log directory")
+		return nil, nil, errors.New("a cluster needs a data directory and a log directory")
 	}
 	free, err := machine.FreeSpace(s.DataDir)
 	if err != nil {
@@ -339,7 +341,7 @@ func (s Settings) describe(kind string) results.Cluster {
 	return results.Cluster{Kind: kind, TLS: s.TLS, Settings: flags}
 }
 
-// flagLock is held while etcd's flags are bound and while a member starts: some flags are
+// flagLock is held while flags of etcd are bound and while a member starts: some flags are
 // variables of etcd's package rafthttp, which a start reads and which all clusters of a
 // process share.
 var flagLock sync.Mutex
@@ -351,7 +353,7 @@ func startEtcd(cfg *embed.Config) (*embed.Etcd, error) {
 	return embed.StartEtcd(cfg)
 }
 
-// embedConfig parses etcd's flags as etcd's own main does.
+// embedConfig parses the flags of etcd as etcd's main function does.
 func embedConfig(args []string) (*embed.Config, error) {
 	flagLock.Lock()
 	defer flagLock.Unlock()

@@ -8,18 +8,18 @@ import (
 	"google.golang.org/grpc"
 )
 
-// A Footprint is what a member's database takes, and whether it has raised an alarm.
+// A Footprint is the size of a member's database, and whether the member has raised an alarm.
 type Footprint struct {
 	Endpoint string
-	// Size is that of the database's file, in bytes.
+	// Size is the size of the database file, in bytes.
 	Size   int64
 	Alarms []string
 }
 
-// footprintTime bounds the question to each member.
+// footprintTime bounds the request to each member.
 const footprintTime = time.Second
 
-// Footprints returns those of the members that answer. conns holds one connection per
+// Footprints returns the footprints of the members that answer. conns holds one connection per
 // member.
 func Footprints(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface) (list []Footprint) {
 	for i, m := range c.Members() {
@@ -33,7 +33,7 @@ func Footprints(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface
 	return list
 }
 
-// alarms are those among the errors of a member's status.
+// alarms returns the alarms among the errors of a member's status.
 func alarms(errors []string) (list []string) {
 	for _, text := range errors {
 		if strings.Contains(text, "alarm") {

@@ -26,12 +26,12 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Storage is etcd's multi-version store over its backend, in this process, without a
-// server: no Raft, no WAL, no gRPC, no lessor and no watchers. It is a [Cluster] of one
-// member that has no address; its requests go over [Storage.Conn].
+// Storage is etcd's multi-version store and its backend in this process, without a server: no
+// Raft, no WAL, no gRPC, no lessor and no watchers. It is a [Cluster] of one member without an
+// address; its requests use [Storage.Conn].
 //
-// Writes are applied one at a time, as etcd's apply loop does. An acknowledged write is
-// in the backend's batch, and reaches the disk when the batch is committed.
+// Writes are applied one at a time, as in etcd's apply loop. An acknowledged write is in the
+// batch of the backend and reaches the disk when the batch is committed.
 type Storage struct {
 	settings Settings
 	backend  backend.Backend
@@ -47,11 +47,12 @@ var (
 	_ grpc.ClientConnInterface = (*Storage)(nil)
 )
 
-// storageName names the only member.
+// storageName is the name of the only member.
 const storageName = "storage"
 
-// StartStorage opens an empty store in the settings' data directory. Of the settings, it
-// uses the directory, the batch interval and limit, the quota and the omission of fsync.
+// StartStorage opens an empty store in the data directory of the settings. It uses the
+// directory, the batch interval and limit, the quota and the omission of fsync; it ignores the
+// other settings.
 func StartStorage(s Settings) (_ *Storage, err error) {
 	c := &Storage{settings: s, logger: zap.NewNop()}
 	if err := os.MkdirAll(c.dir(), 0o700); err != nil {
@@ -113,8 +114,8 @@ func (c *Storage) Stop() error {
 	return err
 }
 
-// Invoke implements [grpc.ClientConnInterface]: it carries out requests of the KV service,
-// and Status, by calls of the store. The request may be used again afterwards.
+// Invoke implements [grpc.ClientConnInterface]: it executes requests of the KV service, and
+// Status, with calls of the store. The request may be reused afterwards.
 func (c *Storage) Invoke(ctx context.Context, method string, args, result any, _ ...grpc.CallOption) error {
 	if err := ctx.Err(); err != nil {
 		return status.FromContextError(err).Err()
@@ -140,7 +141,7 @@ func (c *Storage) Invoke(ctx context.Context, method string, args, result any, _
 	return reply.Check(method, args, result)
 }
 
-// Transport names how requests travel.
+// Transport returns the name of the transport, for results.
 func (*Storage) Transport() string { return results.TransportDirect }
 
 // NewStream implements [grpc.ClientConnInterface]. The store has no streams.
@@ -152,7 +153,7 @@ func unimplemented(method string) error {
 	return status.Errorf(codes.Unimplemented, "%s is not available in the storage layer alone", method)
 }
 
-// asStatus gives an error of the store the form that it has at a server's clients.
+// asStatus converts an error of the store to the form that clients of a server receive.
 func asStatus(err error) error {
 	switch err {
 	case mvcc.ErrCompacted:
@@ -222,8 +223,8 @@ func ownKeys(list []*pb.RequestOp) []*pb.RequestOp {
 	return own
 }
 
-// compact returns when the compaction has begun, and with Physical, when it has removed
-// the old revisions from the backend.
+// compact returns when the compaction has begun or, with Physical, when it has removed the old
+// revisions from the backend.
 func (c *Storage) compact(ctx context.Context, request *pb.CompactionRequest, result *pb.CompactionResponse) error {
 	c.apply.Lock()
 	done, err := c.store.Compact(traceutil.TODO(), request.Revision)

@@ -10,9 +10,10 @@ import (
 	"github.com/etcdbench/etcdbench/bench/disk"
 )
 
-// SetDisk changes the conditions of a member's disk, and returns the effect of those that
-// it replaces once the new ones hold. They outlast the member's process. The cluster must
-// have been started with the calls that they are for, see [Settings.Disk].
+// SetDisk changes the conditions of a member's disk. It returns the effect of the previous
+// conditions, once the new ones apply. The conditions also apply after a restart of the
+// member. The cluster must have been started with supervision of the calls, see
+// [Settings.Disk].
 func (c *Processes) SetDisk(member int, conditions disk.Conditions) (disk.Effect, error) {
 	c.mu.Lock()
 	p := c.members[member]
@@ -22,7 +23,7 @@ func (c *Processes) SetDisk(member int, conditions disk.Conditions) (disk.Effect
 		return disk.Effect{}, errors.New("the disks of the cluster are not supervised")
 	}
 	if conditions.Failed.Any() {
-		p.expected.Store(true) // etcd gives up when its disk fails
+		p.expected.Store(true) // etcd ends when its disk fails
 	}
 	effect, err := p.disk.Set(conditions)
 	if err != nil {
@@ -34,7 +35,7 @@ func (c *Processes) SetDisk(member int, conditions disk.Conditions) (disk.Effect
 	return effect, nil
 }
 
-// socketPair returns the two ends of a connection, the second for a child.
+// socketPair returns the two ends of a connection, the second one for a child process.
 func socketPair() (ours net.Conn, theirs *os.File, err error) {
 	syscall.ForkLock.RLock()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

@@ -114,10 +114,10 @@ func TestSlowDisk(t *testing.T) {
 			if err := c.Kill(0); err != nil {
 				t.Fatal(err)
 			}
-			if err := c.Kill(0); err == nil || !strings.Contains(err.Error(), "down already") {
+			if err := c.Kill(0); err == nil || !strings.Contains(err.Error(), "already ended") {
 				t.Errorf("killed twice: %v", err)
 			}
-			if err := c.Pause(0); err == nil || !strings.Contains(err.Error(), "is down") {
+			if err := c.Pause(0); err == nil || !strings.Contains(err.Error(), "has ended") {
 				t.Errorf("paused while down: %v", err)
 			}
 			if err := c.Start(0); err != nil {

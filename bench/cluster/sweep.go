@@ -9,12 +9,12 @@ import (
 // memberNames matches the names of data directories.
 const memberNames = "m[1-9]"
 
-// sweepDelay is how long the other members have to end before their data are removed.
+// sweepDelay is the time that the other members have to end before their data are removed.
 const sweepDelay = hardStopTimeout + time.Second
 
-// removeAll removes the directories at the end of a member. Where its parent, which has
-// the given process ID, has died, it waits for the other members and removes what those
-// have left that ended before, such as one that was killed.
+// removeAll removes the directories at the end of a member. If its parent, which has the given
+// process ID, has died, it also waits for the other members and removes the directories of
+// members that ended before, such as those that were killed.
 func removeAll(dirs []string, parent int) {
 	for _, dir := range dirs {
 		_ = os.RemoveAll(dir)

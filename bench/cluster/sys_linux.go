@@ -2,8 +2,8 @@ package cluster
 
 import "syscall"
 
-// ownGroup keeps the terminal's Ctrl-C away from members: the run is drained
-// against a cluster that still works.
+// ownGroup puts a member into its own process group, so that Ctrl-C in a terminal does not
+// reach it: the run is drained against a working cluster.
 func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
 func dieWithParent() *syscall.SysProcAttr {

@@ -14,10 +14,10 @@ import (
 
 var versionPattern = regexp.MustCompile(`^v3\.([5-9]|[1-9][0-9])\.[0-9]+(-(alpha|beta|rc)\.[0-9]+)?$`)
 
-// CheckVersion says whether a version of etcd is one that can be built.
+// CheckVersion returns an error unless version is a version of etcd that can be built.
 func CheckVersion(version string) error {
 	if !versionPattern.MatchString(version) {
-		return fmt.Errorf("--etcd-version %q is not a version of etcd from v3.5 on, such as v3.6.14", version)
+		return fmt.Errorf("--etcd-version %q must be v3.5.0 or later, such as v3.6.14", version)
 	}
 	return nil
 }
@@ -38,9 +38,8 @@ func main() { etcdmain.Main(os.Args) }
 `
 )
 
-// BuildVersion returns the path of etcd's server at the given version. It is
-// built with the local Go from the module proxy once, and kept in cacheDir
-// after that; "" means the user's cache directory.
+// BuildVersion returns the path of an etcd server of the given version. The local Go builds it
+// from the module proxy once. It is kept in cacheDir; "" means the user's cache directory.
 func BuildVersion(ctx context.Context, version, cacheDir string) (string, error) {
 	if err := CheckVersion(version); err != nil {
 		return "", err
@@ -52,14 +51,14 @@ func BuildVersion(ctx context.Context, version, cacheDir string) (string, error)
 		}
 		cacheDir = filepath.Join(base, "etcdbench", "etcd")
 	}
-	// The Go version is part of the name: it is part of what is measured.
+	// The Go version is part of the name, because it affects the results.
 	binary := filepath.Join(cacheDir, fmt.Sprintf("etcd-%s-%s-%s-%s", version, runtime.GOOS, runtime.GOARCH, runtime.Version()))
 	if info, err := os.Stat(binary); err == nil && info.Mode().IsRegular() {
 		return binary, nil
 	}
 	goTool, err := exec.LookPath("go")
 	if err != nil {
-		return "", errors.New("build etcd " + version + ": it needs Go, which is not on the PATH: use --etcd-binary instead")
+		return "", errors.New("build etcd " + version + ": Go is not on the PATH: install Go or use --etcd-binary")
 	}
 	if err := os.MkdirAll(cacheDir, 0o755); err != nil {
 		return "", fmt.Errorf("build etcd %s: %w", version, err)
@@ -89,7 +88,7 @@ func BuildVersion(ctx context.Context, version, cacheDir string) (string, error)
 	return binary, nil
 }
 
-// lastLine is what a tool said last, or how it failed where it said nothing.
+// lastLine returns the last line of a tool's output, or the error if there is no output.
 func lastLine(out string, err error) string {
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {

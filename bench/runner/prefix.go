@@ -71,12 +71,12 @@ func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, le
 	case keys == 0:
 		return nil
 	case !r.Spec.AllowExisting && left != nil:
-		return wrong("prefix", "the cluster already has %s keys under %q, some of them left by %v: remove them with "+
+		return wrong("prefix", "the cluster already has keys under %q (%s), some of them left by %v: remove them with "+
 			"etcdbench clean --endpoints %s --prefix %q, choose another --prefix, or use and keep them with --allow-existing",
-			humanize.Comma(keys), r.Plan.Prefix, left, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
+			r.Plan.Prefix, humanize.Comma(keys), left, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
 	case !r.Spec.AllowExisting:
-		return wrong("prefix", "the cluster already has %s keys under %q: choose another --prefix, "+
-			"or use and keep them with --allow-existing", humanize.Comma(keys), r.Plan.Prefix)
+		return wrong("prefix", "the cluster already has keys under %q (%s): choose another --prefix, "+
+			"or use and keep them with --allow-existing", r.Plan.Prefix, humanize.Comma(keys))
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()

@@ -6,8 +6,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Direct returns a pool whose connections are all c, which carries requests out by itself
-// and which the pool does not close.
+// Direct returns a pool whose connections are all c, which executes requests itself. The pool
+// does not close c.
 func Direct(c grpc.ClientConnInterface, conns int) *Pool {
 	p := &Pool{endpoints: 1}
 	for range conns {

@@ -19,12 +19,12 @@ import (
 // maxReply bounds one reply, in bytes.
 const maxReply = 512 << 20
 
-// grpcConn is a connection of grpc-go's.
+// grpcConn is a connection of grpc-go.
 type grpcConn struct{ client *clientv3.Client }
 
 func (c grpcConn) calls() grpc.ClientConnInterface { return c.client.ActiveConnection() }
 
-// close implements conn: nothing is in flight that anybody waits for.
+// close implements conn: no request is in flight.
 func (c grpcConn) close() { _ = c.client.Close() }
 
 func (c grpcConn) ready(ctx context.Context) {
@@ -61,9 +61,8 @@ func newClient(ctx context.Context, o Options, l *login, endpoint string) (*clie
 	return c, nil
 }
 
-// tellVersion stands in for clientv3's interceptor, which retries and renews
-// tokens: it sends the same header and costs a tenth of a put's CPU less. It checks the
-// replies, too.
+// tellVersion replaces the interceptor of clientv3, which retries and renews tokens. It sends
+// the same header and takes a tenth of a put's CPU time less. It also checks the replies.
 func tellVersion() grpc.UnaryClientInterceptor {
 	md := metadata.Pairs(rpctypes.MetadataClientAPIVersionKey, version.APIVersion)
 	return func(
@@ -76,8 +75,8 @@ func tellVersion() grpc.UnaryClientInterceptor {
 	}
 }
 
-// withHeader returns a context with the header besides its own outgoing metadata, which
-// replaces fields of the same name.
+// withHeader returns a context with the header and its own outgoing metadata, which replaces
+// fields of the same name.
 func withHeader(ctx context.Context, header metadata.MD) context.Context {
 	own, ok := metadata.FromOutgoingContext(ctx)
 	if !ok {

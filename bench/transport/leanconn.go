@@ -16,8 +16,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
-// leanConn sends unary calls by itself, and opens a connection of grpc-go's when the
-// first stream is opened.
+// leanConn sends unary calls itself, and opens a connection of grpc-go for the first stream.
 type leanConn struct {
 	conn    *lean.Conn
 	streams *grpcConn
@@ -63,7 +62,7 @@ func (c *leanConn) calls() grpc.ClientConnInterface { return c.conn }
 func (c *leanConn) ready(ctx context.Context)       { _ = c.conn.Ready(ctx) } // an error is that of ctx
 
 func (c *leanConn) close() {
-	_ = c.conn.Close() // nothing is in flight that anybody waits for
+	_ = c.conn.Close() // no request is in flight
 	if c.streams != nil {
 		c.streams.close()
 	}

@@ -20,11 +20,10 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
-// login keeps the token of a user, which all connections of a pool share. A token that
-// says when it ends is renewed at half of its life. One that does not is renewed when a
-// member refuses it: one request fetches the new one while others wait, and each is
-// sent once more. A request is refused before it does anything, so that no request is
-// carried out twice.
+// login keeps the token of a user, which all connections of a pool share. A token with an
+// expiry time is renewed at half of its life. Another token is renewed when a member refuses
+// it: one request fetches the new token while others wait, and each is sent once more. A
+// refused request has had no effect, so that no request is executed twice.
 type login struct {
 	user, password string
 	current        atomic.Pointer[token]
@@ -47,8 +46,8 @@ type token struct {
 	header  metadata.MD
 	lean    *lean.Header // the same
 	got     time.Time
-	expires time.Time // zero where the token does not say
-	// good is when it was last known to be good, in nanoseconds of Unix time; 0 after a
+	expires time.Time // zero if the token does not contain it
+	// good is when the token was last known to be valid, in nanoseconds of Unix time; 0 after a
 	// member has refused it.
 	good atomic.Int64
 }
@@ -64,7 +63,7 @@ func newToken(text string) *token {
 	return t
 }
 
-// expiry is when a JSON Web Token ends; zero for other tokens.
+// expiry returns when a JSON Web Token ends; zero for other tokens.
 func expiry(text string) time.Time {
 	parts := strings.Split(text, ".")
 	if len(parts) != 3 {
@@ -83,7 +82,7 @@ func expiry(text string) time.Time {
 // authenticate is the method that needs no token.
 const authenticate = "/etcdserverpb.Auth/Authenticate"
 
-// renew replaces the token old, unless somebody has done so meanwhile.
+// renew replaces the token old, unless it has been replaced meanwhile.
 func (l *login) renew(ctx context.Context, cc grpc.ClientConnInterface, old *token) error {
 	select {
 	case l.busy <- struct{}{}:
@@ -102,8 +101,8 @@ func (l *login) renew(ctx context.Context, cc grpc.ClientConnInterface, old *tok
 	return nil
 }
 
-// refused reports whether a member refused the token of a request, which it does
-// before the request takes effect.
+// refused reports whether a member refused the token of a request. A member does so before the
+// request takes effect.
 func refused(err error) bool {
 	switch rpctypes.Error(err) {
 	case rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrUserEmpty:
@@ -161,18 +160,18 @@ func (l *login) unary(
 	return reply.Check(method, req, answer)
 }
 
-// see notes that the token was good, now and then: clients share it.
+// see records, from time to time, that the token was valid: clients share the record.
 func (t *token) see(now time.Time) {
 	if n := now.UnixNano(); n-t.good.Load() > int64(trust/10) {
 		t.good.Store(n)
 	}
 }
 
-// trust is how long a token of unknown life is taken to be good after it was. A stream
-// cannot be sent once more, so its token is renewed before it is opened.
+// trust is how long a token without an expiry time is taken to be valid after a successful
+// request. A stream cannot be sent twice, so its token is renewed before it is opened.
 const trust = time.Second
 
-// doubtful reports whether the token is to be renewed before a stream is opened.
+// doubtful reports whether the token must be renewed before a stream is opened.
 func (t *token) doubtful(now time.Time) bool {
 	good := t.good.Load()
 	return good == 0 || t.expires.IsZero() && t.text != "" && now.UnixNano()-good > int64(trust)
@@ -199,7 +198,7 @@ func (l *login) stream(
 	return &loginStream{s, t}, nil
 }
 
-// loginStream notes what its messages say about the token.
+// loginStream records what its messages show about the token.
 type loginStream struct {
 	grpc.ClientStream
 	token *token
@@ -214,15 +213,15 @@ func (s *loginStream) RecvMsg(m any) error {
 	return err
 }
 
-// The token of a login is renewed at least this far apart, and an attempt may take so
-// long.
+// renewPause is the shortest time between two renewals of the token, renewTime the time limit
+// of an attempt.
 const (
 	renewPause = 500 * time.Millisecond
 	renewTime  = 5 * time.Second
 )
 
-// keep renews the token before it ends, through one connection after the other, until
-// the login is closed. A token that does not say when it ends is not renewed.
+// keep renews the token before it ends, through one connection after the other, until the
+// login is closed. A token without an expiry time is not renewed.
 func (l *login) keep(ctx context.Context, conns []grpc.ClientConnInterface) {
 	if l.current.Load().expires.IsZero() {
 		return

@@ -2,8 +2,8 @@ package transport
 
 import "context"
 
-// Reconnect has every connection that is away try again at once, without waiting out
-// the pause after a failure, and returns when all are there or ctx ends.
+// Reconnect makes every broken connection try again at once, without the pause after a
+// failure. It returns when all are connected or ctx ends.
 func (p *Pool) Reconnect(ctx context.Context) {
 	for _, c := range p.conns {
 		c.ready(ctx)

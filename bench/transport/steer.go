@@ -9,9 +9,9 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/lean"
 )
 
-// Steer keeps requests away from one endpoint at a time, as a load balancer does
-// that knows at once what is wrong: what is measured is then how long the cluster is
-// away, and not how long a client takes to notice. What was under way stays there.
+// Steer keeps requests away from one endpoint at a time, like a load balancer that detects
+// failures at once. So the outage of the cluster is measured, without the time that a client
+// needs to detect it. Requests under way stay at their endpoint.
 type Steer struct {
 	avoided atomic.Int64 // the endpoint's number from 1; 0 is none
 }
@@ -19,11 +19,11 @@ type Steer struct {
 // Avoid sends no more requests to the endpoint of this number, from 0.
 func (s *Steer) Avoid(endpoint int) { s.avoided.Store(int64(endpoint) + 1) }
 
-// Clear sends requests to all again.
+// Clear sends requests to all endpoints again.
 func (s *Steer) Clear() { s.avoided.Store(0) }
 
-// Steered returns the pool's connections, each of which gives way to the next
-// endpoint's while its own is to be avoided. Streams that are open stay where they are.
+// Steered returns the connections of the pool. Each of them uses the next endpoint while its
+// own is avoided. Open streams stay where they are.
 func (p *Pool) Steered(s *Steer) []grpc.ClientConnInterface {
 	conns := p.Conns()
 	steered := make([]grpc.ClientConnInterface, len(conns))
@@ -33,7 +33,7 @@ func (p *Pool) Steered(s *Steer) []grpc.ClientConnInterface {
 	return steered
 }
 
-// after is a connection to the next endpoint, if there is another one.
+// after returns a connection to the next endpoint, if there is another one.
 func (p *Pool) after(i int) int {
 	if i+1 < len(p.conns) {
 		return i + 1
@@ -48,7 +48,7 @@ type steeredConn struct {
 	next  grpc.ClientConnInterface
 }
 
-// to is where the next request goes.
+// to returns the connection for the next request.
 func (c *steeredConn) to() grpc.ClientConnInterface {
 	if c.steer.avoided.Load() == c.home {
 		return c.next
@@ -68,7 +68,7 @@ func (c *steeredConn) NewStream(
 	return c.to().NewStream(ctx, desc, method, opts...)
 }
 
-// AsStarter implements what [lean.StarterOf] asks for.
+// AsStarter implements the method that [lean.StarterOf] uses.
 func (c *steeredConn) AsStarter() lean.Starter {
 	home, next := lean.StarterOf(c.ClientConnInterface), lean.StarterOf(c.next)
 	if home == nil || next == nil {

@@ -10,21 +10,21 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// TLSFiles names the files of a TLS connection, as etcdctl does.
+// TLSFiles names the files of a TLS connection, as in etcdctl.
 type TLSFiles struct {
 	CACert, Cert, Key string
 	// InsecureSkipVerify accepts any server.
 	InsecureSkipVerify bool
 }
 
-// Empty reports that nothing asks for TLS.
+// Empty reports whether TLS is not configured.
 func (f TLSFiles) Empty() bool { return f == TLSFiles{} }
 
 // maxPEM bounds a file of certificates.
 const maxPEM = 16 << 20
 
-// Config reads the files. A certificate that has expired, or is not valid yet,
-// is an error here: the server's refusal would not say why.
+// Config reads the files. It returns an error for a certificate that has expired or is not yet
+// valid, because the refusal of the server would not give the reason.
 func (f TLSFiles) Config(now time.Time) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: f.InsecureSkipVerify}
 	if f.CACert != "" {
@@ -34,11 +34,11 @@ func (f TLSFiles) Config(now time.Time) (*tls.Config, error) {
 		}
 		cfg.RootCAs = x509.NewCertPool()
 		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--cacert: %s holds no certificate in PEM form", f.CACert)
+			return nil, fmt.Errorf("--cacert: %s contains no PEM certificate", f.CACert)
 		}
 	}
 	if (f.Cert == "") != (f.Key == "") {
-		return nil, errors.New("--cert and --key go together")
+		return nil, errors.New("--cert and --key must be given together")
 	}
 	if f.Cert == "" {
 		return cfg, nil

@@ -1,13 +1,12 @@
-// Package transport is how requests travel: connections to etcd's endpoints,
-// TLS and authentication. Senders use a
-// grpc.ClientConnInterface and nothing else, so anything that carries gRPC can
-// stand in for it.
+// Package transport carries requests: it makes connections to etcd's endpoints, with TLS and
+// authentication. Senders use a grpc.ClientConnInterface and nothing else, so that anything
+// that carries gRPC can replace it.
 //
-// One connection is one TCP connection to one endpoint; connections are spread
-// over the endpoints in turn, as etcd's own benchmark does. A request is tried
-// once: retries would hide failures inside a latency. Only one whose token has
-// ended, which a member refuses before it does anything, goes once more with a
-// new token. While an endpoint is away, requests wait for it until their timeout.
+// One connection is one TCP connection to one endpoint; connections are spread over the
+// endpoints in turn, as in etcd's own benchmark. A request is tried once: retries would hide
+// failures inside a latency. Only a request whose token has ended, which a member refuses
+// before it takes effect, is sent once more with a new token. While an endpoint is down,
+// requests wait for it until their timeout.
 package transport
 
 import (
@@ -27,7 +26,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Options say how to connect.
+// Options configure a pool.
 type Options struct {
 	// Endpoints are host:port or URLs.
 	Endpoints []string
@@ -37,22 +36,22 @@ type Options struct {
 	Password  string
 	// Timeout bounds the authentication.
 	Timeout time.Duration
-	// Kind is how unary calls travel: [Lean] or [GRPC]; empty means Lean.
+	// Kind is the transport of unary calls: [Lean] or [GRPC]; empty means Lean.
 	Kind string
 	// Yield is that of [lean.Options].
 	Yield bool
-	// Poll has one goroutine read all lean connections, where the system can.
+	// Poll makes one goroutine read all lean connections, if the system supports it.
 	Poll bool
 
-	// dialer makes connections in place of gRPC's own, in tests.
+	// dialer replaces gRPC's own in tests.
 	dialer func(ctx context.Context, address string) (net.Conn, error)
 }
 
 // The kinds of connection.
 const (
-	// Lean is package lean for unary calls, and gRPC for streams.
+	// Lean is package lean for unary calls, and grpc-go for streams.
 	Lean = results.TransportLean
-	// GRPC is grpc-go, as etcd's Go client uses it.
+	// GRPC is grpc-go, as in etcd's Go client.
 	GRPC = results.TransportGRPC
 )
 
@@ -61,23 +60,23 @@ type Pool struct {
 	conns     []conn
 	endpoints int
 	login     *login       // nil without a user
-	poller    *lean.Poller // nil where each connection is read by itself
+	poller    *lean.Poller // nil if each connection is read by itself
 }
 
-// Poller is what reads the pool's connections; nil where each is read by itself.
+// Poller reads the connections of the pool; nil if each is read by itself.
 func (p *Pool) Poller() *lean.Poller { return p.poller }
 
 // conn is one connection of a pool.
 type conn interface {
-	// calls is what requests are sent with.
+	// calls sends requests.
 	calls() grpc.ClientConnInterface
 	// ready waits until there is a connection, or ctx ends.
 	ready(ctx context.Context)
 	close()
 }
 
-// Dial makes the connections. They connect in the background: use a request to
-// see whether an endpoint answers.
+// Dial makes the connections. They connect in the background: send a request to find out
+// whether an endpoint answers.
 func Dial(ctx context.Context, o Options) (*Pool, error) {
 	if len(o.Endpoints) == 0 {
 		return nil, errors.New("dial: no endpoints")
@@ -111,10 +110,10 @@ func Dial(ctx context.Context, o Options) (*Pool, error) {
 	return p, nil
 }
 
-// A peer that is dead without a word, as after a power cut, is noticed when nothing has
-// come from it for keepaliveTime and it does not answer for keepaliveTimeout. gRPC
-// pings no sooner than that, etcd refuses pings every 5 s and more often
-// (--grpc-keepalive-min-time), and without an open stream or request none are sent.
+// A silent failure of a peer, such as a power failure, is detected when nothing has come from
+// it for keepaliveTime and it does not answer for keepaliveTimeout. gRPC pings no earlier,
+// etcd refuses pings every 5 s or more often (--grpc-keepalive-min-time), and there are no
+// pings without an open stream or request.
 const (
 	keepaliveTime    = 10 * time.Second
 	keepaliveTimeout = 10 * time.Second
@@ -153,7 +152,7 @@ func (p *Pool) Conns() []grpc.ClientConnInterface {
 	return conns
 }
 
-// CheckEndpoint says what is wrong with the form of an endpoint.
+// CheckEndpoint returns an error if the form of an endpoint is invalid.
 func CheckEndpoint(endpoint string) error {
 	address := endpoint
 	if strings.Contains(endpoint, "://") {
@@ -162,7 +161,7 @@ func CheckEndpoint(endpoint string) error {
 		case err != nil:
 			return fmt.Errorf("endpoint %q is not a URL", endpoint)
 		case u.User != nil:
-			return errors.New("an endpoint must not hold a user or password: use --user and ETCDBENCH_PASSWORD")
+			return errors.New("an endpoint must not contain a user or password: use --user and ETCDBENCH_PASSWORD")
 		case u.Scheme != "http" && u.Scheme != "https":
 			return fmt.Errorf("endpoint %q: the scheme must be http or https", endpoint)
 		}

@@ -18,9 +18,9 @@ type Call struct {
 	// Metadata is sent with the request, besides the header of the connection's
 	// credentials, whose fields of the same name it replaces; nil is none.
 	Metadata *Header
-	// Done is called once when the call has ended, by a goroutine of the connection and
-	// never from within Start. It must be short and must not wait: other replies wait for
-	// it. It may start calls, also this one.
+	// Done is called once when the call has ended, by a goroutine of the connection and never from
+	// within Start. It must be short and must not wait, because other replies wait for it. It may
+	// start calls, this one included.
 	Done func(*Call)
 
 	// Err is nil, or a gRPC status error. Reply is the encoded reply; it is valid until
@@ -49,8 +49,8 @@ type Call struct {
 	want       int // the reply's length
 
 	window int64  // how much of the request the server allows
-	rest   []byte // of the request, not sent yet
-	unread int    // received, and not yet given back to the stream's window
+	rest   []byte // of the request, not yet sent
+	unread int    // received, and not yet returned to the stream's window
 
 	earlier, later *Call // in the order of deadlines
 	next           *Call // in a queue
@@ -59,8 +59,8 @@ type Call struct {
 // prefixSize is the length of what precedes a message: a flag and the length.
 const prefixSize = 5
 
-// Sent is when the request was handed to the operating system or, where it had to wait
-// for a connection, a stream or a window, when it began to wait. It is set when Done is
+// Sent is when the request was handed to the operating system. If the request had to wait for
+// a connection, a stream or a window, it is when that wait began. It is set when Done is
 // called.
 func (c *Call) Sent() time.Time { return c.conn.Load().timeOf(c.sent) }
 
@@ -68,7 +68,7 @@ func (c *Call) Sent() time.Time { return c.conn.Load().timeOf(c.sent) }
 // one. It is set when Done is called.
 func (c *Call) Answered() time.Time { return c.conn.Load().timeOf(c.answered) }
 
-// Connection stands for the TCP connection that carried the answer. It is nil without an
+// Connection identifies the TCP connection that carried the answer. It is nil without an
 // answer, and equal for calls on the same connection. It is set when Done is called.
 func (c *Call) Connection() any {
 	if c.carrier == nil {
@@ -108,7 +108,7 @@ func (q *queue) pop() *Call {
 	return c
 }
 
-// remove takes a call out, wherever it is.
+// remove removes a call at any position.
 func (q *queue) remove(c *Call) {
 	var before *Call
 	for at := q.head; at != nil; before, at = at, at.next {
@@ -128,8 +128,8 @@ func (q *queue) remove(c *Call) {
 	}
 }
 
-// deadlines has all calls under way, the earliest deadline first. Calls mostly have the
-// same timeout, so that a new one belongs at the end.
+// deadlines holds all calls under way, the earliest deadline first. Most calls have the same
+// timeout, so that a new one is added near the end.
 type deadlines struct{ first, last *Call }
 
 func (d *deadlines) add(c *Call) {

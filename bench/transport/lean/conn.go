@@ -13,49 +13,49 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Options say how to connect.
+// Options configure a connection.
 type Options struct {
 	// Network is "tcp" or "unix"; empty means "tcp". Address is host:port, or a path.
 	Network, Address string
 	// Authority is the server's name for the ":authority" field; empty means Address.
 	Authority string
-	// TLS asks for TLS; nil means none.
+	// TLS is the TLS configuration; nil means none.
 	TLS *tls.Config
 	// Credentials supply the headers of calls; nil means none.
 	Credentials Credentials
-	// Check checks the reply of a call that was waited for; nil checks nothing.
+	// Check checks the reply of a call of Invoke; nil checks nothing.
 	Check func(method string, request, reply any) error
-	// Streams returns the connection that opens streams. It is called once, when the first
-	// is opened; nil means that streams are refused.
+	// Streams returns the connection that opens streams. It is called once, when the first one is
+	// opened; nil means that streams are refused.
 	Streams func() (grpc.ClientConnInterface, error)
-	// Yield lets other goroutines run before Invoke writes, so that requests that are
-	// made at the same time share a write. It lengthens the tail where calls are paced.
+	// Yield lets other goroutines run before Invoke writes, so that requests that are made at the
+	// same time share a write. It increases the tail latency of paced calls.
 	Yield bool
-	// Poller reads the connection; nil means a goroutine of its own.
+	// Poller reads the connection; nil means a separate goroutine.
 	Poller *Poller
-	// Keepalive is after how long without a word from the peer, with calls under way, it
-	// is pinged, and how long it then has to answer; zero means 10 s each.
+	// Keepalive is the time without data from the peer, with calls under way, after which the peer
+	// is pinged, and the time that it then has to answer. Zero means 10 s each.
 	Keepalive time.Duration
 	// Dial makes a connection; nil means that of package net.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Credentials are what authorizes calls. All connections may share them.
+// Credentials authorize calls. All connections may share them.
 type Credentials interface {
-	// Header returns the header for a call of a method; nil is none.
+	// Header returns the header for a call of a method; nil means none.
 	Header(method string) *Header
-	// Accepted is called now and then with a header that a call had that was answered.
+	// Accepted is called from time to time with the header of a call that was answered.
 	Accepted(h *Header)
-	// Refused reports whether the error of a call says that its header is no longer good
-	// and that the call had no effect.
+	// Refused reports whether the error of a call means that its header is no longer valid and
+	// that the call had no effect.
 	Refused(err error) bool
-	// Renew replaces a header that was refused, through the connection, unless somebody has
-	// done so meanwhile. An error says that there is no new one.
+	// Renew replaces a refused header through the connection, unless it has been replaced
+	// meanwhile. An error means that there is no new header.
 	Renew(ctx context.Context, c grpc.ClientConnInterface, refused *Header) error
 }
 
-// Conn is a connection. It connects by itself, again when the connection breaks, and
-// calls wait for it until their deadlines. It may be used by several goroutines.
+// Conn is a connection. It connects by itself, also after the connection breaks. Calls wait
+// for the connection until their deadlines. It may be used by several goroutines.
 type Conn struct {
 	options Options
 	epoch   time.Time // of the times in calls, of which 0 is none
@@ -66,7 +66,7 @@ type Conn struct {
 	waiting  queue // calls without a stream
 	due      deadlines
 	sweeper  *time.Timer
-	armed    time.Duration // when the sweeper looks next; never when it does not
+	armed    time.Duration // when the sweeper checks next; never when it is stopped
 	dialing  bool
 	dialErr  error
 	used     time.Duration // when the latest session began to take calls
@@ -87,11 +87,11 @@ type Conn struct {
 
 const never = time.Duration(1<<63 - 1)
 
-// defaultKeepalive is for both: gRPC pings no sooner, and etcd refuses pings every 5 s
-// and more often (--grpc-keepalive-min-time).
+// defaultKeepalive is for both times: gRPC does not ping earlier, and etcd refuses pings every
+// 5 s or more often (--grpc-keepalive-min-time).
 const defaultKeepalive = 10 * time.Second
 
-// New returns a connection, which connects in the background. It ends with Close.
+// New returns a connection, which connects in the background. Close ends it.
 func New(o Options) *Conn {
 	if o.Network == "" {
 		o.Network = "tcp"
@@ -169,7 +169,7 @@ func (c *Conn) Close() error {
 
 func errClosed() error { return status.Error(codes.Canceled, "the connection is closing") }
 
-// Start starts a call, which ends with its Done. The request leaves with the next Flush,
+// Start starts a call. Its Done is called when it ends. The request is sent by the next Flush,
 // at the latest when the next reply is read.
 func (c *Conn) Start(call *Call) {
 	c.mu.Lock()
@@ -202,15 +202,15 @@ func (c *Conn) Start(call *Call) {
 	c.mu.Unlock()
 }
 
-// Flush writes what calls have left to send. While ended calls are being reported, it
-// leaves that to the goroutine that does so, so that the calls they start share a write.
+// Flush writes what calls have left to send. While ended calls are reported, the goroutine
+// that reports them writes instead, so that the calls they start share a write.
 func (c *Conn) Flush() {
 	c.mu.Lock()
 	c.flush()
 }
 
-// flush sends what is to be sent on any session: also those that take no more calls have
-// some under way. The lock is held, and released.
+// flush sends what is to be sent on any session, including sessions that accept no more calls
+// but have some under way. The lock is held, and released.
 func (c *Conn) flush() {
 	if len(c.sessions) > 1 || c.session == nil {
 		for s := range c.sessions {
@@ -227,8 +227,7 @@ func (c *Conn) flush() {
 	c.mu.Unlock()
 }
 
-// Cancel ends the call with the code Canceled, if it is still under way. Its Done is
-// called by Cancel then.
+// Cancel ends the call with the code Canceled if it is under way. Cancel then calls its Done.
 func (call *Call) Cancel() { call.cancel(status.Error(codes.Canceled, context.Canceled.Error())) }
 
 func (call *Call) cancel(err error) {
@@ -261,8 +260,8 @@ func (c *Conn) watch(call *Call) {
 	}
 }
 
-// sweep ends the calls whose deadline has passed. It looks again when the next one is
-// due, but not before a hundredth of the timeout of any that are due until then.
+// sweep ends the calls whose deadline has passed. It checks again when the next one is due,
+// but waits at least a hundredth of the timeout of the calls that are due until then.
 func (c *Conn) sweep() {
 	c.mu.Lock()
 	if c.closed {
@@ -311,8 +310,8 @@ func errDeadline() error {
 	return status.Error(codes.DeadlineExceeded, context.DeadlineExceeded.Error())
 }
 
-// abandon ends a call, whether it has a stream or not, and resets the stream. It appends
-// the call to those that have ended. The lock is held.
+// abandon ends a call, with or without a stream, and resets the stream. It appends the call to
+// those that have ended. The lock is held.
 func (c *Conn) abandon(ended []*Call, call *Call, err error) []*Call {
 	if s := call.session; s != nil {
 		s.reset(call)
@@ -322,7 +321,7 @@ func (c *Conn) abandon(ended []*Call, call *Call, err error) []*Call {
 	return c.end(ended, call, err, c.now())
 }
 
-// end notes the end of a call that has no stream any more. The lock is held.
+// end records the end of a call that no longer has a stream. The lock is held.
 func (c *Conn) end(ended []*Call, call *Call, err error, now time.Duration) []*Call {
 	if call.deadline != never && (call.earlier != nil || call.later != nil || c.due.first == call) {
 		c.due.remove(call)
@@ -330,14 +329,14 @@ func (c *Conn) end(ended []*Call, call *Call, err error, now time.Duration) []*C
 	if err == nil && now > call.deadline {
 		err, call.Reply = errDeadline(), nil
 	}
-	if call.sent == 0 { // it ends before it left
+	if call.sent == 0 { // it ended before it was sent
 		call.sent = now
 	}
 	call.started, call.session, call.renewal, call.rest, call.Err, call.answered = false, nil, nil, nil, err, now
 	return append(ended, call)
 }
 
-// deliver tells the owners of calls that these have ended. The lock is not held.
+// deliver calls Done of calls that have ended. The lock is not held.
 func (c *Conn) deliver(ended []*Call) {
 	cred := c.options.Credentials
 	for _, call := range ended {
@@ -349,11 +348,11 @@ func (c *Conn) deliver(ended []*Call) {
 	}
 }
 
-// A renewal is the wait of one call for a new header, after a refusal.
+// A renewal is the wait of one call for a new header after a refusal.
 type renewal struct{ refusal error }
 
-// renew sends a call once more with a new header, or ends it. Until then it can end in
-// the same ways as a call that waits for a stream.
+// renew sends a call a second time with a new header, or ends it. Meanwhile it can end in the
+// same ways as a call that waits for a stream.
 func (c *Conn) renew(call *Call) {
 	c.mu.Lock()
 	if c.closed {
@@ -376,10 +375,10 @@ func (c *Conn) renew(call *Call) {
 	c.mu.Unlock()
 }
 
-// renewed goes on with a call after the attempt to renew its header.
+// renewed continues a call after the attempt to renew its header.
 func (c *Conn) renewed(call *Call, r *renewal, err error) {
 	c.mu.Lock()
-	if call.renewal != r { // it has ended, and may be used for something else
+	if call.renewal != r { // it has ended, and may have been reused
 		c.mu.Unlock()
 		return
 	}
@@ -398,7 +397,7 @@ func (c *Conn) renewed(call *Call, r *renewal, err error) {
 	c.flush()
 }
 
-// admit gives streams to calls that wait. The lock is held.
+// admit assigns streams to calls that wait. The lock is held.
 func (c *Conn) admit() {
 	for s := c.session; s != nil && c.waiting.head != nil && s.free(); s = c.session {
 		s.open(c.waiting.pop())
@@ -424,8 +423,8 @@ func (c *Conn) NewStream(
 	return c.streamConn.NewStream(ctx, desc, method, opts...)
 }
 
-// Ready waits until there is a connection, without waiting out the pause after an
-// attempt that failed. An error is that of ctx.
+// Ready waits until there is a connection. It ends a pause after a failed attempt. The error
+// is that of ctx.
 func (c *Conn) Ready(ctx context.Context) error {
 	for {
 		c.mu.Lock()
@@ -446,15 +445,15 @@ func (c *Conn) Ready(ctx context.Context) error {
 	}
 }
 
-// A Starter is a connection that can start calls: a [Conn], or what stands before one,
-// which may put another function in the place of a call's Done until the call has ended.
+// A Starter is a connection that can start calls: a [Conn], or a wrapper, which may replace
+// the Done of a call until the call has ended.
 type Starter interface {
 	Start(*Call)
 	Flush()
 }
 
-// StarterOf returns the connection as one that can start calls; nil where it cannot.
-// What stands before a connection says so by a method AsStarter.
+// StarterOf returns the Starter of the connection; nil if there is none. A wrapper implements
+// the method AsStarter.
 func StarterOf(c grpc.ClientConnInterface) Starter {
 	switch c := c.(type) {
 	case Starter:

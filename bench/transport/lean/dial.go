@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// The pause between attempts to connect grows from the first to the last of these, and
-// varies by a fifth. There is none after a session that lasted for steadyTime; a server
-// that accepts connections and ends them is not asked more often than one that is away.
-// An attempt may take connectTime.
+// The pause between attempts to connect grows from the first to the last of these values, and
+// varies by a fifth. There is no pause after a session that lasted for steadyTime. A server
+// that accepts and closes connections is dialled no more often than one that is down. An
+// attempt may take connectTime.
 const (
 	firstPause  = 20 * time.Millisecond
 	lastPause   = time.Second
@@ -22,7 +22,7 @@ const (
 	connectTime = 20 * time.Second
 )
 
-// connect sees to it that there will be a session. The lock is held.
+// connect makes sure that an attempt to connect is under way. The lock is held.
 func (c *Conn) connect() {
 	if c.dialing || c.closed || c.session != nil {
 		return
@@ -48,7 +48,7 @@ func (c *Conn) connect() {
 	})
 }
 
-// rest waits for the pause before an attempt, and determines the next one.
+// rest waits for the pause before an attempt, and determines the next pause.
 func (c *Conn) rest() {
 	pause := c.pause
 	c.pause = min(max(firstPause, time.Duration(float64(pause)*pauseGrowth)), lastPause)
@@ -65,7 +65,7 @@ func (c *Conn) rest() {
 	}
 }
 
-// attempt makes one connection and waits until the server has greeted.
+// attempt makes one connection and waits for the settings of the server.
 func (c *Conn) attempt() error {
 	ctx, cancel := context.WithTimeout(c.ctx, connectTime)
 	defer cancel()
@@ -97,12 +97,12 @@ func (c *Conn) attempt() error {
 	select {
 	case <-s.greeted:
 	case <-ctx.Done():
-		s.fail(fmt.Errorf("no greeting from the server: %w", ctx.Err()))
+		s.fail(fmt.Errorf("no SETTINGS from the server: %w", ctx.Err()))
 	}
 	return c.use(s)
 }
 
-// beginReading has the poller read the session, or a goroutine of its own.
+// beginReading has the poller, or a separate goroutine, read the session.
 func (s *session) beginReading() error {
 	p := s.conn.options.Poller
 	if p == nil {
@@ -116,13 +116,13 @@ func (s *session) beginReading() error {
 	return nil
 }
 
-// use makes a session the one that takes calls.
+// use makes a session the one that accepts calls.
 func (c *Conn) use(s *session) error {
 	c.mu.Lock()
 	if s.failure != nil || s.draining || c.closed {
 		err := s.failure
 		if err == nil {
-			err = errors.New("the server wants no calls")
+			err = errors.New("the server accepts no calls")
 			s.close()
 		}
 		c.mu.Unlock()
@@ -135,7 +135,7 @@ func (c *Conn) use(s *session) error {
 	return nil
 }
 
-// retire has a session take no more calls. The lock is held.
+// retire makes the session accept no more calls. The lock is held.
 func (c *Conn) retire(s *session) {
 	if c.session != s {
 		return
@@ -144,7 +144,7 @@ func (c *Conn) retire(s *session) {
 	c.connect()
 }
 
-// secure puts TLS on a connection, and insists on HTTP/2.
+// secure starts TLS on a connection and requires HTTP/2.
 func (c *Conn) secure(ctx context.Context, w *wire) (net.Conn, error) {
 	config := c.options.TLS.Clone()
 	config.NextProtos = []string{"h2"}

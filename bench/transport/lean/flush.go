@@ -1,7 +1,7 @@
 package lean
 
-// flush writes what is to be sent, unless another goroutine is doing so, which then
-// sends this as well. The lock is held, and released.
+// flush writes what is to be sent. If another goroutine is writing, that goroutine also sends
+// the new data. The lock is held, and released.
 func (s *session) flush() {
 	c := s.conn
 	for len(s.out) > 0 && !s.flushing && s.failure == nil {
@@ -41,8 +41,8 @@ func (s *session) flush() {
 // maxSpare is the largest buffer that is kept for later requests.
 const maxSpare = 128 << 10
 
-// flushSoon has an answer to a control frame sent with whatever is sent next, at the
-// latest after lazyTime. The lock is held.
+// flushSoon sends an answer to a control frame with the next data, at the latest after
+// lazyTime. The lock is held.
 func (s *session) flushSoon() {
 	if !s.lazyArmed {
 		s.lazyArmed = true

@@ -7,17 +7,17 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// frameHeaderSize is the length of what precedes a frame's payload.
+// frameHeaderSize is the length of the header before a frame's payload, in bytes.
 const frameHeaderSize = 9
 
-// maxFrame is the longest payload that we accept, and the least that a peer may set:
-// the default of RFC 9113.
+// maxFrame is the longest payload that is accepted, and the least that a peer may set: the
+// default of RFC 9113.
 const maxFrame = 1 << 14
 
 // maxUint31 is the highest stream identifier and the largest window.
 const maxUint31 = 1<<31 - 1
 
-// A frame is one HTTP/2 frame. Its payload lies in the read buffer.
+// A frame is one HTTP/2 frame. Its payload is part of the read buffer.
 type frame struct {
 	kind    http2.FrameType
 	flags   http2.Flags
@@ -37,8 +37,7 @@ func violated(code http2.ErrCode, format string, args ...any) error {
 	return connError{code, fmt.Sprintf(format, args...)}
 }
 
-// nextFrame takes a frame off the front of data. size is 0 when data does not hold all
-// of it.
+// nextFrame returns the first frame of data. size is 0 if data holds only a part of it.
 func nextFrame(data []byte) (f frame, size int, err error) {
 	if len(data) < frameHeaderSize {
 		return f, 0, nil
@@ -58,7 +57,7 @@ func nextFrame(data []byte) (f frame, size int, err error) {
 	return f, size, nil
 }
 
-// unpad removes padding and, of HEADERS, the priority.
+// unpad removes the padding and, from HEADERS, the priority.
 func (f *frame) unpad() error {
 	padding := 0
 	if f.flags.Has(http2.FlagDataPadded) { // the same bit in HEADERS

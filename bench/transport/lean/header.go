@@ -15,12 +15,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// A Header is what calls carry besides what gRPC demands, such as a token. It is notified
-// from others by its address, so that one should serve many calls.
+// A Header is metadata that calls carry in addition to what gRPC requires, such as a token.
+// The encoder distinguishes headers by address: use one for many calls.
 type Header struct{ fields []hpack.HeaderField }
 
 // NewHeader returns a header with the metadata's values. Names are in lower case. Values of
-// names that end in "-bin" are encoded, and names that are gRPC's own are left out.
+// names that end in "-bin" are encoded, and names that are reserved by gRPC are omitted.
 func NewHeader(md metadata.MD) *Header {
 	h := &Header{}
 	for name, values := range md {
@@ -37,8 +37,7 @@ func NewHeader(md metadata.MD) *Header {
 	return h
 }
 
-// isReserved reports whether a name is for the protocol and not for metadata, as grpc-go
-// has it.
+// isReserved reports whether a name is reserved for the protocol, as in grpc-go.
 func isReserved(name string) bool {
 	switch name {
 	case "", "content-type", "user-agent", "grpc-message-type", "grpc-encoding", "grpc-message", "grpc-status", "grpc-timeout", "te":
@@ -47,7 +46,7 @@ func isReserved(name string) bool {
 	return name[0] == ':'
 }
 
-// outgoing returns the metadata of a context; nil is none. An error says which of it
+// outgoing returns the metadata of a context; nil is none. An error names the field that
 // cannot be sent.
 func outgoing(ctx context.Context) (*Header, error) {
 	md, ok := metadata.FromOutgoingContext(ctx)
@@ -68,7 +67,7 @@ func outgoing(ctx context.Context) (*Header, error) {
 	return h, nil
 }
 
-// has reports whether a header has a field of a name.
+// has reports whether a header has a field of the given name.
 func (h *Header) has(name string) bool {
 	return h != nil && slices.ContainsFunc(h.fields, func(f hpack.HeaderField) bool { return f.Name == name })
 }
@@ -80,8 +79,8 @@ type blockKey struct {
 	timeout time.Duration
 }
 
-// block is an encoded header block that can be sent again as it is: it refers to the
-// peer's table only, and adds nothing to it.
+// block is an encoded header block that can be sent again unchanged: it only refers to the
+// table of the peer.
 type block struct {
 	key   blockKey
 	table int // the state of the table
@@ -98,7 +97,7 @@ type encoder struct {
 	table    int // counts the changes of the table
 	last     *block
 	blocks   map[blockKey]*block
-	timeouts map[time.Duration]bool // those that the table may hold
+	timeouts map[time.Duration]bool // the largest allowed size of the table
 }
 
 // Bounds of what an encoder keeps.
@@ -113,7 +112,7 @@ func newEncoder(scheme, authority string) *encoder {
 	return e
 }
 
-// encode returns the header block of a request, which is good until the next call.
+// encode returns the header block of a request, which is valid until the next call.
 func (e *encoder) encode(method string, header, metadata *Header, timeout time.Duration) []byte {
 	key := blockKey{method, header, roundUp(timeout)}
 	if metadata != nil { // which differs from call to call
@@ -190,8 +189,8 @@ func refersOnly(block []byte) bool {
 	return true
 }
 
-// roundUp rounds a timeout up to two significant digits, so that those of calls that
-// have the same timeout and began at different times are mostly equal.
+// roundUp rounds a timeout up to two significant digits, so that calls with the same timeout
+// that began at different times mostly send equal values.
 func roundUp(d time.Duration) time.Duration {
 	d = min(d, longestTimeout)
 	unit := time.Duration(1)
@@ -201,14 +200,14 @@ func roundUp(d time.Duration) time.Duration {
 	return (d + unit - 1) / unit * unit
 }
 
-// gRPC's timeouts have at most eight digits and a unit, of which seconds are the longest
-// that we use.
+// gRPC's timeouts have at most eight digits and a unit, of which seconds are the longest that
+// is used.
 const (
 	digits         = 99_999_999
 	longestTimeout = digits * time.Second
 )
 
-// formatTimeout writes a timeout as gRPC wants it.
+// formatTimeout returns a timeout in the format of gRPC.
 func formatTimeout(d time.Duration) string {
 	for _, u := range []struct {
 		length time.Duration
@@ -224,7 +223,7 @@ func formatTimeout(d time.Duration) string {
 	return strconv.FormatInt(int64(min((d+time.Second-1)/time.Second, digits)), 10) + "S"
 }
 
-// resize follows the peer's limit of the table.
+// resize applies the peer's limit of the table.
 func (e *encoder) resize(limit uint32) {
 	e.hpack.SetMaxDynamicTableSizeLimit(limit)
 	e.table++

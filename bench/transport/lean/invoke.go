@@ -11,9 +11,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Lazy is implemented by contexts whose Done channel is costly and that end by
-// themselves only at their deadline. A call watches the deadline by its own means, and
-// the parent for the rest.
+// Lazy is implemented by contexts whose Done channel is expensive and that end by themselves
+// only at their deadline. A call watches the deadline itself, and waits for the parent's Done.
 type Lazy interface {
 	context.Context
 	Parent() context.Context
@@ -40,14 +39,14 @@ func newInvocation() *invocation {
 // maxKeptReply is the largest buffer for a reply that is kept for other calls.
 const maxKeptReply = 64 << 10
 
-// Invoke implements [grpc.ClientConnInterface]. It waits for a connection. The request
-// and the reply are protobuf messages. The outgoing metadata of the context goes with the
-// request. Call options are not looked at.
+// Invoke implements [grpc.ClientConnInterface]. It waits for a connection. The request and the
+// reply must be protobuf messages. The outgoing metadata of the context is sent with the
+// request. Call options are ignored.
 func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
 	request, ok1 := args.(proto.Message)
 	into, ok2 := reply.(proto.Message)
 	if !ok1 || !ok2 {
-		return status.Errorf(codes.Internal, "%s: %T and %T are no protobuf messages", method, args, reply)
+		return status.Errorf(codes.Internal, "%s: %T and %T are not protobuf messages", method, args, reply)
 	}
 	if ctx.Err() != nil {
 		return status.FromContextError(ctx.Err()).Err()

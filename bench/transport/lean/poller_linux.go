@@ -13,12 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Poller reads many connections from one goroutine, without Go's network poller: a
-// reply then costs one wait and one read, and no other thread is woken. By default that
-// is a goroutine of its own. A goroutine that waits for a time, such as the next arrival of an
-// open loop, can take its place, so that both waits are one.
+// A Poller reads many connections from one goroutine, without Go's network poller: a reply
+// then takes one wait and one read, and wakes no other thread. By default that goroutine does
+// nothing else. A goroutine that waits for a time, such as the next arrival of an open loop,
+// can take its place, so that both waits are one.
 //
-// It carries what one CPU can read, and needs Linux 5.11 or later.
+// Its capacity is what one CPU can read. It needs Linux 5.11 or later.
 type Poller struct {
 	epoll, event int
 	events       []unix.EpollEvent
@@ -35,8 +35,8 @@ type Poller struct {
 	last     uint64     // the latest session's number
 }
 
-// NewPoller returns a poller that polls. An error says that the system has not what it
-// needs.
+// NewPoller returns a poller that polls. It returns an error if the system lacks what the
+// poller needs.
 func NewPoller() (*Poller, error) {
 	p := &Poller{events: make([]unix.EpollEvent, 128), sessions: map[uint64]*session{}, release: make(chan struct{}, 1)}
 	var err error
@@ -66,7 +66,7 @@ func (p *Poller) Close() {
 	_ = unix.Close(p.epoll)
 }
 
-// run polls, but for the times when another goroutine does.
+// run polls, except while another goroutine does.
 func (p *Poller) run() {
 	for !p.closing.Load() {
 		p.turn.Lock()
@@ -78,8 +78,8 @@ func (p *Poller) run() {
 	}
 }
 
-// Take has the calling goroutine poll from now on, until Release. It must call Poll
-// again and again. One goroutine at a time may do so.
+// Take makes the calling goroutine the one that polls, until Release. It must call Poll
+// repeatedly. Only one goroutine at a time may do so.
 func (p *Poller) Take() {
 	p.wanted.Add(1)
 	p.wake()
@@ -107,7 +107,7 @@ func (p *Poller) Poll(d time.Duration) { _ = p.poll(d) }
 
 func (p *Poller) wake() { _, _ = unix.Write(p.event, []byte{1, 0, 0, 0, 0, 0, 0, 0}) }
 
-// poll waits at most d, or for ever when it is negative, and handles what there is.
+// poll waits at most d, or without limit if d is negative, and handles the replies.
 func (p *Poller) poll(d time.Duration) error {
 	n, err := p.wait(d)
 	for _, e := range p.events[:max(n, 0)] {
@@ -151,7 +151,7 @@ func (p *Poller) session(id uint64) *session {
 	return p.sessions[id]
 }
 
-// add has the poller read a session from now on.
+// add makes the poller read a session.
 func (p *Poller) add(s *session) {
 	p.mu.Lock()
 	p.fresh = append(p.fresh, s)
@@ -159,8 +159,7 @@ func (p *Poller) add(s *session) {
 	p.wake()
 }
 
-// begin reads new sessions for the first time: something may have been read already that
-// TLS has not handed out.
+// begin reads new sessions for the first time: TLS may hold data that it has already read.
 func (p *Poller) begin() {
 	p.mu.Lock()
 	fresh := p.fresh
@@ -184,7 +183,7 @@ func (p *Poller) begin() {
 	}
 }
 
-// remove has the poller forget a session.
+// remove makes the poller stop reading a session.
 func (p *Poller) remove(s *session) {
 	p.mu.Lock()
 	delete(p.sessions, s.number)

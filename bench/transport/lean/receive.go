@@ -39,7 +39,7 @@ func (s *session) handle(f frame, now time.Duration) error {
 	case http2.FrameWindowUpdate:
 		return s.handleWindowUpdate(f, now)
 	case http2.FramePushPromise:
-		return violated(http2.ErrCodeProtocol, "PUSH_PROMISE, which we do not allow")
+		return violated(http2.ErrCodeProtocol, "PUSH_PROMISE, which is disabled")
 	case http2.FramePriority:
 		if len(f.payload) != 5 {
 			return violated(http2.ErrCodeFrameSize, "PRIORITY of %d bytes", len(f.payload))
@@ -48,11 +48,11 @@ func (s *session) handle(f frame, now time.Duration) error {
 	return nil // unknown kinds are ignored
 }
 
-// stream returns the call of a frame's stream; nil where it has ended. A stream that we
-// never opened is an error.
+// stream returns the call of a frame's stream; nil if it has ended. A stream that was never
+// opened is an error.
 func (s *session) stream(f frame) (*Call, error) {
 	if f.stream == 0 || f.stream%2 == 0 || f.stream >= s.next {
-		return nil, violated(http2.ErrCodeProtocol, "%v on stream %d, which we have not opened", f.kind, f.stream)
+		return nil, violated(http2.ErrCodeProtocol, "%v on stream %d, which was not opened", f.kind, f.stream)
 	}
 	return s.streams[f.stream], nil
 }
@@ -133,7 +133,7 @@ func (s *session) message(call *Call, data []byte) error {
 			return nil
 		}
 		if flag := call.prefix[0]; flag != 0 {
-			return status.Errorf(codes.Internal, "the reply is compressed, which was not asked for (flag %d)", flag)
+			return status.Errorf(codes.Internal, "the reply is compressed without a request for it (flag %d)", flag)
 		}
 		length := binary.BigEndian.Uint32(call.prefix[1:])
 		if length > math.MaxInt32 {
@@ -197,8 +197,8 @@ func (s *session) handleContinuation(f frame, now time.Duration) error {
 	return s.handleBlock(f.stream, s.block, now)
 }
 
-// handleBlock handles a complete header block. It is decoded even when its call has
-// ended: it may change the table.
+// handleBlock handles a complete header block. It decodes the block even if its call has
+// ended, because the block may change the table.
 func (s *session) handleBlock(stream uint32, block []byte, now time.Duration) error {
 	s.head, s.headSize = responseHead{}, 0
 	s.decoder.SetEmitEnabled(true)
@@ -231,7 +231,7 @@ func (s *session) handleBlock(stream uint32, block []byte, now time.Duration) er
 	return nil
 }
 
-// statusOf is the outcome of a call by its trailers.
+// statusOf returns the outcome of a call from its trailers.
 func (s *session) statusOf(call *Call) error {
 	err := s.head.status()
 	switch {
@@ -263,7 +263,7 @@ func (s *session) handleReset(f frame, now time.Duration) error {
 		return err
 	}
 	code := http2.ErrCode(binary.BigEndian.Uint32(f.payload))
-	if code == http2.ErrCodeRefusedStream && !call.retried { // it has not been looked at
+	if code == http2.ErrCodeRefusedStream && !call.retried { // it was not processed
 		s.forget(call)
 		call.retried = true
 		s.conn.requeue(call)
@@ -291,8 +291,8 @@ func (s *session) handlePing(f frame) error {
 	return s.count(len(f.payload))
 }
 
-// count counts an answer to a control frame, with a payload of so many bytes: a peer that
-// sends many and reads no answer would fill our memory.
+// count counts an answer to a control frame, with its payload in bytes. Without a limit, a
+// peer that sends many and reads no answer would exhaust the memory.
 func (s *session) count(payload int) error {
 	s.answers += frameHeaderSize + payload
 	if s.control++; s.control > maxControl {
@@ -301,7 +301,7 @@ func (s *session) count(payload int) error {
 	return nil
 }
 
-// handleGoAway has calls that the peer will not look at go to another connection.
+// handleGoAway moves calls that the peer will not process to another connection.
 func (s *session) handleGoAway(f frame, now time.Duration) error {
 	switch {
 	case len(f.payload) < 8:

@@ -15,26 +15,26 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// What we allow the peer to send before we have read it, and what a connection may hold
-// of replies that are not complete.
+// The amount of data that the peer may send before it is read, and the size of incomplete
+// replies that a connection may hold.
 const (
 	streamWindow = 4 << 20
 	connWindow   = 16 << 20
 	maxBuffered  = 1 << 30
 )
 
-// defaultWindow is what a peer allows at first (RFC 9113, section 6.9.2).
+// defaultWindow is the initial window of a peer (RFC 9113, section 6.9.2).
 const defaultWindow = 1<<16 - 1
 
 // maxControl bounds the answers to control frames that wait to be sent.
 const maxControl = 10_000
 
-// lazyTime is how long the answer to a ping may wait for something else to be sent:
-// servers ping after each piece of data to learn the bandwidth.
+// lazyTime is how long the answer to a ping may wait for other data to be sent: servers ping
+// after each piece of data to measure the bandwidth.
 const lazyTime = 250 * time.Millisecond
 
-// session is one TCP connection. What does not belong to the reader alone is guarded by
-// the connection's lock.
+// session is one TCP connection. The connection's lock guards the fields that do not belong to
+// the reader alone.
 type session struct {
 	conn *Conn
 	io   net.Conn // with TLS, if any
@@ -43,7 +43,7 @@ type session struct {
 	out, spare []byte  // frames to send
 	unsent     []*Call // whose requests are complete in out
 	flushing   bool
-	delivering bool // the reader is at it, and flushes afterwards
+	delivering bool // the reader handles frames, and flushes afterwards
 	control    int  // answers to control frames that the wire has not been seen to take
 	answers    int  // their bytes
 	lazy       *time.Timer
@@ -57,7 +57,7 @@ type session struct {
 	initialWindow int64
 	window        int64
 	blocked       queue // calls that wait for the window
-	draining      bool  // takes no more calls
+	draining      bool  // accepts no more calls
 	failure       error
 	greeted       chan struct{}
 	isGreeted     bool
@@ -104,7 +104,7 @@ func newSession(c *Conn, conn net.Conn, w *wire) *session {
 	return s
 }
 
-// goOn sends what waited for the queue of the wire to have room.
+// goOn sends the data that waited for room in the queue of the wire.
 func (s *session) goOn() {
 	s.conn.mu.Lock()
 	s.unblock()
@@ -112,7 +112,7 @@ func (s *session) goOn() {
 	s.conn.flush()
 }
 
-// takeField takes one field of a header block. What exceeds the limit is skipped.
+// takeField takes one field of a header block. Fields beyond the limit are skipped.
 func (s *session) takeField(f hpack.HeaderField) {
 	if s.headSize += f.Size(); s.headSize <= maxBlock {
 		s.head.take(f)
@@ -121,7 +121,7 @@ func (s *session) takeField(f hpack.HeaderField) {
 	}
 }
 
-// greet begins the conversation. The lock is held.
+// greet sends the preface and the settings. The lock is held.
 func (s *session) greet() {
 	s.keepalive = time.AfterFunc(s.conn.options.Keepalive, s.checkAlive)
 	s.out = append(s.out, http2.ClientPreface...)
@@ -132,8 +132,8 @@ func (s *session) greet() {
 	s.out = appendWindowUpdate(s.out, 0, connWindow-defaultWindow)
 }
 
-// free reports whether the peer allows another stream, and reads what it is sent. The lock
-// is held.
+// free reports whether the peer allows another stream and reads what it is sent. The lock is
+// held.
 func (s *session) free() bool { return uint32(len(s.streams)) < s.maxStreams && !s.wire.full() }
 
 // open sends a request on a new stream. The lock is held.
@@ -189,8 +189,8 @@ func appendPrefix(b []byte, size int) []byte {
 	return binary.BigEndian.AppendUint32(append(b, 0), uint32(size))
 }
 
-// maxOut is the number of bytes to be sent above which no more of a large request is added
-// to them: flush adds it after it has written them, unless the wire's queue is full then.
+// maxOut is the number of bytes to be sent above which no more of a large request is added.
+// flush adds more after a write, unless the queue of the wire is full.
 const maxOut = 1 << 20
 
 // unblock sends what the windows and the wire's queue allow of large requests, in turns.
@@ -231,7 +231,7 @@ func (s *session) unblock() {
 	}
 }
 
-// forget takes a call off its stream. The lock is held.
+// forget removes a call from its stream. The lock is held.
 func (s *session) forget(call *Call) {
 	delete(s.streams, call.id)
 	s.buffered -= len(call.Reply)
@@ -249,14 +249,14 @@ func (s *session) forget(call *Call) {
 	}
 }
 
-// reset takes a call off its stream and tells the peer. The lock is held.
+// reset removes a call from its stream and resets the stream. The lock is held.
 func (s *session) reset(call *Call) {
 	s.out = appendReset(s.out, call.id, http2.ErrCodeCancel)
 	s.forget(call)
 }
 
-// checkAlive pings a peer that has said nothing for long while calls are under way, and
-// gives up one that does not answer.
+// checkAlive pings a peer that has sent nothing for a long time while calls are under way, and
+// ends the session if the peer does not answer.
 func (s *session) checkAlive() {
 	c := s.conn
 	c.mu.Lock()
@@ -297,7 +297,7 @@ func (s *session) read() {
 	}
 }
 
-// readReady reads what is there, where a poller has seen something.
+// readReady reads the available data after an event of a poller.
 func (s *session) readReady() {
 	for {
 		err := s.readOnce()
@@ -327,8 +327,8 @@ func (s *session) readOnce() error {
 	return err
 }
 
-// handleAll handles the frames that are there, delivers what has ended with them, and
-// sends what is to be sent.
+// handleAll handles the complete frames, delivers the calls that they ended, and sends what is
+// to be sent.
 func (s *session) handleAll(now time.Duration) error {
 	c := s.conn
 	c.mu.Lock()
@@ -359,12 +359,12 @@ func (s *session) handleAll(now time.Duration) error {
 	return err
 }
 
-// urgent reports whether there is more to send than answers to control frames. The lock
-// is held.
+// urgent reports whether there is more to send than answers to control frames. The lock is
+// held.
 func (s *session) urgent() bool { return len(s.out) > s.answers }
 
-// pending reports whether there is something to send now, and by somebody else than the
-// reader. The lock is held.
+// pending reports whether there is something to send now that the reader will not send. The
+// lock is held.
 func (s *session) pending() bool { return s.urgent() && !s.delivering }
 
 func (s *session) handleFrames(now time.Duration) error {
@@ -380,7 +380,7 @@ func (s *session) handleFrames(now time.Duration) error {
 	}
 }
 
-// detach copies the replies that lie in the read buffer and whose calls go on.
+// detach copies the replies in the read buffer whose calls are not complete.
 func (s *session) detach() {
 	for i, call := range s.aliased {
 		if call.session == s && call.started {
@@ -391,7 +391,7 @@ func (s *session) detach() {
 	s.aliased = s.aliased[:0]
 }
 
-// sayGoodbye tells the peer why the connection ends.
+// sayGoodbye sends the reason why the connection ends.
 func (s *session) sayGoodbye(err error) {
 	code := http2.ErrCodeInternal
 	var violation connError
@@ -403,8 +403,8 @@ func (s *session) sayGoodbye(err error) {
 	s.flush()
 }
 
-// fail ends the session: its calls end with the code Unavailable, but for those that
-// never left, which go once more. The lock is not held.
+// fail ends the session. Its calls end with the code Unavailable, except those that were not
+// sent, which are sent on another session. The lock is not held.
 func (s *session) fail(err error) {
 	c := s.conn
 	c.mu.Lock()

@@ -43,7 +43,7 @@ func (s *session) set(id http2.SettingID, value uint32) error {
 		s.encoder.resize(value)
 	case http2.SettingEnablePush:
 		if value != 0 {
-			return violated(http2.ErrCodeProtocol, "a server that enables push")
+			return violated(http2.ErrCodeProtocol, "the server enables push")
 		}
 	case http2.SettingMaxConcurrentStreams:
 		s.maxStreams = value

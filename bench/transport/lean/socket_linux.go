@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is a connection that Go's network poller does not know. Read never waits.
+// socket is a connection that Go's network poller does not manage. Read never waits.
 type socket struct {
 	net.Addr // the peer's
 	mu       sync.Mutex
@@ -20,7 +20,7 @@ type socket struct {
 	closed   bool
 }
 
-// newSocket takes a connection away from Go's network poller.
+// newSocket detaches a connection from Go's network poller.
 func newSocket(conn net.Conn) (*socket, error) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
@@ -54,7 +54,7 @@ func (s *socket) watchedBy(p *Poller, id uint64) error {
 	return p.watch(s.fd, id)
 }
 
-// Read implements [net.Conn]. It returns a waitError where nothing is there.
+// Read implements [net.Conn]. It returns a waitError if there is no data.
 func (s *socket) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +77,7 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 }
 
-// try writes what the socket takes at once.
+// try writes as much as the socket accepts at once.
 func (s *socket) try(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +102,8 @@ func (s *socket) Write(p []byte) (written int, err error) {
 	}
 }
 
-// Close implements [net.Conn]: it ends reads and writes. The descriptor stays until free.
+// Close implements [net.Conn]. It ends reads and writes. The descriptor remains open until
+// free.
 func (s *socket) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

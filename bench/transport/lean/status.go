@@ -14,7 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// responseHead is what a header block of a response says.
+// responseHead is the content of a header block of a response.
 type responseHead struct {
 	httpStatus, contentType, encoding   string
 	grpcStatus, grpcMessage, grpcDetail string
@@ -44,13 +44,13 @@ func isGRPC(contentType string) bool {
 	return ok && (rest == "" || rest[0] == '+' || rest[0] == ';')
 }
 
-// isInformational reports whether it precedes the headers of the response proper.
+// isInformational reports whether the block precedes the headers of the final response.
 func (h *responseHead) isInformational() bool {
 	return len(h.httpStatus) == 3 && h.httpStatus[0] == '1' && !isGRPC(h.contentType)
 }
 
-// check returns the error of the first header block of a response, if it is none of a
-// gRPC server. As in grpc-go, the content type decides, and the HTTP status says why.
+// check returns an error if the first header block of a response is not one of a gRPC server.
+// As in grpc-go, the content type decides, and the HTTP status gives the reason.
 func (h *responseHead) check() error {
 	if isGRPC(h.contentType) {
 		return nil
@@ -115,8 +115,7 @@ func (h *responseHead) status() error {
 	return status.ErrorProto(&detailed)
 }
 
-// decodeMessage undoes the percent-encoding of a message. What is malformed stays as it
-// is.
+// decodeMessage undoes the percent-encoding of a message. Malformed parts stay unchanged.
 func decodeMessage(text string) string {
 	if !strings.Contains(text, "%") {
 		return text
@@ -135,8 +134,8 @@ func decodeMessage(text string) string {
 	return strings.ToValidUTF8(b.String(), "\uFFFD")
 }
 
-// codeOfReset is the code of a call whose stream the server has reset: the mapping of
-// "Errors" in "gRPC over HTTP2".
+// codeOfReset is the code of a call whose stream the server has reset: the mapping of "Errors"
+// in "gRPC over HTTP2".
 func codeOfReset(code http2.ErrCode) codes.Code {
 	switch code {
 	case http2.ErrCodeRefusedStream:
@@ -158,7 +157,7 @@ func resetError(code http2.ErrCode) error {
 	return status.Errorf(codeOfReset(code), "stream terminated by RST_STREAM with error code: %s", code)
 }
 
-// clip bounds what is quoted of a peer.
+// clip bounds the length of a quotation from a peer.
 func clip(s string) string {
 	const most = 100
 	if len(s) > most {

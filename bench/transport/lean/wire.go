@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// A wire is a connection whose writes never wait: what the socket does not take at once
-// is written by a goroutine, in order.
+// A wire is a connection whose writes never wait: a goroutine writes what the socket does not
+// accept at once, in order.
 type wire struct {
 	net.Conn
-	socket syscall.RawConn // nil where it cannot be written without waiting
+	socket syscall.RawConn // nil if the connection cannot be written without waiting
 
 	mu       sync.Mutex
 	backlog  []byte
@@ -41,14 +41,15 @@ func newWire(conn net.Conn) *wire {
 	return w
 }
 
-// The queue is full with more bytes than maxBacklog, until it has no more than roomyBacklog.
+// The queue is full when it has more than maxBacklog bytes, until it has no more than
+// roomyBacklog.
 const (
 	maxBacklog   = 64 << 20
 	roomyBacklog = maxBacklog / 2
 )
 
-// full reports whether so much waits for a peer that does not read that no more should be
-// written. Write takes it all the same.
+// full reports whether so much data waits for a peer that does not read that no more should be
+// written. Write accepts it nevertheless.
 func (w *wire) full() bool { return w.queued.Load() > maxBacklog }
 
 // Write implements [net.Conn]. It returns without waiting. An error is that of an
@@ -85,7 +86,7 @@ func (w *wire) canTry() bool {
 	return ok || w.socket != nil
 }
 
-// try writes what the socket takes at once.
+// try writes as much as the socket accepts at once.
 func (w *wire) try(p []byte) (n int, err error) {
 	if s, ok := w.Conn.(*socket); ok {
 		return s.try(p)
@@ -99,7 +100,7 @@ func (w *wire) try(p []byte) (n int, err error) {
 	return w.n, err
 }
 
-// drain writes the backlog, and waits where that takes time.
+// drain writes the backlog, and waits if necessary.
 func (w *wire) drain() {
 	var spare []byte
 	for {
@@ -123,10 +124,10 @@ func (w *wire) drain() {
 	}
 }
 
-// drainPiece is how many bytes are written before the queue is looked at.
+// drainPiece is the number of bytes that are written before the queue is checked.
 const drainPiece = 1 << 20
 
-// writeOut writes data from the queue, and calls roomy when that makes room.
+// writeOut writes data from the queue, and calls roomy when there is room again.
 func (w *wire) writeOut(data []byte) error {
 	for piece := range slices.Chunk(data, drainPiece) {
 		if _, err := w.Conn.Write(piece); err != nil {
@@ -140,7 +141,7 @@ func (w *wire) writeOut(data []byte) error {
 	return nil
 }
 
-// Close closes the connection and waits for the goroutine. No other is begun.
+// Close closes the connection and waits for the goroutine. No other goroutine starts.
 func (w *wire) Close() error {
 	w.mu.Lock()
 	if w.err == nil {
@@ -155,8 +156,8 @@ func (w *wire) Close() error {
 	return err
 }
 
-// detach takes the connection away from Go's network poller: its reads never wait from
-// now on. Nothing may be read or written meanwhile.
+// detach detaches the connection from Go's network poller: its reads never wait from then on.
+// There must be no concurrent reads or writes.
 func (w *wire) detach() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -171,11 +172,11 @@ func (w *wire) detach() error {
 	return nil
 }
 
-// waitError says that there is nothing to be read yet. For package crypto/tls, it is an
-// error that goes by.
+// waitError means that there are no data to read yet. Package crypto/tls treats it as a
+// temporary error.
 type waitError struct{}
 
-func (waitError) Error() string   { return "nothing to be read yet" }
+func (waitError) Error() string   { return "no data to read yet" }
 func (waitError) Timeout() bool   { return true }
 func (waitError) Temporary() bool { return true }
 

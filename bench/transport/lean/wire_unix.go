@@ -12,7 +12,7 @@ import (
 
 const canTry = true
 
-// tryWrite writes what the socket takes without waiting, which may be nothing.
+// tryWrite writes as much as the socket accepts without waiting, possibly nothing.
 func tryWrite(fd uintptr, p []byte) (written int, err error) {
 	for written < len(p) {
 		n, err := unix.Write(int(fd), p[written:])

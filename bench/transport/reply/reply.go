@@ -1,5 +1,5 @@
-// Package reply checks the replies of etcd where they enter. It knows messages and no
-// connections.
+// Package reply checks the replies of etcd where they enter the program. It knows messages,
+// but no connections.
 package reply
 
 import (
@@ -14,20 +14,20 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Bounds of what a reply holds. They are far above what etcd sends, and leave room for
-// sums and for times in nanoseconds.
+// Bounds of the values in a reply. They are far above what etcd sends, and leave room for sums
+// and for times in nanoseconds.
 const (
 	maxRevision = 1 << 62
 	maxTTL      = 9_000_000_000 // seconds: etcd's own bound
 	maxVersion  = 64            // bytes of the text of a version
 )
 
-// Check returns an error when a reply to a method is well-formed, but not one that
-// etcd sends: without a header, without one response for each operation of a transaction,
-// with events that have no key, or with numbers out of bounds. The error has the code
-// Internal. The package transport checks all that it receives, so that code that reads a reply
-// need not do so; other decoders call Check.
-// request may be nil for a message of a stream. It allocates nothing for a good reply.
+// Check returns an error if a reply to a method is well-formed, but not one that etcd sends:
+// without a header, without one response for each operation of a transaction, with events
+// without a key, or with numbers out of bounds. The error has the code Internal. The package
+// transport checks all that it receives, so that code that reads a reply need not do so; other
+// decoders must call Check. request may be nil for a message of a stream. It allocates nothing
+// for a valid reply.
 func Check(method string, request, reply any) error {
 	if err := check(request, reply); err != nil {
 		return invalid(method, err)
@@ -35,9 +35,9 @@ func Check(method string, request, reply any) error {
 	return nil
 }
 
-// A Stream checks the messages of one stream, as [Check] does, and that no two watches of it
-// have the same identifier: clientv3 loses the first of them when the stream ends, and never
-// closes its channel. It is for one goroutine.
+// A Stream checks the messages of one stream as [Check] does. It also checks that no two
+// watches of the stream have the same identifier: clientv3 would lose the first of them when
+// the stream ends, and never close its channel. A Stream is for one goroutine.
 type Stream struct {
 	Method  string
 	watches map[int64]struct{}
@@ -60,7 +60,7 @@ func (s *Stream) checkWatch(r *pb.WatchResponse) error {
 	case r.Canceled:
 		delete(s.watches, r.WatchId)
 	case r.Created && (known || r.WatchId < 0):
-		return fmt.Errorf("a new watch has the identifier %d, which is not free", r.WatchId)
+		return fmt.Errorf("a new watch has the identifier %d, which is in use", r.WatchId)
 	case r.Created:
 		if s.watches == nil {
 			s.watches = map[int64]struct{}{}
@@ -129,11 +129,11 @@ func checkKeyValue(kv *mvccpb.KeyValue) error {
 	return nil
 }
 
-// checkRange checks one page of keys. A reader continues a list after the last key of a
-// page, which must therefore lie behind the page's beginning.
+// checkRange checks one page of keys. A reader continues a list after the last key of a page,
+// so that this key must lie after the beginning of the page.
 func checkRange(q *pb.RangeRequest, r *pb.RangeResponse) error {
 	if r == nil {
-		return errors.New("no range")
+		return errors.New("no range response")
 	}
 	for _, kv := range r.Kvs {
 		if err := checkKeyValue(kv); err != nil {
@@ -163,7 +163,7 @@ func checkDeleted(r *pb.DeleteRangeResponse) error {
 	return nil
 }
 
-// checkTxn checks that each operation that was carried out has its response.
+// checkTxn checks that each executed operation has its response.
 func checkTxn(q *pb.TxnRequest, r *pb.TxnResponse) error {
 	if q == nil {
 		return nil
@@ -213,7 +213,7 @@ func checkResponse(op *pb.RequestOp, r *pb.ResponseOp) error {
 	return errors.New("an operation of a transaction has a response of another kind")
 }
 
-// comparesAbsence reports whether the only comparison of a transaction is that the one key
+// comparesAbsence reports whether the only comparison of a transaction is that the single key
 // of a range does not exist.
 func comparesAbsence(q *pb.TxnRequest, r *pb.RangeRequest) bool {
 	if r == nil || len(q.Compare) != 1 || len(r.RangeEnd) > 0 {
@@ -246,7 +246,7 @@ func checkGrant(q *pb.LeaseGrantRequest, r *pb.LeaseGrantResponse) error {
 	case r.ID == 0:
 		return errors.New("a lease without an ID")
 	case q != nil && q.ID != 0 && r.ID != q.ID:
-		return fmt.Errorf("lease %x where %x was asked for", r.ID, q.ID)
+		return fmt.Errorf("lease %x instead of %x", r.ID, q.ID)
 	}
 	return checkBound("the time to live", r.TTL, maxTTL)
 }

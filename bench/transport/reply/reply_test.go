@@ -51,7 +51,7 @@ func TestCheck(t *testing.T) {
 		"event without a key":  {nil, &pb.WatchResponse{Header: header, Events: []*mvccpb.Event{{}}}, "without a key"},
 		"event of a type":      {nil, &pb.WatchResponse{Header: header, Events: []*mvccpb.Event{{Kv: kv, Type: 7}}}, "type 7"},
 		"watch without header": {nil, &pb.WatchResponse{}, "no header"},
-		"another lease":        {&pb.LeaseGrantRequest{ID: 5}, &pb.LeaseGrantResponse{ID: 6}, "lease 6 where 5"},
+		"another lease":        {&pb.LeaseGrantRequest{ID: 5}, &pb.LeaseGrantResponse{ID: 6}, "lease 6 instead of 5"},
 		"lease without ID":     {&pb.LeaseGrantRequest{}, &pb.LeaseGrantResponse{}, "without an ID"},
 		"endless lease":        {nil, &pb.LeaseKeepAliveResponse{TTL: math.MaxInt64}, "time to live"},
 		"status":               {nil, &pb.StatusResponse{Header: header}, ""},

@@ -1,3 +1,3 @@
-// Package transporttest has what tests and benchmarks put in etcd's place or in
-// its way: a server that answers at once, a proxy that stops, and one that lies.
+// Package transporttest provides test doubles that replace etcd or stand in front of it: a
+// server that answers at once, a proxy that stops, and a proxy that gives false answers.
 package transporttest

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// forward passes the messages of a call on to a member, and its replies back. change
-// returns what becomes of a reply, and false where it is left out.
+// forward passes the messages of a call on to a member, and its replies back. change returns
+// the reply to send, and false if it is to be omitted.
 func forward(
 	ctx context.Context, s grpc.ServerStream, member grpc.ClientConnInterface, method string, change func([]byte) ([]byte, bool),
 ) error {
@@ -25,7 +25,7 @@ func forward(
 				return
 			}
 			if up.SendMsg(&m) != nil {
-				return // RecvMsg knows why
+				return // RecvMsg returns the reason
 			}
 		}
 	}()

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Ideal is a server without a network, for virtual time: it carries exactly so many
-// operations a second, first come first served, and notes when it acknowledges each.
+// Ideal is a server without a network, for virtual time. It completes a fixed number of
+// operations a second, first come first served, and records when it acknowledges each.
 type Ideal struct {
-	// Capacity is what it carries at the start, in operations per second.
+	// Capacity is the initial capacity in operations per second.
 	Capacity float64
-	// Drift is by which share of Capacity it slows in each second.
+	// Drift is the share of Capacity by which it slows in each second.
 	Drift float64
 
 	mu    sync.Mutex
@@ -25,7 +25,7 @@ func NewIdeal(capacity, drift float64) *Ideal {
 	return &Ideal{Capacity: capacity, Drift: drift, start: time.Now()}
 }
 
-// Serve returns when it has served an operation that comes now.
+// Serve returns when it has served an operation that arrives now.
 func (s *Ideal) Serve(ctx context.Context) error {
 	t := time.NewTimer(time.Until(s.enter()))
 	defer t.Stop()
@@ -40,7 +40,7 @@ func (s *Ideal) Serve(ctx context.Context) error {
 	return nil
 }
 
-// enter says when one that comes now has been served.
+// enter returns when an operation that arrives now has been served.
 func (s *Ideal) enter() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,7 @@ func (s *Ideal) enter() time.Time {
 	return s.next
 }
 
-// Acknowledged counts what was acknowledged in a stretch since the start.
+// Acknowledged counts the operations that were acknowledged in a stretch since the start.
 func (s *Ideal) Acknowledged(from, to time.Duration) (n float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// due counts a request that may be lied about, and reports whether a lie is due, now or
-// since before.
+// due counts a request that may be answered falsely, and reports whether a false answer is
+// due, for this request or for an earlier one.
 func (p *Liar) due() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -21,7 +21,7 @@ func (p *Liar) due() bool {
 	return p.owed && !(p.options.Once && p.lies > 0)
 }
 
-// noteLie notes that the lie that was due has been told.
+// noteLie records that the false answer that was due has been given.
 func (p *Liar) noteLie() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -57,7 +57,7 @@ func (p *Liar) read(ctx context.Context, s grpc.ServerStream) error {
 }
 
 // staleBy is how many revisions an answer must be behind to be older than what was answered
-// before the request was sent, however many clients there are.
+// before the request was sent, for any number of clients.
 const staleBy = 100
 
 // before returns an answer of a read from before a revision, and keeps the present one for
@@ -86,8 +86,8 @@ func (*Liar) send(s grpc.ServerStream, m proto.Message) error {
 	return s.SendMsg(&data)
 }
 
-// compare serves a transaction. It is lied about where it compares the revision of one key,
-// puts it, and reads it otherwise.
+// compare serves a transaction. The answer is false if the transaction compares the revision
+// of one key, puts the key on success, and reads it otherwise.
 func (p *Liar) compare(ctx context.Context, s grpc.ServerStream) error {
 	var request, reply []byte
 	if err := s.RecvMsg(&request); err != nil {
@@ -141,8 +141,8 @@ func (c protoConn) Invoke(ctx context.Context, method string, args, reply any, o
 	return proto.Unmarshal(answer, reply.(proto.Message))
 }
 
-// swallow takes one event out of a message of a watch where that is due. It reports
-// whether nothing is left.
+// swallow removes one event from a message of a watch if that is due. It reports whether no
+// event is left.
 func (p *Liar) swallow(message *[]byte) bool {
 	var r pb.WatchResponse
 	if proto.Unmarshal(*message, &r) != nil {

@@ -10,8 +10,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Noop is a gRPC server that looks like a member of etcd and does nothing: what
-// is measured against it is the generator.
+// Noop is a gRPC server that answers like a member of etcd and does nothing else. A run
+// against it measures the generator.
 type Noop struct {
 	Address string
 	// Puts counts the puts that were answered.

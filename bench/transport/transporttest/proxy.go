@@ -6,7 +6,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/link"
 )
 
-// Proxy forwards TCP connections to one address and can hold them still.
+// Proxy forwards TCP connections to one address and can stop them.
 type Proxy struct {
 	*link.Proxy
 	up, down *link.Direction
@@ -34,6 +34,5 @@ func (p *Proxy) hold(down bool) {
 	}
 }
 
-// Delay makes everything that the server sends arrive so much later. It holds
-// for what is sent from now on.
+// Delay delays everything that the server sends from now on.
 func (p *Proxy) Delay(d time.Duration) { p.down.Set(link.Conditions{Delay: d}) }

@@ -15,7 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// QueueOptions say what a [Queue] does.
+// QueueOptions set the behaviour of a [Queue].
 type QueueOptions struct {
 	// Workers serve the puts, first come first served, each with exponential service
 	// times of that mean (with Poisson arrivals, M/M/c).
@@ -28,18 +28,18 @@ type QueueOptions struct {
 	SlowBy                 time.Duration
 }
 
-// QueueCounts are what a [Queue] has done with puts. Slow ones were answered, too.
+// QueueCounts are the outcomes of puts. Slow ones are also counted as answered.
 type QueueCounts struct{ Answered, Failed, Hung, Slow uint64 }
 
-// Queue is a gRPC server that looks like a member of etcd, whose capacity and whose
-// shares of failing, hanging and slow puts are known, and which counts them itself.
+// Queue is a gRPC server that answers like a member of etcd. Its capacity and its shares of
+// failing, hanging and slow puts are known, and it counts them itself.
 type Queue struct {
 	Address string
 	server  *grpc.Server
 	options QueueOptions
 
 	mu     sync.Mutex
-	free   []time.Time // when each worker is, in rising order
+	free   []time.Time // when each worker is free, in rising order
 	rand   *rand.Rand
 	counts QueueCounts
 }
@@ -69,7 +69,7 @@ func (q *Queue) Counts() QueueCounts {
 	return q.counts
 }
 
-// enter says what becomes of a put that comes now, and when it is to be answered.
+// enter returns the outcome of a put that arrives now, and when it is to be answered.
 func (q *Queue) enter() (done time.Time, outcome *uint64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -85,7 +85,7 @@ func (q *Queue) enter() (done time.Time, outcome *uint64) {
 	return q.serve(), &q.counts.Answered
 }
 
-// serve says when a worker has served what comes now.
+// serve returns when a worker has served a put that arrives now.
 func (q *Queue) serve() time.Time {
 	start := time.Now()
 	if q.free[0].After(start) {
