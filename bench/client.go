@@ -11,23 +11,36 @@ import (
 
 // client is one virtual client: it does one operation at a time.
 type client struct {
-	number int
 	engine *engine
-	worker Worker
-	// starter is the worker where it starts operations. Others do them, each on a goroutine
-	// that waits for arrivals at wake.
+	// starter starts the operations; nil where the client does them, on its goroutine.
 	starter Starter
-	wake    chan arrival
-	op      Op
-	// arrival and kind are those of the operation that was started.
-	arrival arrival
-	kind    int
+	*doer   // nil where there is a starter
+	number  int32
+	// failures is how many operations in a row have failed.
+	failures int32
+	op       Op // the one under way, or the last one
+}
+
+// doer is what a client has whose operations are done on its goroutine.
+type doer struct {
+	worker Worker
+	wake   chan arrival // where it waits for arrivals
 	// requests is the parent of this client's requests, so that no two clients
 	// meet at one parent's lock.
 	requests context.Context
 	deadline *deadline // of the last operation, to be used again; nil where it cannot be
-	// failures is how many operations in a row have failed.
-	failures int
+}
+
+// newClient returns the client of a worker.
+func (e *engine) newClient(number int, worker Worker) *client {
+	c := &client{engine: e, number: int32(number)}
+	if w, ok := worker.(StarterWorker); ok {
+		c.starter = w.AsStarter()
+	}
+	if c.starter == nil {
+		c.doer = &doer{worker: worker, wake: make(chan arrival, 1)}
+	}
+	return c
 }
 
 // work does operations until the load stops.
@@ -82,7 +95,6 @@ func (c *client) serve(ph *phase) {
 				return
 			}
 		}
-		a.recordLag(c.number, c.engine.clock.now())
 		c.do(a, c.engine.kindOf(a.phase.index, a.n))
 	}
 }
@@ -106,10 +118,11 @@ func (c *client) release() {
 }
 
 // newOp is the operation of an arrival that begins now.
-func (c *client) newOp(a arrival, kind int, now time.Duration) Op {
+func (c *client) newOp(a arrival, kind int) Op {
+	now := c.engine.clock.now()
 	op := Op{
 		Phase: a.phase.index, N: a.n, Earlier: a.phase.earlier, Intended: a.intended, Open: a.phase.Load.Open(),
-		began: now, sent: now, clock: c.engine.clock, client: c, counts: a.phase.counts[kind],
+		free: a.free, kind: int32(kind), phase: a.phase, began: now, sent: now, stalled: a.stalled, client: c,
 	}
 	if !op.Open {
 		op.Intended = now
@@ -120,15 +133,16 @@ func (c *client) newOp(a arrival, kind int, now time.Duration) Op {
 // do does one operation and records it.
 func (c *client) do(a arrival, kind int) {
 	e := c.engine
-	c.op = c.newOp(a, kind, e.clock.now())
+	c.op = c.newOp(a, kind)
+	if c.op.Open {
+		c.op.recordLag(c.op.began)
+	}
 	ctx := c.deadlineIn(e.plan.Timeout)
 	err := c.worker.Do(ctx, &c.op)
 	done := e.clock.now()
 	outcome := Completed
 	if err != nil {
-		if outcome = outcomeOf(ctx, err); outcome != Abandoned {
-			e.errors.add(a.phase.index, kind, err)
-		}
+		outcome = outcomeOf(ctx, err)
 	}
 	if !ctx.end() {
 		c.deadline = nil
@@ -136,8 +150,29 @@ func (c *client) do(a arrival, kind int) {
 	if c.op.done > 0 {
 		done = c.op.done
 	}
-	a.phase.record(c.number, Sample{Kind: kind, Outcome: outcome, Intended: c.op.Intended, Sent: c.op.sent, Done: done})
+	c.record(outcome, err, done)
+}
+
+// record records the operation.
+func (c *client) record(outcome Outcome, err error, done time.Duration) {
+	op := &c.op
+	if err != nil && outcome != Abandoned {
+		c.engine.errors.add(op.phase.index, int(op.kind), err)
+	}
+	op.phase.record(int(c.number), Sample{
+		Kind: int(op.kind), Outcome: outcome, Intended: op.Intended, Sent: op.sent, Done: done,
+	})
 	c.count(outcome)
+}
+
+// recordLag records how late an operation is sent that the generator alone delayed.
+func (o *Op) recordLag(sent time.Duration) {
+	caller, r := int(o.client.number), o.phase.recorder
+	if wait := sent - o.Intended; o.free {
+		r.RecordLag(caller, wait)
+	} else if wait <= 2*o.stalled {
+		r.RecordLag(caller, min(wait, o.stalled))
+	}
 }
 
 // deadlineIn returns a context that ends after a time.
@@ -172,7 +207,7 @@ func outcomeOf(ctx context.Context, err error) Outcome {
 // backOffTime is for how long a client pauses after failures in a row: a closed loop
 // whose operations fail at once would only measure how fast it can fail, with a CPU it
 // takes from the cluster.
-func backOffTime(failures int) time.Duration { return time.Millisecond << min(failures-1, 7) }
+func backOffTime(failures int32) time.Duration { return time.Millisecond << min(failures-1, 7) }
 
 // backOff pauses after failures.
 func (c *client) backOff(ph *phase) {

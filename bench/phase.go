@@ -87,15 +87,6 @@ func (s *stalls) before(intended, now time.Duration, waiting int) time.Duration 
 	return s.sum
 }
 
-// recordLag records how late an arrival is sent that the generator alone delayed.
-func (a *arrival) recordLag(caller int, sent time.Duration) {
-	if wait := sent - a.intended; a.free {
-		a.phase.recorder.RecordLag(caller, wait)
-	} else if wait <= 2*a.stalled {
-		a.phase.recorder.RecordLag(caller, min(wait, a.stalled))
-	}
-}
-
 // newPhase begins where the last phase ended. Consecutive open phases share a
 // lane, so that what one leaves waiting burdens the next.
 func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {

@@ -278,14 +278,7 @@ func (e *engine) newClients(ctx context.Context) ([]*client, error) {
 			if err != nil {
 				return fmt.Errorf("client %d of %s: %w", first+i, e.workload.Name(), err)
 			}
-			c := &client{number: first + i, engine: e, worker: worker}
-			if w, ok := worker.(StarterWorker); ok {
-				c.starter = w.AsStarter()
-			}
-			if c.starter == nil {
-				c.wake = make(chan arrival, 1)
-			}
-			clients[i] = c
+			clients[i] = e.newClient(first+i, worker)
 			return nil
 		})
 	}

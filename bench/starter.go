@@ -37,11 +37,12 @@ func (o *Op) Complete(err error) { o.client.complete(err) }
 // transport knows better than [Op.Send] and [Op.Done]. Of several requests, the first
 // was handed over with the operation and the last one's answer ends it.
 func (o *Op) SetTimes(sent, done time.Time) {
-	o.done = done.Sub(o.clock.start)
+	start := o.client.engine.clock.start
+	o.done = done.Sub(start)
 	if o.timed {
 		return // it was handed over with its first request
 	}
-	o.timed, o.sent = true, sent.Sub(o.clock.start)
+	o.timed, o.sent = true, sent.Sub(start)
 	if !o.Open {
 		o.Intended = o.sent
 	}
@@ -51,7 +52,7 @@ func (o *Op) SetTimes(sent, done time.Time) {
 func (o *Op) Timeout() time.Duration { return o.client.engine.plan.Timeout }
 
 // Left is what is left of the operation's timeout.
-func (o *Op) Left() time.Duration { return o.began + o.Timeout() - o.clock.now() }
+func (o *Op) Left() time.Duration { return o.began + o.Timeout() - o.now() }
 
 // Stopped reports whether the run has given up what is in flight.
 func (o *Op) Stopped() bool { return o.client.engine.requests.Err() != nil }
@@ -134,30 +135,25 @@ func (c *client) loopStarted(ph *phase) bool {
 }
 
 func (c *client) start(a arrival, kind int) {
-	now := c.engine.clock.now()
-	c.arrival, c.kind = a, kind
-	c.op = c.newOp(a, kind, now)
+	c.op = c.newOp(a, kind)
 	c.starter.Start(&c.op)
 }
 
 // complete records the operation and goes on.
 func (c *client) complete(err error) {
-	e, a := c.engine, c.arrival
 	done := c.op.done
 	if done == 0 {
-		done = e.clock.now()
+		done = c.engine.clock.now()
 	}
 	outcome := Completed
 	if err != nil {
-		if outcome = e.outcomeOf(err); outcome != Abandoned {
-			e.errors.add(a.phase.index, c.kind, err)
-		}
+		outcome = c.engine.outcomeOf(err)
 	}
 	if c.op.Open {
-		a.recordLag(c.number, c.op.sent)
+		c.op.recordLag(c.op.sent)
 	}
-	a.phase.record(c.number, Sample{Kind: c.kind, Outcome: outcome, Intended: c.op.Intended, Sent: c.op.sent, Done: done})
-	if c.count(outcome); outcome == Failed && a.phase.lane == nil {
+	c.record(outcome, err, done)
+	if outcome == Failed && c.op.phase.lane == nil {
 		time.AfterFunc(backOffTime(c.failures), c.goOn)
 		return
 	}

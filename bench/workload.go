@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"github.com/etcdbench/etcdbench/results"
@@ -135,18 +134,28 @@ type Op struct {
 	// Open says that it arrived on a schedule.
 	Open bool
 
-	began, sent, done time.Duration
-	timed             bool // by SetTimes
-	clock             clock
-	client            *client
-	counts            []atomic.Uint64
+	timed bool // by SetTimes
+	free  bool // see arrival
+	kind  int32
+	phase *phase
+
+	began, sent, done, stalled time.Duration
+	client                     *client // nil where it is done outside a run
+}
+
+// now is the time on the run's clock, and 0 outside a run.
+func (o *Op) now() time.Duration {
+	if o.client == nil {
+		return 0
+	}
+	return o.client.engine.clock.now()
 }
 
 // Send marks the moment at which the request, built by now, is handed to the
 // transport, and returns it: service time counts from here. Without it, it
 // counts from the call of Do.
 func (o *Op) Send() time.Duration {
-	o.sent = o.clock.now()
+	o.sent = o.now()
 	if !o.Open {
 		// What building the request took is the generator's time, not etcd's.
 		o.Intended = o.sent
@@ -158,7 +167,7 @@ func (o *Op) Send() time.Duration {
 // Without it, that is when Do returns; with it, Do must return nil.
 func (o *Op) Done() time.Duration {
 	if o.done == 0 {
-		o.done = o.clock.now()
+		o.done = o.now()
 	}
 	return o.done
 }
@@ -184,8 +193,8 @@ func (o *Op) Hold(d time.Duration) {
 
 // Count adds to one of the counts of the operation's kind.
 func (o *Op) Count(count int, n uint64) {
-	if o.counts != nil {
-		o.counts[count].Add(n)
+	if o.phase != nil {
+		o.phase.counts[o.kind][count].Add(n)
 	}
 }
 
