@@ -1,6 +1,7 @@
 package lean
 
 import (
+	"bytes"
 	"sync/atomic"
 	"time"
 
@@ -34,23 +35,21 @@ type Call struct {
 	sent     time.Duration
 	answered time.Duration
 
-	session    *session // nil while the call waits for a stream
-	renewal    *renewal // nil unless the call waits for a new header
-	carrier    *session // that of the answer
-	id         uint32
-	started    bool // and not yet ended
-	left       bool // the whole request was handed to the operating system
-	restarted  bool // with a new header
-	retried    bool // after the server refused its stream, which it may do once
-	headed     bool // the response's headers have come
-	hasMessage bool // the reply is complete
-	prefixLen  uint8
-	prefix     [prefixSize]byte
-	want       int // the reply's length
+	session *session      // that has the stream, or had it when the call ended
+	renewal *renewal      // nil unless the call waits for a new header
+	rest    *bytes.Buffer // of the request, not yet sent; nil: nothing
 
-	window int64  // how much of the request the server allows
-	rest   []byte // of the request, not yet sent
-	unread int    // received, and not yet returned to the stream's window
+	id         uint32 // of the stream; 0 without one
+	window     int32  // how much of the request the server allows
+	unread     uint32 // received, and not yet returned to the stream's window
+	want       uint32 // the reply's length
+	started    bool   // and not yet ended
+	left       bool   // the whole request was handed to the operating system
+	restarted  bool   // with a new header
+	retried    bool   // after the server refused its stream, which it may do once
+	headed     bool   // the response's headers have come
+	hasMessage bool   // the reply is complete
+	prefixLen  uint8  // how much of what precedes the reply has come
 
 	earlier, later *Call // in the order of deadlines
 	next           *Call // in a queue
@@ -71,15 +70,15 @@ func (c *Call) Answered() time.Time { return c.conn.Load().timeOf(c.answered) }
 // Connection identifies the TCP connection that carried the answer. It is nil without an
 // answer, and equal for calls on the same connection. It is set when Done is called.
 func (c *Call) Connection() any {
-	if c.carrier == nil {
+	if c.session == nil {
 		return nil
 	}
-	return c.carrier
+	return c.session
 }
 
 // reset prepares the call for a stream.
 func (c *Call) reset() {
-	c.session, c.carrier, c.renewal, c.id, c.left = nil, nil, nil, 0, false
+	c.session, c.renewal, c.id, c.left = nil, nil, 0, false
 	c.headed, c.hasMessage, c.prefixLen, c.want = false, false, 0, 0
 	c.window, c.rest, c.unread, c.Reply, c.Err = 0, nil, 0, nil, nil
 }

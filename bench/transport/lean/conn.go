@@ -290,7 +290,7 @@ func (c *Conn) expired(call *Call) error {
 	switch {
 	case call.renewal != nil:
 		return call.renewal.refusal
-	case call.session != nil:
+	case call.id != 0:
 	case c.session == nil && c.dialErr != nil:
 		return status.Errorf(codes.DeadlineExceeded, "context deadline exceeded while waiting for a connection to %s: last error: %v",
 			c.options.Address, c.dialErr)
@@ -313,8 +313,8 @@ func errDeadline() error {
 // abandon ends a call, with or without a stream, and resets the stream. It appends the call to
 // those that have ended. The lock is held.
 func (c *Conn) abandon(ended []*Call, call *Call, err error) []*Call {
-	if s := call.session; s != nil {
-		s.reset(call)
+	if call.id != 0 {
+		call.session.reset(call)
 	} else if call.started {
 		c.waiting.remove(call)
 	}
@@ -332,7 +332,7 @@ func (c *Conn) end(ended []*Call, call *Call, err error, now time.Duration) []*C
 	if call.sent == 0 { // it ended before it was sent
 		call.sent = now
 	}
-	call.started, call.session, call.renewal, call.rest, call.Err, call.answered = false, nil, nil, nil, err, now
+	call.started, call.renewal, call.rest, call.Err, call.answered = false, nil, nil, err, now
 	return append(ended, call)
 }
 

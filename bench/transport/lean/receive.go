@@ -98,12 +98,12 @@ func (s *session) handleData(f frame, now time.Duration) error {
 		return nil
 	}
 	ends := f.flags.Has(http2.FlagDataEndStream)
-	if call.unread += size; call.unread > streamWindow {
+	if call.unread += uint32(size); call.unread > streamWindow {
 		s.stop(call, resetError(http2.ErrCodeFlowControl), http2.ErrCodeFlowControl, now)
 		return nil
 	}
 	if call.unread >= streamWindow/2 && !ends {
-		s.out = appendWindowUpdate(s.out, call.id, call.unread)
+		s.out = appendWindowUpdate(s.out, call.id, int(call.unread))
 		call.unread = 0
 	}
 	if !call.headed {
@@ -126,20 +126,20 @@ func (s *session) message(call *Call, data []byte) error {
 		if len(data) == 0 {
 			return nil
 		}
-		n := copy(call.prefix[call.prefixLen:], data)
-		call.prefixLen += uint8(n)
-		data = data[n:]
-		if call.prefixLen < prefixSize {
-			return nil
-		}
-		if flag := call.prefix[0]; flag != 0 {
+		if call.prefixLen > 0 {
+			call.want = call.want<<8 | uint32(data[0])
+		} else if flag := data[0]; flag != 0 {
 			return status.Errorf(codes.Internal, "the reply is compressed without a request for it (flag %d)", flag)
 		}
-		length := binary.BigEndian.Uint32(call.prefix[1:])
-		if length > math.MaxInt32 {
-			return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", length, math.MaxInt32)
+		call.prefixLen++
+		data = data[1:]
+		if call.prefixLen < prefixSize {
+			continue
 		}
-		if call.want = int(length); len(data) == call.want {
+		if call.want > math.MaxInt32 {
+			return status.Errorf(codes.ResourceExhausted, "grpc: received message larger than max (%d vs. %d)", call.want, math.MaxInt32)
+		}
+		if len(data) == int(call.want) {
 			call.Reply, call.hasMessage = data, true // all of it is here: no copy yet
 			s.buffered += len(data)
 			s.aliased = append(s.aliased, call)
@@ -149,18 +149,18 @@ func (s *session) message(call *Call, data []byte) error {
 	if len(data) == 0 {
 		return nil
 	}
-	if call.hasMessage || len(call.Reply)+len(data) > call.want {
+	if call.hasMessage || len(call.Reply)+len(data) > int(call.want) {
 		return status.Error(codes.Internal, "cardinality violation: received more than one message for a unary call")
 	}
 	if s.buffered+len(data) > maxBuffered {
 		return status.Errorf(codes.ResourceExhausted, "replies under way on one connection exceed %d bytes", maxBuffered)
 	}
 	if call.Reply == nil {
-		call.Reply = make([]byte, 0, min(call.want, readBuffer))
+		call.Reply = make([]byte, 0, min(int(call.want), readBuffer))
 	}
 	call.Reply = append(call.Reply, data...)
 	s.buffered += len(data)
-	call.hasMessage = len(call.Reply) == call.want
+	call.hasMessage = len(call.Reply) == int(call.want)
 	return nil
 }
 
@@ -343,10 +343,12 @@ func (s *session) handleWindowUpdate(f frame, now time.Duration) error {
 	if err != nil || call == nil {
 		return err
 	}
-	if call.window += n; n == 0 || call.window > maxUint31 {
+	window := int64(call.window) + n
+	if n == 0 || window > maxUint31 {
 		s.stop(call, status.Error(codes.Internal, "malformed WINDOW_UPDATE"), http2.ErrCodeFlowControl, now)
 		return nil
 	}
+	call.window = int32(window)
 	s.unblock()
 	return nil
 }

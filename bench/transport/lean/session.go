@@ -1,6 +1,7 @@
 package lean
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -147,8 +148,8 @@ func (s *session) open(call *Call) {
 	s.out = appendHeaders(s.out, call.id, s.encoder.encode(call.Method, call.header, call.Metadata, call.Timeout), s.maxFrame)
 	size := proto.Size(call.Request)
 	whole := prefixSize + size
-	call.window = s.initialWindow
-	if whole > s.maxFrame || int64(whole) > min(s.window, call.window) || s.blocked.head != nil {
+	call.window = int32(s.initialWindow)
+	if whole > s.maxFrame || int64(whole) > min(s.window, s.initialWindow) || s.blocked.head != nil {
 		s.openLarge(call, size)
 		return
 	}
@@ -161,7 +162,7 @@ func (s *session) open(call *Call) {
 		return
 	}
 	s.out = out
-	s.window, call.window = s.window-int64(whole), call.window-int64(whole)
+	s.window, call.window = s.window-int64(whole), call.window-int32(whole)
 	s.unsent = append(s.unsent, call)
 }
 
@@ -172,7 +173,7 @@ func (s *session) openLarge(call *Call, size int) {
 		s.refuse(call, err)
 		return
 	}
-	if call.rest = rest; call.sent == 0 {
+	if call.rest = bytes.NewBuffer(rest); call.sent == 0 {
 		call.sent = s.conn.now() // it may wait for the windows
 	}
 	s.blocked.push(call)
@@ -205,21 +206,21 @@ func (s *session) unblock() {
 		if call == nil {
 			break
 		}
-		if call.session != s || len(call.rest) == 0 {
+		if call.session != s || call.rest == nil {
 			continue
 		}
-		n := int(min(int64(len(call.rest)), int64(s.maxFrame), s.window, call.window))
+		n := int(min(int64(call.rest.Len()), int64(s.maxFrame), s.window, int64(call.window)))
 		if n <= 0 {
 			stuck.push(call)
 			continue
 		}
 		var flags http2.Flags
-		if n == len(call.rest) {
+		if n == call.rest.Len() {
 			flags = http2.FlagDataEndStream
 		}
-		s.out = append(appendFrameHeader(s.out, n, http2.FrameData, flags, call.id), call.rest[:n]...)
-		s.window, call.window, call.rest = s.window-int64(n), call.window-int64(n), call.rest[n:]
-		if len(call.rest) > 0 {
+		s.out = append(appendFrameHeader(s.out, n, http2.FrameData, flags, call.id), call.rest.Next(n)...)
+		s.window, call.window = s.window-int64(n), call.window-int32(n)
+		if call.rest.Len() > 0 {
 			s.blocked.push(call)
 		} else {
 			call.rest = nil
@@ -243,7 +244,7 @@ func (s *session) forget(call *Call) {
 			s.unsent[i] = nil
 		}
 	}
-	call.carrier, call.session = s, nil
+	call.id = 0
 	if s.draining && len(s.streams) == 0 {
 		s.close()
 	}

@@ -52,9 +52,11 @@ func (s *session) set(id http2.SettingID, value uint32) error {
 			return violated(http2.ErrCodeFlowControl, "initial window of %d", value)
 		}
 		for _, call := range s.streams {
-			if call.window += int64(value) - s.initialWindow; call.window > maxUint31 {
+			window := int64(call.window) + int64(value) - s.initialWindow
+			if window > maxUint31 {
 				return violated(http2.ErrCodeFlowControl, "the window of a stream exceeds its limit")
 			}
+			call.window = int32(window)
 		}
 		s.initialWindow = int64(value)
 	case http2.SettingMaxFrameSize:
