@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -83,8 +84,7 @@ func (w *deleteWorkload) Open(context.Context, func(done, total int)) error {
 
 func (w *deleteWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	d := &deleteScript{stock: w.stock, writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Deletion: true})}
-	d.put.init()
-	d.request = request{pb.KV_DeleteRange_FullMethodName, &d.message, &d.reply}
+	d.put, d.method = newPutRequest(w.target), methodOf[pb.DeleteRangeResponse](w.target, pb.KV_DeleteRange_FullMethodName)
 	return newScripted(w.target.conn(client), d), nil
 }
 
@@ -94,33 +94,32 @@ type deleteScript struct {
 	stock *stock
 	put   putRequest
 
-	request
+	method  *method
 	message pb.DeleteRangeRequest
-	reply   pb.DeleteRangeResponse
 	number  int64
 }
 
-func (d *deleteScript) first(op *bench.Op) (*request, error) {
+func (d *deleteScript) first(op *bench.Op) (request, error) {
 	if op.N%2 == deletePut {
 		return d.putBack(op)
 	}
 	number, err := take(d.stock.there)
 	if err != nil {
-		return nil, err
+		return request{}, err
 	}
 	d.number, d.message.Key = number, d.keys.appendKey(d.message.Key, number)
 	d.send(op)
-	return &d.request, nil
+	return request{d.method, &d.message}, nil
 }
 
-func (d *deleteScript) next(op *bench.Op, err error) (*request, error) {
+func (d *deleteScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
 	if op.N%2 == deletePut {
-		return nil, d.broughtBack(op, err)
+		return request{}, d.broughtBack(op, reply, err)
 	}
-	return nil, d.deleted(op, err)
+	return request{}, d.deleted(op, reply, err)
 }
 
-func (d *deleteScript) deleted(op *bench.Op, err error) error {
+func (d *deleteScript) deleted(op *bench.Op, reply proto.Message, err error) error {
 	switch {
 	case err != nil && ledger.Refused(err):
 		d.stock.there <- d.number
@@ -131,30 +130,31 @@ func (d *deleteScript) deleted(op *bench.Op, err error) error {
 		return err
 	}
 	d.stock.gone <- d.number
-	if d.reply.Deleted != 1 {
+	answer := reply.(*pb.DeleteRangeResponse)
+	if answer.Deleted != 1 {
 		return errMissing
 	}
-	revision := d.reply.GetHeader().GetRevision()
+	revision := answer.GetHeader().GetRevision()
 	d.acked(op, revision, d.number)
 	d.space.Deleted(d.number, revision)
 	return nil
 }
 
-func (d *deleteScript) putBack(op *bench.Op) (*request, error) {
+func (d *deleteScript) putBack(op *bench.Op) (request, error) {
 	number, err := take(d.stock.gone)
 	if err != nil {
 		// The deletes before this one have not been answered yet: a key that exists
 		// is as good.
 		if number, err = take(d.stock.there); err != nil {
-			return nil, err
+			return request{}, err
 		}
 	}
 	d.keys.rng.reset(op.Phase, op.N)
 	return d.put.send(op, d.writer, number), nil
 }
 
-func (d *deleteScript) broughtBack(op *bench.Op, err error) error {
-	if err = d.put.answered(op, d.writer, err); err != nil {
+func (d *deleteScript) broughtBack(op *bench.Op, reply proto.Message, err error) error {
+	if err = d.put.answered(op, d.writer, reply, err); err != nil {
 		d.stock.gone <- d.put.number
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 )
@@ -47,29 +48,27 @@ func (w *leaseGrantWorkload) Teardown(ctx context.Context) error {
 }
 
 func (w *leaseGrantWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	g := &leaseGrantScript{book: w.book}
-	g.request = request{pb.Lease_LeaseGrant_FullMethodName, &g.message, &g.reply}
+	g := &leaseGrantScript{book: w.book, method: methodOf[pb.LeaseGrantResponse](w.target, pb.Lease_LeaseGrant_FullMethodName)}
 	g.message.TTL = int64(w.definition.ttl / time.Second)
 	return newScripted(w.target.conn(client), g), nil
 }
 
 // leaseGrantScript is an operation of one LeaseGrant.
 type leaseGrantScript struct {
-	request
+	method  *method
 	message pb.LeaseGrantRequest
-	reply   pb.LeaseGrantResponse
 	book    *leaseBook
 }
 
-func (g *leaseGrantScript) first(op *bench.Op) (*request, error) {
+func (g *leaseGrantScript) first(op *bench.Op) (request, error) {
 	g.message.ID = g.book.id()
 	op.Send()
-	return &g.request, nil
+	return request{g.method, &g.message}, nil
 }
 
-func (g *leaseGrantScript) next(_ *bench.Op, err error) (*request, error) {
+func (g *leaseGrantScript) next(_ *bench.Op, _ proto.Message, err error) (request, error) {
 	if err != nil {
 		g.book.failed(g.message.ID, err)
 	}
-	return nil, err
+	return request{}, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -156,10 +157,10 @@ func (w *leaseRevokeWorkload) NewWorker(_ context.Context, client int) (bench.Wo
 func (w *leaseRevokeWorkload) newWorker(client int) *scripted {
 	s := &leaseRevokeScript{
 		writer:              newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Expiry: true, Deletion: true}),
-		leaseRevokeWorkload: w, txn: newPutTxn(w.definition.each),
+		leaseRevokeWorkload: w, txn: newPutTxn(w.target, w.definition.each),
 	}
-	s.revoke = request{pb.Lease_LeaseRevoke_FullMethodName, &s.revokeMessage, &s.revokeReply}
-	s.grant = request{pb.Lease_LeaseGrant_FullMethodName, &s.grantMessage, &s.grantReply}
+	s.revoke = methodOf[pb.LeaseRevokeResponse](w.target, pb.Lease_LeaseRevoke_FullMethodName)
+	s.grant = methodOf[pb.LeaseGrantResponse](w.target, pb.Lease_LeaseGrant_FullMethodName)
 	s.grantMessage.TTL = int64(w.definition.ttl / time.Second)
 	return newScripted(w.target.conn(client), s)
 }
@@ -170,31 +171,29 @@ type leaseRevokeScript struct {
 	*writer
 	*leaseRevokeWorkload
 	txn           *putTxn
-	revoke, grant request
+	revoke, grant *method
 	revokeMessage pb.LeaseRevokeRequest
-	revokeReply   pb.LeaseRevokeResponse
 	grantMessage  pb.LeaseGrantRequest
-	grantReply    pb.LeaseGrantResponse
 	number        int64 // of the lease
 	granted       bool
 }
 
-func (s *leaseRevokeScript) first(op *bench.Op) (*request, error) {
+func (s *leaseRevokeScript) first(op *bench.Op) (request, error) {
 	if op.N%2 == revokeAttach {
 		return s.attach(op)
 	}
 	number, err := take(s.stock.there)
 	if err != nil {
-		return nil, err
+		return request{}, err
 	}
 	s.number, s.revokeMessage.ID = number, s.ids[number].Load()
 	s.send(op)
-	return &s.revoke, nil
+	return request{s.revoke, &s.revokeMessage}, nil
 }
 
-func (s *leaseRevokeScript) next(op *bench.Op, err error) (*request, error) {
+func (s *leaseRevokeScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
 	if op.N%2 == revokeAttach {
-		return s.attached(op, err)
+		return s.attached(op, reply, err)
 	}
 	if err == nil {
 		s.book.ended(s.revokeMessage.ID)
@@ -204,23 +203,23 @@ func (s *leaseRevokeScript) next(op *bench.Op, err error) (*request, error) {
 		if key := s.number*int64(s.definition.each) + i; err != nil {
 			s.space.Failed(key, err)
 		} else {
-			s.space.Deleted(key, s.revokeReply.GetHeader().GetRevision())
+			s.space.Deleted(key, reply.(*pb.LeaseRevokeResponse).GetHeader().GetRevision())
 		}
 	}
-	return nil, err
+	return request{}, err
 }
 
 // attach grants a lease, whose keys follow.
-func (s *leaseRevokeScript) attach(op *bench.Op) (*request, error) {
+func (s *leaseRevokeScript) attach(op *bench.Op) (request, error) {
 	number, err := take(s.stock.gone)
 	if err != nil {
-		return nil, err
+		return request{}, err
 	}
 	s.keys.rng.reset(op.Phase, op.N)
 	return s.grantTo(op, number), nil
 }
 
-func (s *leaseRevokeScript) grantTo(op *bench.Op, number int64) *request {
+func (s *leaseRevokeScript) grantTo(op *bench.Op, number int64) request {
 	s.number, s.granted, s.txn.numbers = number, false, s.txn.numbers[:0]
 	for i, put := range s.txn.puts {
 		key := number*int64(len(s.txn.puts)) + int64(i)
@@ -230,30 +229,31 @@ func (s *leaseRevokeScript) grantTo(op *bench.Op, number int64) *request {
 	}
 	s.send(op, s.txn.values...)
 	s.grantMessage.ID = s.book.id()
-	return &s.grant
+	return request{s.grant, &s.grantMessage}
 }
 
 // attached takes the outcome of the grant, and then of the writes.
-func (s *leaseRevokeScript) attached(op *bench.Op, err error) (*request, error) {
+func (s *leaseRevokeScript) attached(op *bench.Op, reply proto.Message, err error) (request, error) {
 	if !s.granted {
 		if err != nil {
 			s.book.failed(s.grantMessage.ID, err)
 			s.stock.gone <- s.number
-			return nil, err
+			return request{}, err
 		}
 		s.granted = true
-		s.ids[s.number].Store(s.grantReply.ID)
+		id := reply.(*pb.LeaseGrantResponse).ID
+		s.ids[s.number].Store(id)
 		for _, put := range s.txn.puts {
-			put.Lease = s.grantReply.ID
+			put.Lease = id
 		}
-		return &s.txn.request, nil
+		return s.txn.request(), nil
 	}
-	if err = s.txn.answered(op, s.writer, err); err != nil {
+	if err = s.txn.answered(op, s.writer, reply, err); err != nil {
 		s.stock.gone <- s.number
-		return nil, err
+		return request{}, err
 	}
 	s.stock.there <- s.number
-	return nil, nil
+	return request{}, nil
 }
 
 // initial is the script of the leases that exist at the start, whose numbers are not taken
@@ -263,11 +263,11 @@ type initial struct {
 	number int64
 }
 
-func (i initial) first(op *bench.Op) (*request, error) { return i.grantTo(op, i.number), nil }
+func (i initial) first(op *bench.Op) (request, error) { return i.grantTo(op, i.number), nil }
 
-func (i initial) next(op *bench.Op, err error) (*request, error) {
+func (i initial) next(op *bench.Op, reply proto.Message, err error) (request, error) {
 	if i.granted {
-		return nil, i.txn.answered(op, i.writer, err)
+		return request{}, i.txn.answered(op, i.writer, reply, err)
 	}
-	return i.attached(op, err)
+	return i.attached(op, reply, err)
 }

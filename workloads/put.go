@@ -10,6 +10,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -137,49 +138,50 @@ func compactNow(ctx context.Context, t Target, conn grpc.ClientConnInterface) er
 
 // putScript is an operation of one Put.
 type putScript struct {
-	*writer
+	writer
 	put putRequest
 }
 
 func newPutWorker(t Target, client int, k Keys, pool *values.Source) *scripted {
-	p := &putScript{writer: newWriter(t, k, pool, ledger.Removal{})}
-	p.put.init()
+	p := &putScript{put: newPutRequest(t)}
+	p.init(t, k, pool, ledger.Removal{})
 	return newScripted(t.conn(client), p)
 }
 
-func (p *putScript) first(op *bench.Op) (*request, error) {
-	return p.put.send(op, p.writer, p.keys.pick(op)), nil
+func (p *putScript) first(op *bench.Op) (request, error) {
+	return p.put.send(op, &p.writer, p.keys.pick(op)), nil
 }
 
-func (p *putScript) next(op *bench.Op, err error) (*request, error) {
-	return nil, p.put.answered(op, p.writer, err)
+func (p *putScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
+	return request{}, p.put.answered(op, &p.writer, reply, err)
 }
 
 // putRequest writes one key. It is used again and again.
 type putRequest struct {
-	request
+	method  *method
 	message pb.PutRequest
-	reply   pb.PutResponse
 	number  int64
 }
 
-func (p *putRequest) init() { p.request = request{pb.KV_Put_FullMethodName, &p.message, &p.reply} }
+func newPutRequest(t Target) putRequest {
+	return putRequest{method: methodOf[pb.PutResponse](t, pb.KV_Put_FullMethodName)}
+}
 
 // send fills in the request for a key and marks it as sent.
-func (p *putRequest) send(op *bench.Op, w *writer, number int64) *request {
+func (p *putRequest) send(op *bench.Op, w *writer, number int64) request {
 	p.number = number
 	p.message.Key, p.message.Value = w.keys.appendKey(p.message.Key, number), w.value(0)
 	w.send(op, p.message.Value)
-	return &p.request
+	return request{p.method, &p.message}
 }
 
 // answered notes the outcome, and returns err.
-func (p *putRequest) answered(op *bench.Op, w *writer, err error) error {
+func (p *putRequest) answered(op *bench.Op, w *writer, reply proto.Message, err error) error {
 	if err != nil {
 		w.failed(err, p.number)
 		return err
 	}
-	revision := p.reply.GetHeader().GetRevision()
+	revision := reply.(*pb.PutResponse).GetHeader().GetRevision()
 	w.acked(op, revision, p.number)
 	w.space.Wrote(p.number, revision, p.message.Value)
 	return nil

@@ -10,6 +10,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 )
@@ -170,8 +171,9 @@ func (w *rangeWorkload) newWorker(r *rangeScript, client int) bench.Worker {
 
 func (w *rangeWorkload) newScript() *rangeScript {
 	d := w.definition
-	r := &rangeScript{definition: d, keys: newKeyMaker(d.keys, w.target)}
-	r.request = request{pb.KV_Range_FullMethodName, &r.message, &r.reply}
+	r := &rangeScript{
+		definition: d, keys: newKeyMaker(d.keys, w.target), method: methodOf[pb.RangeResponse](w.target, pb.KV_Range_FullMethodName),
+	}
 	r.message.KeysOnly, r.message.CountOnly = d.keysOnly, d.countOnly
 	r.message.Serializable = d.consistency == "s"
 	r.message.Limit = d.limit
@@ -183,9 +185,8 @@ func (w *rangeWorkload) newScript() *rangeScript {
 
 // rangeScript is an operation that reads by one Range, or page by page.
 type rangeScript struct {
-	request
+	method     *method
 	message    pb.RangeRequest
-	reply      pb.RangeResponse
 	definition rangeDefinition
 	keys       *keyMaker
 	want       int64 // keys
@@ -199,7 +200,7 @@ var errMissing = errors.New("the read found fewer keys than were written")
 // errNothing is errMissing where others have written the keys.
 var errNothing = errors.New("the read found no key")
 
-func (r *rangeScript) first(op *bench.Op) (*request, error) {
+func (r *rangeScript) first(op *bench.Op) (request, error) {
 	d, req := &r.definition, &r.message
 	r.found = 0
 	if d.readKey != "" {
@@ -215,25 +216,26 @@ func (r *rangeScript) first(op *bench.Op) (*request, error) {
 	}
 	req.Revision = 0
 	op.Send()
-	return &r.request, nil
+	return request{r.method, &r.message}, nil
 }
 
-func (r *rangeScript) next(_ *bench.Op, err error) (*request, error) {
+func (r *rangeScript) next(_ *bench.Op, reply proto.Message, err error) (request, error) {
 	if err != nil {
-		return nil, err
+		return request{}, err
 	}
+	page := reply.(*pb.RangeResponse)
 	if r.definition.pageSize == 0 {
-		return nil, r.check(r.reply.Count)
+		return request{}, r.check(page.Count)
 	}
-	r.found += int64(len(r.reply.Kvs))
-	if !r.reply.More || len(r.reply.Kvs) == 0 {
-		return nil, r.check(r.found)
+	r.found += int64(len(page.Kvs))
+	if !page.More || len(page.Kvs) == 0 {
+		return request{}, r.check(r.found)
 	}
 	if r.message.Revision == 0 {
-		r.message.Revision = r.reply.GetHeader().GetRevision()
+		r.message.Revision = page.GetHeader().GetRevision()
 	}
-	r.message.Key = append(append(r.message.Key[:0], r.reply.Kvs[len(r.reply.Kvs)-1].Key...), 0)
-	return &r.request, nil
+	r.message.Key = append(append(r.message.Key[:0], page.Kvs[len(page.Kvs)-1].Key...), 0)
+	return request{r.method, &r.message}, nil
 }
 
 // check returns an error where the operation found less than was written.

@@ -72,6 +72,8 @@ type shared struct {
 
 	mu    sync.Mutex
 	rules map[keySpace]*keyRules
+	// methods are those of the scripts, by name.
+	methods map[string]*method
 }
 
 // keySpace is what key rules depend on.

@@ -2,6 +2,7 @@ package workloads
 
 import (
 	"context"
+	"sync"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -15,10 +16,36 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
-// request is one unary call of an operation, and where its reply is put.
+// method is a unary method, and the messages into which its replies are decoded: all clients
+// share them, because a reply is looked at before the next one.
+type method struct {
+	name    string
+	replies sync.Pool
+}
+
+// methodOf returns the method of a name, whose replies are of type R, for all workers of
+// a run.
+func methodOf[R any, M interface {
+	*R
+	proto.Message
+}](t Target, name string) *method {
+	t.shared.mu.Lock()
+	defer t.shared.mu.Unlock()
+	m := t.shared.methods[name]
+	if m == nil {
+		if t.shared.methods == nil {
+			t.shared.methods = map[string]*method{}
+		}
+		m = &method{name: name, replies: sync.Pool{New: func() any { return M(new(R)) }}}
+		t.shared.methods[name] = m
+	}
+	return m
+}
+
+// request is one unary call of an operation. The zero value is none.
 type request struct {
-	method         string
-	message, reply proto.Message
+	method  *method
+	message proto.Message
 }
 
 // script is an operation as a sequence of unary calls, mostly of one. It sends nothing
@@ -26,120 +53,142 @@ type request struct {
 type script interface {
 	// first prepares the operation and returns its first request. With an error, the
 	// operation has failed and sends nothing.
-	first(op *bench.Op) (*request, error)
-	// next takes the outcome of the last request, whose reply is in place where err is
-	// nil. It returns the next request; nil when the operation has ended, with its error.
-	next(op *bench.Op, err error) (*request, error)
+	first(op *bench.Op) (request, error)
+	// next takes the outcome of the last request. The reply, which is undefined where err is
+	// not nil, is good until it returns. It returns the next request; none when the
+	// operation has ended, with its error.
+	next(op *bench.Op, reply proto.Message, err error) (request, error)
 }
 
 // scripted is a worker that follows a script.
 type scripted struct {
-	script  script
-	conn    grpc.ClientConnInterface
-	starter lean.Starter // nil where the connection cannot start calls
-	checked *checkedConn // nil where answers are not checked
-	inquiry *inquiry     // nil likewise
-	call    lean.Call
-	op      *bench.Op
-	current *request
+	script script
+	conn   grpc.ClientConnInterface
 }
 
 var (
 	_ bench.Worker        = (*scripted)(nil)
 	_ bench.StarterWorker = (*scripted)(nil)
+	_ bench.Starter       = (*startedScript)(nil)
 )
 
-func newScripted(conn grpc.ClientConnInterface, s script) *scripted {
-	w := &scripted{script: s, conn: conn, starter: lean.StarterOf(conn)}
-	if w.checked, _ = conn.(*checkedConn); w.checked != nil {
-		w.inquiry = &inquiry{}
-	}
-	if w.starter != nil {
-		w.call.Done = w.answered
-	}
-	return w
-}
+func newScripted(conn grpc.ClientConnInterface, s script) *scripted { return &scripted{s, conn} }
 
 // Do implements [bench.Worker].
 func (w *scripted) Do(ctx context.Context, op *bench.Op) error {
 	r, err := w.script.first(op)
-	for err == nil && r != nil {
-		r, err = w.script.next(op, w.conn.Invoke(ctx, r.method, r.message, r.reply))
+	if err != nil {
+		return err
+	}
+	return follow(ctx, w.conn, w.script, op, r)
+}
+
+// follow sends an operation's request, and those that come after it.
+func follow(ctx context.Context, conn grpc.ClientConnInterface, s script, op *bench.Op, r request) (err error) {
+	for err == nil && r.method != nil {
+		m, reply := r.method, r.method.replies.Get().(proto.Message)
+		err = conn.Invoke(ctx, m.name, r.message, reply)
+		r, err = s.next(op, reply, err)
+		m.replies.Put(reply)
 	}
 	return err
 }
 
 // AsStarter implements [bench.StarterWorker].
 func (w *scripted) AsStarter() bench.Starter {
-	if w.starter == nil {
+	starter := lean.StarterOf(w.conn)
+	if starter == nil {
 		return nil
 	}
-	return w
+	s := &startedScript{script: w.script, starter: starter}
+	if c, ok := w.conn.(*checkedConn); ok {
+		s.checked = &startedCheck{conn: c}
+	}
+	s.call.Done = s.answered
+	return s
+}
+
+// startedScript follows a script without a goroutine.
+type startedScript struct {
+	script  script
+	starter lean.Starter
+	checked *startedCheck // nil where answers are not checked
+	op      *bench.Op
+	method  *method // of the request under way
+	call    lean.Call
+}
+
+// startedCheck checks the answers of one client.
+type startedCheck struct {
+	conn *checkedConn
+	inquiry
 }
 
 // Start implements [bench.Starter].
-func (w *scripted) Start(op *bench.Op) {
-	w.op = op
-	r, err := w.script.first(op)
+func (s *startedScript) Start(op *bench.Op) {
+	s.op = op
+	r, err := s.script.first(op)
 	if err != nil {
 		go op.Complete(err) // not within Start
 		return
 	}
-	w.call.Timeout = op.Timeout()
-	w.send(r)
+	s.call.Timeout = op.Timeout()
+	s.send(r)
 }
 
-func (w *scripted) send(r *request) {
-	w.current, w.call.Method, w.call.Request = r, r.method, r.message
-	if w.checked != nil {
-		*w.inquiry = w.checked.begin(r.message)
+func (s *startedScript) send(r request) {
+	s.method, s.call.Method, s.call.Request = r.method, r.method.name, r.message
+	if c := s.checked; c != nil {
+		c.inquiry = c.conn.begin(r.message)
 	}
-	w.starter.Start(&w.call)
+	s.starter.Start(&s.call)
 }
 
 // answered goes on with the script.
-func (w *scripted) answered(call *lean.Call) {
-	err := call.Err
+func (s *startedScript) answered(call *lean.Call) {
+	m, reply := s.method, s.method.replies.Get().(proto.Message)
+	r, err := s.script.next(s.op, reply, s.outcome(reply))
+	m.replies.Put(reply)
+	if r.method == nil || err != nil {
+		s.op.Complete(err)
+		return
+	}
+	if call.Timeout = s.op.Left(); call.Timeout <= 0 {
+		_, err = s.script.next(s.op, nil, status.FromContextError(context.DeadlineExceeded).Err())
+		s.op.Complete(err)
+		return
+	}
+	op := *s.op // which is another one as soon as the request is answered
+	s.send(r)
+	s.starter.Flush()
+	if op.Stopped() {
+		s.Cancel()
+	}
+}
+
+// outcome decodes and checks the reply of the call, and returns the call's error.
+func (s *startedScript) outcome(into proto.Message) error {
+	call, err := &s.call, s.call.Err
 	if err == nil {
-		err = w.current.decode(call.Reply)
+		err = decodeReply(call.Reply, into)
+	}
+	if err == nil {
+		err = reply.Check(call.Method, call.Request, into)
 	}
 	sent, done := call.Sent(), call.Answered()
-	w.op.SetTimes(sent, done)
-	if w.checked != nil {
-		w.inquiry.Sent, w.inquiry.answered = w.checked.checker.Since(sent), w.checked.checker.Since(done)
-		w.checked.end(*w.inquiry, w.current.message, w.current.reply, err, call.Connection())
+	s.op.SetTimes(sent, done)
+	if c := s.checked; c != nil {
+		c.Sent, c.answered = c.conn.checker.Since(sent), c.conn.checker.Since(done)
+		c.conn.end(c.inquiry, call.Request, into, err, call.Connection())
 	}
-	r, err := w.script.next(w.op, err)
-	if r == nil || err != nil {
-		w.op.Complete(err)
-		return
-	}
-	if w.call.Timeout = w.op.Left(); w.call.Timeout <= 0 {
-		_, err = w.script.next(w.op, status.FromContextError(context.DeadlineExceeded).Err())
-		w.op.Complete(err)
-		return
-	}
-	op := *w.op // which is another one as soon as the request is answered
-	w.send(r)
-	w.starter.Flush()
-	if op.Stopped() {
-		w.Cancel()
-	}
+	return err
 }
 
 // Flush implements [bench.Starter].
-func (w *scripted) Flush() { w.starter.Flush() }
+func (s *startedScript) Flush() { s.starter.Flush() }
 
 // Cancel implements [bench.Starter].
-func (w *scripted) Cancel() { w.call.Cancel() }
-
-// decode decodes and checks the reply to a request.
-func (r *request) decode(data []byte) error {
-	if err := decodeReply(data, r.reply); err != nil {
-		return err
-	}
-	return reply.Check(r.method, r.message, r.reply)
-}
+func (s *startedScript) Cancel() { s.call.Cancel() }
 
 // decodeReply decodes a reply. That of a put is decoded without an allocation.
 func decodeReply(data []byte, into proto.Message) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -143,12 +144,11 @@ func (w *storageCompactWorkload) KindOf(_ int, n uint64) int {
 
 func (w *storageCompactWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	s := &storageCompactScript{
-		putScript:              putScript{writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{})},
-		storageCompactWorkload: w,
+		putScript: putScript{put: newPutRequest(w.target)}, storageCompactWorkload: w,
+		compact: methodOf[pb.CompactionResponse](w.target, pb.KV_Compact_FullMethodName),
 	}
-	s.put.init()
+	s.init(w.target, w.definition.keys, w.pool, ledger.Removal{})
 	s.message.Physical = true
-	s.compact = request{pb.KV_Compact_FullMethodName, &s.message, &s.reply}
 	return newScripted(w.target.conn(client), s), nil
 }
 
@@ -156,30 +156,29 @@ func (w *storageCompactWorkload) NewWorker(_ context.Context, client int) (bench
 type storageCompactScript struct {
 	putScript
 	*storageCompactWorkload
-	compact request
+	compact *method
 	message pb.CompactionRequest
-	reply   pb.CompactionResponse
 }
 
 func (s *storageCompactScript) compacts(op *bench.Op) bool { return s.KindOf(op.Phase, op.N) == 1 }
 
-func (s *storageCompactScript) first(op *bench.Op) (*request, error) {
+func (s *storageCompactScript) first(op *bench.Op) (request, error) {
 	if !s.compacts(op) {
 		return s.putScript.first(op)
 	}
 	s.message.Revision = s.newest.Load()
 	s.send(op)
-	return &s.compact, nil
+	return request{s.compact, &s.message}, nil
 }
 
-func (s *storageCompactScript) next(op *bench.Op, err error) (*request, error) {
+func (s *storageCompactScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
 	if s.compacts(op) {
-		return nil, err
+		return request{}, err
 	}
 	if err == nil {
-		revision := s.put.reply.GetHeader().GetRevision()
+		revision := reply.(*pb.PutResponse).GetHeader().GetRevision()
 		for old := s.newest.Load(); old < revision && !s.newest.CompareAndSwap(old, revision); old = s.newest.Load() {
 		}
 	}
-	return s.putScript.next(op, err)
+	return s.putScript.next(op, reply, err)
 }

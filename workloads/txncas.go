@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -192,7 +193,7 @@ func (w *txnCASWorkload) Teardown(ctx context.Context) error {
 func (w *txnCASWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	r := ledger.Removal{Deletion: w.definition.churns(), Expiry: w.shared != nil}
 	s := &txnCASScript{writer: newWriter(w.target, w.definition.keys, w.pool, r), txnCASWorkload: w}
-	s.request = request{pb.KV_Txn_FullMethodName, &s.message, &s.reply}
+	s.method = methodOf[pb.TxnResponse](w.target, pb.KV_Txn_FullMethodName)
 	s.compare = pb.Compare{Result: pb.Compare_EQUAL, Target: pb.Compare_MOD, TargetUnion: &s.revision}
 	s.message.Compare = []*pb.Compare{&s.compare}
 	s.putOp.Request = &pb.RequestOp_RequestPut{RequestPut: &s.putReq}
@@ -211,9 +212,8 @@ type txnCASScript struct {
 	*writer
 	*txnCASWorkload
 
-	request
+	method    *method
 	message   pb.TxnRequest
-	reply     pb.TxnResponse
 	compare   pb.Compare
 	revision  pb.Compare_ModRevision
 	putOp     pb.RequestOp
@@ -234,9 +234,9 @@ var (
 	errGone      = errors.New("the object to change does not exist")
 )
 
-func (s *txnCASScript) first(op *bench.Op) (*request, error) {
+func (s *txnCASScript) first(op *bench.Op) (request, error) {
 	if err := s.choose(op); err != nil {
-		return nil, err
+		return request{}, err
 	}
 	return s.attempt(op), nil
 }
@@ -291,7 +291,7 @@ func (s *txnCASScript) putBack() {
 }
 
 // attempt fills in the revision to compare with.
-func (s *txnCASScript) attempt(op *bench.Op) *request {
+func (s *txnCASScript) attempt(op *bench.Op) request {
 	s.attempts++
 	s.revision.ModRevision = s.revisions[s.number].Load()
 	if s.verb == verbCreate {
@@ -299,33 +299,34 @@ func (s *txnCASScript) attempt(op *bench.Op) *request {
 	}
 	op.Count(casAttempts, 1)
 	s.account.Send()
-	return &s.request
+	return request{s.method, &s.message}
 }
 
-func (s *txnCASScript) next(op *bench.Op, err error) (*request, error) {
-	again, err := s.answered(op, err)
+func (s *txnCASScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
+	answer, _ := reply.(*pb.TxnResponse)
+	again, err := s.answered(op, answer, err)
 	if again {
 		return s.attempt(op), nil
 	}
 	s.putBack()
-	return nil, err
+	return request{}, err
 }
 
 // answered takes the outcome of an attempt, and reports whether another one is to be
 // made.
-func (s *txnCASScript) answered(op *bench.Op, err error) (again bool, _ error) {
+func (s *txnCASScript) answered(op *bench.Op, reply *pb.TxnResponse, err error) (again bool, _ error) {
 	switch {
 	case err != nil:
 		s.failed(err, s.number)
 		return false, err
-	case s.reply.Succeeded && s.verb == verbDelete && s.revision.ModRevision == 0:
+	case reply.Succeeded && s.verb == verbDelete && s.revision.ModRevision == 0:
 		return false, errGone // it compared well with a key that is not there, and deleted nothing
-	case s.reply.Succeeded:
-		s.succeeded(op, s.reply.GetHeader().GetRevision())
+	case reply.Succeeded:
+		s.succeeded(op, reply.GetHeader().GetRevision())
 		return false, nil
 	}
 	op.Count(casConflicts, 1)
-	if err := s.learn(); err != nil {
+	if err := s.learn(reply); err != nil {
 		return false, err
 	}
 	if s.attempts == s.definition.attempts {
@@ -353,8 +354,8 @@ func (s *txnCASScript) succeeded(op *bench.Op, revision int64) {
 
 // learn takes the object's revision from a conflict. An error says that another
 // attempt would be no use.
-func (s *txnCASScript) learn() error {
-	kvs := s.reply.Responses[0].GetResponseRange().GetKvs()
+func (s *txnCASScript) learn(reply *pb.TxnResponse) error {
+	kvs := reply.Responses[0].GetResponseRange().GetKvs()
 	if len(kvs) == 0 {
 		s.revisions[s.number].Store(0)
 		if s.definition.churns() && s.verb != verbCreate {
@@ -390,9 +391,5 @@ func (w *leasedCASWorker) Do(ctx context.Context, op *bench.Op) error {
 			return err
 		}
 	}
-	for r, err := w.attempt(op), error(nil); ; {
-		if r, err = w.next(op, w.conn.Invoke(ctx, r.method, r.message, r.reply)); r == nil {
-			return err
-		}
-	}
+	return follow(ctx, w.conn, w, op, w.attempt(op))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -113,10 +114,9 @@ func (w *txnMixedWorkload) Setup(ctx context.Context, progress func(done, total 
 
 func (w *txnMixedWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	m := &txnMixedScript{
-		workload: w, write: newPutTxn(w.definition.ops),
+		workload: w, write: newPutTxn(w.target, w.definition.ops),
 		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}
-	m.request = request{pb.KV_Txn_FullMethodName, &m.read, &m.reply}
 	for range w.definition.ops {
 		get := &pb.RangeRequest{Serializable: w.definition.consistency == "s", Limit: w.definition.limit}
 		m.gets = append(m.gets, get)
@@ -131,15 +131,13 @@ type txnMixedScript struct {
 	workload *txnMixedWorkload
 	write    *putTxn
 
-	request // that reads
 	read    pb.TxnRequest
-	reply   pb.TxnResponse
 	gets    []*pb.RangeRequest
 	numbers []int64
 	want    int64 // keys that each read finds
 }
 
-func (m *txnMixedScript) first(op *bench.Op) (*request, error) {
+func (m *txnMixedScript) first(op *bench.Op) (request, error) {
 	if m.workload.KindOf(op.Phase, op.N) == mixedWrite {
 		return m.write.send(op, m.writer), nil
 	}
@@ -148,28 +146,28 @@ func (m *txnMixedScript) first(op *bench.Op) (*request, error) {
 		get.Key, get.RangeEnd, m.want = m.keys.appendSpan(get.Key, get.RangeEnd, m.numbers[i], m.workload.definition.width)
 	}
 	op.Send()
-	return &m.request, nil
+	return request{m.write.method, &m.read}, nil
 }
 
-func (m *txnMixedScript) next(op *bench.Op, err error) (*request, error) {
+func (m *txnMixedScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
 	if m.workload.KindOf(op.Phase, op.N) == mixedWrite {
-		err = m.write.answered(op, m.writer, err)
+		err = m.write.answered(op, m.writer, reply, err)
 	} else if err == nil {
-		err = m.check()
+		err = m.check(reply.(*pb.TxnResponse))
 	}
 	if err == nil {
 		op.Count(0, uint64(len(m.gets)))
 	}
-	return nil, err
+	return request{}, err
 }
 
 // check returns an error where a read found fewer keys than were written.
-func (m *txnMixedScript) check() error {
+func (m *txnMixedScript) check(reply *pb.TxnResponse) error {
 	want := m.want
 	if limit := m.workload.definition.limit; limit > 0 {
 		want = min(want, limit)
 	}
-	for _, one := range m.reply.Responses {
+	for _, one := range reply.Responses {
 		if int64(len(one.GetResponseRange().GetKvs())) < want {
 			return errMissing
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
@@ -79,7 +80,7 @@ func (*txnPutWorkload) Kinds() []bench.Kind {
 
 func (w *txnPutWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	p := &txnPutScript{
-		txn: newPutTxn(w.definition.ops), writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
+		txn: newPutTxn(w.target, w.definition.ops), writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}
 	return newScripted(w.target.conn(client), p), nil
 }
@@ -90,28 +91,26 @@ type txnPutScript struct {
 	txn *putTxn
 }
 
-func (p *txnPutScript) first(op *bench.Op) (*request, error) { return p.txn.send(op, p.writer), nil }
+func (p *txnPutScript) first(op *bench.Op) (request, error) { return p.txn.send(op, p.writer), nil }
 
-func (p *txnPutScript) next(op *bench.Op, err error) (*request, error) {
-	if err = p.txn.answered(op, p.writer, err); err == nil {
+func (p *txnPutScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
+	if err = p.txn.answered(op, p.writer, reply, err); err == nil {
 		op.Count(0, uint64(len(p.txn.puts)))
 	}
-	return nil, err
+	return request{}, err
 }
 
 // putTxn is a transaction of puts that is used again and again.
 type putTxn struct {
-	request
+	method  *method
 	req     pb.TxnRequest
-	reply   pb.TxnResponse
 	puts    []*pb.PutRequest
 	numbers []int64
 	values  [][]byte
 }
 
-func newPutTxn(ops int) *putTxn {
-	t := &putTxn{values: make([][]byte, ops)}
-	t.request = request{pb.KV_Txn_FullMethodName, &t.req, &t.reply}
+func newPutTxn(target Target, ops int) *putTxn {
+	t := &putTxn{method: methodOf[pb.TxnResponse](target, pb.KV_Txn_FullMethodName), values: make([][]byte, ops)}
 	for range ops {
 		put := &pb.PutRequest{}
 		t.puts = append(t.puts, put)
@@ -120,24 +119,26 @@ func newPutTxn(ops int) *putTxn {
 	return t
 }
 
+func (t *putTxn) request() request { return request{t.method, &t.req} }
+
 // send fills in the puts of keys that it chooses.
-func (t *putTxn) send(op *bench.Op, w *writer) *request {
+func (t *putTxn) send(op *bench.Op, w *writer) request {
 	t.numbers = w.keys.several(t.numbers[:0], op, len(t.puts))
 	for i, put := range t.puts {
 		put.Key, put.Value = w.keys.appendKey(put.Key, t.numbers[i]), w.value(i)
 		t.values[i] = put.Value
 	}
 	w.send(op, t.values...)
-	return &t.request
+	return t.request()
 }
 
 // answered notes the outcome of the writes, and returns err.
-func (t *putTxn) answered(op *bench.Op, w *writer, err error) error {
+func (t *putTxn) answered(op *bench.Op, w *writer, reply proto.Message, err error) error {
 	if err != nil {
 		w.failed(err, t.numbers...)
 		return err
 	}
-	revision := t.reply.GetHeader().GetRevision()
+	revision := reply.(*pb.TxnResponse).GetHeader().GetRevision()
 	w.acked(op, revision, t.numbers[0])
 	for i, n := range t.numbers {
 		w.space.Wrote(n, revision, t.values[i])

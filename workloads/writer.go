@@ -11,7 +11,7 @@ import (
 // writer is how one worker writes: it makes keys and values and keeps account
 // of what was acknowledged.
 type writer struct {
-	keys  *keyMaker
+	keys  keyMaker
 	pool  *values.Source
 	space *ledger.Space // nil: nothing is verified
 	acks  *ledger.Acks  // nil: no watchers
@@ -23,29 +23,35 @@ type writer struct {
 }
 
 func newWriter(t Target, k Keys, pool *values.Source, r ledger.Removal) *writer {
-	w := &writer{
-		keys: newKeyMaker(k, t), pool: pool, acks: t.shared.acks,
-		space: t.shared.ledger.Space(k.names(t.Prefix), r),
-	}
-	t.shared.ledger.Register(&w.account)
+	w := &writer{}
+	w.init(t, k, pool, r)
 	return w
+}
+
+// init prepares a writer that stays where it is.
+func (w *writer) init(t Target, k Keys, pool *values.Source, r ledger.Removal) {
+	w.keys, w.pool, w.acks = *newKeyMaker(k, t), pool, t.shared.acks
+	w.space = t.shared.ledger.Space(k.names(t.Prefix), r)
+	t.shared.ledger.Register(&w.account)
 }
 
 // value draws value i of a request. It is good until the next request.
 func (w *writer) value(i int) []byte {
+	if !w.pool.Made() && w.acks == nil {
+		return w.pool.Value(nil, &w.keys.rng.Rand)
+	}
 	for len(w.buffers) <= i {
 		w.buffers = append(w.buffers, nil)
 	}
 	v := w.pool.Value(w.buffers[i], &w.keys.rng.Rand)
-	switch {
-	case w.pool.Made():
-		w.buffers[i] = v
-	case w.acks != nil && len(v) >= ledger.StampSize:
-		w.buffers[i] = append(w.buffers[i][:0], v...)
-	default:
-		return v
+	if !w.pool.Made() {
+		if len(v) < ledger.StampSize {
+			return v
+		}
+		v = append(w.buffers[i][:0], v...)
 	}
-	return w.buffers[i]
+	w.buffers[i] = v
+	return v
 }
 
 // send marks the moment of sending, also in the values that watchers will see.

@@ -53,14 +53,19 @@ const maxUnsure = 1 << 20
 func (w *Writes) Conns(conns []grpc.ClientConnInterface) []grpc.ClientConnInterface {
 	recorded := make([]grpc.ClientConnInterface, len(conns))
 	for i, c := range conns {
-		recorded[i] = writesConn{c, w}
+		r := writesConn{ClientConnInterface: c, writes: w}
+		if starter := lean.StarterOf(c); starter != nil {
+			r.starter = &writesStarter{Starter: starter, writes: w}
+		}
+		recorded[i] = r
 	}
 	return recorded
 }
 
 type writesConn struct {
 	grpc.ClientConnInterface
-	writes *Writes
+	writes  *Writes
+	starter lean.Starter // nil where the connection cannot start calls
 }
 
 // Invoke implements [grpc.ClientConnInterface].
@@ -88,13 +93,7 @@ func (w *Writes) answered(args, reply any, err error) {
 }
 
 // AsStarter implements what [lean.StarterOf] asks for.
-func (c writesConn) AsStarter() lean.Starter {
-	starter := lean.StarterOf(c.ClientConnInterface)
-	if starter == nil {
-		return nil
-	}
-	return &writesStarter{Starter: starter, writes: c.writes}
-}
+func (c writesConn) AsStarter() lean.Starter { return c.starter }
 
 // writesStarter notes the outcome of the calls that it starts.
 type writesStarter struct {
