@@ -243,7 +243,7 @@ func TestSettingsAreValidated(t *testing.T) {
 		"--members must be 1, 3 or 5, not 0": func(s *cluster.Settings) { s.Members = 0 },
 		"--members must be 1, 3 or 5, not 2": func(s *cluster.Settings) { s.Members = 2 },
 		"at least five times":                func(s *cluster.Settings) { s.HeartbeatInterval = 300 * time.Millisecond },
-		"must be at most 50s":              func(s *cluster.Settings) { s.ElectionTimeout = time.Minute },
+		"must be at most 50s":                func(s *cluster.Settings) { s.ElectionTimeout = time.Minute },
 		"--rtt must be between":              func(s *cluster.Settings) { s.Network = &cluster.Network{RTT: -1} },
 		"half the longest round trip of 10ms": func(s *cluster.Settings) {
 			s.Network = &cluster.Network{RTT: 10 * time.Millisecond, Jitter: 6 * time.Millisecond}
