@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
+	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -31,15 +31,16 @@ import (
 // address; its requests use [Storage.Conn].
 //
 // Writes are applied one at a time, as in etcd's apply loop. An acknowledged write is in the
-// batch of the backend and reaches the disk when the batch is committed.
+// batch of the backend and reaches the disk when the batch is committed. A write waits for the
+// ones before it until its context ends; the store does not interrupt a write.
 type Storage struct {
 	settings Settings
 	backend  backend.Backend
 	store    mvcc.KV
 	logger   *zap.Logger
 
-	// apply is held while a write is applied.
-	apply sync.Mutex
+	// applying holds a value while a write is applied.
+	applying chan struct{}
 }
 
 var (
@@ -54,7 +55,7 @@ const storageName = "storage"
 // directory, the batch interval and limit, the quota and the omission of fsync; it ignores the
 // other settings.
 func StartStorage(s Settings) (_ *Storage, err error) {
-	c := &Storage{settings: s, logger: zap.NewNop()}
+	c := &Storage{settings: s, logger: zap.NewNop(), applying: make(chan struct{}, 1)}
 	if err := os.MkdirAll(c.dir(), 0o700); err != nil {
 		return nil, fmt.Errorf("open storage: %w", err)
 	}
@@ -160,17 +161,40 @@ func asStatus(err error) error {
 		return rpctypes.ErrGRPCCompacted
 	case mvcc.ErrFutureRev:
 		return rpctypes.ErrGRPCFutureRev
+	case context.DeadlineExceeded, context.Canceled:
+		return status.FromContextError(err).Err()
+	}
+	if _, ok := status.FromError(err); ok {
+		return err
 	}
 	return status.Error(codes.Unknown, err.Error())
 }
 
+// begin returns when no other write is applied, or with an error when ctx ends.
+func (c *Storage) begin(ctx context.Context) error {
+	select {
+	case c.applying <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// end lets the next write begin.
+func (c *Storage) end() { <-c.applying }
+
 // put writes one key. The index keeps the slice of the key.
 func (c *Storage) put(ctx context.Context, request *pb.PutRequest, result *pb.PutResponse) error {
+	if request.Lease != 0 {
+		return rpctypes.ErrGRPCLeaseNotFound
+	}
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
 	key := request.Key
 	request.Key = bytes.Clone(key)
-	c.apply.Lock()
 	r, _, err := txn.Put(ctx, c.logger, &lease.FakeLessor{}, c.store, request)
-	c.apply.Unlock()
+	c.end()
 	request.Key = key
 	if err != nil {
 		return err
@@ -189,10 +213,15 @@ func (c *Storage) list(ctx context.Context, request *pb.RangeRequest, result *pb
 }
 
 func (c *Storage) txn(ctx context.Context, request *pb.TxnRequest, result *pb.TxnResponse) error {
+	if leased(request.Success) || leased(request.Failure) {
+		return rpctypes.ErrGRPCLeaseNotFound
+	}
 	request = withOwnKeys(request)
 	if !txn.IsTxnReadonly(request) {
-		c.apply.Lock()
-		defer c.apply.Unlock()
+		if err := c.begin(ctx); err != nil {
+			return err
+		}
+		defer c.end()
 	}
 	r, _, err := txn.Txn(ctx, c.logger, request, true, c.store, &lease.FakeLessor{}, false)
 	if err != nil {
@@ -200,6 +229,14 @@ func (c *Storage) txn(ctx context.Context, request *pb.TxnRequest, result *pb.Tx
 	}
 	result.Header, result.Succeeded, result.Responses = r.Header, r.Succeeded, r.Responses
 	return nil
+}
+
+// leased reports whether a put asks for a lease. There are none.
+func leased(list []*pb.RequestOp) bool {
+	return slices.ContainsFunc(list, func(op *pb.RequestOp) bool {
+		t := op.GetRequestTxn()
+		return op.GetRequestPut().GetLease() != 0 || leased(t.GetSuccess()) || leased(t.GetFailure())
+	})
 }
 
 // withOwnKeys returns a request whose puts have keys that the index may keep.
@@ -213,7 +250,7 @@ func ownKeys(list []*pb.RequestOp) []*pb.RequestOp {
 		own[i] = op
 		if p := op.GetRequestPut(); p != nil {
 			own[i] = &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{
-				Key: bytes.Clone(p.Key), Value: p.Value, Lease: p.Lease, PrevKv: p.PrevKv, IgnoreValue: p.IgnoreValue, IgnoreLease: p.IgnoreLease,
+				Key: bytes.Clone(p.Key), Value: p.Value, PrevKv: p.PrevKv, IgnoreValue: p.IgnoreValue, IgnoreLease: p.IgnoreLease,
 			}}}
 		}
 		if t := op.GetRequestTxn(); t != nil {
@@ -226,10 +263,12 @@ func ownKeys(list []*pb.RequestOp) []*pb.RequestOp {
 // compact returns when the compaction has begun or, with Physical, when it has removed the old
 // revisions from the backend.
 func (c *Storage) compact(ctx context.Context, request *pb.CompactionRequest, result *pb.CompactionResponse) error {
-	c.apply.Lock()
+	if err := c.begin(ctx); err != nil {
+		return err
+	}
 	done, err := c.store.Compact(traceutil.TODO(), request.Revision)
 	revision := c.store.Rev()
-	c.apply.Unlock()
+	c.end()
 	if err != nil {
 		return err
 	}
@@ -238,7 +277,7 @@ func (c *Storage) compact(ctx context.Context, request *pb.CompactionRequest, re
 		case <-done:
 			c.backend.ForceCommit()
 		case <-ctx.Done():
-			return status.FromContextError(ctx.Err()).Err()
+			return ctx.Err()
 		}
 	}
 	result.Header = &pb.ResponseHeader{Revision: revision}

@@ -59,6 +59,7 @@ func (r *Resolved) checkStorage() error {
 		{"conns", s.Load.Conns != nil}, {"transport", s.Load.Transport != nil && *s.Load.Transport != TransportAuto},
 		{"target", s.Load.Target != nil}, {"disturb", len(r.Scenario.Disturbances) > 0}, {"allow-disturbances", s.AllowDisturbances},
 		{"allow-existing", s.AllowExisting}, {"keep-data", s.KeepData},
+		{"verify", s.Verify != nil && *s.Verify},
 		{"server-metrics", s.ServerMetrics != nil && *s.ServerMetrics}, {"agents", s.Agents.Count > 0},
 	} {
 		if f.set {

@@ -68,6 +68,7 @@ func TestStorageRefusals(t *testing.T) {
 		"agents":       func(s *runner.Spec) { s.Agents.Count = 2 },
 		"etcd-version": func(s *runner.Spec) { s.Cluster.Start.Version = new("v3.6.14") },
 		"in-process":   func(s *runner.Spec) { s.Cluster.Start.InProcess = true },
+		"verify":       func(s *runner.Spec) { s.Verify = new(true) },
 		"target":       func(s *runner.Spec) { s.Load.Target = new(10_000.0) },
 	} {
 		s := runner.Spec{Scenario: "storage-put"}
