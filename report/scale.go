@@ -39,7 +39,7 @@ func writeScaleMarkdown(w io.Writer, s *results.Scale) error {
 	}
 	if len(s.Rungs) > 0 {
 		head, rows := content.ScaleTable(s)
-		markdownTable(&b, "l"+strings.Repeat("r", len(s.Rungs))+"l", head, rows)
+		markdownTable(&b, "l"+strings.Repeat("r", len(s.Rungs))+"ll", head, rows)
 		head, rows = content.ScaleEvents(s)
 		markdownTable(&b, "llrrrrrrrrrl", head, rows)
 	}

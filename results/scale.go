@@ -28,7 +28,7 @@ type Scale struct {
 	Stopped  string      `json:"stopped,omitempty"`
 	Warnings []Warning   `json:"warnings,omitempty"`
 	Rungs    []ScaleRung `json:"rungs"`
-	// Fits are power laws over the logical size, where there are rungs enough.
+	// Fits are power laws and lines over the logical size, where there are rungs enough.
 	Fits []ScaleFit `json:"fits,omitempty"`
 }
 
@@ -92,6 +92,8 @@ const (
 	ScaleListUnary       = "list storm, one request each"
 	ScaleListPages       = "list storm, in pages"
 	ScaleRestart         = "restart"
+	ScaleFullLogRestart  = "restart, full log"
+	ScaleRestore         = "restore from a snapshot file"
 	ScaleColdRestart     = "restart, cold page cache"
 	ScaleKill            = "kill and restart"
 	ScaleClusterRestart  = "restart of the cluster"
@@ -103,7 +105,8 @@ const (
 // Recovers reports whether a kind of event is a recovery.
 func Recovers(kind string) bool {
 	switch kind {
-	case ScaleRestart, ScaleColdRestart, ScaleKill, ScaleClusterRestart, ScaleCatchUpLog, ScaleCatchUpSnapshot, ScaleReplacement:
+	case ScaleRestart, ScaleColdRestart, ScaleFullLogRestart, ScaleKill, ScaleClusterRestart, ScaleCatchUpLog, ScaleCatchUpSnapshot,
+		ScaleReplacement, ScaleRestore:
 		return true
 	}
 	return false
@@ -122,8 +125,11 @@ type ScaleEvent struct {
 	// and had applied what the leader had. 0 where that did not happen, or is not asked.
 	Serving   time.Duration `json:"serving_ns,omitempty"`
 	Redundant time.Duration `json:"redundant_ns,omitempty"`
-	// Bytes is how much was read or sent.
+	// Bytes is how much was read or sent, or the size of a snapshot's file.
 	Bytes int64 `json:"bytes,omitempty"`
+	// Restored is the time until all members' data were made from the snapshot's file, which
+	// each member reads and writes whole, all at the same time.
+	Restored time.Duration `json:"restored_ns,omitempty"`
 	// FileBefore and FileAfter are the sizes of the database's file.
 	FileBefore int64 `json:"file_before_bytes,omitempty"`
 	FileAfter  int64 `json:"file_after_bytes,omitempty"`
@@ -157,8 +163,8 @@ type ScaleWindow struct {
 	P99        int64         `json:"p99_ns,omitempty"`
 }
 
-// ScaleFit is the power law value = Factor·size^Exponent over the logical size in bytes. It
-// describes what was measured, and says nothing beyond Reach.
+// ScaleFit is the power law value = Factor·size^Exponent over the logical size in bytes, and
+// a line. It describes what was measured, and says nothing beyond Reach.
 type ScaleFit struct {
 	// Figure is what grows, Unit is "bytes" or "ns".
 	Figure   string   `json:"figure"`
@@ -168,6 +174,14 @@ type ScaleFit struct {
 	Points   int      `json:"points"`
 	// Reach is 1.2 times the largest size.
 	Reach float64 `json:"reach_bytes"`
+	// Line is fitted to the same rungs; nil in documents that do not have it.
+	Line *ScaleLine `json:"line,omitempty"`
+}
+
+// ScaleLine is the line value = Intercept + PerGB·size, with the size in units of 10⁹ bytes.
+type ScaleLine struct {
+	Intercept float64  `json:"intercept"`
+	PerGB     Estimate `json:"per_gb"`
 }
 
 // Event returns the first event of a kind that was done without an error.

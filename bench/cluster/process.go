@@ -182,7 +182,7 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 // arguments returns the arguments of a member process, see [MemberMain].
 func (o ProcessOptions) arguments(spec memberSpec) []string {
 	own := slices.Clone(o.Command[1:])
-	argv := append(slices.Clone(own), "--remove="+spec.dataDir, "--remove="+filepath.Join(o.DataDir, "tls"))
+	argv := append(slices.Clone(own), "--remove="+spec.dataDir, "--remove="+filepath.Join(o.DataDir, "tls"), "--remove="+snapshotDir(o.DataDir))
 	if o.Disk.Any() {
 		argv = append(argv, "--disk="+o.Disk.String())
 	}
@@ -304,7 +304,7 @@ func (c *Processes) Stop() error {
 	for _, p := range c.processes() {
 		errs = append(errs, os.RemoveAll(p.dataDir))
 	}
-	errs = append(errs, os.RemoveAll(filepath.Join(c.settings.DataDir, "tls")))
+	errs = append(errs, os.RemoveAll(filepath.Join(c.settings.DataDir, "tls")), os.RemoveAll(snapshotDir(c.settings.DataDir)))
 	return errors.Join(errs...)
 }
 

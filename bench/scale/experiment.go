@@ -12,6 +12,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/experiment"
+	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
 )
@@ -175,8 +176,8 @@ func save(dir string, r *results.ScaleRung) error {
 // The directories of a rung's runs.
 const (
 	steadyDir      = "steady"
-	maintenanceDir = "maintenance"
-	recoveryDir    = "recovery"
+	eventsDir      = "events"
+	restorationDir = "restoration"
 )
 
 // rung measures one rung. Its error says that it is not complete.
@@ -189,16 +190,32 @@ func (l *ladder) rung(ctx context.Context, i int, r *results.ScaleRung, dir stri
 	if err := l.steadyState(ctx, i, r, filepath.Join(dir, steadyDir)); err != nil {
 		return err
 	}
-	size := func() int64 { return r.Size }
-	for _, part := range []struct {
-		name  string
-		steps []step
-	}{{maintenanceDir, l.maintenance(size)}, {recoveryDir, l.recovery(l.site)}} {
-		if err := l.events(ctx, i, r, filepath.Join(dir, part.name), part.steps, tell); err != nil || len(r.Findings) > 0 {
+	for _, part := range l.parts(i, r.Size) {
+		if err := l.events(ctx, part, r, filepath.Join(dir, part.name), tell); err != nil || len(r.Findings) > 0 {
 			return err
 		}
 	}
 	return nil
+}
+
+// part is a run beside which steps are made.
+type part struct {
+	name  string
+	spec  runner.Spec
+	steps []step
+}
+
+// parts are the runs of a rung beside which steps are made. A run with a proof ends before the
+// restoration, in which the cluster loses acknowledged writes.
+func (l *ladder) parts(i int, size int64) []part {
+	spec := l.eventSpec(i)
+	steps := slices.Concat(l.maintenance(func() int64 { return size }), l.recovery())
+	if !*spec.Verify {
+		return []part{{eventsDir, spec, append(steps, l.restoration()...)}}
+	}
+	without := l.eventSpec(i)
+	without.Verify = new(false)
+	return []part{{eventsDir, spec, steps}, {restorationDir, without, l.restoration()}}
 }
 
 // steadyState measures the load alone.
@@ -257,12 +274,12 @@ func (l *ladder) cost(run *results.Run) (figures map[string]float64, amplificati
 const slowest, leastStep = 5e6, 2 * time.Minute
 
 // events makes steps beside the load and keeps what they found.
-func (l *ladder) events(ctx context.Context, i int, r *results.ScaleRung, dir string, steps []step, tell func(what string)) error {
+func (l *ladder) events(ctx context.Context, p part, r *results.ScaleRung, dir string, tell func(what string)) error {
 	q := &sequence{
-		steps: steps, site: l.site, lead: l.lead, back: wholeTime, tell: tell,
+		steps: p.steps, site: l.site, lead: l.lead, back: wholeTime, tell: tell,
 		most: leastStep + time.Duration(float64(r.Size)/slowest*float64(time.Second)),
 	}
-	run, err := l.MeasureOn(ctx, l.eventSpec(i), dir, l.site.Processes, q.disturbance())
+	run, err := l.MeasureOn(ctx, p.spec, dir, l.site.Processes, q.disturbance())
 	if err := complete(ctx, run, err); err != nil {
 		return err
 	}
@@ -274,7 +291,7 @@ func (l *ladder) events(ctx context.Context, i int, r *results.ScaleRung, dir st
 	for _, e := range q.events {
 		e.Start += run.Events[at].Start
 		if e.Skipped == "" {
-			if e.Effect, err = judge.NewScaleEffect(run, intervals, e.Start, e.Length, l.lead); err != nil {
+			if e.Effect, err = judge.NewScaleEffect(run, intervals, e.Start, e.Length, before(l.lead)); err != nil {
 				return err
 			}
 		}

@@ -2,9 +2,7 @@ package scale
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"sync/atomic"
 
 	"github.com/dustin/go-humanize"
@@ -58,24 +56,22 @@ func defragment(ctx context.Context, s *site, e *results.ScaleEvent, member int)
 	return nil
 }
 
-// snapshot reads a snapshot from a follower, or the only member, and throws it away.
+// snapshot saves a snapshot of a follower, or the only member, to a file, and remembers what
+// it must hold at least.
 func snapshot(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	member, err := s.follower(ctx)
 	if err != nil {
 		return err
 	}
 	e.Member = s.name(member)
-	stream, err := pb.NewMaintenanceClient(s.conns[member]).Snapshot(ctx, &pb.SnapshotRequest{})
-	for err == nil {
-		var r *pb.SnapshotResponse
-		if r, err = stream.Recv(); err == nil {
-			e.Bytes += int64(len(r.Blob))
-		}
+	before, err := s.content(ctx, member)
+	if err != nil {
+		return err
 	}
-	if !errors.Is(err, io.EOF) {
-		return fmt.Errorf("snapshot: %w", err)
+	if e.Bytes, err = s.SaveSnapshot(ctx, member); err == nil {
+		s.saved = before
 	}
-	return nil
+	return err
 }
 
 const (
@@ -124,9 +120,7 @@ func list(ctx context.Context, c *site, endpoint string, page int64) (read int64
 	}
 	defer conn.Close()
 	kv := pb.NewKVClient(conn)
-	end := []byte(c.prefix)
-	end[len(end)-1]++
-	req := &pb.RangeRequest{Key: []byte(c.prefix), RangeEnd: end, Limit: page}
+	req := &pb.RangeRequest{Key: []byte(c.prefix), RangeEnd: c.end(), Limit: page}
 	for {
 		r, err := kv.Range(ctx, req)
 		if err != nil {

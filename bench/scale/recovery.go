@@ -1,6 +1,7 @@
 package scale
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,10 +18,13 @@ import (
 )
 
 // recovery are the steps of a rung that stop members.
-func (e *Experiment) recovery(*site) []step {
+func (e *Experiment) recovery() []step {
 	list := []step{
-		{results.ScaleRestart, restart}, skippable(results.ScaleColdRestart, restartCold), {results.ScaleKill, kill},
-		{results.ScaleClusterRestart, restartAll},
+		{results.ScaleRestart, restart}, skippable(results.ScaleColdRestart, restartCold),
+		{results.ScaleFullLogRestart, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
+			return restartFullLog(ctx, s, ev, e.snapshotCount())
+		}},
+		{results.ScaleKill, kill}, {results.ScaleClusterRestart, restartAll},
 	}
 	if e.first.Settings.Members < 3 {
 		return list
@@ -169,14 +173,13 @@ func (s *site) snapshotsReceived(member int) int {
 // after so many entries, where its flags say nothing else.
 const catchUpEntries, defaultSnapshotCount = 5_000, 10_000
 
-// logEntries is how many entries a follower must miss so that the log no longer has them.
-func (e *Experiment) logEntries() uint64 {
-	count := e.first.Settings.SnapshotCount
-	if count == 0 {
-		count = defaultSnapshotCount
-	}
-	return count + catchUpEntries + 1_000
+// snapshotCount is how many entries a member applies between two snapshots of its own.
+func (e *Experiment) snapshotCount() uint64 {
+	return cmp.Or(e.first.Settings.SnapshotCount, defaultSnapshotCount)
 }
+
+// logEntries is how many entries a follower must miss so that the log no longer has them.
+func (e *Experiment) logEntries() uint64 { return e.snapshotCount() + catchUpEntries + 1_000 }
 
 // fillWriters is how many writes fill the log at once.
 const fillWriters = 64

@@ -47,21 +47,24 @@ type effort struct {
 	steady, lead time.Duration
 	// away is how long a follower is down that catches up by log.
 	away time.Duration
+	// clients are those of list storms.
+	clients int
 }
 
 func (c Config) effort() effort {
 	const mb, gb = 1_000_000, 1_000_000_000
-	e := effort{sizes: []int64{100 * mb, gb, 4 * gb}, steady: time.Minute, lead: 10 * time.Second, away: 10 * time.Second}
+	e := effort{sizes: []int64{100 * mb, gb, 4 * gb}, steady: time.Minute, lead: 10 * time.Second, away: 10 * time.Second, clients: 8}
 	switch c.Effort {
 	case experiment.Quick:
-		e.sizes, e.steady, e.lead, e.away = []int64{16 * mb, 48 * mb, 128 * mb}, 6*time.Second, 2*time.Second, 2*time.Second
+		e.sizes, e.steady, e.lead, e.away = []int64{16 * mb, 48 * mb, 128 * mb}, 6*time.Second, time.Second, 2*time.Second
+		e.clients = 4
 	case experiment.Thorough:
 		e.steady, e.lead = 5*time.Minute, 30*time.Second
 	}
 	if len(c.Sizes) > 0 {
 		e.sizes = c.Sizes
 	}
-	e.steady, e.lead = or(c.Steady, e.steady), or(c.Lead, e.lead)
+	e.steady, e.lead, e.clients = or(c.Steady, e.steady), or(c.Lead, e.lead), or(c.ListClients, e.clients)
 	return e
 }
 
@@ -69,14 +72,13 @@ const (
 	prefix        = "/etcdbench/scale/"
 	objectsPrefix = "objects/"
 	// defaultRate is in operations per second, half of them writes.
-	defaultRate        = 400
-	defaultObjectSize  = 4096
-	defaultListClients = 8
-	pageSize           = 500
-	keySize            = 48
-	minObject          = 128
-	maxObject          = 1 << 20
-	maxRungs           = 20
+	defaultRate       = 400
+	defaultObjectSize = 4096
+	pageSize          = 500
+	keySize           = 48
+	minObject         = 128
+	maxObject         = 1 << 20
+	maxRungs          = 20
 	// fileFactor is by how much a database's file may be larger than its data, with some
 	// history.
 	fileFactor = 1.3
@@ -97,7 +99,6 @@ type Experiment struct {
 	first      *runner.Resolved
 	objectSize int64
 	keySize    int
-	clients    int // of list storms
 	// own says that the load is on the objects of the population.
 	own bool
 }
@@ -105,7 +106,7 @@ type Experiment struct {
 // New checks a ladder and decides what its configuration leaves open. It starts nothing.
 func New(base runner.Spec, c Config) (*Experiment, error) {
 	e := &Experiment{
-		effort: c.effort(), base: base.Clone(), objectSize: or(c.ObjectSize, defaultObjectSize), clients: or(c.ListClients, defaultListClients),
+		effort: c.effort(), base: base.Clone(), objectSize: or(c.ObjectSize, defaultObjectSize),
 		own: base.Scenario == "",
 	}
 	if err := e.check(); err != nil {
@@ -209,6 +210,9 @@ const mostEvents = 6 * time.Hour
 func (e *Experiment) eventSpec(rung int) runner.Spec {
 	s, length := e.spec(rung), mostEvents
 	s.Load.Duration = &length
+	if e.base.Load.Warmup == nil {
+		s.Load.Warmup = new(time.Second) // the first step has its lead besides
+	}
 	return s
 }
 
@@ -224,7 +228,7 @@ func (e *Experiment) Plan() experiment.Plan {
 		name := func(what string) string { return fmt.Sprintf("rung %d of %s, %s", i+1, bytes(size), what) }
 		events := e.spec(i)
 		// Each step has its lead, and takes some time itself.
-		length := time.Duration(len(e.maintenance(nil))+len(e.recovery(nil))) * (e.lead + 3*time.Second)
+		length := time.Duration(len(e.maintenance(nil))+len(e.recovery())+len(e.restoration())) * (e.lead + 3*time.Second)
 		p.Runs = append(p.Runs,
 			experiment.Planned{Name: name("steady state"), Count: 1, Spec: e.spec(i), Length: e.steady + usual.time(size-before)},
 			experiment.Planned{Name: name("maintenance and recovery"), Count: 1, Spec: events, Length: length})

@@ -24,6 +24,8 @@ type site struct {
 	conns  []grpc.ClientConnInterface
 	close  []func() error
 	prefix string // of the objects
+	// saved is what the snapshot's file holds at least; zero without a file.
+	saved content
 }
 
 // dial connects to a member. A member that is back is noticed at once.
@@ -62,9 +64,19 @@ func (s *site) stop() error {
 
 func (s *site) name(member int) string { return s.Members()[member].Name }
 
+// end is the first key after the objects.
+func (s *site) end() []byte {
+	end := []byte(s.prefix)
+	end[len(end)-1]++
+	return end
+}
+
 // file is the size of a member's database, 0 where there is none.
-func (s *site) file(member int) int64 {
-	info, err := os.Stat(s.DatabaseFile(member))
+func (s *site) file(member int) int64 { return fileSize(s.DatabaseFile(member)) }
+
+// fileSize is 0 where there is no file.
+func fileSize(path string) int64 {
+	info, err := os.Stat(path)
 	if err != nil {
 		return 0
 	}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -71,14 +73,74 @@ func replayedEntries(log []byte) int64 {
 		return 0
 	}
 	last := starts[len(starts)-1]
-	snapshots := snapshotLine.FindAllSubmatch(log[:last[0]], -1)
-	if len(snapshots) == 0 {
-		return 0
-	}
-	commit, err1 := strconv.ParseInt(string(log[last[2]:last[3]]), 10, 64)
-	snapshot, err2 := strconv.ParseInt(string(snapshots[len(snapshots)-1][1]), 10, 64)
-	if err1 != nil || err2 != nil {
+	snapshot, ok := lastSnapshot(log[:last[0]])
+	commit, err := strconv.ParseInt(string(log[last[2]:last[3]]), 10, 64)
+	if err != nil || !ok {
 		return 0
 	}
 	return max(0, commit-snapshot)
+}
+
+// lastSnapshot is the index of the snapshot that a member has made or started from last.
+func lastSnapshot(log []byte) (index int64, ok bool) {
+	snapshots := snapshotLine.FindAllSubmatch(log, -1)
+	if len(snapshots) == 0 {
+		return 0, false
+	}
+	index, err := strconv.ParseInt(string(snapshots[len(snapshots)-1][1]), 10, 64)
+	return index, err == nil
+}
+
+const (
+	// fullLog is the share of the entries between two snapshots with which a log is called full.
+	fullLog = 0.9
+	// mostFilled bounds the entries of a full log, where snapshots are further apart.
+	mostFilled = 100_000
+	// fillRounds is how often a log is filled: the member may make a snapshot meanwhile.
+	fillRounds = 5
+)
+
+// restartFullLog writes until the log of a follower, or the only member, has almost as many
+// entries after its last snapshot as are possible. Then it kills the member and starts it.
+// Times count from its start.
+func restartFullLog(ctx context.Context, s *site, e *results.ScaleEvent, snapshotCount uint64) error {
+	member, err := s.follower(ctx)
+	if err != nil {
+		return err
+	}
+	e.Member = s.name(member)
+	want := fullLog * float64(min(snapshotCount, mostFilled))
+	for range fillRounds {
+		missing := want - float64(s.sinceSnapshot(ctx, member))
+		if missing < fillWriters {
+			break
+		}
+		if err := fillLog(ctx, s, member, uint64(missing)); err != nil {
+			return err
+		}
+	}
+	if err := s.Kill(member); err != nil {
+		return err
+	}
+	start := time.Now()
+	if err := s.Start(member); err != nil {
+		return err
+	}
+	e.Detail = "times from its start"
+	return measureRecovery(ctx, s, e, start, member)
+}
+
+// sinceSnapshot is how many entries a member has applied since its last snapshot, which its
+// log says; 0 where that is not known.
+func (s *site) sinceSnapshot(ctx context.Context, member int) int64 {
+	st, err := pb.NewMaintenanceClient(s.conns[member]).Status(ctx, &pb.StatusRequest{})
+	if err != nil {
+		return 0
+	}
+	data, err := os.ReadFile(s.Members()[member].Log)
+	if err != nil {
+		return 0
+	}
+	snapshot, _ := lastSnapshot(data)
+	return max(0, int64(st.RaftAppliedIndex)-snapshot)
 }

@@ -37,12 +37,34 @@ func (q *sequence) disturbance() bench.Disturbance {
 	return bench.Disturbance{PlanDisturbance: results.PlanDisturbance{Kind: sequenceKind}, Do: q.do, EndsLoad: true}
 }
 
+// settleTime is how long a load has after a step until it counts as undisturbed, and
+// outageSettleTime after one that all members were down in: what has
+// arrived meanwhile is carried out late.
+const settleTime, outageSettleTime = 500 * time.Millisecond, 3 * time.Second
+
+// before is how long before a step the undisturbed load begins at most.
+func before(lead time.Duration) time.Duration { return lead + min(lead, settleTime) }
+
+// next returns when a step begins, where the one before it was over at end: after the lead,
+// and where that has whole seconds, at the end of a second of the load, so that it has as
+// many of these as possible. Times are from the beginning of the sequence, which is that of
+// the load.
+func (q *sequence) next(end time.Duration) time.Duration {
+	grid := max(1, min(q.lead, time.Second))
+	return (end + before(q.lead) + grid - 1) / grid * grid
+}
+
 // do does the steps. Starts are from its own beginning. After a step that leaves a member
 // away, the rest is not done.
 func (q *sequence) do(ctx context.Context) (string, error) {
 	begin := time.Now()
-	for _, s := range q.steps {
-		if !sleep(ctx, q.lead+min(q.lead, time.Second)) {
+	for i, s := range q.steps {
+		now := time.Since(begin)
+		undisturbed := now
+		if i > 0 && q.steps[i-1].kind == results.ScaleClusterRestart {
+			undisturbed += min(3*q.lead, outageSettleTime)
+		}
+		if !sleep(ctx, q.next(undisturbed)-now) {
 			return "", context.Cause(ctx)
 		}
 		q.tell(s.kind)

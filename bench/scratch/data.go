@@ -19,7 +19,7 @@ var (
 	// givenData matches the names of [GivenDataDir].
 	givenData = regexp.MustCompile(`^etcdbench-\d{8}-\d{6}-[0-9a-f]{6}$`)
 	// memberData matches what the members' data consist of.
-	memberData = regexp.MustCompile(`^(m[1-9]|tls|\.fdatasync-probe-\d+)$`)
+	memberData = regexp.MustCompile(`^(m[1-9]|tls|snapshot|\.fdatasync-probe-\d+)$`)
 )
 
 // depth is how many directories lie between one of several results and the data of a run:

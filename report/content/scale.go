@@ -2,6 +2,7 @@ package content
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -32,19 +33,19 @@ func ScaleValue(unit string, v float64) string {
 }
 
 // ScaleTable returns a table with a row for each figure and a column for each rung. The last
-// column is how the figure grows with the size.
+// two columns are how the figure grows with the size.
 func ScaleTable(s *results.Scale) (head []string, rows [][]string) {
 	head = []string{"data"}
 	for _, r := range s.Rungs {
 		head = append(head, ScaleSize(r.Size))
 	}
-	head = append(head, "growth with size")
+	head = append(head, "growth per GB", "growth with size")
 	add := func(name string, cell func(r *results.ScaleRung) string) {
 		row := []string{name}
 		for i := range s.Rungs {
 			row = append(row, cell(&s.Rungs[i]))
 		}
-		rows = append(rows, append(row, ScaleGrowth(s, name)))
+		rows = append(rows, append(row, scaleGrowth(s, name)...))
 	}
 	add("objects", func(r *results.ScaleRung) string { return words.Count(r.Objects) })
 	add("file", func(r *results.ScaleRung) string { return ScaleValue("bytes", float64(r.Largest().File)) })
@@ -108,23 +109,41 @@ func ratio(a, b float64) string {
 	return words.ThreeDigits(a / b)
 }
 
-// ScaleGrowth is the exponent of a figure's fit with its interval, "" where there is none.
-func ScaleGrowth(s *results.Scale, figure string) string {
-	for _, f := range s.Fits {
-		if f.Figure == figure {
-			return fmt.Sprintf("size^%.2f [%.2f, %.2f]", f.Exponent.Value, f.Exponent.Low, f.Exponent.High)
-		}
+// scaleGrowth is the slope of a figure's line and the exponent of its power law, each with its
+// interval; "" where there is none.
+func scaleGrowth(s *results.Scale, figure string) []string {
+	at := slices.IndexFunc(s.Fits, func(f results.ScaleFit) bool { return f.Figure == figure })
+	if at < 0 {
+		return []string{"", ""}
 	}
-	return ""
+	f := s.Fits[at]
+	slope := ""
+	if f.Line != nil {
+		l := f.Line.PerGB
+		slope = fmt.Sprintf("%s [%s, %s]", scaleSlope(f.Unit, l.Value), scaleSlope(f.Unit, l.Low), scaleSlope(f.Unit, l.High))
+	}
+	return []string{slope, fmt.Sprintf("size^%.2f [%.2f, %.2f]", f.Exponent.Value, f.Exponent.Low, f.Exponent.High)}
 }
 
-// ScaleFitNote says how far the fits may be read.
+// scaleSlope prints a slope, which may be negative, in its unit.
+func scaleSlope(unit string, v float64) string {
+	if unit == "bytes" {
+		return words.Bytes(v)
+	}
+	const least, most = 5, float64(math.MaxInt64 / 2)
+	if math.Abs(v) < least { // which is printed as 0
+		v = 0
+	}
+	return words.Duration(int64(min(max(v, -most), most)))
+}
+
+// ScaleFitNote says what the growth is, and how far it may be read.
 func ScaleFitNote(s *results.Scale) string {
 	if len(s.Fits) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("growth: exponent of a power law with its 95 %% interval, from %s; it says nothing beyond %s",
-		words.Plural(len(s.Rungs), "rung", "rungs"), ScaleSize(int64(s.Fits[0].Reach)))
+	return fmt.Sprintf("growth: slope of a line per 10⁹ bytes of data, and exponent of a power law, with 95 %% intervals, from %s; "+
+		"it says nothing beyond %s", words.Plural(len(s.Rungs), "rung", "rungs"), ScaleSize(int64(s.Fits[0].Reach)))
 }
 
 // ScaleEvents returns a table with a row for each event. The last column is words.
@@ -168,7 +187,11 @@ func scaleWords(e results.ScaleEvent) string {
 	if e.FileBefore > 0 {
 		parts = append(parts, "file "+words.Bytes(float64(e.FileBefore))+" → "+words.Bytes(float64(e.FileAfter)))
 	}
-	if e.Bytes > 0 && e.Length > 0 {
+	switch {
+	case e.Bytes > 0 && e.Restored > 0:
+		parts = append(parts, fmt.Sprintf("file of %s restored after %s, %s/s for each member",
+			words.Bytes(float64(e.Bytes)), words.Duration(int64(e.Restored)), words.Bytes(float64(e.Bytes)/e.Restored.Seconds())))
+	case e.Bytes > 0 && e.Length > 0:
 		parts = append(parts, words.Bytes(float64(e.Bytes)/e.Length.Seconds())+"/s")
 	}
 	if e.Replayed > 0 {

@@ -28,7 +28,7 @@ func WriteScale(w io.Writer, s *results.Scale) error {
 }
 
 // scaleClasses are the lines of one chart.
-var scaleClasses = [...]string{"s1", "s2", "s3", "s4", "s5", "s1 dashed", "s2 dashed", "s3 dashed"}
+var scaleClasses = [...]string{"s1", "s2", "s3", "s4", "s5", "s1 dashed", "s2 dashed", "s3 dashed", "s4 dashed", "s5 dashed"}
 
 // scaleFigures are the curves over the size, by what they have in common.
 func scaleFigures(s *results.Scale) (figures []figure) {

@@ -31,6 +31,7 @@ func Scale(t testing.TB) *results.Scale {
 				{Kind: results.ScaleDefragmentation, Member: "m1", Length: n * n * time.Second, FileBefore: 2 * size, FileAfter: size, Peak: 2 * size, Effect: effect},
 				{Kind: results.ScaleSnapshot, Member: "m2", Length: n * time.Second, Bytes: size, Effect: effect},
 				{Kind: results.ScaleListUnary, Skipped: "one answer cannot hold it"},
+				{Kind: results.ScaleRestore, Length: 4 * time.Second, Serving: 3 * time.Second, Redundant: (n*2 + 1) * time.Second, Bytes: size, Restored: n * 2 * time.Second, Effect: effect, Detail: "24,414 objects"},
 				{Kind: results.ScaleReplacement, Member: "m3", Length: 3 * time.Second, Serving: 2 * time.Second, Redundant: n * 3 * time.Second, Effect: effect, Detail: "promoted after 2s"},
 			},
 		}
@@ -38,7 +39,7 @@ func Scale(t testing.TB) *results.Scale {
 	}
 	last := &s.Rungs[2]
 	last.Validity, last.Findings = results.Degraded, []string{"replacement: a member did not come back"}
-	last.Events[3] = results.ScaleEvent{Kind: results.ScaleReplacement, Member: "m3", Length: time.Minute, Error: "promote the learner: <not ready>"}
+	last.Events[4] = results.ScaleEvent{Kind: results.ScaleReplacement, Member: "m3", Length: time.Minute, Error: "promote the learner: <not ready>"}
 	s.Fits = judge.ScaleFits(s)
 	return s
 }

@@ -142,7 +142,10 @@ func ScaleFigures(s *results.Scale) []ScaleFigure {
 	return list
 }
 
-// ScaleFits fits power laws to the figures that at least three rungs have.
+// gb is the unit of the size in which slopes of lines are given, in bytes.
+const gb = 1e9
+
+// ScaleFits fits power laws and lines to the figures that at least three rungs have.
 func ScaleFits(s *results.Scale) (fits []results.ScaleFit) {
 	for _, f := range ScaleFigures(s) {
 		var x, y []float64
@@ -151,10 +154,15 @@ func ScaleFits(s *results.Scale) (fits []results.ScaleFit) {
 				x, y = append(x, float64(s.Rungs[i].Size)), append(y, v)
 			}
 		}
-		if p, ok := stats.FitPowerLaw(x, y, 0.05); ok {
+		p, ok := stats.FitPowerLaw(x, y, 0.05)
+		l, lineOK := stats.FitLine(x, y, 0.05)
+		if ok && lineOK {
 			fits = append(fits, results.ScaleFit{
 				Figure: f.Name, Unit: f.Unit, Factor: p.Factor, Points: len(x), Reach: scaleReach * slices.Max(x),
 				Exponent: results.Estimate{Value: p.Exponent, Low: p.Low, High: p.High},
+				Line: &results.ScaleLine{
+					Intercept: l.Intercept, PerGB: results.Estimate{Value: gb * l.Slope, Low: gb * l.Low, High: gb * l.High},
+				},
 			})
 		}
 	}
