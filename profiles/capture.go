@@ -351,7 +351,7 @@ func (c *Capture) Finish(run *results.Run) error {
 	_ = os.Remove(filepath.Join(c.RunDir, Dir))
 	if run.Profiled() {
 		run.Warn("profiled", fmt.Sprintf(
-			"profiles were taken (%s): figures include what that cost, and compare with profiled runs only", strings.Join(c.taken(), ", ")))
+			"profiles were taken (%s): the results include their cost; compare them with profiled runs only", strings.Join(c.taken(), ", ")))
 	}
 	return nil
 }

@@ -1,11 +1,10 @@
-// Package profiles takes pprof captures of the members and of the generator
-// while a run goes on, keeps them beside its result with the operations that
-// they cover, and reads them again: top functions, the difference of two runs
-// per operation, flame graphs.
+// Package profiles takes pprof captures of the members and the generator during a run, keeps
+// them in the run's directory with the number of operations that they cover, and reads them
+// again: top functions, the difference of two runs per operation, flame graphs.
 //
-// Figures are in the captures' own units: nanoseconds of CPU time or of waiting,
-// bytes allocated, goroutines. The package is not for named loads: those are
-// scenarios, and live under workloads.
+// Figures are in the units of the captures: nanoseconds of CPU time or of waiting, bytes
+// allocated, goroutines. Named loads are not profiles but scenarios, in package
+// workloads/scenario.
 package profiles
 
 import (
@@ -77,7 +76,7 @@ func Kinds() []string {
 func CheckKinds(names []string) error {
 	for _, name := range names {
 		if _, ok := findKind(name); !ok {
-			return fmt.Errorf("no kind of profile is called %q: there are %s", name, strings.Join(Kinds(), ", "))
+			return fmt.Errorf("unknown kind of profile %q: use %s", name, strings.Join(Kinds(), ", "))
 		}
 	}
 	return nil

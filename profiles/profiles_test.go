@@ -359,7 +359,7 @@ func TestLoadRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "text"), []byte("text"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]string{"../run.json": "not a place within", "/etc/passwd": "not a place within", "gone.pb.gz": "no such file", "text": "not a pprof profile"} {
+	for file, want := range map[string]string{"../run.json": "outside the run", "/etc/passwd": "outside the run", "gone.pb.gz": "no such file", "text": "not a pprof profile"} {
 		run := &results.Run{Profiles: []results.Profile{{Source: "m1", Kind: profiles.CPU, File: file}}}
 		if _, err := profiles.Load(dir, run, profiles.CPU, ""); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", file, err, want)

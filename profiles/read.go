@@ -191,7 +191,7 @@ func Load(runDir string, run *results.Run, kindName, source string) (Set, error)
 			continue
 		}
 		if !filepath.IsLocal(p.File) {
-			return set, fmt.Errorf("read profile %q: not a place within the run's directory", p.File)
+			return set, fmt.Errorf("read profile %q: outside the run's directory", p.File)
 		}
 		read, err := read(filepath.Join(runDir, p.File))
 		if err != nil {

@@ -75,7 +75,7 @@ func (s Server) Take(ctx context.Context, name string, length time.Duration) ([]
 	switch resp.StatusCode {
 	case http.StatusOK:
 	case http.StatusNotFound:
-		return nil, fmt.Errorf("pprof of %s: not served there: "+
+		return nil, fmt.Errorf("pprof of %s: not available: "+
 			"start etcd with --enable-pprof, or give the addresses with --pprof-endpoints", s.Address)
 	default:
 		why, _ := io.ReadAll(io.LimitReader(resp.Body, 200))

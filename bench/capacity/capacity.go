@@ -1,11 +1,10 @@
-// Package capacity searches for the highest rate that a cluster sustains under an
-// SLO: upwards until it does not, or downwards until it does, then by bisection on a
-// logarithmic scale, then with a soak, and a look beyond. The answer is an interval:
-// its lower end was sustained by a probe and by the soak, its upper end was not.
+// Package capacity searches for the highest rate that a cluster sustains under an SLO. It
+// raises the rate until it fails, or lowers it until it is sustained, bisects on a logarithmic
+// scale, confirms the maximum with a soak, and probes above it. The result is an interval: a
+// probe and the soak sustained its lower end, and its upper end failed.
 //
-// An [Experiment] derives its probes from one specification. [Run] is the algorithm
-// alone: a probe is a run that its caller makes. Rates are arrivals per second of an
-// open loop.
+// An [Experiment] derives its probes from one specification. [Run] is the algorithm alone: its
+// caller makes the runs of the probes. Rates are arrivals per second of an open loop.
 package capacity
 
 import (
@@ -28,81 +27,82 @@ type Probe struct {
 	Stage  string
 	Rate   float64
 	Length time.Duration
-	// Dir is where the run goes. It does not exist yet.
+	// Dir is the directory for the run, which must not exist yet.
 	Dir string
-	// MemberDown says that a follower is killed before the load.
+	// MemberDown means that a follower is killed before the load.
 	MemberDown bool
 }
 
-// Options say what is searched for, and how.
+// Options configure a search.
 type Options struct {
-	// Dir keeps the probes; those that are in it already are not made again.
+	// Dir keeps the probes. Probes that are in it already are not repeated.
 	Dir string
 	SLO []judge.Threshold
-	// Start is the first rate. Where it is too much, lower ones follow.
+	// Start is the first rate. Lower rates follow if it fails.
 	Start float64
-	// Factor is by how much the rate grows until it is too much; 0 means 2.
+	// Factor multiplies the rate until it fails; 0 means 2.
 	Factor float64
-	// Step is how far apart the looks beyond the maximum are; 0 means 0.03.
+	// Step is the relative distance between the rates above the maximum; 0 means 0.03.
 	Step float64
-	// Whole searches among whole numbers, where rates are a parameter's values.
+	// Whole restricts the search to whole numbers, for the values of a parameter.
 	Whole bool
-	// Most is the largest rate that can be had; 0 is no bound.
+	// Most is the largest possible rate; 0 means no limit.
 	Most float64
-	// Unit follows a rate where one is printed; empty means "/s".
+	// Unit is printed after a rate; empty means "/s".
 	Unit string
-	// MemberDown searches once more with a follower killed, from the maximum downwards.
+	// MemberDown adds a search with a follower killed, from the maximum downwards.
 	MemberDown bool
-	// Precision is how near the two ends of the bisection must come, as a share.
+	// Precision is the relative width at which the bisection ends.
 	Precision float64
-	// Length is that of a probe's measured part, Soak that of the confirmation.
+	// Length is the measured length of a probe, Soak that of the confirmation.
 	Length, Soak time.Duration
-	// Alpha is how often a probe's bounds may miss; 0 means [judge.ProbeAlpha].
+	// Alpha is the probability that the bounds of a probe miss; 0 means [judge.ProbeAlpha].
 	Alpha float64
-	// Extensions is how often an unclear probe is made again, twice as long each time (a
-	// soak, which is long already, once less), or one whose generator was late.
+	// Extensions is how often an unclear probe, or one whose generator was late, is repeated. Each
+	// repetition of an unclear probe is twice as long. A soak is repeated once less, because it is
+	// long.
 	Extensions int
-	// Sweep are shares of the maximum at which the curve is measured; none without.
+	// Sweep are the shares of the maximum at which the curve is measured.
 	Sweep []float64
 	// Seed fixes the order of the sweep.
 	Seed uint64
-	// Run makes a probe, saves it in its directory, and waits until the cluster is
-	// idle again.
+	// Run makes a probe, saves it in its directory, and waits until the cluster is idle.
 	Run func(ctx context.Context, p Probe) (judge.Run, error)
-	// Progress is called before each probe that is made, with what is known until then,
-	// and after it with its verdict; it may be nil.
+	// Progress is called before each new probe with the results until then, and after it with its
+	// verdict. It may be nil.
 	Progress func(p Progress)
 }
 
-// Progress is how a search stands.
+// Progress is the state of a search.
 type Progress struct {
 	Probe
 	Low, High float64
-	// Left is how long the rest takes at least.
+	// Left is the shortest time that the rest takes.
 	Left time.Duration
-	// Done has the verdict; before a probe it is nil.
+	// Done has the verdict; nil before a probe.
 	Done *results.CapacityProbe
-	// Resumed says that the probe was resumed.
+	// Resumed means that the probe was read from its directory.
 	Resumed bool
-	// Search is which of several searches it is, from 1.
+	// Search is the number of the search, from 1.
 	Search, Searches int
 }
 
 const (
 	maxSteps = 60
-	// Above the maximum, rates are looked at from beyondFirst on, in steps that grow,
-	// until one is clearly too much.
+	// Above the maximum, probes begin at beyondFirst and continue in growing steps, until one
+	// clearly fails.
 	beyondFirst, beyondMost, beyondGrowth = 1.05, 1.30, 1.5
-	// Where all of them are sustained, the look goes on from the highest, so many times.
+	// If all of them are sustained, the probes continue from the highest rate, up to this number
+	// of times.
 	maxLooks = 8
-	// With a member down, rates fall by this factor until one is sustained, and not
-	// below a fifth of the maximum.
+	// With a member down, rates fall by this factor until one is sustained, but not below a fifth
+	// of the maximum.
 	downFactor, downLeast = 0.8, 0.2
-	// From a first rate that is not sustained, so many lower ones are tried, each by the
-	// search's factor or more, but not by more than jumpFactors of them at once.
+	// Below a first rate that fails, up to this number of lower rates are tried, each lower by the
+	// search's factor or more, but by jumpFactors of them at most.
 	maxDescents, jumpFactors = 4, 4
-	// Where the soak is not sustained, so many lower rates have their own, by steps that
-	// grow.
+	// Below a rate whose soak failed, up to this number of lower rates have their own soak, with
+	// growing steps.
 	maxSoaks = 8
 )
 
@@ -115,18 +115,18 @@ var (
 	ErrUnclear = errors.New("inconclusive whether any load meets the SLO")
 )
 
-// search is one search under way.
+// search is the state of one search.
 type search struct {
 	Options
 	out *results.Capacity
-	// low is the highest rate sustained, high the lowest clearly not, notLow the
-	// lowest that was not sustained, clearly or not.
+	// low is the highest sustained rate, high the lowest that clearly failed, notLow the lowest
+	// that was not sustained, clearly or not.
 	low, notLow float64
 	limit       string // the generator's
 	limitRate   float64
 	last        *results.Run
 	number      int
-	// best is the run of the highest rate that was sustained, down says that a member is.
+	// best is the run of the highest sustained rate. down means that a member is down.
 	best     *results.Run
 	bestRate float64
 	down     bool
@@ -139,7 +139,7 @@ type search struct {
 	late bool
 }
 
-// Run searches. The result holds what was found until then, also with an error.
+// Run searches. With an error, the result holds what was found until then.
 func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 	o.Factor, o.Step = cmp.Or(o.Factor, 2), cmp.Or(o.Step, 0.03)
 	o.Alpha, o.Unit = cmp.Or(o.Alpha, judge.ProbeAlpha), cmp.Or(o.Unit, "/s")
@@ -198,8 +198,8 @@ func (s *search) all(ctx context.Context) error {
 	return nil
 }
 
-// probe makes one probe, and longer ones while it is unclear; what stays unclear
-// was not sustained. A rate below which another was not sustained is never sustained.
+// probe makes one probe, and longer ones while it is unclear. A probe that remains unclear
+// counts as failed. A rate above one that failed is never sustained.
 func (s *search) probe(ctx context.Context, stage string, rate float64, length time.Duration) (sustained bool, err error) {
 	for extension := 0; ; extension++ {
 		p, err := s.one(ctx, stage, rate, length)
@@ -217,11 +217,11 @@ func (s *search) probe(ctx context.Context, stage string, rate float64, length t
 			}
 			return true, nil
 		case results.Overloaded:
-			if rate <= s.limitRate { // the generator sustained more than the cluster
+			if rate <= s.limitRate { // the generator was the limit, not the cluster
 				s.limit, s.limitRate = "", 0
 			}
 		case results.GeneratorLimit:
-			// Another program's moment, perhaps: not before it comes again is it a limit.
+			// Another program may have caused it. It counts as a limit only if it happens again.
 			if extension < s.Extensions && stage != results.StageSweep && !s.late {
 				continue
 			}
@@ -231,7 +231,7 @@ func (s *search) probe(ctx context.Context, stage string, rate float64, length t
 		case results.Unclear, results.TooFew:
 			if s.rising && p.Verdict == results.TooFew {
 				s.few = append(s.few, rate)
-				return false, nil // a higher rate tells it sooner than a longer probe
+				return false, nil // a higher rate decides sooner than a longer probe
 			}
 			extensions := s.Extensions
 			if stage == results.StageSoak {
@@ -247,7 +247,7 @@ func (s *search) probe(ctx context.Context, stage string, rate float64, length t
 	}
 }
 
-// one makes one run, or reads it where it is there already, and judges it.
+// one makes one run, or reads it if it exists, and judges it.
 func (s *search) one(ctx context.Context, stage string, rate float64, length time.Duration) (results.CapacityProbe, error) {
 	if ctx.Err() != nil {
 		return results.CapacityProbe{}, context.Cause(ctx)
@@ -284,7 +284,7 @@ func (s *search) one(ctx context.Context, stage string, rate float64, length tim
 	return probe, nil
 }
 
-// warn keeps what a run says of others in the cluster, the last of it.
+// warn keeps the run's warning about other clients of the cluster; the last one remains.
 func (s *search) warn(run *results.Run) {
 	for _, w := range run.Warnings {
 		if w.Code == results.WarnOthers {
@@ -293,7 +293,7 @@ func (s *search) warn(run *results.Run) {
 	}
 }
 
-// found is what a search has found so far.
+// found returns what the search has found so far.
 type found struct {
 	low, notLow, limitRate, bestRate float64
 	limit                            string
@@ -304,7 +304,7 @@ func (s *search) found() found {
 	return found{s.low, s.notLow, s.limitRate, s.bestRate, s.limit, s.best}
 }
 
-// restore goes back to what was found before probes that do not count.
+// restore restores the results from before probes that do not count.
 func (s *search) restore(f found) {
 	s.low, s.notLow, s.limitRate, s.bestRate, s.limit, s.best = f.low, f.notLow, f.limitRate, f.bestRate, f.limit, f.best
 }
@@ -315,7 +315,7 @@ func (s *search) tell(p Progress) {
 	}
 }
 
-// left is how long the search takes yet, if no probe is unclear and the bracket
+// left returns the time that the search still takes if no probe is unclear and the bracket
 // closes with the next one.
 func (s *search) left(stage string, length time.Duration) time.Duration {
 	bisections := 0
@@ -344,8 +344,8 @@ func (s *search) left(stage string, length time.Duration) time.Duration {
 	return left
 }
 
-// stored reads a probe that is on disk, if it was completed: one that failed ended the
-// search, and is made again.
+// stored reads a probe from disk if it was completed. A probe that failed has ended the search
+// and is repeated.
 func stored(dir string) (judge.Run, bool) {
 	run, whole := results.ReadWhole(dir)
 	if !whole || run.Outcome != results.Completed {

@@ -20,30 +20,30 @@ import (
 // Kind is the kind of experiment that a search is.
 const Kind = "capacity"
 
-// Config is what a search was asked, besides its base specification. A nil field is
-// decided by Effort.
+// Config is the configuration of a search, in addition to its base specification. Effort
+// decides fields that are nil.
 type Config struct {
-	// SLO are the bounds that the load must keep; without, the scenario's thresholds, or
-	// a p99 of 50 ms for puts.
+	// SLO are the bounds that the load must meet. The default is the scenario's thresholds, or a
+	// p99 of 50 ms for puts.
 	SLO    []string          `json:"slo,omitempty"`
 	Effort experiment.Effort `json:"effort,omitempty"`
 	// Start is the first rate, or the parameter's first value.
 	Start *float64 `json:"start,omitempty"`
-	// Over is the parameter that is searched over, instead of the rate.
+	// Over is the parameter that is searched over, in place of the rate.
 	Over string `json:"over,omitempty"`
-	// Precision is how near the ends of the bisection must come, as a share.
+	// Precision is the relative width at which the bisection ends.
 	Precision *float64 `json:"precision,omitempty"`
-	// Probe is the length of a probe's measured part, Soak that of the confirmation.
+	// Probe is the measured length of a probe, Soak that of the confirmation.
 	Probe *time.Duration `json:"probe_ns,omitempty"`
 	Soak  *time.Duration `json:"soak_ns,omitempty"`
 	// Sweep measures the curve of latency against load.
 	Sweep *bool `json:"sweep,omitempty"`
-	// Repeat is how many searches there are.
+	// Repeat is the number of searches.
 	Repeat *int `json:"repeat,omitempty"`
-	// Demand makes a plan for this rate, or this value of the parameter.
+	// Demand is the rate, or the value of the parameter, that a plan is made for.
 	Demand *float64 `json:"demand,omitempty"`
-	// Safe is the share of the maximum that is safe to plan with, Growth that by which
-	// the demand grows each month.
+	// Safe is the share of the maximum that is safe to plan with. Growth is the growth of the
+	// demand each month, as a share.
 	Safe   *float64 `json:"safe_share,omitempty"`
 	Growth *float64 `json:"growth,omitempty"`
 }
@@ -52,7 +52,7 @@ type Config struct {
 // given.
 const DefaultSafe = 0.7
 
-// effort is how long a search takes its time for each part.
+// effort is the time that each part of a search takes.
 type effort struct {
 	probe, soak  time.Duration
 	precision    float64
@@ -91,7 +91,7 @@ func (c Config) effort() effort {
 	return e
 }
 
-// check says what is wrong with a configuration, in the words of the flags.
+// check returns an error that names the flag if the configuration is invalid.
 func (c Config) check() error {
 	switch {
 	case c.Start != nil && !(*c.Start > 0):
@@ -118,13 +118,13 @@ func (c Config) check() error {
 
 const (
 	prefix = "/etcdbench/capacity/"
-	// defaultStart is the first rate, which any cluster should carry.
+	// defaultStart is the first rate. Any cluster should sustain it.
 	defaultStart = 200
 	// defaultSLO is that of puts.
 	defaultSLO = "put.response_time.p99 < 50ms"
 )
 
-// Experiment is a search that can be sustained out.
+// Experiment is a configured search.
 type Experiment struct {
 	Config
 	effort
@@ -134,12 +134,11 @@ type Experiment struct {
 	start      float64
 	// most is the largest value of the parameter that is searched over, 0 without one.
 	most float64
-	// undisturbed says that nothing disturbs the load by itself.
+	// undisturbed means that the specification has no disturbances.
 	undisturbed bool
 }
 
-// New checks a search and decides what its configuration leaves open. It starts
-// nothing.
+// New checks a search and sets the defaults of its configuration. It starts nothing.
 func New(base runner.Spec, c Config) (*Experiment, error) {
 	if base.Load.Rate != nil || base.Load.Duration != nil || base.Load.Total != nil {
 		return nil, errors.New("a search chooses the rates: remove --rate, --duration and --total")
@@ -197,7 +196,7 @@ func (e *Experiment) chooseSLO(r *runner.Resolved) error {
 	return nil
 }
 
-// chooseStart finds out where to begin, and where the load ends.
+// chooseStart sets the first rate and the largest rate.
 func (e *Experiment) chooseStart(r *runner.Resolved) error {
 	if e.Over == "" {
 		return nil
@@ -239,7 +238,7 @@ func (e *Experiment) spec(p Probe) runner.Spec {
 		return s
 	}
 	if p.Stage == results.StageSoak && e.undisturbed && e.compactions > 0 {
-		// Whatever etcd has to do besides happens in a long run sooner or later.
+		// A long run includes etcd's background work.
 		every := p.Length / time.Duration(e.compactions+1)
 		s.Disturbances = append(s.Disturbances, results.PlanDisturbance{Kind: "compaction", At: every, Every: every})
 	}
@@ -255,8 +254,8 @@ func (e *Experiment) memberDown() bool {
 	return e.Demand != nil && !c.Running() && e.first.Settings.Members > 1 && !c.Start.InProcess
 }
 
-// Plan is what the search is expected to do. Its rates are known only as it goes on: each
-// kind of probe stands with that at the first rate.
+// Plan returns what the search is expected to do. Its rates are known only during the search:
+// each kind of probe is listed with the first rate.
 func (e *Experiment) Plan() experiment.Plan {
 	var p experiment.Plan
 	add := func(name string, count int, probe Probe) {
@@ -278,13 +277,13 @@ func (e *Experiment) Plan() experiment.Plan {
 	return p
 }
 
-// First is the resolved specification of the first probe.
+// First returns the resolved specification of the first probe.
 func (e *Experiment) First() *runner.Resolved { return e.first }
 
-// Length is that of a probe's measured part.
+// Length returns the measured length of a probe.
 func (e *Experiment) Length() time.Duration { return e.probe }
 
-// Unit follows a rate, or a parameter's value.
+// Unit returns the text after a rate or a parameter's value.
 func (e *Experiment) Unit() string {
 	if e.Over != "" {
 		return " " + e.Over
@@ -292,9 +291,9 @@ func (e *Experiment) Unit() string {
 	return "/s"
 }
 
-// Run searches, as often as asked for. The document holds what was found until then,
-// also with an error: [ErrHopeless] and [ErrUnclear] are answers, others mean that the
-// search is not finished.
+// Run searches, as often as configured. With an error, the document holds what was found until
+// then. [ErrHopeless] and [ErrUnclear] are results; with other errors, the search is not
+// finished.
 func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress func(Progress)) (*results.Capacity, error) {
 	started := time.Now().Round(0)
 	err := experiment.Prepare(ctx, o.Dir, e.first)

@@ -11,8 +11,8 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// bracket raises the rate until it is not sustained. Where already the first one is not,
-// it lowers it until one is.
+// bracket raises the rate until it fails. If the first rate fails, bracket lowers it until one
+// is sustained.
 func (s *search) bracket(ctx context.Context) error {
 	for rate := s.Start; math.IsInf(s.notLow, 1) && s.limit == ""; rate *= s.Factor {
 		if s.Most > 0 {
@@ -29,8 +29,7 @@ func (s *search) bracket(ctx context.Context) error {
 		}
 	}
 	s.rising = false
-	// Where it was too much before there were operations enough, lower rates take
-	// longer probes.
+	// If a rate failed before there were enough operations, lower rates need longer probes.
 	for _, rate := range slices.Backward(s.few) {
 		if s.low > 0 || s.lastProbe().Verdict == results.TooFew {
 			break
@@ -42,16 +41,16 @@ func (s *search) bracket(ctx context.Context) error {
 	if err := s.descend(ctx); err != nil || s.low > 0 || s.limit != "" && !judge.Hopeless(s.out) {
 		return err
 	}
-	return s.nothing("")
+	return s.noResult("")
 }
 
-// loadEnds notes that as much was sustained as can be asked for.
+// loadEnds records that the largest possible rate was sustained.
 func (s *search) loadEnds() {
 	s.limit, s.out.Most = fmt.Sprintf("the search ends at %s, which was sustained", results.Amount(s.Most)), s.Most
 }
 
-// descend lowers the rate until it is sustained, where none was. As long as only the
-// generator was too slow, there is no result for the cluster: these rates count apart.
+// descend lowers the rate until it is sustained. While only the generator was too slow, there
+// is no result for the cluster: these rates count separately.
 func (s *search) descend(ctx context.Context) error {
 	defer func() { s.late = false }()
 	for late, known := 0, 0; known < maxDescents; {
@@ -77,8 +76,8 @@ func (s *search) onlyLate() bool {
 	return !slices.ContainsFunc(s.out.Probes, func(p results.CapacityProbe) bool { return p.Verdict != results.GeneratorLimit })
 }
 
-// below returns the rate to be tried after one that was not sustained: lower by the
-// search's factor, or what the cluster did then, if that is less.
+// below returns the next rate below one that failed: lower by the search's factor, or the rate
+// that the cluster achieved if that is less.
 func (s *search) below(p results.CapacityProbe) float64 {
 	next := p.Rate / s.Factor
 	if !s.Whole && p.Verdict == results.Overloaded && p.Achieved > 0 && p.Achieved < next {
@@ -87,9 +86,9 @@ func (s *search) below(p results.CapacityProbe) float64 {
 	return next
 }
 
-// nothing is the error of a search that found no rate that is sustained. over tells what
-// it was not sustained over, such as a soak.
-func (s *search) nothing(over string) error {
+// noResult returns the error of a search that found no sustained rate. over names the run that
+// failed, such as a soak.
+func (s *search) noResult(over string) error {
 	last := s.lastProbe()
 	if !judge.Hopeless(s.out) {
 		return fmt.Errorf("%w: at %s%s%s: %s", ErrUnclear, results.Amount(last.Rate), s.Unit, over, last.Reason)
@@ -122,7 +121,7 @@ func (s *search) bisect(ctx context.Context) error {
 	return nil
 }
 
-// value is a rate as it can be had.
+// value returns the nearest possible rate.
 func (s *search) value(rate float64) float64 {
 	if s.Whole {
 		return math.Round(rate)
@@ -130,7 +129,7 @@ func (s *search) value(rate float64) float64 {
 	return rate
 }
 
-// least is the smallest value, and step.
+// least returns the smallest value, and step.
 func (s *search) least() float64 {
 	if s.Whole {
 		return 1
@@ -138,8 +137,8 @@ func (s *search) least() float64 {
 	return 0
 }
 
-// soak confirms the maximum over a longer time. Where that does not hold, lower rates
-// have a probe and a soak of their own: no other rate is the maximum.
+// soak confirms the maximum with a longer run. If that fails, lower rates have their own probe
+// and soak: only a rate with both is the maximum.
 func (s *search) soak(ctx context.Context) error {
 	if s.Soak == 0 || s.low == 0 {
 		return nil
@@ -159,11 +158,11 @@ func (s *search) soak(ctx context.Context) error {
 	if s.limit != "" {
 		return nil
 	}
-	return s.nothing(fmt.Sprintf(" over a soak of %v", s.Soak))
+	return s.noResult(fmt.Sprintf(" over a soak of %v", s.Soak))
 }
 
-// confirm makes a probe at a rate, unless it had one, and a soak. Only if both are
-// sustained, the rate is the maximum; until then, and otherwise, there is none.
+// confirm makes a probe at a rate, unless there is one, and a soak. The rate is the maximum
+// only if both are sustained; until then, and otherwise, there is no maximum.
 func (s *search) confirm(ctx context.Context, rate float64, probed bool) (sustained bool, err error) {
 	sustained = probed
 	s.low, s.best, s.bestRate = 0, nil, 0
@@ -182,16 +181,16 @@ func (s *search) confirm(ctx context.Context, rate float64, probed bool) (sustai
 	return sustained && err == nil, err
 }
 
-// soaked reports whether a soak at a rate that the test accepts was sustained, or not.
+// soaked reports whether a soak was sustained, or failed, at a rate that the test accepts.
 func (s *search) soaked(sustained bool, of func(rate float64) bool) bool {
 	return slices.ContainsFunc(s.out.Probes, func(p results.CapacityProbe) bool {
 		return p.Stage == results.StageSoak && of(p.Rate) && (p.Verdict == results.Sustained) == sustained
 	})
 }
 
-// beyond looks above the maximum for a rate that is clearly not sustained. Where none is
-// found and the highest one is sustained, the maximum ended at a failure by chance: the
-// search goes on from there.
+// beyond searches above the maximum for a rate that clearly fails. If there is none and the
+// highest rate is sustained, the maximum ended at a failure by chance, and the search
+// continues from there.
 func (s *search) beyond(ctx context.Context) error {
 	for range maxLooks {
 		higher, err := s.look(ctx)
@@ -202,14 +201,14 @@ func (s *search) beyond(ctx context.Context) error {
 	return nil
 }
 
-// look makes the probes of one look beyond. Where a rate is sustained after all, and
-// over a soak as well, it is the maximum; but only once, as near the limit chance
-// decides. It reports whether the maximum is now the highest rate that it looked at.
+// look makes the probes of one series above the maximum. If a rate and its soak are sustained,
+// it becomes the maximum, but only once, because near the limit chance decides. It reports
+// whether the highest rate of the series became the maximum.
 func (s *search) look(ctx context.Context) (higher bool, err error) {
 	if s.limit != "" {
 		return false, nil
 	}
-	// Of rates whose soak was not sustained, a probe that is says nothing new.
+	// After a failed soak, a sustained probe of the same rate has no information.
 	soakFailed := s.soaked(false, func(rate float64) bool { return rate > s.low })
 	raised := soakFailed
 	tried, highest := s.low, s.found()
@@ -260,8 +259,8 @@ func (s *search) look(ctx context.Context) (higher bool, err error) {
 	return higher, nil
 }
 
-// raise confirms the maximum by a soak, where there is one, after a probe that sustained
-// it. Otherwise the maximum is what was confirmed before.
+// raise confirms the maximum by a soak, if there is one, after a probe that sustained it.
+// Otherwise the maximum stays the confirmed one.
 func (s *search) raise(ctx context.Context, confirmed found) (sustained bool, err error) {
 	if s.Soak == 0 {
 		return true, nil
@@ -272,7 +271,7 @@ func (s *search) raise(ctx context.Context, confirmed found) (sustained bool, er
 	return sustained, err
 }
 
-// memberDown looks for a rate that is sustained with a follower killed.
+// memberDown searches for a rate that is sustained with a follower killed.
 func (s *search) memberDown(ctx context.Context) error {
 	if !s.MemberDown || s.low == 0 {
 		return nil
@@ -297,7 +296,7 @@ func (s *search) memberDown(ctx context.Context) error {
 	return nil
 }
 
-// sweep measures the curve, in an order that is drawn.
+// sweep measures the curve, in random order.
 func (s *search) sweep(ctx context.Context) error {
 	best := s.low
 	if best == 0 {
@@ -308,7 +307,7 @@ func (s *search) sweep(ctx context.Context) error {
 		if _, err := s.probe(ctx, results.StageSweep, max(s.value(best*s.Sweep[i]), s.least()), s.Length); err != nil {
 			return err
 		}
-		s.restore(before) // a description, not a search
+		s.restore(before) // a description, not part of the search
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Control changes the conditions of a process that another process supervises, over a
-// connection to it.
+// connection to the other process.
 type Control struct {
 	mu      sync.Mutex
 	conn    io.ReadWriteCloser
@@ -25,8 +25,8 @@ func NewControl(conn io.ReadWriteCloser) *Control {
 // controlTimeout bounds one change of the conditions.
 const controlTimeout = 5 * time.Second
 
-// Set changes the conditions, and returns the effect of those that it replaces once the
-// new ones hold.
+// Set changes the conditions. It returns the effect of the previous conditions, once the new
+// ones apply.
 func (c *Control) Set(conditions Conditions) (effect Effect, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,7 +50,7 @@ func (c *Control) Close() error {
 	return c.conn.Close()
 }
 
-// Serve changes the conditions as a [Control] asks for, until the connection ends.
+// Serve changes the conditions as requested by a [Control], until the connection ends.
 func Serve(conn io.ReadWriter, s *Supervisor) {
 	decoder, encoder := json.NewDecoder(conn), json.NewEncoder(conn)
 	for {

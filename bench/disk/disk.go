@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Calls are the system calls that can be delayed or failed. They are chosen when the
-// process is started.
+// Calls are the system calls that can be delayed or failed. They are fixed when the process is
+// started.
 type Calls struct {
 	// Syncs are fsync and fdatasync.
 	Syncs bool `json:"syncs,omitempty"`
@@ -29,7 +29,7 @@ type Calls struct {
 // Any reports whether there are any calls.
 func (c Calls) Any() bool { return c.Syncs || c.Writes }
 
-// Or returns the calls of either.
+// Or returns the calls of both.
 func (c Calls) Or(other Calls) Calls {
 	return Calls{Syncs: c.Syncs || other.Syncs, Writes: c.Writes || other.Writes}
 }
@@ -49,26 +49,24 @@ func (c Calls) String() string {
 
 // Conditions are those of a disk. The zero value changes nothing.
 type Conditions struct {
-	// Latency is added to each call: exactly, or drawn evenly from Latency ± Jitter, or
-	// from the lognormal distribution whose median is Latency and whose 99th percentile
-	// is P99.
+	// Latency is added to each call. It is constant, or uniformly distributed over Latency ±
+	// Jitter, or lognormally distributed with the median Latency and the 99th percentile P99.
 	Latency time.Duration `json:"latency_ns,omitempty"`
 	Jitter  time.Duration `json:"jitter_ns,omitempty"`
 	P99     time.Duration `json:"p99_ns,omitempty"`
-	// IOPS is how many calls the disk completes in a second, one after the other, before
-	// Latency is added; 0 is no bound. Without it, calls do not wait for each other.
+	// IOPS is the number of calls that the disk completes in a second, one after the other, before
+	// Latency is added; 0 means no limit. Without a limit, calls do not wait for each other.
 	IOPS float64 `json:"iops,omitempty"`
-	// Delayed are the calls that this holds for.
+	// Delayed are the calls to which the delays apply.
 	Delayed Calls `json:"delayed,omitzero"`
 	// Failed are the calls that fail at once: syncs with EIO, writes with ENOSPC.
 	Failed Calls `json:"failed,omitzero"`
 }
 
-// maxLatency bounds the delay of a call: one that was begun is not given up.
+// maxLatency bounds the delay of a call, because a call that has begun cannot be cancelled.
 const maxLatency = 10 * time.Second
 
-// Validate says what is wrong with the conditions, in the words of a disturbance's
-// parameters.
+// Validate returns an error that names the parameter if the conditions are invalid.
 func (c Conditions) Validate() error {
 	switch {
 	case c.Latency < 0 || c.Latency > maxLatency:
@@ -85,7 +83,7 @@ func (c Conditions) Validate() error {
 	return nil
 }
 
-// delay draws the delay of one call.
+// delay returns a random delay for one call.
 func (c Conditions) delay() time.Duration {
 	switch {
 	case c.P99 > 0:
@@ -98,16 +96,16 @@ func (c Conditions) delay() time.Duration {
 	return c.Latency
 }
 
-// Effect is what conditions did to a process.
+// Effect is the effect of conditions on a process.
 type Effect struct {
-	// Delayed is how many calls were delayed, Delay the sum of their delays as planned.
+	// Delayed is the number of delayed calls, Delay the sum of their planned delays.
 	Delayed int64         `json:"delayed"`
 	Delay   time.Duration `json:"delay_ns"`
-	// Failed is how many calls were failed.
+	// Failed is the number of failed calls.
 	Failed int64 `json:"failed"`
 }
 
-// Mean is the mean delay of a delayed call.
+// Mean returns the mean delay of a delayed call.
 func (e Effect) Mean() time.Duration {
 	if e.Delayed == 0 {
 		return 0

@@ -1,7 +1,6 @@
-// Package experiment is what all experiments have in common: the directory in which
-// one is kept, the document that says what it was asked, so that it can be resumed,
-// and the runs that it is going to make. An experiment is a sequence of runs whose
-// specifications are derived from one, and a judgement over them.
+// Package experiment has what all experiments share: the directory of an experiment, the
+// document with its request, so that it can be resumed, and the planned runs. An experiment is
+// a sequence of runs whose specifications are derived from one, and a judgement over them.
 package experiment
 
 import (
@@ -24,11 +23,11 @@ const Schema = "etcdbench.experiment/v1"
 // File is the name of the document in an experiment's directory.
 const File = results.ExperimentFile
 
-// Announced is how long a run is that is announced when it begins, and not only when
-// it is done.
+// Announced is the length from which a run is announced when it begins, and not only when it
+// is complete.
 const Announced = 30 * time.Second
 
-// Effort is how much time an experiment takes.
+// Effort is the amount of time that an experiment takes.
 type Effort string
 
 // The efforts: the empty one is the standard, Quick gives a first estimate, Thorough takes
@@ -39,7 +38,7 @@ const (
 	Thorough Effort = "thorough"
 )
 
-// Document is the request of an experiment. Options are the experiment's own.
+// Document is the request of an experiment. Options are the options of its kind.
 type Document[Options any] struct {
 	Schema string `json:"schema"`
 	// Kind is "gate", "qualify", "capacity", "tune" or "published".
@@ -48,22 +47,22 @@ type Document[Options any] struct {
 	Options Options     `json:"options"`
 }
 
-// Planned is a run that an experiment is going to make, or several that are alike.
+// Planned is a planned run, or several equal ones.
 type Planned struct {
 	Name string `json:"name"`
-	// Count is how many there are, at most.
+	// Count is the largest number of them.
 	Count int         `json:"count"`
 	Spec  runner.Spec `json:"spec"`
-	// Length is how long one takes in all.
+	// Length is the duration of one run.
 	Length time.Duration `json:"length_ns"`
 }
 
-// Plan is everything that an experiment is going to do.
+// Plan is the list of all planned runs.
 type Plan struct {
 	Runs []Planned `json:"runs"`
 }
 
-// Length is how long the runs take together.
+// Length returns the duration of all runs together.
 func (p Plan) Length() (sum time.Duration) {
 	for _, r := range p.Runs {
 		sum += time.Duration(r.Count) * r.Length
@@ -74,9 +73,9 @@ func (p Plan) Length() (sum time.Duration) {
 // diskProbe is the duration of the disk probe before each run.
 const diskProbe = 200 * time.Millisecond
 
-// Derive returns a copy of the base specification for one run of an experiment: without
-// a proof unless it asks for one, with the experiment's prefix, which is the same for
-// all runs so that their keys are, and with a short look at the disk.
+// Derive returns a copy of the base specification for one run of an experiment: without a
+// proof unless it requests one, with a short disk probe, and with the experiment's prefix. All
+// runs have the same prefix, so that their keys are equal.
 func Derive(base runner.Spec, prefix string) runner.Spec {
 	s := base.Clone()
 	SetDefault(&s.Verify, false)
@@ -120,11 +119,11 @@ func Save[Options any](dir string, d Document[Options]) error {
 	return nil
 }
 
-// maxDocument bounds what is read: ours hold a scenario at most.
+// maxDocument bounds what is read, in bytes. Documents contain at most a scenario.
 const maxDocument = 4 << 20
 
-// Load reads the document of an experiment of this kind. Fields that it does not know
-// are an error: they may be what makes the difference.
+// Load reads the document of an experiment of this kind. Unknown fields are an error, because
+// they may change the meaning.
 func Load[Options any](dir, kind string) (Document[Options], error) {
 	var d Document[Options]
 	path := filepath.Join(dir, File)
@@ -135,7 +134,7 @@ func Load[Options any](dir, kind string) (Document[Options], error) {
 	case err != nil:
 		return d, fmt.Errorf("read experiment: %w", err)
 	case !info.Mode().IsRegular() || info.Size() > maxDocument:
-		return d, fmt.Errorf("read experiment: %s is no document of an experiment", path)
+		return d, fmt.Errorf("read experiment: %s is not the document of an experiment", path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -150,7 +149,7 @@ func Load[Options any](dir, kind string) (Document[Options], error) {
 	}
 	switch {
 	case head.Schema != Schema:
-		return d, fmt.Errorf("%s: schema %q is not known to this etcdbench, which reads %q", path, head.Schema, Schema)
+		return d, fmt.Errorf("%s: this etcdbench reads schema %[3]q, not %[2]q", path, head.Schema, Schema)
 	case head.Kind != kind:
 		return d, fmt.Errorf("%s is a %s, not a %s: resume it with etcdbench %s", dir, head.Kind, kind, head.Kind)
 	}
@@ -162,10 +161,10 @@ func Load[Options any](dir, kind string) (Document[Options], error) {
 	return d, nil
 }
 
-// Authorize compares a saved specification with what its user gives once more: a saved
-// experiment starts no program that is not named again, and values of the members'
-// environment are not saved. It fills the values in. side is the flag of one of two
-// sides, such as --candidate, or empty.
+// Authorize compares a saved specification with the present flags of the user: a saved
+// experiment starts no program that is not named again, and values of the members' environment
+// are not saved. It sets these values. side is the flag of one of two sides, such as
+// --candidate, or empty.
 func Authorize(saved *runner.Spec, again runner.Spec, side string) error {
 	binary, variable := "--etcd-binary ", "--member-env "
 	if side != "" {

@@ -16,20 +16,20 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Runner carries out a run: [runner.Run], or what stands for it in a test.
+// Runner executes a run: [runner.Run], or a replacement in a test.
 type Runner func(ctx context.Context, spec runner.Spec, o runner.Options) (*results.Run, error)
 
-// Options are what an experiment needs besides what it was asked.
+// Options are what an experiment needs in addition to its request.
 type Options struct {
-	// Dir keeps the runs and the result; runs that are in it already are not made again.
+	// Dir keeps the runs and the result. Runs that are in it already are not repeated.
 	Dir string
-	// Password is that of the specification's user.
+	// Password is the password of the specification's user.
 	Password string
-	// Fleet has the agents of a specification that asks for some.
+	// Fleet has the agents of a specification that requests them.
 	Fleet runner.Fleet
 	// Observers see every run.
 	Observers []bench.Observer
-	// Run carries out runs; nil means [runner.Run].
+	// Run executes runs; nil means [runner.Run].
 	Run Runner
 }
 
@@ -52,9 +52,9 @@ func (o Options) MeasureOn(
 	})
 }
 
-// Prepare does what must be done before the first run. It builds the etcd of each
-// specification's version, so that no run waits for it. It returns an error where dir
-// holds runs that were made with another transport.
+// Prepare does what must precede the first run. It builds the etcd of each specification's
+// version, so that no run waits for it. It returns an error if dir holds runs with another
+// transport.
 func Prepare(ctx context.Context, dir string, list ...*runner.Resolved) error {
 	for _, r := range list {
 		if err := checkTransport(dir, r.Plan.TransportUsed()); err != nil {
@@ -70,9 +70,8 @@ func Prepare(ctx context.Context, dir string, list ...*runner.Resolved) error {
 	return nil
 }
 
-// checkTransport compares the transport of the runs to come with that of a run that is in
-// dir. All runs there have the same one, since it is checked whenever an experiment
-// begins or goes on.
+// checkTransport compares the transport of the planned runs with that of a run in dir. All
+// runs there have the same transport, since each start and each resumption checks it.
 func checkTransport(dir, next string) error {
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.Name() != results.RunFile {
@@ -84,7 +83,7 @@ func checkTransport(dir, next string) error {
 		}
 		if used := run.Plan.TransportUsed(); used != next {
 			return fmt.Errorf("%s was measured with --transport %s, and the rest would be with --transport %s: "+
-				"begin the experiment again in another directory", filepath.Dir(path), results.Clip(used), next)
+				"start a new experiment in another directory", filepath.Dir(path), results.Clip(used), next)
 		}
 		return fs.SkipAll
 	})
@@ -110,11 +109,11 @@ func SaveResult(dir, name string, document any, page func(w io.Writer) error) er
 	return errors.Join(page(file), file.Close())
 }
 
-// NotFinished says in a document why there is no more of it.
+// NotFinished is the beginning of the reason in an unfinished document.
 func NotFinished(err error) string { return "not finished: " + strings.TrimSpace(err.Error()) }
 
-// Unfinished is the error of an experiment that ended early, with what was done until
-// then and how to go on. It keeps [bench.ErrInterrupted].
+// Unfinished returns the error of an experiment that ended early, with the completed part and
+// how to continue. It wraps [bench.ErrInterrupted].
 func Unfinished(err error, done, dir string) error {
 	if errors.Is(err, bench.ErrInterrupted) {
 		return fmt.Errorf("%w, with %s done: continue with --resume %s", bench.ErrInterrupted, done, dir)

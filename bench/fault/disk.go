@@ -26,7 +26,7 @@ func (s *slowDisk) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.Jitter, "jitter", 0, "by how much the latency scatters, evenly to both sides")
 	fs.DurationVar(&c.P99, "p99", 0, "99th percentile of a lognormal distribution whose median is latency")
 	fs.Float64Var(&c.IOPS, "iops", 0, "syncs that the disk completes in a second, one after the other, before latency; 0: no bound")
-	fs.BoolVar(&s.writes, "writes", false, "hold for writes to the database and allocations of space, too")
+	fs.BoolVar(&s.writes, "writes", false, "also delay writes to the database and allocations of space")
 }
 
 func (s *slowDisk) Validate() error {
@@ -79,7 +79,7 @@ func (d *badDisk) end() (string, error) {
 		}
 	}
 	if !d.members.Running(d.member) {
-		return "etcd ended, and was started again", d.members.Start(d.member)
+		return "etcd ended and was restarted", d.members.Start(d.member)
 	}
 	if d.conditions.Failed.Any() {
 		return humanize.Comma(effect.Failed) + " calls failed", err

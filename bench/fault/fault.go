@@ -1,6 +1,6 @@
-// Package fault knows the faults of members: processes that are killed, stopped or paused,
-// links that are cut or slow, disks that are slow, fail or are full. It makes and undoes
-// them, and knows neither how clusters are started nor how load reaches them.
+// Package fault makes and undoes faults of members: processes that are killed, stopped or
+// paused, links that are cut or slow, disks that are slow, failing or full. It does not know
+// how clusters are started or how load reaches them.
 package fault
 
 import (
@@ -17,16 +17,17 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Members are those to which faults are made, by their numbers from 0.
+// Members are the members of a cluster, by their numbers from 0.
 type Members interface {
 	// Names are the members' names, in their order.
 	Names() []string
 	// Election is the election timeout of the cluster.
 	Election() time.Duration
-	// Leader is the member that leads; one may be left out, as it is known not to
-	// answer (-1: none).
+	// Leader returns the number of the leader. It does not ask the member leaveOut, which is known
+	// not to answer (-1: all are asked).
 	Leader(ctx context.Context, leaveOut int) (int, error)
-	// Kill ends a process at once, Terminate asks it to stop. Both return when it has gone.
+	// Kill ends a process at once, Terminate asks it to stop. Both return when the process has
+	// ended.
 	Kill(member int) error
 	Terminate(member int) error
 	Running(member int) bool
@@ -34,14 +35,14 @@ type Members interface {
 	Start(member int) error
 	Pause(member int) error
 	Resume(member int) error
-	// SetLink changes the ways between a member and a peer, or all others (-1).
+	// SetLink changes the ways between a member and a peer, or all peers (-1).
 	SetLink(member, peer int, ways link.Ways, c link.Conditions) (undo func(), err error)
-	// SetDisk changes the conditions of a disk, and returns the effect of those before.
+	// SetDisk changes the conditions of a disk, and returns the effect of the previous ones.
 	SetDisk(member int, c disk.Conditions) (disk.Effect, error)
-	// Ready returns when all members are well.
+	// Ready returns when all members are ready.
 	Ready(ctx context.Context) error
-	// Avoid keeps the load away from a member while it has a fault, where the run wants
-	// that; Clear returns when the load reaches all members again.
+	// Avoid keeps the load away from a member during a fault, if the run is configured so. Clear
+	// returns when the load reaches all members again.
 	Avoid(member int)
 	Clear()
 }
@@ -50,7 +51,7 @@ type Members interface {
 type Kind struct {
 	// Name is the name of the kind in scenarios and on the command line.
 	Name string
-	// Summary says what is done, in one line.
+	// Summary describes the fault in one line.
 	Summary string
 	// Define returns a fault of the kind with default parameters.
 	Define func() Definition
@@ -60,24 +61,24 @@ type Kind struct {
 type Definition interface {
 	AddFlags(fs *pflag.FlagSet)
 	Validate() error
-	// Needs is what a cluster must be started with for it.
+	// Needs returns what the fault requires of a cluster.
 	Needs() Needs
-	// New returns what is done each time. It returns when the fault is undone, also when
-	// ctx ends meanwhile.
+	// New returns a function that makes the fault once. The function returns when the fault is
+	// undone, also if ctx ends before.
 	New(m Members) func(ctx context.Context) (detail string, err error)
 }
 
-// Needs are what faults need of a cluster.
+// Needs are the requirements of faults on a cluster.
 type Needs struct {
 	// Members is the least number of members.
 	Members int
-	// Links says that there must be links between members that can be changed, Disk which
-	// calls of theirs must be supervised.
+	// Links requires links between members that can be changed. Disk are the calls of members that
+	// must be supervised.
 	Links bool
 	Disk  disk.Calls
 }
 
-// And returns what both need.
+// And returns the requirements of both.
 func (n Needs) And(other Needs) Needs {
 	return Needs{Members: max(n.Members, other.Members), Links: n.Links || other.Links, Disk: n.Disk.Or(other.Disk)}
 }
@@ -85,22 +86,22 @@ func (n Needs) And(other Needs) Needs {
 // Kinds returns the kinds of faults.
 func Kinds() []Kind {
 	return []Kind{
-		{"kill", "kill the process of a member (SIGKILL), and start it again", define(kill())},
-		{"stop", "stop the process of a member (SIGTERM), and start it again", define(stop())},
+		{"kill", "kill the process of a member (SIGKILL) and restart it", define(kill())},
+		{"stop", "stop the process of a member (SIGTERM) and restart it", define(stop())},
 		{"pause", "pause the process of a member (SIGSTOP)", define(pause())},
-		{"cut", "hold back what a member sends to others, what they send to it, or both", func() Definition { return new(cut) }},
-		{"slow-link", "delay what a member and others send each other", func() Definition { return new(slowLink) }},
+		{"cut", "block the traffic from a member to others, from others to it, or both", func() Definition { return new(cut) }},
+		{"slow-link", "delay the traffic between a member and others", func() Definition { return new(slowLink) }},
 		{"slow-disk", "delay the syncs of a member (Linux 5.5 or later)", func() Definition { return new(slowDisk) }},
-		{"disk-error", "let the syncs of a member fail with EIO; etcd ends, and is started again", define(diskError())},
-		{"disk-full", "let the writes of a member fail with ENOSPC; etcd ends, and is started again", define(diskFull())},
+		{"disk-error", "make the syncs of a member fail with EIO; etcd ends and is restarted", define(diskError())},
+		{"disk-full", "make the writes of a member fail with ENOSPC; etcd ends and is restarted", define(diskFull())},
 	}
 }
 
 // define returns definitions whose only parameters are the member and the length.
 func define(a action) func() Definition { return func() Definition { return &simple{action: a} } }
 
-// Named returns the disturbance that a kind of package results stands for, such as
-// [results.FaultKillLeader]: until another member leads.
+// Named returns the disturbance for a kind of package results, such as
+// [results.FaultKillLeader]. It lasts until another member leads.
 func Named(name string) (d results.PlanDisturbance, ok bool) {
 	of := func(kind, member, length string) results.PlanDisturbance {
 		return results.PlanDisturbance{Kind: kind, Params: map[string]string{"member": member, length: "0"}}
@@ -120,7 +121,8 @@ func Named(name string) (d results.PlanDisturbance, ok bool) {
 	return d, false
 }
 
-// number is that of a member, from 0, by its name (m2) or its number from 1 (2), or -1.
+// number returns the number of a member, from 0, by its name (m2) or its number from 1 (2), or
+// -1.
 func number(name string) int {
 	const most = 5
 	n, err := strconv.Atoi(strings.TrimPrefix(name, "m"))
@@ -130,7 +132,7 @@ func number(name string) int {
 	return n - 1
 }
 
-// checkMember says what is wrong with a parameter that names one member.
+// checkMember returns an error for a parameter that does not name one member.
 func checkMember(parameter, name string) error {
 	if number(name) < 0 {
 		return fmt.Errorf("%s %q is not a member, such as m2", parameter, name)

@@ -12,7 +12,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/link"
 )
 
-// between says which ways of a member are changed.
+// between selects the ways of a member that are changed.
 type between struct {
 	victim
 	peer, way string
@@ -20,13 +20,13 @@ type between struct {
 
 func (b *between) addFlags(fs *pflag.FlagSet) {
 	b.victim.addFlags(fs, "follower", "for", defaultLength)
-	fs.StringVar(&b.peer, "peer", "", "only between the member and this one, such as m2; empty: all others")
+	fs.StringVar(&b.peer, "peer", "", "peer of the member, such as m2; empty: all others")
 	fs.StringVar(&b.way, "way", "both", "both, in (what the member receives) or out (what it sends)")
 }
 
 func (b *between) validate() error {
 	if b.way != "both" && b.way != "in" && b.way != "out" {
-		return fmt.Errorf("way %q is none of both, in and out", b.way)
+		return fmt.Errorf("way must be both, in or out, not %q", b.way)
 	}
 	if b.peer != "" {
 		if err := checkMember("peer", b.peer); err != nil {
@@ -76,8 +76,8 @@ type slowLink struct {
 func (s *slowLink) AddFlags(fs *pflag.FlagSet) {
 	s.addFlags(fs)
 	fs.DurationVar(&s.rtt, "rtt", 100*time.Millisecond, "added to each round trip, half of it each way")
-	fs.DurationVar(&s.jitter, "jitter", 0, "by how much the delay of each way scatters")
-	fs.StringVar(&s.bandwidth, "bandwidth", "", "of each way to or from each other member, such as 10MB a second; empty: no bound")
+	fs.DurationVar(&s.jitter, "jitter", 0, "variation of the delay in each direction")
+	fs.StringVar(&s.bandwidth, "bandwidth", "", "limit of each link and direction per second, such as 10MB; empty: none")
 }
 
 func (s *slowLink) Validate() (err error) {

@@ -86,7 +86,7 @@ func turn(ctx context.Context, before <-chan struct{}) error {
 // do makes one fault, unless one before it could not be undone.
 func (f *Schedule) do(ctx context.Context, fault func(ctx context.Context) (string, error)) (string, error) {
 	if f.broken.Load() {
-		return "", errors.New("not made: the cluster has not recovered from the previous fault")
+		return "", errors.New("skipped: the cluster has not recovered from the previous fault")
 	}
 	detail, err := fault(ctx)
 	if errors.Is(err, errNotBack) {

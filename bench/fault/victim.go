@@ -39,7 +39,7 @@ func (v *victim) validate() error {
 		return nil
 	}
 	if number(v.which) < 0 {
-		return fmt.Errorf("member %q is none of leader, follower, all, or a member such as m2", v.which)
+		return fmt.Errorf("member must be leader, follower, all, or a name or number, such as m2, not %q", v.which)
 	}
 	return nil
 }
@@ -59,7 +59,7 @@ func (v *victim) choose(ctx context.Context, m Members, time int) (members []int
 	names := m.Names()
 	if n := number(v.which); n >= 0 {
 		if n >= len(names) {
-			return nil, "", fmt.Errorf("there is no member %s, only %d members", v.which, len(names))
+			return nil, "", fmt.Errorf("there is no member %s: the cluster has %d members", v.which, len(names))
 		}
 		return []int{n}, names[n], nil
 	}
@@ -90,7 +90,7 @@ type fault interface {
 	end() (effect string, err error)
 }
 
-var errNotBack = errors.New("did not come back")
+var errNotBack = errors.New("did not recover")
 
 // undoTimeout bounds the return of the members.
 const undoTimeout = 30 * time.Second

@@ -72,7 +72,7 @@ func New(c Config) (*Experiment, error) {
 	for _, name := range c.Scenarios {
 		switch {
 		case name == "" || strings.ContainsAny(name, `./\`):
-			return nil, fmt.Errorf("%q is not the name of a scenario that comes with the program, or of a workload", name)
+			return nil, fmt.Errorf("%q is neither a built-in scenario nor a workload", name)
 		case seen[name]:
 			return nil, fmt.Errorf("scenario %s is named twice", name)
 		}

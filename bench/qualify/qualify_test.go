@@ -138,7 +138,7 @@ func TestNewRefuses(t *testing.T) {
 	for want, c := range map[string]qualify.Config{
 		"needs a scenario":      config(),
 		"is named twice":        config("put", "put"),
-		"is not the name":       config("../put"),
+		"is neither a built-in scenario":       config("../put"),
 		"unknown workload or":   config("nonsense"),
 		"7 rounds cannot fail":  rounds,
 		"remove --duration and": length,

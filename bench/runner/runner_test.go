@@ -247,7 +247,7 @@ func TestRun(t *testing.T) {
 	}
 	// Nothing is overwritten.
 	_, err = runner.Run(t.Context(), inProcess("put", 1), runner.Options{Dir: dir})
-	if _, ok := errors.AsType[*runner.SpecError](err); !ok || !strings.Contains(err.Error(), "already holds a result") {
+	if _, ok := errors.AsType[*runner.SpecError](err); !ok || !strings.Contains(err.Error(), "already contains a result") {
 		t.Errorf("a second run in the same directory: %v", err)
 	}
 }

@@ -331,7 +331,7 @@ func TestRemovalOfExistingKeysIsRefused(t *testing.T) {
 		s := r.spec(name, prefix, 10)
 		s.Workload = params
 		_, err := runner.Run(t.Context(), s, runner.Options{})
-		if err == nil || !strings.Contains(err.Error(), "is there already: choose another --prefix") {
+		if err == nil || !strings.Contains(err.Error(), "exists already: choose another --prefix") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
