@@ -11,9 +11,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// benchUnits are the units of the Go benchmark format, with what is better. A percentile
-// that is a lower bound has a unit of its own, so that no program compares it with one
-// that is not.
+// benchUnits are the units of the Go benchmark format, with the better direction. A percentile
+// that is a lower bound has its own unit, so that programs do not compare it with an exact
+// percentile.
 var benchUnits = [...]struct{ unit, better string }{
 	{"op/s", "higher"}, {"p50-ns", "lower"}, {"p50-at-least-ns", "lower"}, {"p90-ns", "lower"}, {"p90-at-least-ns", "lower"},
 	{"p99-ns", "lower"}, {"p99-at-least-ns", "lower"}, {"p99.9-ns", "lower"}, {"p99.9-at-least-ns", "lower"}, {"errors/op", "lower"},
@@ -126,7 +126,7 @@ func sortValues(values []benchfmt.Value) {
 // title starts a benchmark's name with a capital, as Go's tools want it.
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// benchName makes a name of what the format allows in one.
+// benchName returns a valid name in the format.
 func benchName(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == '-' || r == '.' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {

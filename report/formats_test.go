@@ -178,7 +178,7 @@ func TestMarkdownKeepsToItsLimit(t *testing.T) {
 		docs = append(docs, one)
 	}
 	text := write(t, "markdown", docs...)
-	if len(text) > maxMarkdown || !strings.HasSuffix(text, "results more\n") {
+	if len(text) > maxMarkdown || !strings.HasSuffix(text, "more results\n") {
 		t.Errorf("%d bytes, ending in %q", len(text), text[len(text)-40:])
 	}
 }

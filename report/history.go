@@ -13,9 +13,8 @@ import (
 // HistoryFormats returns the names of the formats of a history.
 func HistoryFormats() []string { return []string{"text", "html"} }
 
-// WriteHistory writes how target, latency and cost went from run to run, with the
-// versions and machines at which they changed, and the changes of level that were
-// found. notes say what was left out.
+// WriteHistory writes the target, latency and cost of each run, with the versions and machines
+// at which they changed, and the changes of level. notes list what was left out.
 func WriteHistory(w io.Writer, format string, runs []results.HistoryRun, changes []results.SeriesChange, notes []string) error {
 	h := content.NewHistory(runs, changes, notes)
 	if format == "html" {

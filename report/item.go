@@ -37,7 +37,7 @@ func CheckItems(format string, items []Item) error {
 		}
 	}
 	if len(items) > 1 && !slices.Contains(joinable, format) {
-		return fmt.Errorf("--format %s has one form for runs, and one for each gate or experiment: give them in calls of their own, or use %s",
+		return fmt.Errorf("--format %s cannot combine runs with gates or experiments: report them one by one, or use %s",
 			format, strings.Join(joinable, " or "))
 	}
 	return nil

@@ -60,8 +60,8 @@ func TestItems(t *testing.T) {
 		{"pdf", []Item{run}, `--format: unknown format "pdf"`},
 		{"csv", []Item{capacity}, "--format csv is for runs, and capacity-1 is a capacity search: use text, json, markdown, junit, html"},
 		{"perfdash", []Item{run, verdict}, "--format perfdash is for runs, and gate-1 is a gate's verdict"},
-		{"html", []Item{run, tuning}, "give them in calls of their own, or use text or markdown"},
-		{"json", []Item{verdict, tuning}, "give them in calls of their own, or use text or markdown"},
+		{"html", []Item{run, tuning}, "report them one by one, or use text or markdown"},
+		{"json", []Item{verdict, tuning}, "report them one by one, or use text or markdown"},
 	} {
 		var b strings.Builder
 		if err := WriteItems(&b, one.format, one.items); err == nil || !strings.Contains(err.Error(), one.want) || strings.Contains(err.Error(), "\n") || b.Len() > 0 {

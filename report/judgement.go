@@ -80,7 +80,7 @@ func (list FormatsOf[J]) Find(name string) (FormatOf[J], error) {
 			return f, nil
 		}
 	}
-	return FormatOf[J]{}, fmt.Errorf("unknown format %q: there are %s", name, list.Names())
+	return FormatOf[J]{}, fmt.Errorf("unknown format %q: use %s", name, list.Names())
 }
 
 // Names returns the names of the formats for a flag's help.

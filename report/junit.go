@@ -45,9 +45,8 @@ type junitIs struct {
 	Message string `xml:"message,attr"`
 }
 
-// writeJUnit writes what a run was asked and answered, for CI systems: did it
-// come to its end, was the target met, was the measurement valid, did the proof
-// hold, were its thresholds kept. What a run cannot tell is skipped.
+// writeJUnit writes the outcome of a run for CI systems: completion, target, validity, proof
+// and thresholds. What is undecided is skipped.
 func writeJUnit(w io.Writer, docs []Document) error {
 	var suites junitSuites
 	for _, d := range docs {
@@ -170,7 +169,7 @@ func suiteOf(r *results.Run) junitSuite {
 				failure += fmt.Sprintf(", the first: %s %s: expected %s; found %s", v.Check, v.Key, v.Expected, v.Found)
 			}
 		} else if p.Verdict != results.Proved {
-			skipped = "not everything could be checked"
+			skipped = "the check is incomplete"
 		}
 		s.add(class, "proof", failure, skipped)
 	}

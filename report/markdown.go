@@ -19,7 +19,7 @@ func writeMarkdown(w io.Writer, docs []Document) error {
 	for i, d := range docs {
 		one := markdown(d)
 		if b.Len()+len(one) > maxMarkdown-200 {
-			fmt.Fprintf(&b, "\n… and %s\n", words.Plural(len(docs)-i, "result more", "results more"))
+			fmt.Fprintf(&b, "\n… and %s\n", words.Plural(len(docs)-i, "more result", "more results"))
 			break
 		}
 		b.WriteString(one)
@@ -136,7 +136,7 @@ func md(s string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", ">", "&gt;", "*", `\*`, "_", `\_`, "`", "'", "[", `\[`).Replace(words.Clean(s))
 }
 
-// paragraph ends what was written before with an empty line.
+// paragraph ends the previous paragraph with an empty line.
 func paragraph(b *strings.Builder) {
 	for !strings.HasSuffix(b.String(), "\n\n") {
 		b.WriteString("\n")
@@ -186,10 +186,10 @@ func markdownEnd(b *strings.Builder, warnings []results.Warning, where ...string
 	}
 }
 
-// writeCut writes a summary. One that is too large for a CI job's page ends after a
-// whole line and says so.
+// writeCut writes a summary. A summary that is too large for a CI job's page ends after a
+// whole line, with a note.
 func writeCut(w io.Writer, text string) error {
-	const note = "\n… the rest is left out: a summary holds 1 MiB at most\n"
+	const note = "\n… the rest is omitted: a summary holds at most 1 MiB\n"
 	if len(text) > maxMarkdown {
 		text = text[:maxMarkdown-len(note)]
 		text = text[:strings.LastIndexByte(text, '\n')+1] + note

@@ -1,11 +1,10 @@
-// Package report turns result documents into something to read. Every format
-// is a pure function of the documents: it measures nothing, judges nothing and
-// looks at no clock. Durations are printed with their unit; every other figure
-// says what it counts.
+// Package report converts result documents to reports. Every format is a pure function of the
+// documents: it does not measure, judge or read a clock. Durations are printed with their
+// unit, and every other figure with its quantity.
 //
-// A format is a file here, or the package html, and a line in All, Verdicts,
-// Capacities, Tunings or Scales. What several formats say is in the package content, and
-// how single values are printed in the package words.
+// A format is a file here, or the package html, and a line in All, Verdicts, Capacities,
+// Tunings or Scales. The content that several formats share is in the package content, and the
+// format of single values in the package words.
 package report
 
 import (
@@ -37,7 +36,7 @@ type (
 type Format struct {
 	// Name is what users call the format.
 	Name string
-	// Summary says in a few words what the format is, for help.
+	// Summary describes the format in a few words, for help.
 	Summary string
 	// Write writes documents to w, one after the other or side by side.
 	Write func(w io.Writer, docs []Document) error
@@ -57,9 +56,9 @@ type File struct {
 // All returns the formats of runs.
 func All() []Format {
 	return []Format{
-		{Name: "text", Summary: "one screen for people", Write: writeText},
+		{Name: "text", Summary: "a summary for the terminal", Write: writeText},
 		{Name: "json", Summary: "the result document", Write: writeJSON},
-		{Name: "html", Summary: "one page to look at, with charts, that needs nothing but itself", Write: html.Write},
+		{Name: "html", Summary: "a self-contained page with charts", Write: html.Write},
 		{Name: "markdown", Summary: "a summary for the page of a CI job", Write: writeMarkdown},
 		{Name: "csv", Summary: "a line for each operation in each second", Write: writeCSV},
 		{Name: "hlog", Summary: "an HdrHistogram interval log, tagged by operation", Write: writeHLog},
@@ -80,7 +79,7 @@ func Find(name string) (Format, error) {
 		}
 		names = append(names, f.Name)
 	}
-	return Format{}, fmt.Errorf("unknown format %q: there are %q", name, names)
+	return Format{}, fmt.Errorf("unknown format %q: use %s", name, strings.Join(names, ", "))
 }
 
 // Names returns the names of the formats for a flag's help.

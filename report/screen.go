@@ -15,7 +15,7 @@ type Screen struct {
 	io.Writer
 	// Columns is the width of the terminal; 0 means unlimited.
 	Columns int
-	// Color says that marks have colours.
+	// Color means that marks have colours.
 	Color bool
 }
 
@@ -37,7 +37,7 @@ func on(w io.Writer, b *strings.Builder) io.Writer {
 	return b
 }
 
-// The words that are marked, by what they mean.
+// The words that are marked, by their meaning.
 var (
 	goodWords = []string{"pass", "met", "proved", "valid", "sustained", "confirmed", "better"}
 	badWords  = []string{"fail", "failed", "missed", "violated", "invalid", "overloaded", "violation", "worse"}
@@ -122,22 +122,22 @@ func (s Screen) wrap(line string) string {
 	return b.String()
 }
 
-// dispensable are the columns that a table loses on a narrow screen, in this order. After
+// omissionOrder lists the columns that a table loses on a narrow screen, in this order. After
 // them, it loses those at its end.
-var dispensable = []string{
+var omissionOrder = []string{
 	"p99.99", "p90", "mean", "send lag p99", "length", "stage", "p99.9", "idle peers", "idle CPU", "late heartbeats", "an hour ≤",
 	"detectable", "margin", "baseline", "base", "dropped", "unfinished", "max", "p50", "error rate",
 }
 
-// fit leaves columns out of a table until it is no wider than the screen, less the reserve.
-// The first row is the heading. It returns the names of what was left out.
+// fit removes columns from a table until it is no wider than the screen, less the reserve. The
+// first row is the heading. It returns the names of the removed columns.
 func (s Screen) fit(rows [][]string, reserve int) (left []string) {
 	if s.Columns <= 0 || len(rows) == 0 {
 		return nil
 	}
 	for len(rows[0]) > 2 && tableWidth(rows)+reserve > s.Columns {
 		drop := -1
-		for _, name := range dispensable {
+		for _, name := range omissionOrder {
 			if drop = slices.Index(rows[0], name); drop > 0 {
 				break
 			}

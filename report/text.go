@@ -47,7 +47,7 @@ func writeText(w io.Writer, docs []Document) error {
 	return nil
 }
 
-// differences says in what else than its figures a run differs from the first.
+// differences lists the differences of a run from the first one other than figures.
 func (t text) differences(first, d Document) {
 	list := judge.Differences(first.Run, d.Run)
 	for _, what := range list {
@@ -62,7 +62,7 @@ func (t text) differences(first, d Document) {
 type text struct {
 	*strings.Builder
 	screen Screen
-	// terminal says that the report goes to a terminal, where verdicts have marks.
+	// terminal means that the report goes to a terminal, where verdicts have marks.
 	terminal bool
 }
 
@@ -90,8 +90,8 @@ func (t text) line(format string, args ...any) {
 	t.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
 
-// table aligns rows of tab-separated cells to the right. It leaves out columns for which
-// the screen has no room, and says so.
+// table aligns rows of tab-separated cells to the right. It omits columns for which the screen
+// has no room, with a note.
 func (t text) table(rows []string) {
 	lines, left := t.align(rows, 0)
 	for _, line := range lines {
@@ -123,7 +123,7 @@ func (t text) align(rows []string, reserve int) (lines, left []string) {
 // leftOut names the columns that a table on this screen lacks.
 func (t text) leftOut(columns []string) {
 	if len(columns) > 0 {
-		t.line("  left out in %d columns: %s", t.screen.Columns, strings.Join(columns, ", "))
+		t.line("  omitted in %d columns: %s", t.screen.Columns, strings.Join(columns, ", "))
 	}
 }
 
@@ -133,7 +133,7 @@ func (t text) what(r *results.Run) {
 		t.line("%s", t.mark(content.Outcome(r)))
 	}
 	if r.Proof != nil && r.Proof.Verdict == results.Violated {
-		t.line("%s: %s: etcd does not hold what it acknowledged", t.alarm("PROOF VIOLATED"),
+		t.line("%s: %s: the cluster does not hold every acknowledged write", t.alarm("PROOF VIOLATED"),
 			words.Plural(r.Proof.Found, "violation", "violations"))
 	}
 	t.line("")
@@ -193,10 +193,10 @@ func (t text) operations(r *results.Run) {
 		t.line("  ?: fewer than ten samples lie beyond it")
 	}
 	if strings.Contains(all, "\t≥") {
-		t.line("  ≥: a lower bound: operations that did not finish reach into it")
+		t.line("  ≥: a lower bound, because some of these operations did not finish")
 	}
 	if len(done) > 0 {
-		t.line("  signed: negative where it came before what it is counted from")
+		t.line("  signed: a negative time is before the moment that it counts from")
 	}
 	t.line("")
 }
@@ -326,7 +326,7 @@ func (t text) warnings(ws []results.Warning) {
 	}
 }
 
-// where says which cluster, which machine and which files.
+// where prints the cluster, the machine and the files.
 func (t text) where(d Document) {
 	t.line("")
 	t.line("  cluster  %s", content.DescribeCluster(d.Cluster, d.Environment.Disk))

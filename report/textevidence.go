@@ -12,7 +12,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// counts prints what the workload counted besides, if it counted anything.
+// counts prints the additional counts of the workload.
 func (t text) counts(prefix string, o results.Operation) {
 	if s := content.Counts(o); s != "" {
 		t.line("  %s%s", prefix, s)
@@ -22,7 +22,7 @@ func (t text) counts(prefix string, o results.Operation) {
 func (t text) errors(prefix string, errors []results.ErrorClass) {
 	for i, e := range errors {
 		if i == 5 {
-			t.line("  %s… and %s", prefix, words.Plural(len(errors)-i, "class of errors more", "classes of errors more"))
+			t.line("  %s… and %s", prefix, words.Plural(len(errors)-i, "more class of errors", "more classes of errors"))
 			return
 		}
 		name := e.Code
@@ -39,7 +39,7 @@ const maxEvents = 10
 func (t text) events(events []results.Event) {
 	for i, e := range events {
 		if i == maxEvents {
-			t.line("  … and %s", words.Plural(len(events)-i, "disturbance more", "disturbances more"))
+			t.line("  … and %s", words.Plural(len(events)-i, "more disturbance", "more disturbances"))
 			return
 		}
 		line := fmt.Sprintf("  at %s: %s", words.Duration(int64(e.Start)), words.Clean(e.Kind))
@@ -57,7 +57,7 @@ func (t text) events(events []results.Event) {
 // maxOutages is how many outages a screen has room for.
 const maxOutages = 10
 
-// availability says what users noticed.
+// availability prints the availability and outages.
 func (t text) availability(a *results.Availability) {
 	if a == nil {
 		return
@@ -68,26 +68,26 @@ func (t text) availability(a *results.Availability) {
 		t.line("    %s", content.OutageLine(row))
 	}
 	if more := a.Count - min(len(rows), maxOutages); more > 0 {
-		t.line("    … and %s", words.Plural(more, "outage more", "outages more"))
+		t.line("    … and %s", words.Plural(more, "more outage", "more outages"))
 	}
 }
 
 // maxSlow is how many slow stretches a screen has room for.
 const maxSlow = 5
 
-// slow says when the run was much slower than usual, and what moved meanwhile.
+// slow prints the slow stretches of the run, and the signals that changed during them.
 func (t text) slow(slow []results.Slow) {
 	for i, s := range slow {
 		if i == maxSlow {
-			t.line("  … and %s", words.Plural(len(slow)-i, "slow stretch more", "slow stretches more"))
+			t.line("  … and %s", words.Plural(len(slow)-i, "more slow stretch", "more slow stretches"))
 			return
 		}
 		what := content.Slowness(s)
 		switch {
 		case s.Stalled:
-			what = "nothing was completed for a while, " + what
+			what = "no operation was completed for some time, " + what
 		case s.Expected > 0:
-			what = fmt.Sprintf("%d of %d operations completed in a second, %s", s.Completed, s.Expected, what)
+			what = fmt.Sprintf("%s of %s operations completed in a second, %s", words.Count(s.Completed), words.Count(s.Expected), what)
 		}
 		t.line("  slow at %s for %s: %s", words.Duration(int64(s.Start)), words.Duration(int64(s.Length)), what)
 		for _, c := range s.Causes[:min(3, len(s.Causes))] {
@@ -99,7 +99,7 @@ func (t text) slow(slow []results.Slow) {
 	}
 }
 
-// server says what operations cost, and how long the members' disks took.
+// server prints the cost of operations, and the times of the members' disks.
 func (t text) server(s *results.Server) {
 	if s == nil {
 		return
@@ -120,7 +120,7 @@ func (t text) server(s *results.Server) {
 			parts = append(parts, words.Plural(int64(n), "change of leader", "changes of leader"))
 		}
 		if m.Missed > 0 {
-			parts = append(parts, fmt.Sprintf("no answer %s times of %s", words.Count(m.Missed), words.Count(m.Readings)))
+			parts = append(parts, fmt.Sprintf("no response to %s of %s readings", words.Count(m.Missed), words.Count(m.Readings)))
 		}
 		if len(parts) > 0 {
 			t.line("    %s: %s", words.Clean(m.Member), strings.Join(parts, "; "))

@@ -7,8 +7,8 @@ import (
 	"github.com/etcdbench/etcdbench/report/words"
 )
 
-// changes says which functions' part of an operation differs most from that in
-// the first of several documents.
+// changes prints the functions whose part of an operation differs most from the first of
+// several documents.
 func (t text) changes(list []ProfileChanges) {
 	for _, c := range list {
 		t.line("  %s, for each operation, against the first run", words.Clean(c.Title))
@@ -25,7 +25,7 @@ func (t text) changes(list []ProfileChanges) {
 // profileRowsOnScreen is how many functions of each profile a screen has room for.
 const profileRowsOnScreen = 5
 
-// profiles says which functions most of the CPU time and memory went to.
+// profiles prints the functions with the most CPU time and memory.
 func (t text) profiles(d Document) {
 	tables, notes := content.ProfileTables(d.Run)
 	for _, p := range tables {

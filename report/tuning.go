@@ -29,7 +29,7 @@ func writeTuningText(w io.Writer, t *results.Tuning) error {
 	head, rows := content.TuningTable(t)
 	p.tableWithWords(head, rows)
 	if head, rows := content.FaultTable(t); len(head) > 1 {
-		p.line("  unavailability, from when the first arrival was due that failed or came late until the rate was back: median–longest")
+		p.line("  unavailability: from the intended time of the first failed or late arrival until the rate recovered; median–longest")
 		p.tableWithWords(append(head, ""), appendColumn(rows, ""))
 	}
 	p.line("  cluster  %s", content.DescribeCluster(t.Cluster, t.Environment.Disk))

@@ -116,9 +116,8 @@ func writeVerdictMarkdown(w io.Writer, v *results.Verdict) error {
 	return writeCut(w, b.String())
 }
 
-// writeVerdictJUnit has a case for each metric, threshold and change: what cannot
-// be told is skipped, with the reason. A release check has a suite for each scenario
-// besides.
+// writeVerdictJUnit has a case for each metric, threshold and change. Undecided ones are
+// skipped, with the reason. A release check also has a suite for each scenario.
 func writeVerdictJUnit(w io.Writer, v *results.Verdict) error {
 	suites := junitSuites{Suites: []junitSuite{verdictSuite(v, "etcdbench.gate")}}
 	for _, p := range v.Parts {

@@ -121,7 +121,7 @@ func TestMarkdownIsCutBetweenLines(t *testing.T) {
 		if err := write(&b); err != nil {
 			t.Fatal(err)
 		}
-		text, cut := strings.CutSuffix(b.String(), "|\n\n… the rest is left out: a summary holds 1 MiB at most\n")
+		text, cut := strings.CutSuffix(b.String(), "|\n\n… the rest is omitted: a summary holds at most 1 MiB\n")
 		if !cut || !utf8.ValidString(text) || b.Len() > maxMarkdown || b.Len() < maxMarkdown-1000 {
 			t.Errorf("%s: %d bytes, ending in %q", name, b.Len(), b.String()[b.Len()-100:])
 		}

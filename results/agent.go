@@ -25,9 +25,10 @@ type Agent struct {
 	Offset      time.Duration `json:"clock_offset_ns"`
 	OffsetBound time.Duration `json:"clock_offset_bound_ns"`
 	Drift       time.Duration `json:"clock_drift_ns"`
-	// Validity is that of its share alone, with what it saw of itself and its machine.
+	// Validity is that of the agent's share, from the agent's observations of itself and its
+	// machine.
 	Validity Validity `json:"validity"`
-	// Failure says why the agent did not finish its share; empty where it did.
+	// Failure is the reason why the agent did not finish its share; empty if it did.
 	Failure string `json:"failure,omitempty"`
 }
 

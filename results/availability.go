@@ -33,7 +33,7 @@ type Outage struct {
 	// Settled is how long it took from Start until response times were as usual for a
 	// second; 0 where they were not before the next outage or the end.
 	Settled time.Duration `json:"settled_ns,omitempty"`
-	// Open says that the rate had not recovered by the end of the measured phases.
+	// Open means that the rate had not recovered by the end of the measured phases.
 	Open bool `json:"open,omitempty"`
 	// Causes are the disturbances and the doings of members at the same time.
 	Causes []string `json:"causes,omitempty"`

@@ -16,21 +16,21 @@ type Capacity struct {
 	Cluster     Cluster     `json:"cluster"`
 	Environment Environment `json:"environment"`
 	SLO         []string    `json:"slo"`
-	// Low is the highest rate that a probe and the soak sustained, in arrivals per second;
-	// High the lowest above it that was not sustained. 0 where there is none.
+	// Low is the highest rate that a probe and the soak sustained, in arrivals per second. High is
+	// the lowest rate above it that clearly failed. They are 0 if there is none.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-	// Failed is the lowest rate above Low that was not sustained or could not be shown to
-	// be, which says less than High: 0 where there is none below it.
+	// Failed is the lowest rate above Low that was not sustained, clearly or not. It is 0 if it is
+	// not below High.
 	Failed float64 `json:"failed,omitempty"`
-	// Stopped says why there is no bound, such as the generator's limit.
+	// Stopped is the reason why there is no upper bound, such as the generator's limit.
 	Stopped string `json:"stopped,omitempty"`
-	// Machine says that the generator or the machine, which the cluster may share with it,
-	// was at its limit where the rate was not sustained.
+	// Machine means that the generator or the machine, which the cluster may share with it, was at
+	// its limit when the rate failed.
 	Machine string `json:"machine_limit,omitempty"`
 	// Most is the end of what could be asked for, where that was sustained.
 	Most float64 `json:"most,omitempty"`
-	// Target compares the interval with what was asked.
+	// Target compares the interval with the target.
 	Target Target `json:"target"`
 	// Over names the scenario's parameter that was searched over instead of the rate:
 	// then all rates here are its values.
@@ -46,14 +46,14 @@ type Capacity struct {
 	// Fit describes throughput by concurrency.
 	Fit  *USL          `json:"usl,omitempty"`
 	Plan *CapacityPlan `json:"plan,omitempty"`
-	// Warnings are what the reader should know.
+	// Warnings are notes for the reader.
 	Warnings []Warning `json:"warnings,omitempty"`
 	// Probes are in the order in which they were made.
 	Probes []CapacityProbe `json:"probes"`
 }
 
-// CapacityRange is the highest rate that was sustained, and the lowest above it that
-// was not; 0 where there is none.
+// CapacityRange is the highest rate that was sustained, and the lowest above it that failed; 0
+// if there is none.
 type CapacityRange struct {
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
@@ -71,9 +71,9 @@ const (
 
 // The verdicts of a probe.
 const (
-	// Sustained says that the cluster sustains the rate, and Overloaded that it does
-	// not. Unclear says that the probe does not decide it, TooFew that it had not enough
-	// samples to decide it, and GeneratorLimit that the generator was the limit.
+	// Sustained means that the cluster sustains the rate, Overloaded that it does not. Unclear
+	// means that the probe does not decide it, TooFew that there were too few samples, and
+	// GeneratorLimit that the generator was the limit.
 	Sustained      = "sustained"
 	Overloaded     = "overloaded"
 	Unclear        = "unclear"
@@ -111,12 +111,12 @@ type CapacityProbe struct {
 	ErrorRate float64 `json:"error_rate"`
 	// DBSize is the largest database's when the probe ended.
 	DBSize int64 `json:"db_size_bytes,omitempty"`
-	// Revision is the highest that a member told when the probe ended.
+	// Revision is the highest revision that a member reported when the probe ended.
 	Revision int64 `json:"revision,omitempty"`
 	// SendLag is the p99 of how late the generator sent, in nanoseconds: 0 where it is not
 	// resolved. It is part of the response times.
 	SendLag int64 `json:"send_lag_p99_ns,omitempty"`
-	// Validity says whether the generator did its job; Reasons are what speaks against it.
+	// Validity is whether the generator did its job; Reasons are the reasons against it.
 	Validity string   `json:"validity,omitempty"`
 	Reasons  []Reason `json:"reasons,omitempty"`
 	// Contradicted is the number of a probe that sustained a higher rate, where this one was
@@ -141,8 +141,8 @@ type CapacityPlan struct {
 	SafeRate float64 `json:"safe_rate"`
 	// Headroom is by how much the demand may grow until the safe rate, as a share.
 	Headroom float64 `json:"headroom"`
-	// Growth is each month's, as a share; Months are how many it takes until the safe
-	// rate. Endless where there is none.
+	// Growth is that of each month, as a share. Months is the number of months until the safe
+	// rate; Endless if the demand does not reach it.
 	Growth  float64 `json:"growth,omitempty"`
 	Months  float64 `json:"months,omitempty"`
 	Endless bool    `json:"endless,omitempty"`

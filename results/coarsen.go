@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// A journal has about as many lines at most. Where it gets longer, its older intervals
-// are merged, two into one, except for the latest, and again when it is as long once more:
-// what is older is coarser.
+// A journal has at most about this number of lines. When it is longer, pairs of its older
+// intervals are merged, except for the latest ones. This is repeated when it is as long again,
+// so that older intervals are longer.
 const (
 	journalLines  = 7200
 	journalLatest = 1800
@@ -27,9 +27,9 @@ type coarsening struct {
 	pause         time.Duration
 }
 
-// coarsen writes the first lines of the journal anew, with older intervals merged, beside
-// the run. Lines that come meanwhile are taken over at the end. On an error, the journal
-// stays as it is.
+// coarsen rewrites the first lines of the journal with older intervals merged, during the run.
+// Lines that are written meanwhile are added at the end. On an error, the journal stays
+// unchanged.
 func (d *Dir) coarsen(lines int) {
 	defer close(d.coarsened)
 	written, err := d.rewrite(lines)

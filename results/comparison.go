@@ -14,16 +14,17 @@ type Comparison struct {
 	// operations did not finish.
 	BaseAtLeast      bool `json:"base_at_least,omitempty"`
 	CandidateAtLeast bool `json:"candidate_at_least,omitempty"`
-	// Change is that from base to candidate as a share, of error rates their difference,
-	// and Lower and Upper its 95 % interval; without one where there is too little to tell.
+	// Change is the change from base to candidate as a share; for error rates, it is their
+	// difference. Lower and Upper are its 95 % interval, which is missing if there are too few
+	// samples.
 	Change float64  `json:"change"`
 	Lower  *float64 `json:"lower,omitempty"`
 	Upper  *float64 `json:"upper,omitempty"`
 	// Word is better, worse, same (within Within, a share) or unresolved.
 	Word   string  `json:"word"`
 	Within float64 `json:"within,omitempty"`
-	// Descriptive says that the interval is that of one run's own seconds: what
-	// another run of the same would give is not in it.
+	// Descriptive means that the interval is that of the seconds of one run. It does not include
+	// the variation between runs.
 	Descriptive bool `json:"descriptive,omitempty"`
 }
 

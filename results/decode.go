@@ -16,8 +16,8 @@ func Encode(document any) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-// Decode reads a document and refuses what is not one: another schema, a
-// histogram that does not decode, counts that do not add up.
+// Decode reads a document. It returns an error for another schema, a histogram that does not
+// decode, and counts that do not add up.
 func Decode(data []byte) (*Run, error) {
 	run := new(Run)
 	if err := decode(data, KindRun, run); err != nil {

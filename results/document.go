@@ -14,7 +14,7 @@ import (
 	"unicode"
 )
 
-// A Kind says what a document is about.
+// A Kind is the subject of a document.
 type Kind string
 
 // The kinds of document.
@@ -127,11 +127,11 @@ func documentIn(dir string) (string, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) > 1:
-		return "", fmt.Errorf("%s holds several results: name the file, such as %s", dir, found[0])
+		return "", fmt.Errorf("%s contains several results: give the file, such as %s", dir, found[0])
 	case exists(filepath.Join(dir, ExperimentFile)):
 		return "", fmt.Errorf("%s is an experiment without a result yet: continue it with --resume %s", dir, dir)
 	}
-	return "", fmt.Errorf("%s holds none of %s and %s", dir, strings.Join(names, ", "), JournalFile)
+	return "", fmt.Errorf("%s contains none of %s and %s", dir, strings.Join(names, ", "), JournalFile)
 }
 
 func exists(file string) bool {
@@ -178,7 +178,7 @@ func schemaName(schema string) string {
 	return name
 }
 
-// decode reads a document of one kind and refuses what is not one.
+// decode reads a document of one kind, and returns an error for other input.
 func decode(data []byte, kind Kind, document any) error {
 	var head struct {
 		Schema string `json:"schema"`
@@ -211,16 +211,16 @@ func checkSchema(kind Kind, schema string) error {
 	case schema == want, kind == KindRun && schema == schemaV1:
 		return nil
 	case schema == "":
-		return fmt.Errorf("not a result document: it names no schema (want %q)", want)
+		return fmt.Errorf("not a result document: it has no schema (want %q)", want)
 	case schemaName(schema) == schemaName(want):
-		return fmt.Errorf("schema %q is not known to this etcdbench, which reads %q: use the etcdbench that wrote it, or a newer one",
+		return fmt.Errorf("this etcdbench does not read schema %q, only %q: use the version that wrote it, or a newer one",
 			Clip(schema), want)
 	}
 	return fmt.Errorf("not a %s document: its schema is %q, want %q", kind, Clip(schema), want)
 }
 
-// jsonError says in one line what is wrong with a document's JSON. The parser's error
-// may quote the document.
+// jsonError describes an error in a document's JSON in one line. The parser's error may quote
+// the document.
 func jsonError(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -277,7 +277,7 @@ func readBounded(file string) ([]byte, error) {
 		return nil, err
 	}
 	if len(data) > maxDocument {
-		return nil, fmt.Errorf("larger than %d MiB, the most that a result has", maxDocument>>20)
+		return nil, fmt.Errorf("larger than %d MiB, the limit for a result", maxDocument>>20)
 	}
 	return data, nil
 }

@@ -93,8 +93,8 @@ func TestReadDocument(t *testing.T) {
 		"judged": "run own", "killed": "run own", "judged/run.json": "run own", "judged/intervals.jsonl": "run own", "judged/verdict.json": "verdict pass",
 		"verdict.json.d": "verdict pass", "verdict.json.d/verdict.json": "verdict pass", "capacity.json.d": "capacity 3", "capacity.json.d/capacity.json": "capacity 3",
 		"tuning.json.d": "tuning 5", "renamed.json": "tuning 5", "both/capacity.json": "capacity 3",
-		"begun": "is an experiment without a result yet: continue it with --resume", "both": "holds several results: name the file, such as",
-		"nowhere": "no such file", ".": "holds none of run.json, capacity.json, tuning.json, verdict.json, published.json, scale.json and intervals.jsonl",
+		"begun": "is an experiment without a result yet: continue it with --resume", "both": "contains several results: give the file, such as",
+		"nowhere": "no such file", ".": "contains none of run.json, capacity.json, tuning.json, verdict.json, published.json, scale.json and intervals.jsonl",
 	} {
 		s, err := ReadDocument(filepath.Join(dir, path))
 		got := string(s.Kind) + " "
@@ -138,8 +138,8 @@ func TestDecodersRefuse(t *testing.T) {
 			t.Errorf("%s: %v", kind, err)
 		}
 		for text, want := range map[string]string{
-			``: "truncated", `{` + schema: "truncated", `[]`: "not a result document", `{}`: "it names no schema",
-			`{"schema":"etcdbench.run/v1"}`: "not a " + string(kind) + " document", `{"schema":"etcdbench.` + string(kind) + `/v9"}`: "not known to this etcdbench",
+			``: "truncated", `{` + schema: "truncated", `[]`: "not a result document", `{}`: "it has no schema",
+			`{"schema":"etcdbench.run/v1"}`: "not a " + string(kind) + " document", `{"schema":"etcdbench.` + string(kind) + `/v9"}`: "this etcdbench does not read schema",
 			`{"schema":"` + long + `"}`: "not a ", `{"schema":7}`: `field "schema" cannot hold number`, `{` + schema + `,"started":"` + long + `"}`: "not a result document: parsing time",
 			`{` + schema + `,"started":"a\u001b[2J` + "\u009b" + `b"}`: "not a result document", `{` + schema + `,"workload":{"` + long + `":1}}`: `field "workload" cannot hold object`,
 			`{` + schema + `,` + list("x", maxValues+2) + `}`: "values are more than",

@@ -29,10 +29,10 @@ type Environment struct {
 	Disk *Disk `json:"disk,omitempty"`
 }
 
-// Machine describes the machine in a way that tells machines apart: by processor,
-// limits, memory and kernel.
+// Machine describes a machine so that different machines have different descriptions: by
+// processor, limits, memory and kernel.
 func (e Environment) Machine() string {
-	s := fmt.Sprintf("%d CPUs %s, %d GiB, %s/%s %s", e.CPUs, e.CPUModel, e.Memory>>30, e.OS, e.Arch, e.Kernel)
+	s := fmt.Sprintf("%d CPUs %s, %d GiB, %s/%s %s", e.CPUs, e.CPUModel, (e.Memory+1<<29)>>30, e.OS, e.Arch, e.Kernel)
 	if e.CPULimit > 0 {
 		s += fmt.Sprintf(", limited to %.4g CPUs", e.CPULimit)
 	}
@@ -61,7 +61,7 @@ const (
 	ClusterLog = "wal"
 )
 
-// Cluster is what the load went to.
+// Cluster is the cluster that received the load.
 type Cluster struct {
 	// Kind is "process", "in-process", "remote", "storage" or "wal".
 	Kind    string   `json:"kind"`
@@ -72,11 +72,11 @@ type Cluster struct {
 	Settings map[string]string `json:"settings,omitempty"`
 	// Binary is the program that ran, when it was not our own.
 	Binary string `json:"binary,omitempty"`
-	// Unverified says that any server's certificate was accepted.
+	// Unverified means that any server's certificate was accepted.
 	Unverified bool `json:"insecure_skip_tls_verify,omitempty"`
 }
 
-// Shared reports whether what is measured runs in the generator's process.
+// Shared reports whether the measured system runs in the generator's process.
 func (c Cluster) Shared() bool { return c.Kind == ClusterInProcess || c.IsStorage() }
 
 // IsStorage reports whether it is a storage layer alone, without members.

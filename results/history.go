@@ -16,7 +16,7 @@ import (
 type HistoryRun struct {
 	Path string
 	*Run
-	// Values are what gates compare, see [Run.Figures]. AtLeast says which of them are
+	// Values are the values that gates compare, see [Run.Figures]. AtLeast marks those that are
 	// lower bounds.
 	Values  map[string]float64
 	AtLeast map[string]bool
@@ -28,7 +28,7 @@ type HistoryRun struct {
 // error each.
 func History(dir string) (runs []HistoryRun, skipped []error, err error) {
 	if exists(filepath.Join(dir, ExperimentFile)) {
-		return nil, nil, fmt.Errorf("read history: %s is one experiment, whose runs are no history: name the directory above it", dir)
+		return nil, nil, fmt.Errorf("read history: %s is one experiment, not a history: give its parent directory", dir)
 	}
 	w := historyWalk{dir: dir, seen: map[string]bool{}}
 	if err := filepath.WalkDir(dir, w.visit); err != nil {
@@ -36,9 +36,9 @@ func History(dir string) (runs []HistoryRun, skipped []error, err error) {
 	}
 	runs, skipped = w.runs, w.skipped
 	if len(runs) == 0 {
-		none := fmt.Errorf("read history: %s holds no results", dir)
+		none := fmt.Errorf("read history: %s contains no results", dir)
 		if w.experiments > 0 {
-			none = fmt.Errorf("read history: %s holds no results but those of experiments (%d)", dir, w.experiments)
+			none = fmt.Errorf("read history: %s contains only results of experiments (%d)", dir, w.experiments)
 		}
 		return nil, skipped, errors.Join(append([]error{none}, skipped...)...)
 	}

@@ -54,13 +54,13 @@ func TestHistory(t *testing.T) {
 	if l := runs[0].Operations[0].ResponseTime; l.HDR != "" || l.Percentile(99).Time == 0 {
 		t.Errorf("latency %+v", l)
 	}
-	if _, _, err := History(filepath.Join(dir, "ci")); err == nil || !strings.Contains(err.Error(), "no results but those of experiments (1)") {
+	if _, _, err := History(filepath.Join(dir, "ci")); err == nil || !strings.Contains(err.Error(), "contains only results of experiments (1)") {
 		t.Errorf("a directory of experiments: %v", err)
 	}
 	if _, _, err := History(filepath.Join(dir, "gate-1")); err == nil || !strings.Contains(err.Error(), "is one experiment") {
 		t.Errorf("an experiment: %v", err)
 	}
-	if _, _, err := History(t.TempDir()); err == nil || !strings.Contains(err.Error(), "holds no results") {
+	if _, _, err := History(t.TempDir()); err == nil || !strings.Contains(err.Error(), "contains no results") {
 		t.Errorf("an empty directory: %v", err)
 	}
 	if _, _, err := History(filepath.Join(dir, "nowhere")); err == nil {

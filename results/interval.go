@@ -2,8 +2,8 @@ package results
 
 import "time"
 
-// Interval is one second of a run, or what of it fell into one phase. A phase's
-// late answers appear in the interval in which they came, under their own phase.
+// Interval is one second of a run, or the part of it within one phase. Late answers of a phase
+// are in the interval of their arrival, under their own phase.
 type Interval struct {
 	Number int           `json:"n"`
 	Phase  string        `json:"phase"`
@@ -15,10 +15,9 @@ type Interval struct {
 	Operations []Operation `json:"operations"`
 	// Events are those that ended in this interval.
 	Events []Event `json:"events,omitempty"`
-	// Generator is what the generator saw of itself and its machine.
+	// Generator has the generator's observations of itself and its machine.
 	Generator Pulse `json:"generator,omitzero"`
-	// Members are what the members answered when they were asked at the interval's
-	// beginning.
+	// Members are the readings of the members at the beginning of the interval.
 	Members []Reading `json:"members,omitempty"`
 	// Moments are those of whose arrivals some ended in the interval, where the run
 	// was asked to keep them.

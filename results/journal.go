@@ -18,8 +18,8 @@ type entry struct {
 	Interval *Interval `json:"interval,omitempty"`
 }
 
-// WriteStart puts the run's header on disk: what a result rebuilt from the
-// journal alone needs besides the intervals.
+// WriteStart writes the run's header: the data that a result rebuilt from the journal needs in
+// addition to the intervals.
 func (d *Dir) WriteStart(run *Run) error { return d.append(entry{Run: run}) }
 
 // WriteInterval puts one interval on disk. It returns when the line is synced.

@@ -57,7 +57,7 @@ type ProofOperation struct {
 	// an answer.
 	Sent     time.Time `json:"sent"`
 	Answered time.Time `json:"answered,omitzero"`
-	// Unknown says that no answer tells whether it took effect.
+	// Unknown means that it is unknown whether the operation took effect.
 	Unknown bool `json:"unknown,omitempty"`
 	// Revision is that of the answer.
 	Revision int64 `json:"revision,omitempty"`

@@ -291,7 +291,7 @@ func TestNothingIsOverwritten(t *testing.T) {
 	if err := dir.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Create(path); err == nil || !strings.Contains(err.Error(), "already holds a result") {
+	if _, err := Create(path); err == nil || !strings.Contains(err.Error(), "already contains a result") {
 		t.Errorf("second run into the same directory: %v", err)
 	}
 	if run, err := Read(path); err != nil || run.ID == "" {

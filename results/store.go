@@ -54,7 +54,7 @@ type Dir struct {
 func Create(path string) (*Dir, error) {
 	for _, name := range []string{RunFile, JournalFile} {
 		if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
-			return nil, fmt.Errorf("create run directory: %s already holds a result (%s)", path, name)
+			return nil, fmt.Errorf("create run directory: %s already contains a result (%s)", path, name)
 		}
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
@@ -138,7 +138,7 @@ func Read(path string) (*Run, error) {
 		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 			file = filepath.Join(path, JournalFile)
 			if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-				return nil, fmt.Errorf("read result: %s holds neither %s nor %s", path, RunFile, JournalFile)
+				return nil, fmt.Errorf("read result: %s contains neither %s nor %s", path, RunFile, JournalFile)
 			}
 		}
 	}

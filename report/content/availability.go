@@ -8,8 +8,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Availability says in one line what users noticed of a run; it is empty where that is not
-// known.
+// Availability returns the availability and outages of a run in one line; empty if they are
+// unknown.
 func Availability(a *results.Availability) string {
 	switch {
 	case a == nil:
@@ -32,10 +32,10 @@ func availabilityShare(share float64) string {
 	return text + " %"
 }
 
-// OutageRows has a row for each outage: when it began, how long it took, how long until
-// response times were as usual, what it affected, and what happened at the same time.
+// OutageRows has a row for each outage: its start, its length, the time until response times
+// recovered, the affected operations, and the events at the same time.
 func OutageRows(a *results.Availability) (head []string, rows [][]string) {
-	head = []string{"at", "length", "as usual after", "affected", "lost", "at the same time"}
+	head = []string{"at", "length", "recovered after", "affected", "lost", "at the same time"}
 	if a == nil {
 		return head, nil
 	}
@@ -57,7 +57,7 @@ func OutageRows(a *results.Availability) (head []string, rows [][]string) {
 
 // OutageLine is one outage as a sentence.
 func OutageLine(row []string) string {
-	text := fmt.Sprintf("outage at %s for %s: %s operations affected, %s lost; as usual after %s", row[0], row[1], row[3], row[4], row[2])
+	text := fmt.Sprintf("outage at %s for %s: %s operations affected, %s lost; recovered after %s", row[0], row[1], row[3], row[4], row[2])
 	if row[5] != "" {
 		text += "; at the same time: " + row[5]
 	}

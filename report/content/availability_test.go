@@ -16,7 +16,7 @@ func TestAvailabilityLines(t *testing.T) {
 		t.Error(got)
 	}
 	_, rows := OutageRows(a)
-	if got := OutageLine(rows[0]); got != "outage at 10.0 s for ≥ 1.50 s: 1,500 operations affected, 12 lost; as usual after ?; at the same time: kill m1; leader changed" {
+	if got := OutageLine(rows[0]); got != "outage at 10.0 s for ≥ 1.50 s: 1,500 operations affected, 12 lost; recovered after ?; at the same time: kill m1; leader changed" {
 		t.Error(got)
 	}
 	if got := Availability(&results.Availability{Share: 1}); got != "availability 100 %, no outages" {

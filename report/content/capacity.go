@@ -19,7 +19,7 @@ func CapacityUnit(c *results.Capacity) func(v float64) string {
 	return func(v float64) string { return words.Rate(v) + " " + words.Clean(c.Over) }
 }
 
-// CapacityAnswer says between which loads the capacity lies.
+// CapacityAnswer returns the interval of the capacity.
 func CapacityAnswer(c *results.Capacity) string {
 	unit := CapacityUnit(c)
 	switch {
@@ -67,7 +67,7 @@ func CapacityVerdict(c *results.Capacity) string {
 	return results.Fail
 }
 
-// CapacityTarget says whether the target was met, or "" without a target.
+// CapacityTarget returns whether the target was met, or "" without a target.
 func CapacityTarget(c *results.Capacity) string {
 	t := c.Target
 	switch t.Verdict {
@@ -143,7 +143,7 @@ func FitText(u *results.USL) string {
 	if u.Peak > 0 {
 		return text + fmt.Sprintf("; its peak is at a concurrency of %s, %s/s", words.Rate(u.Peak), words.Rate(u.Throughput(u.Peak)))
 	}
-	return text + fmt.Sprintf("; no peak up to a concurrency of %s, as far as it reaches", words.Rate(u.Reach))
+	return text + fmt.Sprintf("; no peak up to a concurrency of %s, the end of its range", words.Rate(u.Reach))
 }
 
 // PlanTable returns the heading and the cells of a table that compares maximum,

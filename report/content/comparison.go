@@ -14,15 +14,15 @@ type Compared struct {
 	Base, Candidate []Document
 	// Rows compare one metric of one operation each.
 	Rows []results.Comparison
-	// Differences say in what the first runs of the sides differ, besides their
+	// Differences list the differences of the first runs of the two sides other than their
 	// figures.
 	Differences []string
 }
 
-// Descriptive is the note below a comparison of one run with one. Its intervals
-// describe the seconds of these two runs only.
+// Descriptive is the note below a comparison of two single runs. Its intervals describe only
+// the seconds of these runs.
 const Descriptive = "One run a side: intervals are those of each run's own seconds. " +
-	"What another run of the same would give is not in them."
+	"They do not include the variation between runs."
 
 // Table returns the heading and the cells of a table with a row for each
 // comparison. one reports that a row compares one run with one, and Descriptive

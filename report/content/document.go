@@ -1,7 +1,6 @@
-// Package content is what a report says, whatever its format: which operations it
-// shows, and the sentences, cells and rows that documents become. A figure that
-// two formats print is made here, once, so that they cannot disagree. How it looks
-// is the formats' own matter.
+// Package content has the content of reports, for all formats: the operations that they show,
+// and the sentences, cells and rows that documents become. A figure that two formats print is
+// made here, once, so that the formats always agree. The formats decide the layout.
 package content
 
 import (
@@ -64,7 +63,7 @@ type FunctionChange struct {
 
 // ErrNoIntervals is the error for a document without intervals, in formats that
 // are made of intervals.
-var ErrNoIntervals = errors.New("this format is made of the run's seconds: give the run's directory, which has its journal")
+var ErrNoIntervals = errors.New("this format needs the intervals of the run: give the run's directory, which contains its journal")
 
 // EachInterval calls fn with every interval of the document and returns fn's first
 // error. It returns ErrNoIntervals when the document has none.

@@ -16,15 +16,15 @@ import (
 type History struct {
 	// Runs are the runs, the oldest first.
 	Runs []results.HistoryRun
-	// Notes say what was left out.
+	// Notes list what was left out.
 	Notes []string
 	// Series are the runs' series in the order of their first runs. words.Letter
 	// names the series of an index.
 	Series []string
 	// Of has the index in Series of each run.
 	Of []int
-	// Changes say what is new in each run: the machine and the transport, compared with the run
-	// before, and versions, compared with the run before of the same series.
+	// Changes list the changes at each run: the machine and transport, compared with the previous
+	// run, and versions, compared with the previous run of the series.
 	Changes []string
 	// Found has a line for each change of level.
 	Found []string
@@ -62,7 +62,7 @@ func NewHistory(runs []results.HistoryRun, changes []results.SeriesChange, notes
 	return h
 }
 
-// versionChanges says which versions differ between two runs of a series.
+// versionChanges returns the versions that differ between two runs of a series.
 func versionChanges(a, b results.HistoryRun) []string {
 	var parts []string
 	for _, v := range [][3]string{
@@ -133,8 +133,8 @@ func HistoryFigures() []HistoryFigure {
 	}
 }
 
-// Table returns the heading and the cells of a table with a row for each run. The
-// last column says what is new in the run.
+// Table returns the heading and the cells of a table with a row for each run. The last column
+// lists the changes at the run.
 func (h History) Table() (head []string, rows [][]string) {
 	head = []string{
 		"#", "started", "series", "writes/s", "target", "p99", "error rate", "CPU/op", "objects/op", "validity", "etcd", "run", "new",

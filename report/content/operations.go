@@ -8,7 +8,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Load says how a plan loads the cluster: clients, connections and phases.
+// Load describes the load of a plan: clients, connections and phases.
 func Load(p results.Plan) string {
 	parts := []string{
 		words.Plural(p.Clients, "client", "clients") + " on " + words.Plural(p.Conns, "connection", "connections"),
@@ -150,8 +150,7 @@ func AtLeast(text string, is bool) string {
 	return text
 }
 
-// Outcomes says on one line the outcome of an operation, for formats that have figures
-// of their own and take remarks.
+// Outcomes returns the outcomes of an operation in one line, for formats that allow remarks.
 func Outcomes(o results.Operation) string {
 	text := fmt.Sprintf("offered %d, completed %d, failed %d, dropped %d, unfinished %d, throughput %g/s, error rate %g",
 		o.Offered, o.Completed, o.Failed, o.Dropped, o.Unfinished, o.Throughput, o.ErrorRate())
@@ -169,8 +168,8 @@ func ErrorRate(o results.Operation) string {
 	return words.Percent(o.ErrorRate())
 }
 
-// Counts returns what the workload counted besides the operation's outcomes, as
-// shares of these, or "" if it counted nothing.
+// Counts returns the additional counts of the workload, as shares of the operation's outcomes,
+// or "" if there are none.
 func Counts(o results.Operation) string {
 	var parts []string
 	for _, c := range o.Counts {
@@ -202,8 +201,8 @@ func Counts(o results.Operation) string {
 	return strings.Join(parts, ", ")
 }
 
-// Slowness says how slow a stretch was, and how slow the run usually was. A p99 of too few
-// samples is no percentile: it is described. A p99 of 0 is one that nothing gives.
+// Slowness compares the response times of a slow stretch with those of the rest of the run. A
+// p99 of too few samples is described in words. A p99 of 0 means that there is no p99.
 func Slowness(s results.Slow) string {
 	text := "p99 " + words.DurationOrUnknown(s.P99)
 	switch {
@@ -232,8 +231,8 @@ func CostCell(f results.CostFigure, v float64) string {
 	return words.Rate(v)
 }
 
-// BacklogLines says, for each measured phase of an open loop that did not keep up with
-// its arrivals, what was offered, what was acknowledged and what waited.
+// BacklogLines returns a line for each measured phase of an open loop that did not keep up
+// with its arrivals: the offered and acknowledged operations and the backlog.
 func BacklogLines(r *results.Run) (lines []string) {
 	waiting := map[string]int64{} // at the end of a phase
 	for i, ph := range r.Phases {
@@ -271,7 +270,7 @@ func keepsBehind(o results.Operation) bool {
 	return float64(o.Acknowledged()) < keptUp*float64(o.Offered) || o.Overdue > 0
 }
 
-// Outcome returns how a run ended, in capitals, with the reason where it says more.
+// Outcome returns how a run ended, in capitals, with the reason if there is one.
 func Outcome(r *results.Run) string {
 	outcome := words.Clean(string(r.Outcome))
 	if r.Reason == "" || r.Reason == string(r.Outcome) {

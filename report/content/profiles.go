@@ -12,7 +12,7 @@ import (
 
 // A ProfileTable lists the functions that most of a profile went to.
 type ProfileTable struct {
-	// Title says what the profile is of, and the total for one operation.
+	// Title returns the subject of the profile, and the total for one operation.
 	Title string
 	// Rows begin with the function that most went to.
 	Rows []ProfileRow
@@ -74,8 +74,8 @@ func profileSource(p results.Profile) string {
 	return words.Clean(p.Source)
 }
 
-// profileFigure prints a value of a profile for each operation, or as it is where
-// it is no sum.
+// profileFigure prints a value of a profile for each operation, or the value itself if it is
+// not a sum.
 func profileFigure(p results.Profile, v float64) string {
 	switch {
 	case p.Unit == "nanoseconds" && p.Operations > 0:
@@ -136,8 +136,8 @@ func changeFigure(unit string, v float64) string {
 	return sign + words.Rate(v)
 }
 
-// ChangeRows returns the rows of the first functions of c, at most as many as most
-// says: the name, the part of an operation before and after, and the difference.
+// ChangeRows returns rows for the first functions of c, up to most: the name, the part of an
+// operation before and after, and the difference.
 func ChangeRows(c ProfileChanges, most int) [][]string {
 	var rows [][]string
 	for _, f := range c.Functions[:min(most, len(c.Functions))] {

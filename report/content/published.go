@@ -7,10 +7,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// PublishedTable returns the heading and the cells of a table with a row for each
-// published one: what is done, the published rate and the one measured here, the share
-// that this is, the same of the mean latency, the p99 here, and what speaks against the
-// measurement.
+// PublishedTable returns the heading and the cells of a table with a row for each published
+// row: its load, the published and the measured rate with their ratio, the same for the mean
+// latency, the measured p99, and the reasons against the measurement.
 func PublishedTable(p *results.Published) (head []string, rows [][]string) {
 	head = []string{"row", "published", "here", "share", "published mean", "mean here", "p99 here", "validity"}
 	for _, r := range p.Rows {
@@ -33,7 +32,7 @@ func PublishedTable(p *results.Published) (head []string, rows [][]string) {
 	return head, rows
 }
 
-// PublishedNotes says what the two columns of a comparison do not have in common.
+// PublishedNotes list the differences between the published and the local measurements.
 func PublishedNotes(p *results.Published) (lines []string) {
 	for _, c := range p.Conditions {
 		lines = append(lines, "published: "+words.Clean(c))
@@ -42,7 +41,7 @@ func PublishedNotes(p *results.Published) (lines []string) {
 		"here: "+DescribeCluster(p.Cluster, p.Environment.Disk)+"; "+DescribeMachine(p.Environment),
 		"here: a warm-up comes first, and keys are written in order")
 	if p.Cluster.Kind != "remote" {
-		lines = append(lines, "here: members and load share one machine, and no network is between them")
+		lines = append(lines, "here: members and load share one machine, without a network between them")
 	}
 	if p.Short {
 		lines = append(lines, "here: a tenth of the published number of operations")

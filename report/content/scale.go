@@ -13,7 +13,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// ScaleTitle says what was measured.
+// ScaleTitle returns the subject of a scale experiment.
 func ScaleTitle(s *results.Scale) string {
 	return fmt.Sprintf("scale of %s: objects of %s, %s/s", words.Clean(s.Workload), ScaleSize(s.ObjectSize), words.Rate(s.Rate))
 }
@@ -137,13 +137,13 @@ func scaleSlope(unit string, v float64) string {
 	return words.Duration(int64(min(max(v, -most), most)))
 }
 
-// ScaleFitNote says what the growth is, and how far it may be read.
+// ScaleFitNote explains the fits and gives their range.
 func ScaleFitNote(s *results.Scale) string {
 	if len(s.Fits) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("growth: slope of a line per 10⁹ bytes of data, and exponent of a power law, with 95 %% intervals, from %s; "+
-		"it says nothing beyond %s", words.Plural(len(s.Rungs), "rung", "rungs"), ScaleSize(int64(s.Fits[0].Reach)))
+		"not valid beyond %s", words.Plural(len(s.Rungs), "rung", "rungs"), ScaleSize(int64(s.Fits[0].Reach)))
 }
 
 // ScaleEvents returns a table with a row for each event. The last column is words.
@@ -203,7 +203,7 @@ func scaleWords(e results.ScaleEvent) string {
 	return strings.Join(parts, "; ")
 }
 
-// ScaleNotes are what a reader should know before the figures.
+// ScaleNotes returns the notes that precede the figures.
 func ScaleNotes(s *results.Scale) (notes []string) {
 	if s.Stopped != "" {
 		notes = append(notes, words.Clean(s.Stopped))

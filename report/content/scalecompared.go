@@ -12,17 +12,18 @@ import (
 type ScaleCompared struct {
 	Base, Candidate []*results.Scale
 	Rows            []judge.ScaleRatio
-	// Differences say in what the first ladders of the sides differ, besides their figures.
+	// Differences list the differences of the first ladders of the two sides other than their
+	// figures.
 	Differences []string
 }
 
-// Title returns what is compared.
+// Title returns the subject of the comparison.
 func (c ScaleCompared) Title() string {
 	return fmt.Sprintf("scale of %s: %s against %s", words.Clean(c.Base[0].Workload),
 		words.Plural(len(c.Candidate), "ladder", "ladders"), words.Plural(len(c.Base), "ladder", "ladders"))
 }
 
-// Notes are what a reader should know before the figures.
+// Notes returns the notes that precede the figures.
 func (c ScaleCompared) Notes() (notes []string) {
 	for _, d := range c.Differences {
 		notes = append(notes, "they differ in "+words.Clean(d))
@@ -41,7 +42,7 @@ func (c ScaleCompared) Notes() (notes []string) {
 	return notes
 }
 
-// Note says what the intervals contain.
+// Note explains the intervals.
 func (c ScaleCompared) Note() string {
 	for _, r := range c.Rows {
 		if r.Low != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// TuningSubject says which settings were tuned.
+// TuningSubject returns the settings that were tuned.
 func TuningSubject(t *results.Tuning) string {
 	if t.Dimension != results.DimensionPair {
 		return words.Clean(t.Dimension)
@@ -26,7 +26,7 @@ func TuningSubject(t *results.Tuning) string {
 	return subject
 }
 
-// TuningAnswer says what is recommended.
+// TuningAnswer returns the recommendation.
 func TuningAnswer(t *results.Tuning) string {
 	if t.Recommended == "" {
 		return "nothing to recommend"
@@ -109,8 +109,8 @@ func FailoverText(x results.Tried) string {
 	return text
 }
 
-// NotDetectable says of an outage that it was too short to be detected: shorter than
-// what counts as late.
+// NotDetectable returns the text for an outage that is too short to be detected: shorter than
+// the limit for a late arrival.
 func NotDetectable(below time.Duration) string {
 	return "not detectable (< " + words.Duration(int64(below)) + ")"
 }

@@ -52,8 +52,8 @@ func ChangeLines(v *results.Verdict) []string {
 	return lines
 }
 
-// levelChange says by how much one level of a series differs from another, with the
-// natural sign of the figure; worse, positive for the worse, says whether that is better.
+// levelChange returns the difference between two levels of a series, with the natural sign of
+// the figure; worse is positive for a regression.
 func levelChange(c results.SeriesChange, from, to, worse float64) string {
 	word := results.Better
 	if worse > 0 {
@@ -78,8 +78,8 @@ func MetricChange(m results.MetricVerdict) (change, low, high string) {
 	return changeOf(m, &estimate, "") + word, changeOf(m, lower, "−∞"), changeOf(m, upper, "+∞")
 }
 
-// MetricMargin prints the margin of a metric and what the job could have detected, as
-// changes of its figure for the worse.
+// MetricMargin prints the margin of a metric and its detectable change, as regressions of its
+// figure.
 func MetricMargin(m results.MetricVerdict) (margin, detectable string) {
 	worst, found := m.Margin, m.LeastFound()
 	if m.Higher {
@@ -103,8 +103,8 @@ func changeOf(m results.MetricVerdict, v *float64, open string) string {
 // MetricLegend explains the columns of a table of metrics, line by line.
 func MetricLegend() []string {
 	return []string{
-		"Change: of the figure, from baseline to candidate, with its interval; pp: percentage points; in brackets: not in the verdict.",
-		"Detectable: the smallest change for the worse that this job would have failed nine times in ten.",
+		"Change: from baseline to candidate, with its interval; pp: percentage points; in brackets: not in the verdict.",
+		"Detectable: the smallest regression that this job detects in nine of ten cases.",
 	}
 }
 
@@ -138,7 +138,8 @@ func MetricTable(v *results.Verdict) (head []string, rows [][]string) {
 	return head, rows
 }
 
-// ProofLines say how many of a job's runs were proved, and what the others' proofs found.
+// ProofLines return how many of a job's runs were proved, and the findings of the other
+// proofs.
 func ProofLines(v *results.Verdict) []string {
 	runs := 0
 	for _, n := range v.Proofs {
@@ -159,8 +160,8 @@ func ProofLines(v *results.Verdict) []string {
 	return lines
 }
 
-// CheckRows returns a row for each threshold: its text, what was measured, how many
-// windows kept it, and the verdict with its reason.
+// CheckRows returns a row for each threshold: its text, the measured value, the number of
+// windows that met it, and the verdict with its reason.
 func CheckRows(v *results.Verdict) [][]string {
 	var rows [][]string
 	for _, c := range v.Checks {
@@ -200,7 +201,7 @@ func Thresholds(d Document) (*results.Verdict, error) {
 	return v, nil
 }
 
-// VerdictSubject says what was compared.
+// VerdictSubject returns the subject of the comparison.
 func VerdictSubject(v *results.Verdict) string {
 	switch v.Gate {
 	case "ab":
@@ -253,7 +254,7 @@ func PartLines(v *results.Verdict) (lines []string) {
 	return lines
 }
 
-// RoundsLine says how many rounds count, were planned and were dropped.
+// RoundsLine returns the numbers of planned, counted and dropped rounds.
 func RoundsLine(v *results.Verdict) string {
 	if len(v.Parts) > 0 {
 		return words.Plural(len(v.Parts), "scenario", "scenarios") + " judged together"

@@ -8,8 +8,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// ViolationLines says which operation was answered wrongly, which one it contradicts, and
-// where their history is drawn. It is empty for a violation that no single operation shows.
+// ViolationLines returns the operation with the wrong answer, the operation that it
+// contradicts, and the file that shows their history. It is empty for a violation without such
+// an operation.
 func ViolationLines(v results.Violation) (lines []string) {
 	if v.Operation != nil {
 		lines = append(lines, "operation: "+operationText(v.Operation))

@@ -33,7 +33,7 @@ func heatBounds() (bounds [heatRows]int64) {
 	return bounds
 }
 
-// add counts what a histogram holds.
+// add counts the samples of a histogram.
 func (h *heat) add(l results.Latency, bounds *[heatRows]int64) error {
 	row := 0
 	return l.EachBucket(func(ns, n int64) { // in rising order

@@ -10,7 +10,7 @@ import (
 // memberClasses are the colours of lines, each with dashes of its own.
 var memberClasses = [...]string{"s1", "s2", "s3", "s4", "s5"}
 
-// membersPart draws what each member did, on the time axis of the other charts.
+// membersPart draws the figures of each member, on the time axis of the other charts.
 func membersPart(r *results.Run, columns []column, members []string) part {
 	p := part{ID: "members", Title: "Members", At: startsOf(columns)}
 	members = members[:min(len(members), len(memberClasses))]

@@ -22,7 +22,7 @@ type runColumns struct {
 	series  int    // its entry in the key
 }
 
-// runName is what a run is called among others: a letter, and its place.
+// runName is the name of a run in an overlay: a letter, and its place.
 func runName(i int, d content.Document) string {
 	name := d.ID
 	if d.Path != "" {
@@ -73,14 +73,15 @@ func (r runColumns) line(sides bool) line {
 	return line{name: r.name, class: r.class, series: r.series, unnamed: sides}
 }
 
-// overlay lays several runs over each other, each counted from its first measured
-// second, and says in what else they differ. It begins with the comparison, where the
-// runs are two sides of one.
+// overlay draws several runs in the same charts, each counted from its first measured second,
+// and lists their other differences. It begins with the comparison, if the runs are two sides
+// of one.
 func overlay(docs []content.Document, columns [][]column, compared *content.Compared) chapter {
 	runs, key := newRuns(docs, columns, compared)
 	c := chapter{
 		Title: fmt.Sprintf("%d runs side by side", len(runs)),
-		Lead:  "Time counts from the first measured second of each run. Two runs also differ by chance: one against one is no evidence.",
+		Lead: "Time counts from the first measured second of each run. " +
+			"Two runs also differ by chance: a comparison of two single runs is not conclusive.",
 	}
 	runsTable := overlayTable(runs)
 	if compared != nil {

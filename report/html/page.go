@@ -40,7 +40,7 @@ type (
 	// first, then parts that are folded.
 	chapter struct {
 		ID, Title, Lead string
-		// Alert says that the run did not complete.
+		// Alert means that the run did not complete.
 		Alert   string
 		Cards   []verdictCard
 		Notes   []string
@@ -79,7 +79,7 @@ type (
 		Title string
 		Head  []string
 		Rows  [][]string
-		// Words says that cells hold text, not figures.
+		// Words means that cells contain text, not figures.
 		Words bool
 	}
 	figure struct {
@@ -199,8 +199,7 @@ func frames(views []content.View) []frame {
 	return list
 }
 
-// number gives chapters and parts their names within the page, and leaves out what is
-// empty.
+// number assigns chapters and parts their names within the page, and removes empty ones.
 func (p *page) number() {
 	for i := range p.Chapters {
 		c := &p.Chapters[i]

@@ -190,8 +190,8 @@ func percentileLines(columns []column, percentiles []float64) ([]line, table) {
 	return lines, t
 }
 
-// responsePart draws what the page's first chart does not show: of one kind of operation
-// its distribution, of several each one for itself and all together.
+// responsePart draws what the first chart of the page does not show: the distribution of a
+// single kind of operation, or each of several kinds and all together.
 func responsePart(r *results.Run, series []operationSeries, seconds []column) part {
 	p := part{ID: "response", Title: "Response time"}
 	all := operationSeries{title: "all operations", seconds: seconds}

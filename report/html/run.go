@@ -58,7 +58,7 @@ func newRunChapter(d content.Document) (chapter, []column, error) {
 	return c, columns, nil
 }
 
-// markCaption explains what is drawn behind the lines of a chart over time.
+// markCaption explains the marks behind the lines of a chart over time.
 const markCaption = "Grey: warm-up; amber: slow stretches; pink: disturbances; dashed lines: changes of leader and of members."
 
 // leadTitle is the title of the page's first chart.
@@ -156,7 +156,7 @@ func profilePart(d content.Document) part {
 	return p
 }
 
-// countLines are what the workloads counted besides.
+// countLines are the additional counts of the workloads.
 func countLines(r *results.Run) []string {
 	var lines []string
 	for _, o := range content.Operations(r) {
@@ -167,7 +167,7 @@ func countLines(r *results.Run) []string {
 	return lines
 }
 
-// drawable says that there is something to draw: an empty chart says nothing.
+// drawable reports whether there is data to draw: an empty chart would have no meaning.
 func drawable(columns []column, has func(c column) bool) bool {
 	return len(columns) > 1 && slices.ContainsFunc(columns, has)
 }
@@ -190,7 +190,7 @@ func verdictCards(r *results.Run) []verdictCard {
 	if n := len(r.Validity.Reasons); n > 0 {
 		why = words.Clean(r.Validity.Reasons[0].Message)
 		if n > 1 {
-			why += "; and " + words.Plural(n-1, "reason more", "reasons more") + " below"
+			why += "; and " + words.Plural(n-1, "more reason", "more reasons") + " below"
 		}
 	}
 	cards = append(cards, verdictCard{"validity", class[r.Validity.Verdict], words.Clean(r.Validity.Verdict), why})

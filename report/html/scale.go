@@ -30,7 +30,7 @@ func WriteScale(w io.Writer, s *results.Scale) error {
 // scaleClasses are the lines of one chart.
 var scaleClasses = [...]string{"s1", "s2", "s3", "s4", "s5", "s1 dashed", "s2 dashed", "s3 dashed", "s4 dashed", "s5 dashed"}
 
-// scaleFigures are the curves over the size, by what they have in common.
+// scaleFigures are the curves over the size, grouped by unit.
 func scaleFigures(s *results.Scale) (figures []figure) {
 	groups := []struct {
 		title  string
@@ -38,7 +38,7 @@ func scaleFigures(s *results.Scale) (figures []figure) {
 	}{
 		{"File and memory of the largest member", func(f judge.ScaleFigure) bool { return f.Unit == "bytes" }},
 		{"Response time p50 in the steady state", func(f judge.ScaleFigure) bool { return f.Unit == "ns" && !scaleEvent(s, f.Name) }},
-		{"Length of maintenance and of list storms", func(f judge.ScaleFigure) bool {
+		{"Duration of maintenance and of list storms", func(f judge.ScaleFigure) bool {
 			return scaleEvent(s, f.Name) && !results.Recovers(f.Name)
 		}},
 		{"Time to full redundancy", func(f judge.ScaleFigure) bool { return results.Recovers(f.Name) }},

@@ -20,23 +20,22 @@ const (
 type column struct {
 	start, length time.Duration
 	phase         string
-	// ops are the operations that were asked for, see results.Interval. sum is what they add
-	// up to, see addSums.
+	// ops are the requested operations, see results.Interval. sum is their sum, see addSums.
 	ops []results.Operation
 	// all are the operations of the column, also those that came by themselves.
 	all             []results.Operation
 	sum             results.Operation
 	inFlight, queue int
 	heat            *heat
-	// server has what each member did in each second, by metric and member: rates
-	// of counters, values of gauges.
+	// server has the figures of each member in each second, by metric and member: rates of
+	// counters, values of gauges.
 	server map[string]map[string]float64
 	// happened are the events of members, at most one happening per second, in the order of time.
 	happened []happening
 }
 
-// happening is what the readings of one second show of members: changes of leader, gaps,
-// restarts. at is the time of the first of these readings, from the run's start.
+// happening is an event in the readings of one second: changes of leader, gaps, restarts. at
+// is the time of the first of these readings, from the run's start.
 type happening struct {
 	at   time.Duration
 	what []string
@@ -211,7 +210,7 @@ type percentilePoint struct {
 	ns    int64
 }
 
-// curve is a latency's distribution towards its end, as far as it is resolved.
+// curve is the tail of a latency distribution, as far as it is resolved.
 func curve(l results.Latency) []percentilePoint {
 	var at, ps []float64
 	for nines := 0.0; nines <= 6; nines += 0.05 {

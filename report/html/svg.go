@@ -52,7 +52,7 @@ type chart struct {
 	cells           []heatCell
 	// legend are the heat map's levels, the lowest first.
 	legend []legendEntry
-	// overTime says that x is time, along which the page can zoom.
+	// overTime means that x is time, along which the page can zoom.
 	overTime bool
 }
 
@@ -66,7 +66,7 @@ type limit struct {
 type mark struct {
 	from, to float64
 	class    string
-	// label describes the mark; short is what is written above the plot, "" for nothing.
+	// label describes the mark; short is the text above the plot, "" for none.
 	label, short string
 }
 

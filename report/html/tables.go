@@ -37,7 +37,7 @@ func operationTable(r *results.Run) table {
 	return t
 }
 
-// detailParts are what the charts do not show.
+// detailParts are the parts that the charts do not show.
 func detailParts(d content.Document, happened table) []part {
 	parts := []part{
 		tablePart("backlog", backlogTable(d.Run)), tablePart("cost", costTable(d.Run)), tablePart("errors", errorsTable(d.Run)),
@@ -190,7 +190,7 @@ func whereTable(d content.Document) table {
 	}}
 }
 
-// experimentTable says where an experiment was made, and its name.
+// experimentTable lists where an experiment was made, and its name.
 func experimentTable(c results.Cluster, e results.Environment, kind, id string) table {
 	return table{Title: "Where", Words: true, Rows: [][]string{
 		{"cluster", content.DescribeCluster(c, e.Disk)}, {"machine", content.DescribeMachine(e)}, {kind, words.Clean(id)},

@@ -15,8 +15,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// WriteTuning writes the page of a tuning: what is recommended, why, and what was
-// tried.
+// WriteTuning writes the page of a tuning: the recommendation, the reasons, and the settings
+// that were tried.
 func WriteTuning(w io.Writer, t *results.Tuning) error {
 	c := chapter{
 		Title: "Tuning: " + content.TuningAnswer(t),

@@ -66,7 +66,7 @@ func plainNumber(v float64) string {
 	return text
 }
 
-// quantity is what a figure of members measures.
+// quantity is the quantity that a figure of members measures.
 type quantity int
 
 // The quantities: CPU cores, times in seconds, sizes in bytes, and plain numbers.

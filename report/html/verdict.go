@@ -30,7 +30,7 @@ func verdictClass(verdict string) string {
 }
 
 // WriteVerdict writes the page of a gate: the verdict, the interval of each metric, and
-// what the verdict rests on.
+// what metrics that decide.
 func WriteVerdict(w io.Writer, v *results.Verdict) error {
 	c := chapter{
 		Title: "Gate: " + content.VerdictSubject(v),
@@ -94,7 +94,7 @@ func droppedTable(v *results.Verdict) table {
 	return t
 }
 
-// rulesTable says by which rules the verdict was reached.
+// rulesTable lists the rules of the verdict.
 func rulesTable(r *results.GateRules) table {
 	t := table{Title: "Rules", Words: true}
 	if r == nil {
@@ -115,7 +115,7 @@ func rulesTable(r *results.GateRules) table {
 		looks = append(looks, words.Count(n))
 	}
 	t.Rows = [][]string{
-		{"the verdict rests on", strings.Join(primary, ", ")}, {"smallest changes that matter", strings.Join(margins, ", ")},
+		{"metrics that decide", strings.Join(primary, ", ")}, {"smallest changes that matter", strings.Join(margins, ", ")},
 		{"verdict possible after rounds", strings.Join(looks, ", ")},
 		{"false fails", fmt.Sprintf("%.3g %% at most, when nothing differs", 100*r.FalseFail)},
 		{"false passes", fmt.Sprintf("%.3g %% at most, when a metric is worse by its margin", 100*r.FalsePass)},

@@ -192,13 +192,13 @@ func stretches(seconds []second, events []results.Event) []results.Slow {
 	return slow
 }
 
-// ordinary is what the run was like in most seconds.
+// ordinary has the values of the run in most seconds.
 type ordinary struct {
 	p99       int64
 	movements map[movement]time.Duration
 	// rates are in completed operations per second, by phase.
 	rates map[string]float64
-	// gone says since when members did not answer until the end.
+	// gone is the time from which members did not answer until the end.
 	gone map[string]absence
 }
 

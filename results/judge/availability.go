@@ -167,8 +167,8 @@ func (f *outageFinder) count(m results.Moment, bad bool) {
 	}
 }
 
-// end ends an outage. It is none where it was too short, or where most arrivals were served
-// meanwhile.
+// end ends an outage. An outage that was too short, or during which most arrivals were served,
+// does not count.
 func (f *outageFinder) end(at time.Duration, open bool) {
 	o, a := f.outage, f.availability
 	f.outage = nil
@@ -214,8 +214,8 @@ func (f *outageFinder) finish() {
 	}
 }
 
-// causes are the disturbances that went on during an outage or right before, and what was
-// found of slow seconds then.
+// causes are the disturbances during an outage or directly before it, and the causes of slow
+// seconds at the time.
 func (f *outageFinder) causes(o *results.Outage) (list []string) {
 	overlaps := func(start, length time.Duration) bool {
 		return start < o.Start+o.Length && start+length > o.Start-causeBefore

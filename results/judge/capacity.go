@@ -12,8 +12,8 @@ import (
 	"github.com/etcdbench/etcdbench/results/stats"
 )
 
-// NewCapacityProbe returns what a capacity search keeps of a run at one rate. It has no
-// verdict yet: see [Probe].
+// NewCapacityProbe returns the data that a capacity search keeps of a run at one rate. It has
+// no verdict yet: see [Probe].
 func NewCapacityProbe(number int, stage string, rate float64, length time.Duration, run *results.Run) results.CapacityProbe {
 	f, atLeast := run.BoundedFigures()
 	all, err := run.Measured("")
@@ -88,9 +88,9 @@ func MachineLimit(c *results.Capacity) string {
 	return ""
 }
 
-// Hopeless reports whether a capacity search that sustained no rate shows that the
-// cluster does not meet the SLO: the lowest rate was too much, or several were, below
-// which the operations are too few to tell.
+// Hopeless reports whether a search without a sustained rate shows that the cluster does not
+// meet the SLO: the lowest rate failed, or several rates did and those below have too few
+// operations.
 func Hopeless(c *results.Capacity) bool {
 	const several = 3
 	overloaded := map[float64]bool{}
@@ -141,11 +141,11 @@ func Contradictions(c *results.Capacity, unit string) {
 // slowSync is the p99 of an fsync above which etcd's guide calls a disk too slow.
 const slowSync = 10 * time.Millisecond
 
-// slowDisk says that the machine's disk, before the load, was slower than etcd asks
-// for; empty where it was not.
+// slowDisk returns whether the machine's disk, before the load, was slower than etcd requires;
+// empty if not.
 func slowDisk(c *results.Capacity) string {
 	if d := c.Environment.Disk; d != nil && d.SyncP99 > slowSync {
-		return fmt.Sprintf("an fdatasync on this disk has a p99 of %v: etcd asks for less than %v",
+		return fmt.Sprintf("fdatasync on this disk has a p99 of %v; etcd requires less than %v",
 			results.ThreeDigits(d.SyncP99), slowSync)
 	}
 	return ""

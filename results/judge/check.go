@@ -151,7 +151,7 @@ func (c *check) eachWindow(t Threshold, run *results.Run, intervals Intervals) e
 		return err
 	}
 	if len(before) == 0 {
-		c.Verdict, c.Reason = results.Inconclusive, "the run is shorter than a window"
+		c.Verdict, c.Reason = results.Inconclusive, "the run is shorter than one window"
 		return nil
 	}
 	if err := c.judgeWindow(t, before); err != nil || len(filling) == 0 {
@@ -289,7 +289,7 @@ func (t Threshold) measure(sum stretch) (measurement, error) {
 		return number(sum.Unfinished)
 	case "failed_ratio":
 		if sum.Ended() == 0 {
-			return measurement{}, fmt.Errorf("no operation was offered")
+			return measurement{}, fmt.Errorf("no operations arrived")
 		}
 		return measurement{value: sum.ErrorRate()}, nil
 	}

@@ -84,11 +84,11 @@ func comparedOperations(base, candidate []Run) []string {
 	return slices.DeleteFunc(order, func(op string) bool { return counts[op] < len(base)+len(candidate) })
 }
 
-// runFigure is a figure of one run, with half the width of its 95 % interval on a
-// logarithmic scale, down and up; NaN where there is too little to tell.
+// runFigure is a figure of one run, with half the width of its 95 % interval on a logarithmic
+// scale, down and up; NaN if there are too few samples.
 type runFigure struct {
 	value, down, up float64
-	// atLeast says that the value is a lower bound.
+	// atLeast means that the value is a lower bound.
 	atLeast bool
 }
 

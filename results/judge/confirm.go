@@ -17,10 +17,10 @@ const (
 	wordInconclusive = "inconclusive"
 )
 
-// leastConfidence is what the intervals must have for a word to rest on them.
+// leastConfidence is the least confidence of the intervals for a conclusion.
 const leastConfidence = 0.9
 
-// comparisonWord says what the interval of a metric says: what lies in it may be true.
+// comparisonWord returns the word for the interval of a metric.
 func comparisonWord(m results.MetricVerdict, confidence float64) string {
 	equal := equalChange(m.Name)
 	switch {
@@ -36,8 +36,8 @@ func comparisonWord(m results.MetricVerdict, confidence float64) string {
 	return wordInconclusive
 }
 
-// TuningComparison sets the words and the text of the comparison of the recommended
-// settings with the defaults. failover says that faults were injected.
+// TuningComparison sets the words and the text of the comparison of the recommended settings
+// with the defaults. failover means that faults were injected.
 func TuningComparison(c *results.TuningComparison, failover bool) {
 	c.Words = map[string]string{}
 	var parts []string
@@ -92,7 +92,7 @@ func Confirm(t *results.Tuning) {
 		case word == wordWorse:
 			worse = append(worse, "its "+m.Name+" is worse")
 		case word == wordAsGood && m.Name == deciding:
-			worse = append(worse, "its "+m.Name+" is as good, and not better")
+			worse = append(worse, "its "+m.Name+" is not better")
 		case word == wordInconclusive:
 			unclear = append(unclear, m.Name)
 		}
@@ -118,8 +118,8 @@ func Confirm(t *results.Tuning) {
 	}
 }
 
-// Withdraw takes back what a tuning recommends and gives the reason. The defaults are
-// recommended instead, where they kept steady.
+// Withdraw withdraws the recommendation of a tuning for the given reason. The defaults are
+// recommended instead, if they were steady.
 func Withdraw(t *results.Tuning, why string) {
 	reasons := []string{fmt.Sprintf("%s is withdrawn: measured again in alternation with the defaults, %s", t.Recommended, why)}
 	t.Confirmation, t.Recommended, t.Settings = results.Withdrawn, "", nil
@@ -130,7 +130,7 @@ func Withdraw(t *results.Tuning, why string) {
 		}
 	}
 	if t.Recommended == "" {
-		reasons = append(reasons, "the defaults were not steady either")
+		reasons = append(reasons, "the defaults were also not steady")
 	}
 	// What spoke for it does not count any more; what spoke against others does.
 	t.Reasons = append(reasons, slices.DeleteFunc(t.Reasons, func(r string) bool { return !strings.HasPrefix(r, "not ") })...)

@@ -10,9 +10,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Differences lists in what two runs differ besides their figures: plan, cluster,
-// machine, validity, profiles. Where there are none, their figures differ only because
-// of the label and by chance.
+// Differences lists the differences of two runs other than their figures: plan, cluster,
+// machine, validity, profiles. Without any, their figures differ only by chance.
 func Differences(a, b *results.Run) []string {
 	var list []string
 	differ := func(what, x, y string) {

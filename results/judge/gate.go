@@ -14,15 +14,15 @@ import (
 // Metric is a figure of a run, see [results.Run.Figures], that gates compare.
 type Metric struct {
 	Name, Unit string
-	// Higher says that more is better.
+	// Higher means that more is better.
 	Higher bool
-	// Primary says that the verdict rests on it, unless other metrics are named.
+	// Primary means that the verdict depends on it, unless other metrics are named.
 	Primary bool
 	// Margin is the smallest change for the worse that matters, as a share of the baseline.
 	Margin float64
-	// Absolute says that the metric is a share itself: its margin is a difference.
+	// Absolute means that the metric is a share itself: its margin is a difference.
 	Absolute bool
-	// Cost says that the members say it of themselves, which not all can.
+	// Cost means that the members report it, which not all members can.
 	Cost bool
 }
 
@@ -94,7 +94,7 @@ func (r Rules) Validate() error {
 	}
 	// The smallest probability that so many rounds can show.
 	if n := r.Looks[len(r.Looks)-1]; math.Pow(0.5, float64(n)) > r.alphaFail() {
-		return fmt.Errorf("%d rounds cannot fail anything at a false-fail rate of %g over %d metrics: it takes %d",
+		return fmt.Errorf("%d rounds cannot fail a metric at a false-fail rate of %g with %d metrics: at least %d are needed",
 			n, r.FalseFail, len(r.Primary), int(math.Ceil(-math.Log2(r.alphaFail()))))
 	}
 	return nil
@@ -243,7 +243,7 @@ func applyShift(v *results.MetricVerdict, m Metric, s stats.Shift) {
 	case s.Upper < delta:
 		v.Verdict = results.Pass
 		if s.Lower > 0 {
-			v.Note = "worse, but by less than the margin"
+			v.Note = "worse by less than the margin"
 		}
 	default:
 		v.Verdict = results.Inconclusive

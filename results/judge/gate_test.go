@@ -413,7 +413,7 @@ func TestJudge(t *testing.T) {
 			if c := tc.change[m.Name]; m.Higher && c != 0 && (m.Direction() == results.Worse) != (c < 0) {
 				t.Errorf("%s: a change of %s by %v is %s", name, m.Name, c, m.Direction())
 			}
-			if m.Name == "allocs" && c == 0.01 && m.Note != "worse, but by less than the margin" {
+			if m.Name == "allocs" && c == 0.01 && m.Note != "worse by less than the margin" {
 				t.Errorf("%s: %s says %q", name, m.Name, m.Note)
 			}
 		}
@@ -433,7 +433,7 @@ func TestRulesValidate(t *testing.T) {
 		"":                     func(*Rules) {},
 		"did you mean \"p99\"": func(r *Rules) { r.Primary = []string{"p98"} },
 		"needs a primary":      func(r *Rules) { r.Primary = nil },
-		"it takes 10":          func(r *Rules) { r.Looks = []int{6} },
+		"at least 10 are needed":          func(r *Rules) { r.Looks = []int{6} },
 		"must be between 1":    func(r *Rules) { r.Looks = []int{24, 12} },
 		"must be above 0 %":    func(r *Rules) { r.Margins["p50"] = -1 },
 		"false verdict":        func(r *Rules) { r.FalsePass = 0 },

@@ -31,8 +31,8 @@ type HistoryRules struct {
 	// Margins are the smallest changes that matter, as shares, by metric; of error rates,
 	// as differences. They override the margins of [Metrics].
 	Margins map[string]float64
-	// Accepted is the label or the ID of a run whose level is accepted: what was better
-	// before it is no alert.
+	// Accepted is the label or ID of a run whose level is accepted: better levels before it cause
+	// no alert.
 	Accepted string
 }
 
@@ -61,7 +61,7 @@ func (r *HistoryRules) Validate() error {
 // check returns an error for rules that cannot be applied to the runs of a history.
 func (r *HistoryRules) check(runs []results.HistoryRun) error {
 	if r != nil && r.Accepted != "" && !slices.ContainsFunc(runs, r.accepts) {
-		return fmt.Errorf("no run has the label or the ID %q, whose level is accepted", results.Clip(r.Accepted))
+		return fmt.Errorf("--accept: no run has the label or ID %q", results.Clip(r.Accepted))
 	}
 	return r.Validate()
 }
@@ -116,7 +116,7 @@ func HistoryChanges(runs []results.HistoryRun, rules *HistoryRules) ([]results.S
 			enough = true
 		} else if n > longest {
 			longest = n
-			short = fmt.Errorf("no series has the %d runs that a change takes: the longest of %d has %d", least, len(order), n)
+			short = fmt.Errorf("a change needs a series of %d runs: the longest of %d series has %d", least, len(order), n)
 		}
 		for _, s := range list {
 			changes = append(changes, s.changes(level, len(list))...)
@@ -250,8 +250,8 @@ func (s metricSeries) worseSince(levels []historyLevel) (best historyLevel, firs
 	}
 	best = levels[at]
 	last := len(levels) - 1
-	// A change that has just been found is clear already; after changes in both directions,
-	// the level that they led to is compared by itself.
+	// A change that was just found is significant; after changes in both directions, the last
+	// level is compared by itself.
 	if at < last-1 && stats.FallsBelow(levels[last].values, best.values) > stillP {
 		return best, 0
 	}

@@ -54,7 +54,7 @@ func TestHistoryChanges(t *testing.T) {
 			t.Errorf("%v: %+v", by, c)
 		}
 	}
-	if _, err := HistoryChanges(past(9, 5, 1), nil); err == nil || !strings.Contains(err.Error(), "no series has the 19 runs that a change takes: the longest of 1 has 9") {
+	if _, err := HistoryChanges(past(9, 5, 1), nil); err == nil || !strings.Contains(err.Error(), "a change needs a series of 19 runs: the longest of 1 series has 9") {
 		t.Errorf("a short history: %v", err)
 	}
 	// Runs of two machines are two series, and not a change.

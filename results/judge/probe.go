@@ -17,22 +17,21 @@ const (
 	// ProbeAlpha is how often the bounds of a figure of a probe may miss it, on both
 	// sides together: a search makes a dozen probes, most of them near the limit.
 	ProbeAlpha = 0.01
-	// growthAlpha is how often a backlog that does not grow may look as if it did: in one
-	// of a hundred probes that keep up.
+	// growthAlpha is the probability that a backlog that does not grow appears to grow: one in a
+	// hundred probes that keep up.
 	growthAlpha = 0.01
-	// growthLeast is the slowest growth of a backlog that counts, as a share of what is
-	// offered: less is within the share that need not be acknowledged.
+	// growthLeast is the slowest growth of a backlog that counts, as a share of the
+	// offered load. Less is within the share that need not be acknowledged.
 	growthLeast = 1 - probeAchieved
-	// growthPoints is how many seconds it takes to tell whether a backlog grows.
+	// growthPoints is the number of seconds that a test of the growth needs.
 	growthPoints = 5
 )
 
-// Probe judges a run at a fixed rate. The rate is sustained when the confidence bounds
-// of the run's figures are within the SLO, at most 1 % of the operations did not
-// complete, at least 99 % of what was offered was acknowledged in time, and the backlog
-// did not grow. An SLO is judged on all arrivals: one that failed, was dropped or did
-// not finish is not within a bound of a time. alpha is how often the bounds may miss:
-// see [ProbeAlpha].
+// Probe judges a run at a fixed rate. The rate is sustained if the confidence bounds of the
+// run's figures are within the SLO, at most 1 % of the operations did not complete, at least
+// 99 % of the offered operations were acknowledged in time, and the backlog did not grow. An
+// SLO is judged on all arrivals: one that failed, was dropped or did not finish is outside any
+// bound of a time. alpha is the probability that the bounds miss: see [ProbeAlpha].
 func Probe(run Run, slo []Threshold, alpha float64) (verdict, reason string, err error) {
 	if run.Validity.Verdict == results.Invalid {
 		for _, r := range run.Validity.Reasons {
@@ -84,7 +83,7 @@ func judgeErrors(run *results.Run, alpha float64) (probeVerdict, error) {
 		return probeVerdict{}, err
 	}
 	if measured.Ended() == 0 {
-		return probeVerdict{results.TooFew, "no operation was offered"}, nil
+		return probeVerdict{results.TooFew, "no operations arrived"}, nil
 	}
 	n, failed := float64(measured.Ended()), float64(measured.NotCompleted())
 	least, _ := stats.ClopperPearson(failed, n, alpha)
@@ -98,10 +97,9 @@ func judgeErrors(run *results.Run, alpha float64) (probeVerdict, error) {
 	return sustained(), nil
 }
 
-// judgeBacklog judges whether the cluster kept up with what was offered: by the growth
-// of the backlog from second to second, and by how much of what was offered was
-// acknowledged. A single stall at the end leaves a backlog that did not grow: it does
-// not decide.
+// judgeBacklog judges whether the cluster kept up with the offered load: by the growth of the
+// backlog from second to second, and by the share that was acknowledged. A backlog that did
+// not grow, after a single stall at the end, does not decide.
 func judgeBacklog(run Run, alpha float64) (probeVerdict, error) {
 	measured, err := run.Measured("")
 	if err != nil {
@@ -121,13 +119,13 @@ func judgeBacklog(run Run, alpha float64) (probeVerdict, error) {
 	case least > 1-probeAchieved:
 		return probeVerdict{results.Unclear, notInTime(behind, offered)}, nil
 	case behind > (1-probeAchieved)*offered:
-		return probeVerdict{results.TooFew, fmt.Sprintf("%.0f of %.0f operations were not done in time", behind, offered)}, nil
+		return probeVerdict{results.TooFew, fmt.Sprintf("%.0f of %.0f operations did not complete in time", behind, offered)}, nil
 	}
 	return sustained(), nil
 }
 
 func notInTime(behind, offered float64) string {
-	return fmt.Sprintf("only %.1f %% of what was offered was done in time", 100-100*behind/offered)
+	return fmt.Sprintf("only %.1f %% of the offered operations completed in time", 100-100*behind/offered)
 }
 
 // backlogGrowth returns by how many operations per second the number that is queued or

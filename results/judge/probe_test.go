@@ -33,7 +33,7 @@ func TestProbeOfFewOperations(t *testing.T) {
 		"one of few late at the end":      {count: 20, late: 1, want: results.TooFew, reason: "0 of 20 operations are slower", alpha: ProbeAlpha, before: 1},
 		"one late, none before":           {count: 20, late: 1, want: results.TooFew, alpha: ProbeAlpha},
 		"many late, as many before":       {count: 900, late: 90, before: 90, want: results.Sustained, alpha: ProbeAlpha},
-		"many late, fewer before":         {count: 900, late: 90, before: 10, want: results.Overloaded, reason: "only 91.1 % of what was offered", alpha: ProbeAlpha},
+		"many late, fewer before":         {count: 900, late: 90, before: 10, want: results.Overloaded, reason: "only 91.1 % of the offered operations", alpha: ProbeAlpha},
 		"one of few failed":               {count: 20, failed: 1, want: results.TooFew, alpha: ProbeAlpha},
 		"so many failed that there is no": {count: 600, failed: 60, want: results.Overloaded, reason: "10.0 % of the operations failed", alpha: ProbeAlpha},
 	} {

@@ -64,7 +64,7 @@ func memberResources(run *results.Run, m results.ServerMember, seconds float64) 
 		add(size, "database", size/quota, "%.0f MiB of %.0f MiB", size/mib, quota/mib)
 	}
 	sent := (m.Growth["peer_sent"] + m.Growth["client_sent"]) / seconds
-	add(sent, "network", 0, "%.1f MiB/s sent; its limit is not known", sent/mib)
+	add(sent, "network", 0, "%.1f MiB/s sent; its limit is unknown", sent/mib)
 	return list
 }
 

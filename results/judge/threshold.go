@@ -137,7 +137,7 @@ func ParseThreshold(text string) (Threshold, error) {
 			return t, fmt.Errorf("threshold %q: a time needs a unit, such as %sms", text, m[3])
 		}
 		if t.Value *= float64(d); math.IsInf(t.Value, 0) {
-			return t, fmt.Errorf("threshold %q: %s%s is more than there is", text, m[3], unit)
+			return t, fmt.Errorf("threshold %q: %s%s is out of range", text, m[3], unit)
 		}
 	case unit == "%" && t.Metric == "failed_ratio":
 		t.Value /= 100

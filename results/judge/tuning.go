@@ -247,7 +247,7 @@ func (t *tuning) reason(best, base *results.Tried) {
 		add("its p99 is %v; the p99 of the defaults is %v", ms(best.P99), ms(base.P99))
 	}
 	if why := t.breaksRules(best); why != "" {
-		add("it breaks etcd's rules: %s", why)
+		add("it violates etcd's rules: %s", why)
 	}
 }
 

@@ -45,14 +45,14 @@ func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, rule
 	}
 	v := &results.Verdict{
 		Schema: results.VerdictSchema, Gate: "history", Workload: dir, Started: time.Now().Round(0),
-		Verdict: results.Pass, Reason: "no figure is worse by its margin than at its best level",
+		Verdict: results.Pass, Reason: "no metric is worse than its best level by its margin",
 	}
 	for _, err := range skipped {
 		v.Warnings = append(v.Warnings, results.Warning{Code: "left-out", Message: err.Error()})
 	}
 	if mixesTransports(runs) {
 		v.Warnings = append(v.Warnings, results.Warning{
-			Code: "transports", Message: "runs with different transports are judged apart: --transport changes what a request costs",
+			Code: "transports", Message: "runs with different transports are judged separately: --transport changes the cost of a request",
 		})
 	}
 	var err error
