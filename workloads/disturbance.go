@@ -72,7 +72,9 @@ type faultDefinition struct{ fault.Definition }
 // New implements disturbanceDefinition.
 func (d faultDefinition) New(t Target) func(ctx context.Context) (string, error) {
 	if t.Faults == nil {
-		return func(context.Context) (string, error) { return "", errors.New("the cluster was not started for it") }
+		return func(context.Context) (string, error) {
+			return "", errors.New("the cluster was not started with support for it")
+		}
 	}
 	return d.Definition.New(t.Faults)
 }
@@ -211,7 +213,7 @@ type compaction struct {
 }
 
 func (d *compaction) AddFlags(fs *pflag.FlagSet) {
-	fs.BoolVar(&d.previous, "previous", false, "compact to the revision of the last time, so that one interval of history stays")
+	fs.BoolVar(&d.previous, "previous", false, "compact to the revision of the previous time, so that one interval of history stays")
 	fs.Int64Var(&d.keep, "keep", 0, "revisions before the present one that stay")
 	fs.StringVar(&d.casKey, "cas-key", "",
 		"key under the run's prefix that is written with the revision first, if no other client has (Kubernetes: compact_rev_key)")
@@ -326,7 +328,7 @@ func (c *memberChoice) members(ctx context.Context, t Target) (conns []grpc.Clie
 		}
 	}
 	if len(conns) == 0 {
-		return nil, nil, fmt.Errorf("no %s to be found", c.which)
+		return nil, nil, fmt.Errorf("there is no %s", c.which)
 	}
 	return conns, names, nil
 }
@@ -434,7 +436,7 @@ type watcherStorm struct {
 func (d *watcherStorm) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.watchers, "watchers", 1000, "watchers of the run's whole prefix")
 	fs.IntVar(&d.streams, "streams", 100, "streams that they share")
-	fs.DurationVar(&d.hold, "hold", 5*time.Second, "how long they stay")
+	fs.DurationVar(&d.hold, "hold", 5*time.Second, "time that they stay")
 }
 
 func (d *watcherStorm) Validate() error {

@@ -21,8 +21,8 @@ func electionEntry() Entry {
 	return Entry{
 		Name:    "election",
 		Summary: "campaign, proclaim, observe, resign",
-		Measures: "An operation (campaign) is one clientv3/concurrency Election.Campaign, from the call to the victory. Counted " +
-			"besides: each Proclaim, the Resign after --hold, and observe, from the sending of a proclamation to its arrival at an " +
+		Measures: "An operation (campaign) is one clientv3/concurrency Election.Campaign, from the call to the victory. Also " +
+			"counted: each Proclaim, the Resign after --hold, and observe, from the sending of a proclamation to its arrival at an " +
 			"observer; clientv3's Observe shows the latest one only, so not all arrive. " +
 			"An Observe that ends by itself is a failed observe, and another one begins.",
 		Define: func() Definition { return new(electionDefinition) },

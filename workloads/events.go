@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
 	"github.com/etcdbench/etcdbench/bench"
@@ -13,25 +14,25 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// trackedVersions is how many versions all watchers together follow, at 4 bytes
-// each. Of more, each watcher follows a sample of its keys.
+// trackedVersions is the number of versions that all watchers together follow, at 4 bytes
+// each. If there are more keys, each watcher follows a sample of them.
 const trackedVersions = 8 << 20
 
-// trackedEvery is the sampling interval that keeps to trackedVersions.
+// trackedEvery returns the sampling interval that keeps within trackedVersions.
 func trackedEvery(d watchDefinition) int64 {
 	total := d.width * int64(d.streams*d.each)
 	return 1 + (total-1)/trackedVersions
 }
 
-// versions are those of a prefix's keys at one revision: a key's version grows
-// by one with each put, and a deleted or missing key has version 0.
+// versions are the versions of a prefix's keys at one revision. The version of a key grows by
+// one with each put; a deleted or missing key has version 0.
 type versions struct {
 	revision int64
 	every    int64
 	of       []uint32 // by number/every
 }
 
-// readVersions reads the versions at a revision, or at the present one for 0.
+// readVersions reads the versions at a revision; 0 means the present one.
 func readVersions(ctx context.Context, t Target, maker *keyMaker, revision, every int64) (*versions, error) {
 	v := &versions{revision: revision, every: every, of: make([]uint32, (maker.Space-1)/every+1)}
 	present, err := presentRevision(ctx, t)
@@ -51,18 +52,18 @@ func readVersions(ctx context.Context, t Target, maker *keyMaker, revision, ever
 	return v, st.end(err)
 }
 
-// eventObserver judges the events of one watcher. Its methods are called from
-// its stream's goroutine; compareWith when that has ended.
+// eventObserver checks the events of one watcher. The goroutine of its stream calls its
+// methods; compareWith is called after that has ended.
 type eventObserver struct {
 	workload       *watchWorkload
 	stream, number int // of the watcher on its stream
 	caller         int // for spreading over the recorder
 
-	first, width int64 // keys watched, around the end of the key space
+	first, width int64 // watched keys, continuing at the beginning of the key space after its end
 	maker        *keyMaker
-	// last is the last version seen of each followed key.
+	// last is the last observed version of each followed key.
 	last []uint32
-	// blind: after a loss or with a filter, gaps mean nothing.
+	// blind: after a loss or with a filter, gaps are not violations.
 	blind bool
 
 	revision int64 // of the last event
@@ -72,32 +73,33 @@ type eventObserver struct {
 	gaps     []gap
 }
 
-// gap is versions of a key that a watcher was not told of: missed, unless they
+// gap is a range of versions of a key without events: they count as missed unless the events
 // come late.
 type gap struct {
 	place       int
 	first, last uint32
 	phase       int
-	found       string // what came instead
+	found       string // the event that came instead
 }
 
-// maxGaps is how many gaps a watcher keeps open; more are missed at once.
+// maxGaps is the number of gaps that a watcher keeps open; further gaps count as missed at
+// once.
 const maxGaps = 1024
 
-// waitingEvent is one whose put has not been acknowledged as far as we know.
+// waitingEvent is an event whose put is not known to be acknowledged.
 type waitingEvent struct {
 	revision int64
 	at       time.Duration
-	stamped  bool // its latencies from the put are recorded already
+	stamped  bool // its latencies from the put are already recorded
 }
 
 const (
-	// maxWaiting is how many events a watcher keeps while their puts go unanswered.
+	// maxWaiting is the number of events that a watcher keeps while their puts are not answered.
 	maxWaiting = 1024
-	// fewWaiting are looked through at every response, more only now and then.
+	// fewWaiting events are matched at every response; more are matched at intervals.
 	fewWaiting   = 32
 	lookInterval = 20 * time.Millisecond
-	// longestAck is how long an acknowledgement is waited for.
+	// longestAck is the longest wait for an acknowledgement.
 	longestAck = 20 * time.Second
 )
 
@@ -119,7 +121,7 @@ func newEventObserver(w *watchWorkload, stream, number int, maker *keyMaker) *ev
 	return o
 }
 
-// keyRange is what the watcher asks for.
+// keyRange returns the range that the watcher requests.
 func (o *eventObserver) keyRange(maker *keyMaker) (key, end []byte) {
 	switch {
 	case o.width == maker.Space:
@@ -132,7 +134,7 @@ func (o *eventObserver) keyRange(maker *keyMaker) (key, end []byte) {
 	return maker.appendKey(nil, o.first), maker.appendKey(nil, o.first+o.width)
 }
 
-// place returns where a key's last version is kept, if it is followed.
+// place returns the index of a key's last version, if the key is followed.
 func (o *eventObserver) place(key []byte) (int, bool) {
 	n, ok := o.maker.number(key)
 	every := o.workload.baseline.every
@@ -142,7 +144,7 @@ func (o *eventObserver) place(key []byte) (int, bool) {
 	return int(n/every - (o.first+every-1)/every), true
 }
 
-// events takes what one response brought.
+// events handles the events of one response.
 func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration, late bool) {
 	o.matchNow(at)
 	others := uint64(0)
@@ -167,8 +169,8 @@ func (o *eventObserver) count(count int, n uint64) {
 	}
 }
 
-// record takes the event's times from its value's stamp; a deletion has none
-// and waits for its acknowledgement. Stamps of other shares are of other clocks.
+// record records the event's times from the stamp in its value. A deletion has no stamp and
+// waits for its acknowledgement. Stamps of other shares are from other clocks.
 func (o *eventObserver) record(e *mvccpb.Event, at time.Duration) {
 	if o.workload.target.isForeign(e.Kv.Value) {
 		return
@@ -178,14 +180,14 @@ func (o *eventObserver) record(e *mvccpb.Event, at time.Duration) {
 		o.phase = st.Phase
 		o.workload.sink.Record(st.Phase, o.caller, bench.Sample{Kind: watchEvent, Intended: st.Intended, Sent: st.Sent, Done: at})
 	}
-	if len(o.waiting) >= maxWaiting { // give up on the older half
+	if len(o.waiting) >= maxWaiting { // give up the older half
 		o.unmatched(o.waiting[:maxWaiting/2]...)
 		o.waiting = o.waiting[:copy(o.waiting, o.waiting[maxWaiting/2:])]
 	}
 	o.waiting = append(o.waiting, waitingEvent{e.Kv.ModRevision, at, stamped})
 }
 
-// matchNow is match where it is cheap, or where it was not done for a while.
+// matchNow calls match if that is cheap, or if it has not been called for some time.
 func (o *eventObserver) matchNow(now time.Duration) {
 	if len(o.waiting) > fewWaiting && now < o.nextLook {
 		return
@@ -194,8 +196,7 @@ func (o *eventObserver) matchNow(now time.Duration) {
 	o.match(now)
 }
 
-// match records the events whose acknowledgement has come by now, and gives up
-// on the oldest.
+// match records the events whose acknowledgement has arrived, and gives up the oldest events.
 func (o *eventObserver) match(now time.Duration) {
 	left := o.waiting[:0]
 	for _, w := range o.waiting {
@@ -222,8 +223,8 @@ func (o *eventObserver) match(now time.Duration) {
 	o.waiting = left
 }
 
-// unmatched counts events whose puts were not acknowledged here. Deletions may be those
-// of other shares.
+// unmatched counts events whose puts were not acknowledged here. Deletions may belong to other
+// shares.
 func (o *eventObserver) unmatched(list ...waitingEvent) {
 	for _, w := range list {
 		if w.stamped || o.workload.target.Share.Count <= 1 {
@@ -232,8 +233,8 @@ func (o *eventObserver) unmatched(list ...waitingEvent) {
 	}
 }
 
-// check sees that the event is the next one of its key, and not older than any
-// other of this watcher.
+// check checks that the event is the next one of its key, and not older than another event of
+// this watcher.
 func (o *eventObserver) check(e *mvccpb.Event) {
 	i, followed := o.place(e.Kv.Key)
 	version := uint32(e.Kv.Version)
@@ -243,16 +244,16 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 	late := e.Kv.ModRevision < o.revision
 	again := e.Kv.ModRevision == o.revision && followed && o.last[i] == version
 	if late || again {
-		expected := fmt.Sprintf("no event after that of revision %d", o.revision)
+		expected := "no event after that of revision " + humanize.Comma(o.revision)
 		switch {
 		case followed && late && o.fill(i, version):
 			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected,
-				fmt.Sprintf("version %d at revision %d", version, e.Kv.ModRevision))
+				fmt.Sprintf("version %d at revision %s", version, humanize.Comma(e.Kv.ModRevision)))
 		case followed && version <= o.last[i]:
 			o.fault(eventsDuplicated, 1, o.phase, string(e.Kv.Key), "no event twice",
-				fmt.Sprintf("version %d at revision %d once more", version, e.Kv.ModRevision))
+				fmt.Sprintf("version %d at revision %s once more", version, humanize.Comma(e.Kv.ModRevision)))
 		default:
-			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected, fmt.Sprintf("one of revision %d", e.Kv.ModRevision))
+			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected, "one of revision "+humanize.Comma(e.Kv.ModRevision))
 		}
 		return
 	}
@@ -265,7 +266,7 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 		return
 	}
 	g := gap{place: i, first: last + 1, last: version - 1, phase: o.phase,
-		found: fmt.Sprintf("version %d at revision %d", version, e.Kv.ModRevision)}
+		found: fmt.Sprintf("version %d at revision %s", version, humanize.Comma(e.Kv.ModRevision))}
 	if version <= last { // the deletion between is missing, or the put before it
 		g.first, g.last = 0, 0
 	}
@@ -276,7 +277,7 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 	o.gaps = append(o.gaps, g)
 }
 
-// fill takes a version that comes late out of the gap that it left.
+// fill removes a version whose event comes late from its gap.
 func (o *eventObserver) fill(place int, version uint32) bool {
 	for i, g := range o.gaps {
 		if g.place != place || version < g.first || version > g.last {
@@ -295,7 +296,7 @@ func (o *eventObserver) fill(place int, version uint32) bool {
 	return false
 }
 
-// miss counts a gap that stays.
+// miss counts a gap that was not filled.
 func (o *eventObserver) miss(g gap) {
 	expected := fmt.Sprintf("version %d", g.first)
 	if g.last > g.first {
@@ -320,13 +321,13 @@ func (o *eventObserver) key(place int) string {
 	return string(o.maker.appendKey(nil, ((o.first+every-1)/every+int64(place))*every))
 }
 
-// lost is called when history that the watcher had not seen was compacted.
+// lost is called when history that the watcher had not received was compacted.
 func (o *eventObserver) lost(int64) {
 	o.count(eventsCompacted, 1)
 	o.blind = true
 }
 
-// compareWith sees that the last event of each key has come. Nothing comes after.
+// compareWith checks that the last event of each key has arrived. No events follow.
 func (o *eventObserver) compareWith(final *versions) {
 	o.match(0)
 	o.unmatched(o.waiting...)

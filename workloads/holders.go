@@ -5,17 +5,17 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/dustin/go-humanize"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// holders sees that what only one client may have, a lock or an office, only one
-// has.
+// holders checks that a lock or a leadership has only one holder at a time.
 type holders struct {
 	check   string
 	present []atomic.Pointer[holder]
-	// latest are the revisions with which each was got last.
+	// latest are the revisions of the latest acquisitions.
 	latest []atomic.Int64
 	taken  atomic.Uint64
 
@@ -32,10 +32,10 @@ func newHolders(check string, count int) *holders {
 	return &holders{check: check, present: make([]atomic.Pointer[holder], count), latest: make([]atomic.Int64, count)}
 }
 
-// acquire notes that a client has got something with a key that was created at a
-// revision, and reports whether it is alone in that. One whose session has ended has lost
-// it without a word. Who waits for it gets it in the order of these revisions, so that a
-// store beside etcd can tell an old holder from a new one.
+// acquire records that a client has acquired a lock or leadership with a key that was created
+// at a revision, and reports whether it is the only holder. A client whose session has ended
+// has lost it without a release. Waiting clients acquire it in the order of these revisions,
+// so that a store beside etcd can distinguish an old holder from a new one.
 func (h *holders) acquire(i, client int, session *concurrency.Session, name string, revision int64) (ours *holder, alone bool) {
 	h.taken.Add(1)
 	h.fence(i, client, session, name, revision)
@@ -51,12 +51,12 @@ func (h *holders) acquire(i, client int, session *concurrency.Session, name stri
 	defer h.mu.Unlock()
 	h.overlaps.Violate(results.Violation{
 		Check: h.check, Key: name, Expected: "one holder at a time",
-		Found: fmt.Sprintf("client %d got it while client %d held it", client, before.client),
+		Found: fmt.Sprintf("client %d acquired it while client %d held it", client, before.client),
 	})
 	return ours, false
 }
 
-// fence sees that a holder's revision is not below those of the holders before it.
+// fence checks that the revision of a holder is not below those of earlier holders.
 func (h *holders) fence(i, client int, session *concurrency.Session, name string, revision int64) {
 	latest := h.latest[i].Load()
 	for latest < revision && !h.latest[i].CompareAndSwap(latest, revision) {
@@ -68,12 +68,13 @@ func (h *holders) fence(i, client int, session *concurrency.Session, name string
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.overlaps.Violate(results.Violation{
-		Check: h.check, Key: name, Expected: fmt.Sprintf("a holder with a revision of at least %d, which the one before had", latest),
-		Found: fmt.Sprintf("client %d got it with revision %d", client, revision),
+		Check: h.check, Key: name,
+		Expected: fmt.Sprintf("a holder with at least the revision of the previous holder, %s", humanize.Comma(latest)),
+		Found:    fmt.Sprintf("client %d acquired it with revision %s", client, humanize.Comma(revision)),
 	})
 }
 
-// release comes before it is given back.
+// release must be called before the lock or leadership is released.
 func (h *holders) release(i int, ours *holder) { h.present[i].CompareAndSwap(ours, nil) }
 
 func (h *holders) verify(proof *results.Proof) {

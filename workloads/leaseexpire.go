@@ -22,7 +22,7 @@ func leaseExpireEntry() Entry {
 		Name:    "lease-expire",
 		Summary: "let leases expire and measure how late their keys are deleted",
 		Measures: "An operation (lifetime) grants --leases-per-op leases, attaches a key to each, and ends when all those keys " +
-			"are deleted: clients times --leases-per-op leases expire together. Each key's deletion counts besides (expire): " +
+			"are deleted: clients times --leases-per-op leases expire together. Each key's deletion is also counted (expire): " +
 			"how long after the end of the TTL its event came. The lease begins between the sending of the grant and its answer: " +
 			"response time counts from the earlier moment plus the TTL, service time from the later one, so lateness lies between.",
 		Define: func() Definition { return new(leaseExpireDefinition) },

@@ -21,7 +21,7 @@ func lockEntry() Entry {
 		Name:    "lock",
 		Summary: "acquire locks, hold them, release them",
 		Measures: "An operation (acquire) is one clientv3/concurrency Mutex.Lock, from the call to its return; " +
-			"the release, after --hold, counts besides. " +
+			"the release, after --hold, is also counted. " +
 			"Clients share the locks in turn, each with a session of its own. Two holders of one lock at once are counted as overlaps.",
 		Define: func() Definition { return new(lockDefinition) },
 	}

@@ -14,10 +14,10 @@ import (
 type mixWorker struct {
 	mix      *mix
 	workers  []bench.Worker
-	starters []bench.Starter // nil for those that are none
-	// earlier is what was last used of the mix's, by phase.
+	starters []bench.Starter // nil for parts that are not starters
+	// earlier is the last divided slice of the mix's earlier operations, by phase.
 	earlier []*earlierParts
-	// blocking is the operation of a part that is no starter.
+	// blocking is the operation of a part that is not a starter.
 	blocking struct {
 		part int
 		op   *bench.Op
@@ -25,7 +25,7 @@ type mixWorker struct {
 	}
 }
 
-// Do implements [bench.Worker]. Each part numbers its operations by itself.
+// Do implements [bench.Worker]. Each part has its own numbers of operations.
 func (w *mixWorker) Do(ctx context.Context, op *bench.Op) error {
 	n, earlier := op.N, op.Earlier
 	i := w.divide(op)
@@ -34,8 +34,7 @@ func (w *mixWorker) Do(ctx context.Context, op *bench.Op) error {
 	return err
 }
 
-// divide gives the operation its number among those of the part to which it belongs, and
-// returns the part.
+// divide sets the number of the operation among those of its part, and returns the part.
 func (w *mixWorker) divide(op *bench.Op) (part int) {
 	part, op.N = w.mix.turns.at(op.N)
 	if len(op.Earlier) > 0 {
@@ -44,8 +43,8 @@ func (w *mixWorker) divide(op *bench.Op) (part int) {
 	return part
 }
 
-// AsStarter implements [bench.StarterWorker]. A mix starts operations where one of its
-// parts does; those of the others wait on a goroutine.
+// AsStarter implements [bench.StarterWorker]. A mix can start operations if one of its parts
+// can; the operations of the other parts wait on a goroutine.
 func (w *mixWorker) AsStarter() bench.Starter {
 	any := false
 	w.starters = make([]bench.Starter, len(w.workers))
@@ -73,7 +72,7 @@ func (w *mixWorker) Start(op *bench.Op) {
 	go w.blocking.run()
 }
 
-// block does an operation that waits.
+// block executes an operation that waits.
 func (w *mixWorker) block() {
 	op := w.blocking.op
 	ctx, cancel := op.Context()
@@ -95,7 +94,7 @@ func (w *mixWorker) Flush() {
 	}
 }
 
-// Cancel implements [bench.Starter]. What waits on a goroutine ends by its context.
+// Cancel implements [bench.Starter]. The context ends operations that wait on a goroutine.
 func (w *mixWorker) Cancel() {
 	for _, s := range w.starters {
 		if s != nil {
@@ -104,14 +103,13 @@ func (w *mixWorker) Cancel() {
 	}
 }
 
-// earlierParts is [bench.Op.Earlier] divided among the parts.
+// earlierParts is [bench.Op.Earlier], divided among the parts.
 type earlierParts struct {
-	of    *uint64 // the first element of what was divided, which is the same for a whole phase
+	of    *uint64 // address of the first element of the divided slice, which identifies the phase
 	parts [][]uint64
 }
 
-// earlierOf divides the operations of earlier phases among the parts. The first
-// worker in a phase does it for all.
+// earlierOf divides the operations of earlier phases among the parts, once for each phase.
 func (w *mixWorker) earlierOf(earlier []uint64) [][]uint64 {
 	for len(w.earlier) <= len(earlier) {
 		w.earlier = append(w.earlier, nil)

@@ -95,7 +95,7 @@ func TestSilentClusterEndsProof(t *testing.T) {
 	}{
 		"silent":                {&awakening{after: time.Hour}, 10 * time.Second, "no longer answers reads (waited 10s"},
 		"an election":           {&awakening{after: 4 * time.Second}, 4 * time.Second, ""},
-		"silent in the proof":   {&awakening{until: 3 * time.Second}, 10 * time.Second, "no answer for 10s (reading back what was acknowledged)"},
+		"silent in the proof":   {&awakening{until: 3 * time.Second}, 10 * time.Second, "no answer for 10s (reading back the acknowledged writes)"},
 		"refuses what is asked": {&awakening{refuses: true}, 0, ""},
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -158,7 +158,7 @@ func TestPopulationEndsWithoutProgress(t *testing.T) {
 		want     string
 	}{
 		{answers: 1000, pause: 9 * time.Second, readable: true, took: 1000 * 9 * time.Second},
-		{answers: 1000, pause: 9 * time.Second, took: 1000*9*time.Second + 10*time.Second, want: "populate: wait for members that lag: no answer for 10s (0 of 1 connections"},
+		{answers: 1000, pause: 9 * time.Second, took: 1000*9*time.Second + 10*time.Second, want: "populate: wait for members to catch up: no answer for 10s (0 of 1 connections"},
 		{answers: 300, pause: 9 * time.Second, took: 300*9*time.Second + 10*time.Second, want: "populate: no answer for 10s (30,000 of 100,000 keys written)"},
 		{answers: 0, took: 10 * time.Second, want: "populate: no answer for 10s (0 of 100,000 keys written)"},
 	} {

@@ -24,7 +24,7 @@ import (
 // would make every key of the cluster ours.
 func CheckPrefix(prefix string) error {
 	if len(prefix) < 2 {
-		return fmt.Errorf("--prefix %q would claim every key: use one of two characters or more", prefix)
+		return fmt.Errorf("--prefix %q includes every key: use two characters or more", prefix)
 	}
 	if len(prefix) > 1024 {
 		return errors.New("--prefix is longer than 1024 bytes")
@@ -72,7 +72,7 @@ func CheckExisting(ctx context.Context, conn grpc.ClientConnInterface, prefix st
 	readErr := eachKey(ctx, t, 0, true, func(kv *keyValue, _ int64) {
 		for _, name := range names {
 			if _, ok := removed[name].Number(kv.Key); ok && err == nil {
-				err = fmt.Errorf("%s removes keys, and key %q is there already: choose another --prefix", name, clip(string(kv.Key)))
+				err = fmt.Errorf("%s removes keys, and key %q exists already: choose another --prefix", name, clip(string(kv.Key)))
 			}
 		}
 	})
@@ -126,7 +126,7 @@ func eachKeyAt(
 			req.Revision = r.GetHeader().GetRevision()
 		}
 		if left = min(left, r.Count) - int64(len(r.Kvs)); left < 0 {
-			return 0, fmt.Errorf("read keys under %q: the server answers more keys than it has counted, or than %d", t.Prefix, mostKeys)
+			return 0, fmt.Errorf("read keys under %q: the server returns more keys than it counted, or more than %d", t.Prefix, mostKeys)
 		}
 		for _, k := range r.Kvs {
 			fn(k, req.Revision)
@@ -271,7 +271,7 @@ func settle(ctx context.Context, t Target) error {
 		})
 	}
 	if err := st.end(g.Wait()); err != nil {
-		return fmt.Errorf("populate: wait for members that lag: %w", err)
+		return fmt.Errorf("populate: wait for members to catch up: %w", err)
 	}
 	return nil
 }
@@ -293,7 +293,7 @@ func presentRevision(ctx context.Context, t Target) (int64, error) {
 	defer cancel()
 	r, err := pb.NewKVClient(t.conn(0)).Range(ctx, &pb.RangeRequest{Key: []byte(t.Prefix), CountOnly: true})
 	if err != nil {
-		return 0, fmt.Errorf("ask for the present revision: %w", err)
+		return 0, fmt.Errorf("read the present revision: %w", err)
 	}
 	return r.GetHeader().GetRevision(), nil
 }

@@ -17,7 +17,7 @@ func txnPutEntry() Entry {
 	return Entry{
 		Name:     "txn-put",
 		Summary:  "write several keys in one transaction",
-		Measures: "An operation is one Txn of --txn-ops Puts to different keys; the puts are counted besides.",
+		Measures: "An operation is one Txn of --txn-ops Puts to different keys; the puts are also counted.",
 		Define:   func() Definition { return new(txnPutDefinition) },
 	}
 }

@@ -103,7 +103,7 @@ func TestEndlessPages(t *testing.T) {
 		e := &endlessConn{count: count}
 		read := 0
 		err := eachKey(t.Context(), Target{Conns: []grpc.ClientConnInterface{e}, Prefix: "/p/"}, 0, true, func(*keyValue, int64) { read++ })
-		if err == nil || !strings.Contains(err.Error(), "more keys than it has counted") || e.pages > 11 {
+		if err == nil || !strings.Contains(err.Error(), "more keys than it counted") || e.pages > 11 {
 			t.Errorf("%s: %v after %d pages", name, err, e.pages)
 		}
 	}

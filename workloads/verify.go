@@ -18,14 +18,13 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// verifier is implemented by workloads that have a promise of their own to check.
+// verifier is implemented by workloads with their own check of the result.
 type verifier interface {
 	verify(ctx context.Context, proof *results.Proof)
 }
 
-// verify proves the result of a mix's writes: what the ledger says of them, that
-// no key outlived its lease, that the members agree, and what the parts have to
-// say.
+// verify checks the result of a mix's writes: the ledger, the keys of ended leases, the
+// agreement of the members, and the checks of the parts.
 func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 	proof := &results.Proof{}
 	l := m.target.shared.ledger
@@ -46,14 +45,13 @@ func verify(ctx context.Context, m *mix) (*results.Proof, error) {
 	return proof, nil
 }
 
-// membersTime bounds the comparison of the members, which compute hashes over all that
-// they have.
+// membersTime bounds the comparison of the members, which compute hashes over all their data.
 const membersTime = time.Minute
 
-// verifyKeys reads back what was written. It returns an error where no answer comes for
-// the target's patience.
+// verifyKeys reads the written keys back. It returns an error if there is no answer within the
+// target's patience.
 func verifyKeys(ctx context.Context, t Target, l *ledger.Ledger, proof *results.Proof) error {
-	st := t.begin(ctx, func() string { return "reading back what was acknowledged" })
+	st := t.begin(ctx, func() string { return "reading back the acknowledged writes" })
 	t = t.reachable(st.ctx)
 	t.answered = st.progress
 	present, err := presentRevision(st.ctx, t)
@@ -78,11 +76,11 @@ func (t Target) readKeys(ctx context.Context, prefix string, revision int64, vis
 	return at, nil
 }
 
-// A key may outlive its lease for as long as the leader takes to notice, which
-// it looks for twice a second, and at most this long.
+// A key may outlive its lease until the leader detects the end, which it checks twice a
+// second, and by this time at most.
 const leaseGrace = 5 * time.Second
 
-// verifyLeases sees that every key with a lease has one that lives.
+// verifyLeases checks that the lease of every key with a lease exists.
 func verifyLeases(ctx context.Context, t Target, proof *results.Proof) {
 	check := results.Check{Name: "leases", Note: fmt.Sprintf("no key outlived its lease by more than %v", leaseGrace)}
 	orphans, total, err := leaseless(ctx, t)
@@ -103,16 +101,15 @@ func verifyLeases(ctx context.Context, t Target, proof *results.Proof) {
 	for _, kv := range orphans {
 		proof.Violate(results.Violation{
 			Check: "leases", Key: string(kv.Key), Expected: "no key, as its lease " + strconv.FormatInt(kv.Lease, 16) + " has ended",
-			Found: fmt.Sprintf("a value written at revision %d", kv.ModRevision),
+			Found: "a value written at revision " + humanize.Comma(kv.ModRevision),
 		})
 	}
 }
 
-// leaseless returns keys whose lease is not there, and how many keys have one.
+// leaseless returns the keys whose lease does not exist, and the number of keys with a lease.
 func leaseless(ctx context.Context, t Target) (orphans []*keyValue, total uint64, err error) {
 	var leased []*keyValue
-	// With values: etcd v3.7 answers keys-only reads from its index, which has no
-	// leases.
+	// With values, because etcd v3.7 answers keys-only reads from its index, which has no leases.
 	err = eachKey(ctx, t, 0, false, func(kv *keyValue, _ int64) {
 		if kv.Lease != 0 && !claim.IsMarker(kv.Key) {
 			kv.Value = nil
@@ -134,7 +131,7 @@ func leaseless(ctx context.Context, t Target) (orphans []*keyValue, total uint64
 	return orphans, uint64(len(leased)), nil
 }
 
-// verifyMembers sees that all members hold the same at one revision.
+// verifyMembers checks that all members have the same data at one revision.
 func verifyMembers(ctx context.Context, t Target, proof *results.Proof) {
 	all := t.Members
 	if len(all) == 0 {
@@ -161,20 +158,21 @@ func verifyMembers(ctx context.Context, t Target, proof *results.Proof) {
 	for i, h := range hashes {
 		if h.Hash != hashes[0].Hash {
 			proof.Violate(results.Violation{
-				Check:    "members",
-				Expected: fmt.Sprintf("hash %08x at revision %d, as member %x has", hashes[0].Hash, revision, hashes[0].Header.MemberId),
-				Found:    fmt.Sprintf("hash %08x at member %x", h.Hash, hashes[i].Header.MemberId),
+				Check: "members",
+				Expected: fmt.Sprintf("hash %08x at revision %s, the hash of member %x",
+					hashes[0].Hash, humanize.Comma(revision), hashes[0].Header.MemberId),
+				Found: fmt.Sprintf("hash %08x at member %x", h.Hash, hashes[i].Header.MemberId),
 			})
 		}
 	}
 }
 
-// hashWait bounds the wait for members that lag, or that are still compacting.
+// hashWait bounds the wait for members that lag or are still compacting.
 const hashWait = 10 * time.Second
 
-// agreeingHashes asks every member for its hash at a revision, until all have
-// reached it and have the same history behind it: a hash covers what is there
-// since the last compaction.
+// agreeingHashes requests the hash at a revision from every member, until all have reached the
+// revision and have the same last compaction, because a hash covers the data since the last
+// compaction.
 func agreeingHashes(ctx context.Context, members []grpc.ClientConnInterface, revision int64) ([]*pb.HashKVResponse, error) {
 	for deadline := time.Now().Add(hashWait); ; {
 		hashes, err := askHashes(ctx, members, revision)
@@ -207,7 +205,7 @@ func askHashes(ctx context.Context, members []grpc.ClientConnInterface, revision
 
 var errCompacting = errors.New("the members have not compacted to the same revision")
 
-// lagging: the member will have reached the revision in a moment.
+// the member lags: it reaches the revision soon
 func lagging(err error) bool {
 	return errors.Is(err, errCompacting) || errors.Is(err, rpctypes.ErrFutureRev)
 }

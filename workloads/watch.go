@@ -21,7 +21,7 @@ func watchEntry() Entry {
 	return Entry{
 		Name:    "watch",
 		Summary: "put keys that watchers receive",
-		Measures: "An operation is one Put; besides, each event that a watcher is delivered counts as one. An event's response " +
+		Measures: "An operation is one Put; also, each event that a watcher receives is an operation. An event's response " +
 			"time counts from the put's intended time, its service time from the moment the put was sent, both to the moment the " +
 			"event arrived here. event-since-ack counts from the put's acknowledgement and is negative where the event " +
 			"overtook it.",
@@ -50,7 +50,7 @@ type watchOptions struct {
 
 func (o *watchOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.prevKV, "prev-kv", false, "include the previous value in events")
-	fs.BoolVar(&o.progress, "progress-notify", false, "have the server send its revision to idle watchers")
+	fs.BoolVar(&o.progress, "progress-notify", false, "let the server send its revision to idle watchers")
 	fs.BoolVar(&o.fragment, "fragment", false, "let the server split large responses")
 	fs.BoolVar(&o.noPut, "filter-put", false, "leave out the events of puts, at the server")
 	fs.BoolVar(&o.noDelete, "filter-delete", false, "leave out the events of deletes, at the server")

@@ -202,9 +202,9 @@ func (c *Claim) Release(ctx context.Context, keysLeft bool) error {
 	err = errors.Join(err, c.revoke(ctx))
 	switch {
 	case err != nil:
-		return fmt.Errorf("give up the claim of the prefix %q, which ends within %v: %w", c.prefix, ttl, err)
+		return fmt.Errorf("release the claim of the prefix %q, which ends within %v: %w", c.prefix, ttl, err)
 	case c.lost.Load():
-		return fmt.Errorf("the claim of the prefix %q ended during the run, as the cluster was not reached for %v: "+
+		return fmt.Errorf("the claim of the prefix %q ended during the run, because the cluster was not reached for %v: "+
 			"another run may have used the prefix", c.prefix, ttl)
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -131,7 +133,7 @@ func (c *Checker) outdated(call Call, a Answer, write bool) {
 	c.proof.Violate(v)
 }
 
-func revisionText(revision int64) string { return strconv.FormatInt(revision, 10) }
+func revisionText(revision int64) string { return humanize.Comma(revision) }
 
 // Claim returns the key that a write changes, and 0 where it is not followed.
 func (c *Checker) Claim(key []byte) Key { return c.sample.claim(c.hash(key), key) }

@@ -116,7 +116,7 @@ func (c *Checker) Verify(proof *results.Proof) {
 	}
 	if answers > 0 {
 		proof.Checks = append(proof.Checks, results.Check{
-			Name: CheckRecency, Checked: answers, Of: answers, Note: "no answer older than what was answered before its request was sent",
+			Name: CheckRecency, Checked: answers, Of: answers, Note: "no answer is older than one received before its request was sent",
 		})
 	}
 	if c.histories.compared > 0 {

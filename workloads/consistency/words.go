@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -21,10 +23,11 @@ func (c *Checker) contentCheck() results.Check {
 			lost++
 		}
 	}
-	check.Note = fmt.Sprintf("reads and writes of %d followed keys: each read returns the last write at its revision", followed)
+	check.Note = fmt.Sprintf("reads and writes of %s followed keys: each read returns the last write at its revision",
+		humanize.Comma(int64(followed)))
 	if lost > 0 {
-		check.Note += fmt.Sprintf("; %d keys were not followed to the end: too many of their writes had no outcome, "+
-			"or more happened than could be compared", lost)
+		check.Note += fmt.Sprintf("; %d keys were not followed to the end: too many of their writes had an unknown outcome, "+
+			"or too many requests to compare", lost)
 	}
 	return check
 }

@@ -3,24 +3,26 @@ package ledger
 import (
 	"fmt"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// An Account counts the requests of one client that write, and checks the revisions
-// at which they were acknowledged: each has one of its own, above those that were
-// acknowledged before the request was sent. Only that client may use it. An account
-// that no ledger has registered records nothing.
+// An Account counts the write requests of one client, and checks the revisions at which they
+// were acknowledged: each has its own revision, above those that were acknowledged before the
+// request was sent. Only that client may use it. An account that is not registered with a
+// ledger records nothing.
 type Account struct {
 	ledger *Ledger
 	// floor is the highest acknowledged revision when the request was sent.
 	floor                 int64
 	acknowledged, unknown uint64
-	// disordered counts acknowledgements that were not above their floor, repeated
-	// those at the revision of another.
+	// disordered counts acknowledgements that were not above their floor, repeated those at the
+	// revision of another write.
 	disordered, repeated *oddities // nil: none
 }
 
-// oddities are acknowledgements that cannot be, of which the first is kept.
+// oddities are impossible acknowledgements, of which the first is kept.
 type oddities struct {
 	count           uint64
 	space           *Space
@@ -28,7 +30,7 @@ type oddities struct {
 	revision, floor int64
 }
 
-// with returns the oddities with one more.
+// with returns the oddities with one more added.
 func (o *oddities) with(s *Space, number, revision, floor int64) *oddities {
 	if o == nil {
 		o = &oddities{space: s, number: number, revision: revision, floor: floor}
@@ -37,16 +39,16 @@ func (o *oddities) with(s *Space, number, revision, floor int64) *oddities {
 	return o
 }
 
-// Send comes before a request is sent, and may come once more for the same request.
+// Send must be called before a request is sent. It may be called again for the same request.
 func (a *Account) Send() {
 	if a.ledger != nil {
 		a.floor = a.ledger.highest.Load()
 	}
 }
 
-// Acknowledge counts a request that was acknowledged at a revision and has changed
-// a key; a request that changes several, in one transaction, is one. The number is
-// that of one of its keys in the space, to be named where the revision is wrong.
+// Acknowledge counts a request that was acknowledged at a revision and has changed a key. A
+// transaction that changes several keys is one request. The number is that of one of its keys
+// in the space, which a violation names.
 func (a *Account) Acknowledge(revision int64, s *Space, number int64) {
 	l := a.ledger
 	if l == nil {
@@ -74,11 +76,11 @@ func (a *Account) Failed(err error) {
 // report adds the account's oddities to the proof.
 func (a *Account) report(proof *results.Proof) {
 	a.disordered.report(proof, func(o oddities) (expected, found string) {
-		return fmt.Sprintf("a revision above %d, at which the store was before this write was sent", o.floor),
-			fmt.Sprintf("acknowledged at revision %d", o.revision)
+		return fmt.Sprintf("a revision above %s, the store's revision before this write was sent", humanize.Comma(o.floor)),
+			"acknowledged at revision " + humanize.Comma(o.revision)
 	})
 	a.repeated.report(proof, func(o oddities) (expected, found string) {
-		return fmt.Sprintf("one write at revision %d", o.revision), "two writes acknowledged at that revision"
+		return "one write at revision " + humanize.Comma(o.revision), "two writes acknowledged at that revision"
 	})
 }
 

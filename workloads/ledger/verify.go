@@ -9,26 +9,26 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Found is a key as it was read back. Its slices are good during the call alone.
+// Found is a key as it was read back. Its slices are valid only during the call.
 type Found struct {
 	Key, Value []byte
-	// Modified and Created are the revisions of the key's last put and of its first
-	// one since it was last removed.
+	// Modified and Created are the revisions of the key's last put, and of the first put since it
+	// was last removed.
 	Modified, Created int64
-	// Version counts the puts from the first of these to the last.
+	// Version counts the puts from the first to the last of these.
 	Version int64
 }
 
-// A Reader calls visit with every key under a prefix, all as of one revision of the
-// store, and returns that. For a revision of 0 it is the present one; for any other,
-// values may be left out.
+// A Reader calls visit with every key under a prefix, all at one revision of the store, and
+// returns that revision. A revision of 0 requests the present one. For other revisions, values
+// may be omitted.
 type Reader func(ctx context.Context, prefix string, revision int64, visit func(Found)) (int64, error)
 
-// Verify reads every key back and adds its checks to the proof: that each key holds
-// its last acknowledged write and was written as often as was acknowledged, that
-// revisions were acknowledged in order and once each, and that the store's revision
-// grew by as much. The clients must be at rest. What cannot be read is a skipped
-// check, not an error. The present revision is that of a linearizable read.
+// Verify reads every key back and adds its checks to the proof: each key holds its last
+// acknowledged write, and its version matches the acknowledged writes; each revision was
+// acknowledged in order and once; and the store's revision grew by the number of writes. The
+// clients must be at rest. A check that cannot be made is skipped and is not an error. The
+// present revision must be from a linearizable read.
 func (l *Ledger) Verify(ctx context.Context, present int64, read Reader, proof *results.Proof) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -46,7 +46,7 @@ func (l *Ledger) Verify(ctx context.Context, present int64, read Reader, proof *
 	}
 	proof.Checks = append(proof.Checks, results.Check{
 		Name: "revisions", Checked: acknowledged, Of: acknowledged,
-		Note: "each acknowledged at one of its own, above those acknowledged before it was sent",
+		Note: "each write has its own revision, above all that were acknowledged before it was sent",
 	})
 	for _, a := range l.accounts {
 		a.report(proof)
@@ -55,23 +55,23 @@ func (l *Ledger) Verify(ctx context.Context, present int64, read Reader, proof *
 	l.verifyGrowth(acknowledged, unknown, present, proof)
 }
 
-// verifyGrowth compares the growth of the store's revision with the acknowledged
-// writes: each took a revision of its own.
+// verifyGrowth compares the growth of the store's revision with the acknowledged writes: each
+// write has its own revision.
 func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof *results.Proof) {
 	check := results.Check{Name: "growth", Of: acknowledged}
 	defer func() { proof.Checks = append(proof.Checks, check) }()
 	switch {
 	case l.begin == 0:
-		check.Skipped = "the store's revision before the first write is not known"
+		check.Skipped = "the store's revision before the first write is unknown"
 		return
 	case present == 0:
-		check.Skipped = "the store's present revision is not known"
+		check.Skipped = "the store's present revision is unknown"
 		return
 	}
 	grown, exact := present-l.begin, l.beside == ""
 	check.Checked = acknowledged
 	check.Note = "the store's revision grew by " + humanize.Comma(grown)
-	expected := fmt.Sprintf("the store's revision to grow by %d, a write acknowledged each", acknowledged)
+	expected := fmt.Sprintf("the store's revision to grow by %s, one for each acknowledged write", humanize.Comma(int64(acknowledged)))
 	if unknown > 0 {
 		check.Note += fmt.Sprintf(", with %d writes of unknown outcome", unknown)
 		expected += fmt.Sprintf(", and at most %d of unknown outcome", unknown)
@@ -86,23 +86,23 @@ func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof
 			Found: fmt.Sprintf("by %d; acknowledged writes lost: %d", grown, lost)})
 	case exact && -lost > int64(unknown):
 		proof.Violate(results.Violation{Check: "growth", Expected: expected,
-			Found: fmt.Sprintf("by %d; changes that no client of this run made: %d", grown, -lost-int64(unknown))})
+			Found: fmt.Sprintf("by %d; changes by no client of this run: %d", grown, -lost-int64(unknown))})
 	}
 	if highest := l.highest.Load(); highest > present {
 		proof.Violate(results.Violation{Check: "growth",
-			Expected: fmt.Sprintf("the store at revision %d or above, which was acknowledged", highest), Found: fmt.Sprintf("revision %d", present)})
+			Expected: fmt.Sprintf("the store at revision %s or above, which was acknowledged", humanize.Comma(highest)),
+			Found:    "revision " + humanize.Comma(present)})
 	}
 }
 
-// verify reads every key of the space back. begin is the store's revision before
-// the run.
+// verify reads every key of the space. begin is the store's revision before the run.
 func (s *Space) verify(ctx context.Context, begin int64, read Reader, proof *results.Proof) {
 	r := &reading{space: s, begin: begin, proof: proof, seen: make([]bool, len(s.entries))}
 	at, err := read(ctx, s.keys.Prefix, 0, r.present)
 	if err == nil && r.older != nil {
 		err = r.compareWithBegin(ctx, read)
 	}
-	check := results.Check{Name: "keys", Note: "each holds its last acknowledged write and was written as often as acknowledged"}
+	check := results.Check{Name: "keys", Note: "each holds its last acknowledged write, and its version matches the acknowledged writes"}
 	switch {
 	case at == 0 && err != nil:
 		check.Skipped = err.Error()
@@ -130,7 +130,7 @@ func (s *Space) verify(ctx context.Context, begin int64, read Reader, proof *res
 	proof.Checks = append(proof.Checks, check)
 }
 
-// reading is a space that is being read back.
+// reading is the state of reading a space.
 type reading struct {
 	space *Space
 	begin int64
@@ -138,12 +138,12 @@ type reading struct {
 	seen  []bool
 	// foreign counts the keys that other clients have written.
 	foreign uint64
-	// older has the versions of keys that are older than the run, plus one: their
-	// growth shows when the versions at its begin are read. It is nil without any.
+	// older has the versions plus one of keys that are older than the run: their growth is
+	// compared with the versions at the beginning. It is nil if there are none.
 	older []int64
 }
 
-// present takes a key as it is now.
+// present handles a key at the present revision.
 func (r *reading) present(f Found) {
 	i, ok := r.place(f.Key)
 	if !ok {
@@ -162,7 +162,7 @@ func (r *reading) present(f Found) {
 	}
 }
 
-// place returns where the key is kept, if it is followed.
+// place returns the index of the key, if it is followed.
 func (r *reading) place(key []byte) (int, bool) {
 	n, ok := r.space.keys.Number(key)
 	if !ok {
@@ -171,7 +171,7 @@ func (r *reading) place(key []byte) (int, bool) {
 	return r.space.place(n)
 }
 
-// compareWithBegin reads the keys as they were before the run.
+// compareWithBegin reads the keys at the revision before the run.
 func (r *reading) compareWithBegin(ctx context.Context, read Reader) error {
 	_, err := read(ctx, r.space.keys.Prefix, r.begin, func(f Found) {
 		if i, ok := r.place(f.Key); ok && r.older[i] > 0 {
@@ -185,8 +185,8 @@ func (r *reading) compareWithBegin(ctx context.Context, read Reader) error {
 	return nil
 }
 
-// judge compares a key with its last acknowledged write, and reports false where
-// its version says nothing.
+// judge compares a key with its last acknowledged write, and returns false if its version
+// cannot be compared.
 func (r *reading) judge(i int, f Found) bool {
 	expected, got, ok := r.space.judge(i, f)
 	switch {
@@ -212,8 +212,8 @@ func (r *reading) violate(i int, expected, got string) {
 	r.proof.Violate(results.Violation{Check: "keys", Key: key, Expected: expected, Found: got})
 }
 
-// judgePuts compares the growth of a key's version with its acknowledged puts. When
-// they do not match, it returns what was expected, what was found, and false.
+// judgePuts compares the growth of a key's version with its acknowledged puts. If they do not
+// match, it returns the expected and the found value, and false.
 func (s *Space) judgePuts(i int, grown int64) (expected, got string, ok bool) {
 	t := tally(s.entries[i].puts.Load())
 	if s.entries[i].last.Load() == 0 {
@@ -230,9 +230,8 @@ func (s *Space) overwritten(i int, f Found) bool {
 	return f.Modified > s.revision(i) && f.Created >= tally(s.entries[i].puts.Load()).boundary()
 }
 
-// judge compares a key that was read back with its last acknowledged write; the zero
-// value is no key. When they do not match, it returns what was expected, what was
-// found, and false.
+// judge compares a key with its last acknowledged write; the zero value means no key. If they
+// do not match, it returns the expected and the found value, and false.
 func (s *Space) judge(i int, f Found) (expected, got string, ok bool) {
 	last, puts := s.entries[i].last.Load(), tally(s.entries[i].puts.Load())
 	if last == 0 {
@@ -242,8 +241,8 @@ func (s *Space) judge(i int, f Found) (expected, got string, ok bool) {
 	unsure := puts.unknown() > 0
 	switch {
 	case f.Modified > 0 && f.Created < puts.boundary():
-		return fmt.Sprintf("no key older than its deletion at revision %d", puts.boundary()),
-			fmt.Sprintf("one created at revision %d", f.Created), false
+		return "no key older than its deletion at revision " + humanize.Comma(puts.boundary()),
+			"one created at revision " + humanize.Comma(f.Created), false
 	case unsure && hash == 0, unsure && f.Modified >= revision:
 		return "", "", true // either
 	case hash == 0 && f.Modified == 0:
@@ -256,11 +255,11 @@ func (s *Space) judge(i int, f Found) (expected, got string, ok bool) {
 	return s.wording(revision, hash, unsure, f)
 }
 
-// wording says what was expected of a key and what was found.
+// wording returns the texts for the expected and the found value of a key.
 func (s *Space) wording(revision int64, hash uint64, unsure bool, f Found) (expected, got string, ok bool) {
-	expected = fmt.Sprintf("the value written at revision %d", revision)
+	expected = "the value written at revision " + humanize.Comma(revision)
 	if hash == 0 {
-		expected = fmt.Sprintf("no key: it was deleted at revision %d", revision)
+		expected = "no key: it was deleted at revision " + humanize.Comma(revision)
 	}
 	if unsure {
 		expected += " or a later one"
@@ -271,7 +270,7 @@ func (s *Space) wording(revision int64, hash uint64, unsure bool, f Found) (expe
 	case f.Modified == revision:
 		got = fmt.Sprintf("another value of %d bytes at that revision", len(f.Value))
 	default:
-		got = fmt.Sprintf("a value written at revision %d", f.Modified)
+		got = "a value written at revision " + humanize.Comma(f.Modified)
 		if f.Modified > revision {
 			got += ", which was not acknowledged to a client of this run"
 		}

@@ -80,9 +80,9 @@ func (s *Scenario) validateMix() error {
 		case err != nil:
 			return s.at(e.line, err)
 		case !printable(e.Name) || strings.ContainsAny(e.Name, ". /"):
-			return s.at(e.line, fmt.Errorf("%q is no name for an entry: use letters, digits and hyphens", e.Name))
+			return s.at(e.line, fmt.Errorf("%q is not a name for an entry: use letters, digits and hyphens", e.Name))
 		case names[e.Name]:
-			return s.at(e.line, fmt.Errorf("two entries of the mix are called %q: name them apart", e.Name))
+			return s.at(e.line, fmt.Errorf("two entries of the mix have the name %q: use different names", e.Name))
 		case e.Weight != nil && e.Rate != nil:
 			return s.at(e.line, fmt.Errorf("%s: weight and rate cannot be combined", e.Name))
 		case e.Weight != nil && !validShare(*e.Weight), e.Rate != nil && !validShare(*e.Rate):
@@ -90,7 +90,7 @@ func (s *Scenario) validateMix() error {
 		}
 		names[e.Name] = true
 		if e.share() == 0 && !entry.Active {
-			return s.at(e.line, fmt.Errorf("%s: with no share of the operations, %s does nothing", e.Name, e.Workload))
+			return s.at(e.line, fmt.Errorf("%s: %s has no effect without a share of the operations", e.Name, e.Workload))
 		}
 		rates = rates || e.Rate != nil
 		weight += e.share()
@@ -104,11 +104,11 @@ func (s *Scenario) validateMix() error {
 		}
 	}
 	if weight <= 0 || math.IsInf(weight, 0) {
-		return s.at(s.Mix[0].line, fmt.Errorf("the weights of the mix sum to %v: nothing would be done", weight))
+		return s.at(s.Mix[0].line, fmt.Errorf("the weights of the mix sum to %v: at least one must be positive", weight))
 	}
 	for _, e := range s.Mix {
 		if rates && e.Rate == nil && (e.Weight == nil || *e.Weight > 0) {
-			return s.at(e.line, fmt.Errorf("%s has no rate, but others have: give all of them rates, or all weights", e.Name))
+			return s.at(e.line, fmt.Errorf("%s has no rate, but others have: give a rate to all, or weights to all", e.Name))
 		}
 	}
 	return nil
@@ -141,9 +141,9 @@ func (s *Scenario) validatePhases() error {
 		case p.Name == "":
 			return s.at(p.line, errors.New("a phase needs a name"))
 		case !printable(p.Name):
-			return s.at(p.line, fmt.Errorf("%q is no name for a phase: use letters, digits and hyphens", results.Clip(p.Name)))
+			return s.at(p.line, fmt.Errorf("%q is not a name for a phase: use letters, digits and hyphens", results.Clip(p.Name)))
 		case names[p.Name]:
-			return s.at(p.line, fmt.Errorf("two phases are called %q", p.Name))
+			return s.at(p.line, fmt.Errorf("two phases have the name %q", p.Name))
 		case p.Closed && (p.Rate > 0 || p.RateEnd > 0):
 			return s.at(p.line, fmt.Errorf("phase %s: closed and rate cannot be combined", p.Name))
 		case p.Arrival != "" && p.Rate == 0 && p.RateEnd == 0:
@@ -155,7 +155,7 @@ func (s *Scenario) validatePhases() error {
 		}
 	}
 	if len(s.Phases) > 0 && !slices.ContainsFunc(s.Phases, func(p Phase) bool { return !p.Warmup }) {
-		return s.at(s.Phases[0].line, errors.New("every phase is a warm-up: nothing would be measured"))
+		return s.at(s.Phases[0].line, errors.New("every phase is a warm-up: at least one must be measured"))
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func (s *Scenario) validatePhases() error {
 func checkOwnPrefix(prefix string) error {
 	switch {
 	case prefix == "":
-		return errors.New("an empty prefix would cover those of all others")
+		return errors.New("an empty prefix contains all other prefixes")
 	case len(prefix) > 512 || strings.Contains(prefix, "\x00"):
 		return fmt.Errorf("prefix %.40q is too long or holds a zero byte", prefix)
 	}
@@ -181,7 +181,7 @@ func (s *Scenario) checkShared(list []results.PlanEntry) error {
 				return s.at(s.Mix[i].line,
 					fmt.Errorf("%s and %s share a prefix: give them the same key-size and key-space-size", b.Name, a.Name))
 			case a.Prefix != b.Prefix && (strings.HasPrefix(a.Prefix, b.Prefix) || strings.HasPrefix(b.Prefix, a.Prefix)):
-				return s.at(s.Mix[i].line, fmt.Errorf("the prefix of %s covers that of %s: choose others", b.Name, a.Name))
+				return s.at(s.Mix[i].line, fmt.Errorf("the prefix of %s contains that of %s: choose another one", b.Name, a.Name))
 			}
 		}
 	}

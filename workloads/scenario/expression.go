@@ -96,7 +96,7 @@ func value(e ast.Expr, params map[string]float64) (float64, error) {
 	case *ast.CallExpr:
 		return call(e, params)
 	}
-	return 0, errors.New("only numbers, parameters, + - * / ( ) and min, max, ceil, floor, round are understood")
+	return 0, errors.New("use only numbers, parameters, + - * / ( ) and min, max, ceil, floor, round")
 }
 
 func arithmetic(e *ast.BinaryExpr, params map[string]float64) (float64, error) {
@@ -121,7 +121,7 @@ func arithmetic(e *ast.BinaryExpr, params map[string]float64) (float64, error) {
 		}
 		return x / y, nil
 	}
-	return 0, fmt.Errorf("%s is not understood", e.Op)
+	return 0, fmt.Errorf("%s is not supported", e.Op)
 }
 
 func call(e *ast.CallExpr, params map[string]float64) (float64, error) {
@@ -147,5 +147,5 @@ func call(e *ast.CallExpr, params map[string]float64) (float64, error) {
 	case name.Name == "round" && len(args) == 1:
 		return math.Round(args[0]), nil
 	}
-	return 0, errors.New("only min(a, b), max(a, b), ceil(a), floor(a) and round(a) are understood")
+	return 0, errors.New("use only min(a, b), max(a, b), ceil(a), floor(a) and round(a)")
 }

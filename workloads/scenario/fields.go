@@ -33,14 +33,14 @@ func checkFields(n *yaml.Node, t reflect.Type) error {
 			}
 		}
 	case t.Kind() == reflect.Struct && n.Kind != yaml.MappingNode:
-		return nodeError(n, "here should be a mapping with fields such as %q", yamlFields(t)[0].name)
+		return nodeError(n, "expected a mapping with fields such as %q", yamlFields(t)[0].name)
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 && n.Kind == yaml.ScalarNode:
 		// The library would cut off a fraction without a word.
 		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f != math.Trunc(f) {
 			return nodeError(n, "%s is not a whole number", clip(n.Value))
 		}
 	case t.Kind() == reflect.Slice:
-		return nodeError(n, "here should be a list, each item behind a hyphen")
+		return nodeError(n, "expected a list with a hyphen before each item")
 	case t.Kind() == reflect.Struct:
 		return checkStruct(n, t)
 	}

@@ -26,7 +26,7 @@ const (
 func Parse(file string, data []byte, params map[string]float64) (*Scenario, error) {
 	s := &Scenario{file: file}
 	if len(data) > maxScenario {
-		return nil, s.at(0, fmt.Errorf("larger than %d KiB: no scenario", maxScenario>>10))
+		return nil, s.at(0, fmt.Errorf("larger than %d KiB, the limit for a scenario", maxScenario>>10))
 	}
 	root, err := parseYAML(data)
 	if err != nil {
@@ -62,7 +62,7 @@ func Parse(file string, data []byte, params map[string]float64) (*Scenario, erro
 		s.Name = nameOf(file)
 	}
 	if !printable(s.Name) {
-		return nil, s.at(0, fmt.Errorf("%q is no name for a scenario: use letters, digits and hyphens", results.Clip(s.Name)))
+		return nil, s.at(0, fmt.Errorf("%q is not a name for a scenario: use letters, digits and hyphens", results.Clip(s.Name)))
 	}
 	if err := s.validate(); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func nodeError(n *yaml.Node, format string, args ...any) error {
 func checkNode(n *yaml.Node, depth int) error {
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		return nodeError(n, "anchors and aliases are not understood here")
+		return nodeError(n, "anchors and aliases are not supported")
 	case depth > maxDepth:
 		return nodeError(n, "nested too deeply")
 	}
@@ -114,7 +114,7 @@ func checkNode(n *yaml.Node, depth int) error {
 			return nodeError(c, "a field's name must be plain text")
 		}
 		if line := seen[c.Value]; line > 0 {
-			return nodeError(c, "%q is there already, in line %d", clip(c.Value), line)
+			return nodeError(c, "%q is a duplicate of line %d", clip(c.Value), line)
 		}
 		seen[c.Value] = c.Line
 	}
@@ -137,7 +137,7 @@ func giveParameters(declared map[string]Parameter, given map[string]float64) (ma
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		p := declared[name]
 		if !parameterName.MatchString(name) {
-			return nil, fmt.Errorf("parameter %q: a name is letters and digits, the first a letter", clip(name))
+			return nil, fmt.Errorf("parameter %q: a name consists of letters and digits and begins with a letter", clip(name))
 		}
 		v, ok := given[name]
 		switch {

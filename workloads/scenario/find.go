@@ -77,7 +77,7 @@ func Read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("scenario: %w", err)
 	}
 	if len(data) > maxScenario {
-		return nil, fmt.Errorf("scenario: %s is larger than %d KiB: no scenario", name, maxScenario>>10)
+		return nil, fmt.Errorf("scenario: %s is larger than %d KiB, the limit for a scenario", name, maxScenario>>10)
 	}
 	return data, nil
 }
