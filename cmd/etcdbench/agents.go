@@ -54,7 +54,7 @@ func (v agentsValue) Set(s string) error {
 		v.agents.Count = len(v.agents.SSH)
 		for _, host := range v.agents.SSH {
 			if !sshHost.MatchString(host) {
-				return fmt.Errorf("%q is no host for ssh", host)
+				return fmt.Errorf("%q is not a host for ssh", host)
 			}
 		}
 		return nil
@@ -76,7 +76,7 @@ type lossValue struct{ carryOn *bool }
 
 func (v lossValue) Set(s string) error {
 	if s != "fail" && s != "continue" {
-		return fmt.Errorf("%q is neither fail nor continue", s)
+		return fmt.Errorf("must be fail or continue, not %q", s)
 	}
 	*v.carryOn = s == "continue"
 	return nil

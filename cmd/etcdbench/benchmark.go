@@ -30,13 +30,13 @@ type officialCommand struct {
 	workload string
 	// fixed are parameters of the workload that no flag decides.
 	fixed map[string]string
-	// ownKeys says that keys have the length that the command asks for, which the usual
-	// prefix is too long for.
+	// ownKeys means that keys have the length that the command requires, which is too short for the
+	// default prefix.
 	ownKeys bool
 	flags   []officialFlag
-	// complete decides what several flags and the arguments say together; it may be nil.
+	// complete handles combinations of flags and arguments; it may be nil.
 	complete func(o *officialRun) error
-	// differs is a sentence that says what is measured in another way.
+	// differs is a clause with the differences from etcd's tool, or the reason why the command is not accepted.
 	differs string
 }
 
@@ -83,11 +83,11 @@ func newBenchmarkCommand() *cobra.Command {
 	o := &officialRun{}
 	cmd := &cobra.Command{
 		Use:   "benchmark COMMAND",
-		Short: "take the command line of etcd's own benchmark",
-		Long: `Takes the commands and flags of tools/benchmark of etcd 3.5 to 3.7 and measures with
+		Short: "run the commands of etcd's own benchmark tool",
+		Long: `Accepts the commands and flags of tools/benchmark of etcd 3.5 to 3.7 and measures with
 the engine of "etcdbench run". The load goes to a running cluster, 127.0.0.1:2379
-unless --endpoints names another. Before each run, a line says what is measured in
-another way; docs/migration.md has all of it.`,
+unless --endpoints names another. Before each run, a line lists the differences from
+etcd's tool; docs/migration.md lists all of them.`,
 		Example: `  etcdbench benchmark put --total 20000 --key-space-size 10000 --val-size 256
   etcdbench benchmark --endpoints 10.0.0.1:2379 --conns 100 --clients 1000 put --sequential-keys --key-space-size 100000
   etcdbench benchmark range YOUR_KEY --consistency s --total 100000`,
@@ -118,7 +118,7 @@ func newOfficialCommand(o *officialRun, c officialCommand) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   strings.TrimSpace(c.name + " " + c.args),
 		Short: c.summary,
-		Long:  strings.TrimSpace(c.summary + ".\n" + c.differs),
+		Long:  c.long(),
 		Args:  func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(c.atMost)(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.command, o.args, o.flags = c, args, cmd.Flags()
@@ -168,6 +168,14 @@ func addOfficial(fs *pflag.FlagSet, flags []officialFlag) {
 	}
 }
 
+// long returns the help of the command.
+func (c officialCommand) long() string {
+	if c.workload == "" {
+		return c.summary + ": " + c.differs + "."
+	}
+	return c.summary + ".\nUnlike etcd's benchmark, " + c.differs + "."
+}
+
 // prepare turns the command line into a resolved specification. Nothing was started when
 // it fails.
 func (o *officialRun) prepare() error {
@@ -205,14 +213,14 @@ func (o *officialRun) prepare() error {
 	return o.resolve(o.spec)
 }
 
-// announce says on w what is measured in another way.
+// announce writes the differences from etcd's tool to w.
 func (o *officialRun) announce(w io.Writer) {
 	if style := bench.ProgressStyle(o.progress); style != bench.ProgressNone && style != bench.ProgressJSON {
 		fmt.Fprintf(w, "benchmark %s: unlike etcd's benchmark, %s\n", o.command.name, o.command.differences(o.spec))
 	}
 }
 
-// differences is everything that is measured in another way.
+// differences returns the differences from etcd's tool.
 func (c officialCommand) differences(s runner.Spec) string {
 	text := c.differs
 	if s.Load.Rate != nil {

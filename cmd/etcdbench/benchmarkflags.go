@@ -66,7 +66,7 @@ func format(name, chosen string) func(*officialRun) error {
 		switch {
 		case !o.is(name):
 		case o.format != "text" && o.format != chosen:
-			return fmt.Errorf("--%s is --format %s, and --format %s is asked for: give one of them", name, chosen, o.format)
+			return fmt.Errorf("--%s means --format %s, but --format %s is also given: remove one of them", name, chosen, o.format)
 		default:
 			o.format = chosen
 		}

@@ -182,7 +182,7 @@ func officialWatchLatency() officialCommand {
 		flags: []officialFlag{
 			{name: "streams", value: 10, usage: "streams of watchers", param: "streams"},
 			{name: "watchers-per-stream", value: 10, usage: "watchers on each stream", param: "watch-per-stream"},
-			{name: "prevkv", value: false, usage: "have events carry the previous value", param: "prev-kv"},
+			{name: "prevkv", value: false, usage: "include the previous value in events", param: "prev-kv"},
 			keySize(32), valueSize(32), total("put-total", 1000, "puts"), rate("put-rate", 100, "puts"),
 			{name: "total", value: 1000, usage: "puts in all (etcd 3.5)", becomes: "`--total`", apply: func(o *officialRun) error {
 				if o.flags.Changed("total") {
@@ -198,7 +198,7 @@ func officialWatchGet() officialCommand {
 	return officialCommand{
 		name: "watch-get", summary: "Benchmark serializable gets while watchers catch up", workload: "watch-catchup", complete: waitingWatchers,
 		fixed: map[string]string{"key-space-size": "1", "get-rate": strconv.Itoa(catchupGetRate)},
-		differs: fmt.Sprintf("gets come at %d/s instead of one after the other, and at most %d watchers catch up at a time",
+		differs: fmt.Sprintf("gets arrive at %d/s instead of one after the other, and at most %d watchers catch up at a time",
 			catchupGetRate, mostCatchingUp),
 		flags: []officialFlag{
 			total("watchers", 10000, "watchers"),

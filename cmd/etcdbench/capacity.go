@@ -64,7 +64,7 @@ func (o *capacityOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		durationFlag(fs, &c.Probe, "probe-duration", 0, "measured duration of a probe (default: 30s; with --quick 5s, with --thorough 1m)")
 		durationFlag(fs, &c.Soak, "soak", 0, "duration of the run that confirms the maximum (default: 2m; with --quick 10s, with --thorough 10m)")
 		boolFlag(fs, &c.Sweep, "sweep", true,
-			"afterwards, measure latency against load from 10 to 110 % of the maximum (default: false with --quick)")
+			"afterwards, measure latency against load from 10 to 110 % of the maximum (with --quick false)")
 		intFlag(fs, &c.Repeat, "repeat", 1, "number of searches, which give a 95 % confidence interval (with --thorough 3)")
 		rateFlag(fs, &c.Demand, "demand",
 			"rate to plan for, such as 4000/s: adds the headroom, also with a member down (with --over: its value in --param)")

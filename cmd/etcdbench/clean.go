@@ -27,12 +27,13 @@ func newCleanCommand() *cobra.Command {
 	o := &cleanOptions{}
 	cmd := &cobra.Command{
 		Use:   "clean [DIRECTORY...] | --endpoints ADDRESSES",
-		Short: "list and remove what killed runs left on this machine or in a cluster",
-		Long: `Lists what killed runs have left, and removes it after a confirmation.
+		Short: "list and remove the remains of killed runs on this machine or in a cluster",
+		Long: `Lists the files, keys and leases that killed runs have left, and removes them after a
+confirmation.
 
 Without --endpoints: temporary directories of this machine and the data of members,
 below ` + resultsDir + ` or in the given directories, which are results or those of
---data-dir. It keeps results and what a process uses.
+--data-dir. It keeps results and files in use.
 
 With --endpoints: keys and leases in a running cluster. Without --prefix, it searches
 below /etcdbench/, the default prefix of runs. With --prefix, it removes keys only

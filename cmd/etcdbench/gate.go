@@ -99,15 +99,15 @@ func (o *gateOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 
 // addSides registers the flags of what is compared.
 func (o *gateOptions) addSides(fs *pflag.FlagSet) {
-	fs.StringVar(&o.baseline, "baseline", "", "what the candidate is compared with (default: the built-in etcd)")
-	fs.StringVar(&o.candidate, "candidate", "", "what is judged")
-	fs.BoolVar(&o.same, "aa", false, "the same on both sides: how noisy is this machine?")
+	fs.StringVar(&o.baseline, "baseline", "", "baseline of the comparison (default: the built-in etcd)")
+	fs.StringVar(&o.candidate, "candidate", "", "candidate of the comparison")
+	fs.BoolVar(&o.same, "aa", false, "compare the baseline with itself, to measure the noise of this machine")
 }
 
 // addMetrics registers the flags of what is judged.
 func (o *gateOptions) addMetrics(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.metrics, "metric", nil,
-		"`names` of what the verdict rests on (default: throughput, error_rate, p50, p99 and the costs; of a history all metrics)")
+		"`names` of the metrics that decide (default: throughput, error_rate, p50, p99 and the costs; of a history all metrics)")
 	fs.StringArrayVar(&o.margins, "margin", nil, "smallest change that matters, as `metric=5%`; may be repeated")
 }
 

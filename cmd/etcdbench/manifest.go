@@ -81,14 +81,14 @@ func checkCommand(cmd *cobra.Command, args []string, agents int) error {
 		return err
 	}
 	if called.Flags().Lookup(ownFlags[0]) == nil {
-		return fmt.Errorf("%q does not go over agents: the command after -- is run, gate or capacity", args[0])
+		return fmt.Errorf("%q does not support agents: the command after -- must be run, gate or capacity", args[0])
 	}
 	if err := called.ParseFlags(rest); err != nil {
 		return err
 	}
 	for _, name := range ownFlags {
 		if called.Flags().Changed(name) {
-			return fmt.Errorf("--%s stands before the --, not after it", name)
+			return fmt.Errorf("--%s must be before the --", name)
 		}
 	}
 	var errs bytes.Buffer

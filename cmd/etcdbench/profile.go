@@ -64,7 +64,7 @@ func addView(views *[]report.View, title, caption string, set profiles.Set) erro
 	if caption == "" {
 		caption = fmt.Sprintf("Over %s operations.", humanize.Comma(int64(set.Operations)))
 	}
-	caption += " A click on a box zooms in, on \"all\" out again."
+	caption += " Click a box to zoom in, \"all\" to zoom out."
 	*views = append(*views, report.View{Title: title, Caption: caption, Page: graph.Page, Height: graph.Height})
 	return nil
 }

@@ -38,10 +38,9 @@ func newQualifyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "qualify [SCENARIO…]",
 		Short: "check a release: a candidate against a baseline under all scenarios",
-		Long: `Compares a candidate with a baseline under every scenario that comes with the
-program, or under those that are named, as "etcdbench gate" does, and gives one
-verdict. When nothing differs, the whole job fails with a probability of 1 % at
-most. The directory of the result holds verdict.json, report.html, summary.md,
+		Long: `Compares a candidate with a baseline under every built-in scenario, or under the
+named ones, as "etcdbench gate" does, and gives one verdict. When nothing differs,
+the whole job fails with a probability of 1 % at most. The directory of the result holds verdict.json, report.html, summary.md,
 junit.xml, perfdash's files in perfdash, and a gate's result for each scenario.
 Exit codes: 0 pass, 3 fail, 4 inconclusive.`,
 		Example: `  etcdbench qualify --baseline etcd=v3.6.14 --candidate etcd=v3.7.3
@@ -62,7 +61,7 @@ func (o *qualifyOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		fs.DurationVar(&o.slotDuration, "slot-duration", 0,
 			"length of the measured part of a run (default: 10s; with --quick 4s, with --thorough 20s)")
 		o.addMetrics(fs)
-		o.effort.add(fs, "short runs", "long runs and two looks at each scenario")
+		o.effort.add(fs, "short runs", "long runs and two decision points for each scenario")
 	})
 }
 
@@ -127,7 +126,7 @@ func (o *qualifyOptions) check(fs *pflag.FlagSet) (err error) {
 	case !o.compares():
 		return errors.New("nothing to check: give a --candidate, or --aa")
 	case o.same && fs.Changed("candidate"):
-		return errors.New("--aa has the same on both sides: give the --baseline alone")
+		return errors.New("--aa compares the baseline with itself: remove --candidate")
 	case fs.Changed("slot-duration") && o.slotDuration < time.Second:
 		return fmt.Errorf("--slot-duration must be a second or more, not %v", o.slotDuration)
 	}

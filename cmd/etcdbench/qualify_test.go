@@ -64,10 +64,10 @@ func TestQualifyRefusals(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"":                             "nothing to check",
-		"--aa --candidate etcd=v3.7.3": "give the --baseline alone",
-		"mine.yaml --aa":               "is not the name of a scenario",
+		"--aa --candidate etcd=v3.7.3": "--aa compares the baseline with itself",
+		"mine.yaml --aa":               "is neither a built-in scenario nor a workload",
 		"put put --aa":                 "named twice",
-		"put --aa --rounds 5":          "5 rounds cannot fail anything",
+		"put --aa --rounds 5":          "5 rounds cannot fail a metric",
 		"put --aa --quick --thorough":  "cannot be combined",
 		"put --aa --slot-duration 1ms": "must be a second or more",
 		"put --aa --duration 5s":       "remove --duration",

@@ -29,10 +29,10 @@ func newReportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RESULT...",
 		Short: "print saved results",
-		Long: `Prints saved results: runs, gates, capacity searches, tunings and ladders of sizes. Give each as its
-directory or as its file: run.json, intervals.jsonl, verdict.json, capacity.json
-or tuning.json. A run that has no run.json is rebuilt from its journal and marked
-partial. Several runs are overlaid on one page (--format html), and their profiles
+		Long: `Prints saved results: runs, gates, capacity searches, tunings and ladders of sizes.
+Give each as its directory or as its file: run.json, intervals.jsonl, verdict.json,
+capacity.json, tuning.json, published.json or scale.json. A run without run.json is
+rebuilt from its journal and marked partial. Several runs are overlaid on one page (--format html), and their profiles
 are compared. With --history, runs are shown over time. Nothing in the directories
 is changed.`,
 		Example: `  etcdbench report ` + resultsDir + `/20261120-101500-a1b2c3
@@ -64,7 +64,7 @@ func (o *reportOptions) validate(args []string) (report.Format, error) {
 	case o.history != "" && len(args) > 0:
 		return f, errors.New("--history reads the runs of its directory: remove the other results")
 	case o.history != "" && !slices.Contains(report.HistoryFormats(), f.Name):
-		return f, fmt.Errorf("--history has the formats %s, not %s", strings.Join(report.HistoryFormats(), " or "), f.Name)
+		return f, fmt.Errorf("--history supports the formats %s, not %s", strings.Join(report.HistoryFormats(), " or "), f.Name)
 	case o.history == "" && len(args) == 0:
 		return f, errors.New("report needs a result: the directory of a run or an experiment, or the file in it")
 	case o.dir != "" && (f.Files == nil || o.history != ""):
@@ -124,7 +124,7 @@ func (o *reportOptions) writeHistory(stdout io.Writer) error {
 	}
 	changes, err := judge.HistoryChanges(runs, nil)
 	if err != nil {
-		notes = append(notes, "changes were not searched for: "+err.Error())
+		notes = append(notes, "changes in level not searched: "+err.Error())
 	}
 	return report.WriteHistory(stdout, o.format, runs, changes, notes)
 }

@@ -204,10 +204,10 @@ func runVerdict(run *results.Run, wantTarget bool) error {
 	completed, example := completedOf(run)
 	switch {
 	case run.Outcome == results.Interrupted:
-		return exitError{exitInterrupted, errors.New("interrupted: the result contains the measurements until then")}
+		return exitError{exitInterrupted, errors.New("interrupted: the result contains the measurements so far")}
 	case run.Proof != nil && run.Proof.Verdict == results.Violated:
 		return exitError{exitFail, fmt.Errorf(
-			"proof violated: etcd does not hold what it acknowledged (%d violations, see proof above)", run.Proof.Found)}
+			"proof violated: the cluster does not hold every acknowledged write (%d violations, see proof above)", run.Proof.Found)}
 	case completed == 0:
 		return fmt.Errorf("no operation succeeded in the measured phases%s", example)
 	case run.Validity.Verdict == results.Invalid:

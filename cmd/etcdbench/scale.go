@@ -36,8 +36,8 @@ of the ladder: latencies at a fixed rate, memory of the members and size of the
 database; compaction, defragmentation, snapshots and list storms beside the load;
 how long a restart, a lost member, its replacement and a restore from a snapshot
 file take. Without an argument, the load reads and writes the objects themselves.
-Disk, memory and quota are checked before each rung. Exit codes: 0 done or stopped
-with what there was, 1 not done, 2 sizes that do not fit.`,
+Disk, memory and quota are checked before each rung. Exit codes: 0 done, or
+stopped early with a result, 1 failed, 2 the sizes do not fit.`,
 		Example: `  etcdbench scale --quick
   etcdbench scale --sizes 100MB,1GB,4GB --quota 8GiB
   etcdbench scale --etcd-version v3.6.14 --object-size 20kB
@@ -59,7 +59,7 @@ func (o *scaleOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		intFlag(fs, &c.ListClients, "list-clients", 0, "clients of a list storm, which list all objects at once (default: 8; with --quick 4)")
 		durationFlag(fs, &c.Steady, "steady", 0, "length of the steady state on each rung (default: 1m; with --quick 6s, with --thorough 5m)")
 		durationFlag(fs, &c.Lead, "lead", 0, "undisturbed load before each event (default: 10s; with --quick 1s, with --thorough 30s)")
-		o.effortFlags.add(fs, "three small rungs and short runs: a first idea, in less than five minutes", "longer runs on each rung")
+		o.effortFlags.add(fs, "three small rungs and short runs: a first estimate in less than five minutes", "longer runs on each rung")
 	})
 }
 

@@ -63,6 +63,7 @@ func (o *tuneOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 	return o.register(all, "Tuning", tune.Kind, report.Tunings().Names(), func(fs *pflag.FlagSet) {
 		fs.DurationSliceVar(&c.Heartbeats, "heartbeat", nil, "heartbeat `intervals` to try (default: 0.5 to 1.5 round trips, and etcd's)")
 		fs.DurationSliceVar(&c.Elections, "election", nil, "election `timeouts` to try (default: 5 to 20 round trips, and etcd's)")
+		fs.Lookup("heartbeat").DefValue, fs.Lookup("election").DefValue = "", "" // otherwise, help adds "(default [])"
 		fs.StringVar(&c.Dimension, "dimension", "", "tune another setting instead: "+strings.Join(names, ", "))
 		fs.StringSliceVar(&c.Values, "try", nil, "`values` of the --dimension to try (default: three, etcd's among them)")
 		durationFlag(fs, &c.Steady, "steady", 0, "duration of the undisturbed part (default: 30s; with --quick 6s, with --thorough 2m)")
