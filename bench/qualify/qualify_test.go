@@ -136,12 +136,12 @@ func TestNewRefuses(t *testing.T) {
 	length := config("put")
 	length.Comparison.Baseline.Spec.Load.Total = new(uint64(7))
 	for want, c := range map[string]qualify.Config{
-		"needs a scenario":      config(),
-		"is named twice":        config("put", "put"),
-		"is neither a built-in scenario":       config("../put"),
-		"unknown workload or":   config("nonsense"),
-		"7 rounds cannot fail":  rounds,
-		"remove --duration and": length,
+		"needs a scenario":               config(),
+		"is named twice":                 config("put", "put"),
+		"is neither a built-in scenario": config("../put"),
+		"unknown workload or":            config("nonsense"),
+		"7 rounds cannot fail":           rounds,
+		"remove --duration and":          length,
 	} {
 		if _, err := qualify.New(c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)

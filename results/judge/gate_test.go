@@ -430,13 +430,13 @@ func TestJudge(t *testing.T) {
 
 func TestRulesValidate(t *testing.T) {
 	for want, change := range map[string]func(*Rules){
-		"":                     func(*Rules) {},
-		"did you mean \"p99\"": func(r *Rules) { r.Primary = []string{"p98"} },
-		"needs a primary":      func(r *Rules) { r.Primary = nil },
-		"at least 10 are needed":          func(r *Rules) { r.Looks = []int{6} },
-		"must be between 1":    func(r *Rules) { r.Looks = []int{24, 12} },
-		"must be above 0 %":    func(r *Rules) { r.Margins["p50"] = -1 },
-		"false verdict":        func(r *Rules) { r.FalsePass = 0 },
+		"":                       func(*Rules) {},
+		"did you mean \"p99\"":   func(r *Rules) { r.Primary = []string{"p98"} },
+		"needs a primary":        func(r *Rules) { r.Primary = nil },
+		"at least 10 are needed": func(r *Rules) { r.Looks = []int{6} },
+		"must be between 1":      func(r *Rules) { r.Looks = []int{24, 12} },
+		"must be above 0 %":      func(r *Rules) { r.Margins["p50"] = -1 },
+		"false verdict":          func(r *Rules) { r.FalsePass = 0 },
 	} {
 		r := DefaultRules()
 		change(&r)
