@@ -16,16 +16,17 @@ import (
 	"github.com/etcdbench/etcdbench/bench/runner"
 )
 
-// joinVariable has the join token of an agent that is given no file.
+// joinVariable is the environment variable with the join token, for an agent without a token
+// file.
 const joinVariable = "ETCDBENCH_JOIN"
 
 // maxToken bounds the join token in bytes.
 const maxToken = 1 << 20
 
-// indexVariables have the place of an agent among those that a scheduler started.
+// indexVariables are the variables in which schedulers store the index of an agent.
 var indexVariables = [...]string{"SLURM_PROCID", "JOB_COMPLETION_INDEX"}
 
-// agentOptions are those of one agent.
+// agentOptions are the options of one agent.
 type agentOptions struct {
 	agent.AgentOptions
 	joinFile          string
@@ -67,7 +68,7 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
 	return cmd
 }
 
-// standardInput stands for it in place of a file.
+// standardInput is the file name for standard input.
 const standardInput = "-"
 
 // readToken reads the file of the token, which a coordinator that starts at the same time
@@ -89,7 +90,7 @@ func (o *agentOptions) readToken(ctx context.Context, stdin io.Reader) ([]byte, 
 	}
 }
 
-// complete reads what the environment and files have.
+// complete reads the environment and the files.
 func (o *agentOptions) complete(ctx context.Context, stdin io.Reader, indexGiven bool) (err error) {
 	if len(o.Endpoint.URLs) == 0 {
 		return errors.New("--join is missing: give the address that the coordinator printed")

@@ -23,7 +23,7 @@ import (
 	"github.com/etcdbench/etcdbench/report/words"
 )
 
-// agentFlags say how the agents of a run find their coordinator.
+// agentFlags configure how the agents of a run find their coordinator.
 type agentFlags struct {
 	listen      string
 	endpoints   []string
@@ -71,7 +71,7 @@ func (v agentsValue) Set(s string) error {
 func (v agentsValue) String() string { return "" }
 func (agentsValue) Type() string     { return "agents" }
 
-// lossValue is the flag of what follows the loss of an agent.
+// lossValue is the flag for the policy after the loss of an agent.
 type lossValue struct{ carryOn *bool }
 
 func (v lossValue) Set(s string) error {
@@ -85,13 +85,13 @@ func (v lossValue) Set(s string) error {
 func (v lossValue) String() string { return "fail" }
 func (lossValue) Type() string     { return "policy" }
 
-// agentVersion is what agents and their coordinator must have in common.
+// agentVersion is the version that agents and their coordinator must share.
 func agentVersion(ctx context.Context) string {
 	e := machine.Describe(ctx)
 	return e.Tool + " " + e.Revision
 }
 
-// gathering is a coordinator with its agents, and what belongs to it.
+// gathering is a coordinator with its agents.
 type gathering struct {
 	fleet   runner.Fleet
 	cleanup []func()
@@ -103,8 +103,8 @@ func (g *gathering) stop() {
 	}
 }
 
-// gather opens a session for the agents that the specification asks for, and starts those
-// of this machine. Without any, the fleet is nil. The caller stops the gathering.
+// gather opens a session for the agents that the specification requests, and starts those of
+// this machine. Without any, the fleet is nil. The caller must stop the gathering.
 func (f *agentFlags) gather(ctx context.Context, spec runner.Spec, password string, stderr io.Writer) (g *gathering, err error) {
 	g = &gathering{}
 	if spec.Agents.Count == 0 {
@@ -148,7 +148,7 @@ func (f *agentFlags) gather(ctx context.Context, spec runner.Spec, password stri
 	return g, c.Wait(ctx)
 }
 
-// arguments are those of an agent, which reads the join token from a file.
+// arguments returns the arguments of an agent that reads the join token from a file.
 func (f *agentFlags) arguments(e agent.Endpoint, token string) []string {
 	list := []string{"agent", "--join", strings.Join(e.URLs, ",")}
 	if token != "" {
@@ -157,7 +157,7 @@ func (f *agentFlags) arguments(e agent.Endpoint, token string) []string {
 	return list
 }
 
-// commands start the agents that are to be started here.
+// commands returns the commands of the agents to start here.
 func (f *agentFlags) commands(a runner.Agents, e agent.Endpoint) ([]agent.Command, error) {
 	switch {
 	case a.Local:
@@ -174,10 +174,10 @@ func (f *agentFlags) commands(a runner.Agents, e agent.Endpoint) ([]agent.Comman
 	return nil, nil
 }
 
-// agentStopTime is how long agents of this machine have to end by themselves.
+// agentStopTime is the time limit for agents of this machine to end by themselves.
 const agentStopTime = 5 * time.Second
 
-// endpoint is the etcd for coordination: a given one, or one that is started here.
+// endpoint returns the etcd for coordination: the given one, or one that is started here.
 func (f *agentFlags) endpoint(ctx context.Context, g *gathering, local bool, dir string) (agent.Endpoint, error) {
 	if len(f.endpoints) > 0 {
 		e := agent.Endpoint{URLs: f.endpoints}
@@ -223,7 +223,8 @@ func (f *agentFlags) endpoint(ctx context.Context, g *gathering, local bool, dir
 	return agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}, nil
 }
 
-// writeToken writes the file of the token at once, for agents that wait for it.
+// writeToken writes the file of the token before the agents join, because they may wait for
+// it.
 func writeToken(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".join-*") // readable for this user alone
 	if err != nil {
@@ -239,7 +240,7 @@ func writeToken(path string, data []byte) error {
 	return err
 }
 
-// ownHosts are the names and addresses of this machine, its name first.
+// ownHosts returns the names and addresses of this machine, its name first.
 func ownHosts() (hosts []string) {
 	if name, err := os.Hostname(); err == nil {
 		hosts = append(hosts, name)
@@ -253,7 +254,7 @@ func ownHosts() (hosts []string) {
 	return hosts
 }
 
-// check refuses flags that mean nothing without agents.
+// check refuses flags that have no effect without agents.
 func (f *agentFlags) check(fs *pflag.FlagSet, spec runner.Spec) error {
 	for _, name := range []string{"coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"} {
 		if fs.Changed(name) && spec.Agents.Count == 0 {

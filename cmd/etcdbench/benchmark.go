@@ -18,17 +18,17 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// An officialCommand is a command of etcd's tools/benchmark, and what stands for it here.
+// An officialCommand is a command of etcd's tools/benchmark, with its equivalent here.
 type officialCommand struct {
 	name string
-	// args are its arguments, as its usage has them.
+	// args are its arguments, in the form of its usage.
 	args string
-	// atMost is how many arguments it takes.
+	// atMost is the largest number of arguments.
 	atMost  int
 	summary string
-	// workload is what is run for it; "" where the command is refused.
+	// workload is the equivalent workload; "" if the command is refused.
 	workload string
-	// fixed are parameters of the workload that no flag decides.
+	// fixed are parameters of the workload that no flag sets.
 	fixed map[string]string
 	// ownKeys means that keys have the length that the command requires, which is too short for the
 	// default prefix.
@@ -44,27 +44,26 @@ type officialCommand struct {
 // workload, is applied, or is refused.
 type officialFlag struct {
 	name string
-	// value is the default there. Its type is that of the flag.
+	// value is the default of etcd's tool. Its type is that of the flag.
 	value any
 	usage string
-	// param is the workload's parameter that gets the value.
+	// param is the workload's parameter that the flag sets.
 	param string
 	apply func(o *officialRun) error
-	// becomes says what the flag is here, for the table of the documentation; it may be
-	// empty where param says it.
+	// becomes is the equivalent of the flag, for the table of the documentation. It may be empty
+	// if param is set.
 	becomes string
-	// refused is the reason and what to do instead; "" where the flag is accepted.
+	// refused is the reason for a refusal and the alternative; "" if the flag is accepted.
 	refused string
 }
 
-// officialPrefix starts the keys of commands that say how long a key is.
+// officialPrefix is the prefix of keys for commands with a key length.
 const officialPrefix = "b/"
 
 // An officialRun is one call of the official command line.
 type officialRun struct {
 	runOptions
-	// command is the one that was called, args are its arguments, and flags are those of
-	// the official tool.
+	// command is the called command, args are its arguments, and flags are those of etcd's tool.
 	command officialCommand
 	args    []string
 	flags   *pflag.FlagSet
@@ -76,7 +75,7 @@ func (o *officialRun) is(name string) bool            { b, _ := o.flags.GetBool(
 func (o *officialRun) text(name string) string        { return o.flags.Lookup(name).Value.String() }
 func (o *officialRun) time(name string) time.Duration { d, _ := o.flags.GetDuration(name); return d }
 
-// set gives a parameter of the workload a value.
+// set sets a parameter of the workload.
 func (o *officialRun) set(name, value string) { o.spec.Workload[name] = value }
 
 func newBenchmarkCommand() *cobra.Command {
@@ -176,8 +175,7 @@ func (c officialCommand) long() string {
 	return c.summary + ".\nUnlike etcd's benchmark, " + c.differs + "."
 }
 
-// prepare turns the command line into a resolved specification. Nothing was started when
-// it fails.
+// prepare turns the command line into a resolved specification. It starts nothing.
 func (o *officialRun) prepare() error {
 	if o.command.workload == "" {
 		return errors.New(o.command.differs)

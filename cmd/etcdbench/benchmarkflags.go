@@ -11,7 +11,7 @@ import (
 // noTime is the default of flags of times.
 const noTime = time.Duration(0)
 
-// The flags that several commands of etcd's benchmark have.
+// Flags that several commands of etcd's benchmark have.
 
 func keySize(size int) officialFlag {
 	return officialFlag{name: "key-size", value: size, usage: "length of a key in bytes", param: "key-size"}
@@ -57,10 +57,10 @@ func rate(name string, value int, what string) officialFlag {
 		}}
 }
 
-// nothing applies a flag that the command looks at when it is complete.
+// nothing applies a flag that the command reads when the command line is complete.
 func nothing(*officialRun) error { return nil }
 
-// format applies a flag that chooses the form of the report.
+// format applies a flag that selects the format of the report.
 func format(name, chosen string) func(*officialRun) error {
 	return func(o *officialRun) error {
 		switch {
@@ -122,14 +122,14 @@ func compaction(o *officialRun) error {
 	return nil
 }
 
-// watchedKeys makes the keys that are put the ones that are watched.
+// watchedKeys makes the run write the watched keys.
 func watchedKeys(o *officialRun) error {
 	o.set("key-space-size", strconv.Itoa(min(o.number("watched-key-total"), o.number("key-space-size"))))
 	return nil
 }
 
-// oneWriter has one client put, as etcd's watch-latency does; --clients and --conns are
-// for its watchers.
+// oneWriter makes one client put, as in etcd's watch-latency; --clients and --conns apply to
+// its watchers.
 func oneWriter(o *officialRun) error {
 	one := 1
 	o.spec.Load.Clients = &one
@@ -137,13 +137,13 @@ func oneWriter(o *officialRun) error {
 }
 
 const (
-	// catchupGetRate is how many gets per second come beside watchers that catch up.
+	// catchupGetRate is the number of gets per second while watchers catch up.
 	catchupGetRate = 1000
-	// mostCatchingUp is how many watchers catch up at a time.
+	// mostCatchingUp is the largest number of watchers that catch up at a time.
 	mostCatchingUp = 1000
 )
 
-// waitingWatchers has as many watchers catch up at a time as may.
+// waitingWatchers sets the number of watchers that catch up at a time to its limit.
 func waitingWatchers(o *officialRun) error {
 	n := min(o.number("watchers"), mostCatchingUp)
 	o.spec.Load.Clients = &n

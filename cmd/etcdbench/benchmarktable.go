@@ -221,7 +221,7 @@ func officialLeaseKeepalive() officialCommand {
 	}
 }
 
-// inOrder are the parameters of keys that are used one after the other.
+// inOrder are the parameters for keys that are used in order.
 func inOrder() map[string]string { return map[string]string{"keys": "sequential"} }
 
 // with adds a parameter.
@@ -231,7 +231,7 @@ func with(params map[string]string, name, value string) map[string]string {
 	return params
 }
 
-// rangeKeys says what range reads.
+// rangeKeys sets the range that is read.
 func rangeKeys(o *officialRun) error {
 	for _, key := range o.args {
 		if !utf8.ValidString(key) {

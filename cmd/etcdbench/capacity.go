@@ -17,7 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// capacityOptions are those of a capacity search.
+// capacityOptions are the options of a capacity search.
 type capacityOptions struct {
 	experimentFlags
 	effortFlags
@@ -76,7 +76,7 @@ func (o *capacityOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 	}, "rate", "duration", "total")
 }
 
-// ask is what the search is asked, by the flags or by the one that is resumed.
+// ask returns the request of the search, from the flags or from the resumed search.
 func (o *capacityOptions) ask(
 	fs *pflag.FlagSet, args []string,
 ) (asked experiment.Document[capacity.Config], e *capacity.Experiment, err error) {
@@ -107,8 +107,8 @@ func (o *capacityOptions) run(cmd *cobra.Command, args []string) error {
 	})
 }
 
-// probeLine is the state before or after a probe; nothing before a short one. It cuts the
-// reason of a verdict so that the line fits into so many columns; 0 means no limit.
+// probeLine returns the state before or after a probe; empty before a short one. It shortens
+// the reason of a verdict to the given number of columns; 0 means no limit.
 func probeLine(p capacity.Progress, unit string, columns int) string {
 	line := fmt.Sprintf("probe %d, %s: %.0f%s", p.Number, p.Stage, p.Rate, unit)
 	if p.Searches > 1 {
@@ -135,13 +135,13 @@ func probeLine(p capacity.Progress, unit string, columns int) string {
 	return line + end
 }
 
-// finish saves and prints what was found, and makes the exit code.
+// finish saves and prints the result, and returns the error for the exit code.
 func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarget bool, stdout io.Writer) error {
 	page, err := report.Capacities().Find("html")
 	if err != nil {
 		return err
 	}
-	// Also what an error left: the probes until then were made.
+	// Also after an error, with the probes so far.
 	err = experiment.SaveResult(o.out, results.CapacityFile, c, func(w io.Writer) error { return page.Write(w, c) })
 	if searchErr != nil && !errors.Is(searchErr, capacity.ErrHopeless) && !errors.Is(searchErr, capacity.ErrUnclear) {
 		return interrupted(searchErr)
@@ -155,7 +155,7 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 	return capacityExit(c, searchErr, wantTarget)
 }
 
-// capacityExit makes the exit code of a search that has ended.
+// capacityExit returns the error for the exit code of a search that has ended.
 func capacityExit(c *results.Capacity, searchErr error, wantTarget bool) error {
 	switch {
 	case errors.Is(searchErr, capacity.ErrUnclear):

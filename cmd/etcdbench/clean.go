@@ -17,7 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// cleanOptions are those of the command that removes what runs have left.
+// cleanOptions are the options of the command clean.
 type cleanOptions struct {
 	specFlags
 	yes bool
@@ -75,7 +75,7 @@ that workloads give. It keeps the keys of runs in progress, keys kept with
 	return cmd
 }
 
-// checkLocal refuses flags that are for clusters.
+// checkLocal refuses flags that need a cluster.
 func (o *cleanOptions) checkLocal(fs *pflag.FlagSet) (err error) {
 	fs.Visit(func(f *pflag.Flag) {
 		if f.Name != "yes" {
@@ -85,7 +85,8 @@ func (o *cleanOptions) checkLocal(fs *pflag.FlagSet) (err error) {
 	return err
 }
 
-// cleanMachine lists what killed processes have left on this machine, asks, and removes it.
+// cleanMachine lists the remains of killed processes on this machine, and removes them after a
+// confirmation.
 func (o *cleanOptions) cleanMachine(directories []string, in io.Reader, out io.Writer) error {
 	if len(directories) == 0 {
 		directories = []string{resultsDir}
@@ -114,7 +115,7 @@ func (o *cleanOptions) cleanMachine(directories []string, in io.Reader, out io.W
 	return errors.Join(errs...)
 }
 
-// clean lists what is left, asks, and removes it.
+// clean lists the remains of killed runs in a cluster, and removes them after a confirmation.
 func (o *cleanOptions) clean(ctx context.Context, left *runner.Leftovers, in io.Reader, out io.Writer) error {
 	var removable []*workloads.Leftover
 	for _, l := range left.List {
@@ -143,7 +144,7 @@ func (o *cleanOptions) clean(ctx context.Context, left *runner.Leftovers, in io.
 	return errors.Join(errs...)
 }
 
-// describe says in a line what is left under a prefix.
+// describe describes the remains under a prefix in one line.
 func describe(l *workloads.Leftover) string {
 	text := fmt.Sprintf("%s: %s, %s", words.Clean(l.Prefix),
 		words.Plural(int64(l.Keys), "key", "keys"), words.Plural(int64(len(l.Leases)), "lease", "leases"))
@@ -162,7 +163,7 @@ func describe(l *workloads.Leftover) string {
 	return text
 }
 
-// confirmed asks whether to go on.
+// confirmed asks the user for a confirmation.
 func confirmed(question string, in io.Reader, out io.Writer) bool {
 	fmt.Fprint(out, question, " [y/N] ")
 	line, _ := bufio.NewReader(in).ReadString('\n')

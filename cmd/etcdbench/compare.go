@@ -51,7 +51,7 @@ measures both sides in alternation.`,
 	return cmd
 }
 
-// formatError is the error of a format that comparisons do not have.
+// formatError returns the error for a format that comparisons do not support.
 func formatError(format string, err error) error {
 	if _, known := report.Find(format); known == nil {
 		err = fmt.Errorf("%s shows single runs and no comparison: use one of %s, or etcdbench report", format, report.SideComparisons().Names())
@@ -59,7 +59,7 @@ func formatError(format string, err error) error {
 	return fmt.Errorf("--format: %w", err)
 }
 
-// splitAt is how many of the arguments are the base's.
+// splitAt returns the number of arguments that belong to the base.
 func splitAt(args []string, dash int) (int, error) {
 	if dash < 0 && len(args) == 2 {
 		dash = 1
@@ -70,8 +70,8 @@ func splitAt(args []string, dash int) (int, error) {
 	return dash, nil
 }
 
-// readSides reads the results before and after the dash; of two results without
-// one, the first is the base.
+// readSides reads the results before and after the dash. Of two results without a dash, the
+// first is the base.
 func readSides(args []string, dash int) (report.Compared, error) {
 	var c report.Compared
 	dash, err := splitAt(args, dash)
@@ -95,7 +95,7 @@ func readSides(args []string, dash int) (report.Compared, error) {
 	return c, err
 }
 
-// readRuns reads the runs of the paths. It refuses results that are no runs.
+// readRuns reads the runs of the paths. It refuses other results.
 func readRuns(paths []string) ([]report.Document, error) {
 	var docs []report.Document
 	for _, path := range paths {

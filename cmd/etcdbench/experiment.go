@@ -16,15 +16,15 @@ import (
 	"github.com/etcdbench/etcdbench/bench/runner"
 )
 
-// experimentFlags are what the commands of all experiments have in common.
+// experimentFlags are the flags that the commands of all experiments share.
 type experimentFlags struct {
 	specFlags
 	outputFlags
 	resume string
 }
 
-// register registers all flags; own are those of the experiment, under their title. The
-// experiment refuses some, which help does not show.
+// register registers all flags; own are those of the experiment, under their title. Refused
+// flags are hidden from help.
 func (e *experimentFlags) register(
 	all *pflag.FlagSet, title, kind, formats string, own func(*pflag.FlagSet), refused ...string,
 ) *flagGroups {
@@ -39,15 +39,15 @@ func (e *experimentFlags) register(
 	return groups
 }
 
-// resumedFlags may be given when an experiment is resumed: they change nothing of it,
-// or confirm what is not saved.
+// resumedFlags are allowed with --resume: they do not change the experiment, or confirm values
+// that are not saved.
 var resumedFlags = [...]string{
 	"resume", "format", "progress", "metrics-listen", "web", "dry-run", "etcd-binary", "member-env",
 	"coordinator-listen", "coordination-endpoints", "join-file", "join-timeout",
 }
 
-// question is what the experiment is asked: by the flags, or by the document of the
-// one that is resumed. confirmed are further flags that may be given then.
+// question returns the request of the experiment, from the flags or from the document of the
+// resumed one. confirmed are further flags that are allowed with --resume.
 func question[C any](
 	e *experimentFlags, fs *pflag.FlagSet, kind, scenario string, config C, confirmed ...string,
 ) (experiment.Document[C], error) {
@@ -74,8 +74,8 @@ func question[C any](
 	return asked, experiment.Authorize(&asked.Spec, given, "")
 }
 
-// answerable is what the experiment is asked, by the flags or by the one that is resumed,
-// and the experiment, checked.
+// answerable returns the request of the experiment, from the flags or from the resumed one,
+// and the checked experiment.
 func answerable[C, E any](
 	e *experimentFlags, fs *pflag.FlagSet, args []string, kind string, config C, check func(runner.Spec, C) (E, error),
 ) (asked experiment.Document[C], checked E, err error) {
@@ -90,7 +90,7 @@ func answerable[C, E any](
 	return asked, checked, err
 }
 
-// scenario is the experiment's argument, which a resumed one does not have.
+// scenario returns the experiment's argument, which is not allowed with --resume.
 func (e *experimentFlags) scenario(args []string) (string, error) {
 	if _, err := e.style(os.Stderr); err != nil {
 		return "", err
@@ -101,15 +101,15 @@ func (e *experimentFlags) scenario(args []string) (string, error) {
 	return argument(args, runner.DefaultScenario), nil
 }
 
-// plannedExperiment is one that has been checked, and not begun.
+// plannedExperiment is a checked experiment that has not begun.
 type plannedExperiment interface {
 	First() *runner.Resolved
 	Plan() experiment.Plan
 }
 
-// conduct does what is the same for all experiments: it prints the plan and does nothing,
-// or keeps what was asked and has the experiment measured. measure returns what is to
-// be done when the progress is no longer shown.
+// conduct does what all experiments share: it prints the plan and stops, or saves the request
+// and runs the experiment. measure returns the function that runs after the progress has
+// ended.
 func conduct[C any](
 	cmd *cobra.Command, e *experimentFlags, asked experiment.Document[C], planned plannedExperiment,
 	measure func(ctx context.Context, o experiment.Options, r *reporter) (finish func() error),
@@ -160,7 +160,7 @@ func conduct[C any](
 	return err
 }
 
-// keep makes the experiment's directory with the document of what it was asked.
+// keep makes the experiment's directory with the document of its request.
 func keep[C any](e *experimentFlags, asked experiment.Document[C]) error {
 	e.out = e.directory(asked.Kind + "-" + bench.NewID(time.Now()))
 	if e.resume != "" {
@@ -172,7 +172,7 @@ func keep[C any](e *experimentFlags, asked experiment.Document[C]) error {
 	return nil
 }
 
-// interrupted makes an error that an interrupt caused exit with its code.
+// interrupted adds the exit code to an error that an interrupt caused.
 func interrupted(err error) error {
 	if errors.Is(err, bench.ErrInterrupted) {
 		return exitError{exitInterrupted, err}
@@ -180,7 +180,7 @@ func interrupted(err error) error {
 	return err
 }
 
-// effortFlags decide how much time an experiment takes.
+// effortFlags select the effort of an experiment.
 type effortFlags struct{ quick, thorough bool }
 
 func (e *effortFlags) add(fs *pflag.FlagSet, quick, thorough string) {
@@ -188,7 +188,7 @@ func (e *effortFlags) add(fs *pflag.FlagSet, quick, thorough string) {
 	fs.BoolVar(&e.thorough, "thorough", false, thorough)
 }
 
-// effort is what the flags ask for.
+// effort returns the effort that the flags select.
 func (e *effortFlags) effort() (experiment.Effort, error) {
 	switch {
 	case e.quick && e.thorough:

@@ -15,13 +15,13 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
-// flagGroups are a command's flags under headings, for commands with many.
+// flagGroups are the flags of a command under headings.
 type flagGroups struct {
 	all    *pflag.FlagSet
 	titles []string
 	groups []*pflag.FlagSet
-	// parameters stands in groups for the parameters of the load, which help shows for one
-	// load at a time.
+	// parameters marks the group of the parameters of the load, which help shows for one load at a
+	// time.
 	parameters *pflag.FlagSet
 }
 
@@ -52,15 +52,15 @@ func (g *flagGroups) addWorkloads() *pflag.FlagSet {
 	return g.parameters
 }
 
-// hide leaves flags that the command refuses out of its help.
+// hide removes refused flags from the help of the command.
 func (g *flagGroups) hide(names ...string) {
 	for _, name := range names {
 		g.all.Lookup(name).Hidden = true
 	}
 }
 
-// usage prints how a command is used, group by group, with the parameters of the load that
-// is its argument.
+// usage prints the usage of a command, group by group, with the parameters of the load in its
+// argument.
 func (g *flagGroups) usage(cmd *cobra.Command) error {
 	out := cmd.OutOrStdout()
 	columns := 0

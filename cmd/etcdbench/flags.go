@@ -95,7 +95,7 @@ func (f *specFlags) addRemote(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.TargetLeader, "target-leader", false, "send all requests to the leader")
 }
 
-// addConnection registers the flags that say how a running cluster is reached.
+// addConnection registers the flags for the connection to a running cluster.
 func (f *specFlags) addConnection(fs *pflag.FlagSet) {
 	c := &f.spec.Cluster
 	r := &c.Remote
@@ -114,7 +114,7 @@ func (f *specFlags) addSafety(fs *pflag.FlagSet) {
 	f.addPermissions(fs)
 }
 
-// addPermissions registers the flags of what a run may do to a running cluster.
+// addPermissions registers the flags that permit effects on a running cluster.
 func (f *specFlags) addPermissions(fs *pflag.FlagSet) {
 	s := &f.spec
 	fs.BoolVar(&s.KeepData, "keep-data", false, "leave the run's keys in a remote cluster")
@@ -134,7 +134,7 @@ func (f *specFlags) addMeasurement(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Label, "label", "", "`label` for this run, such as a commit; histories show it")
 }
 
-// specification is what the flags say, for this scenario.
+// specification returns the specification of the flags, for this scenario.
 func (f *specFlags) specification(fs *pflag.FlagSet, scenario string) (runner.Spec, error) {
 	s := f.spec.Clone()
 	s.Schema, s.Scenario = runner.Schema, scenario

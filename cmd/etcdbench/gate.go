@@ -25,7 +25,7 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// gateOptions are those of all kinds of gate.
+// gateOptions are the options of all kinds of gate.
 type gateOptions struct {
 	experimentFlags
 
@@ -97,31 +97,31 @@ func (o *gateOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 	}, "duration", "total")
 }
 
-// addSides registers the flags of what is compared.
+// addSides registers the flags of the compared sides.
 func (o *gateOptions) addSides(fs *pflag.FlagSet) {
 	fs.StringVar(&o.baseline, "baseline", "", "baseline of the comparison (default: the built-in etcd)")
 	fs.StringVar(&o.candidate, "candidate", "", "candidate of the comparison")
 	fs.BoolVar(&o.same, "aa", false, "compare the baseline with itself, to measure the noise of this machine")
 }
 
-// addMetrics registers the flags of what is judged.
+// addMetrics registers the flags of the metrics.
 func (o *gateOptions) addMetrics(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.metrics, "metric", nil,
 		"`names` of the metrics that decide (default: throughput, error_rate, p50, p99 and the costs; of a history all metrics)")
 	fs.StringArrayVar(&o.margins, "margin", nil, "smallest change that matters, as `metric=5%`; may be repeated")
 }
 
-// roundsFlag is the same wherever two sides are measured in turns.
+// roundsFlag is shared by all commands that measure two sides in alternation.
 func roundsFlag(fs *pflag.FlagSet, rounds *[]int, otherwise string) {
 	fs.IntSliceVar(rounds, "rounds", nil, "numbers of rounds of two runs after which a verdict is possible "+otherwise)
 }
 
-// compares reports whether two sides are measured.
+// compares reports whether the gate measures two sides.
 func (o *gateOptions) compares() bool {
 	return o.baseline != "" || o.candidate != "" || o.same || o.resume != ""
 }
 
-// validate decides what kind of gate it is, and checks what all kinds have.
+// validate determines the kind of gate, and checks what all kinds share.
 func (o *gateOptions) validate(fs *pflag.FlagSet, args []string) (err error) {
 	if o.writer, err = report.Verdicts().Find(o.format); err != nil {
 		return fmt.Errorf("--format: %w", err)
@@ -150,7 +150,7 @@ func (o *gateOptions) validate(fs *pflag.FlagSet, args []string) (err error) {
 	return nil
 }
 
-// rules are those of the flags.
+// rules returns the rules of the flags.
 func (o *gateOptions) rules() (judge.Rules, error) {
 	rules := judge.DefaultRules()
 	switch {
@@ -160,7 +160,7 @@ func (o *gateOptions) rules() (judge.Rules, error) {
 		rules.Looks = rules.Looks[:1]
 	}
 	if len(o.metrics) > 0 {
-		rules.Primary, rules.Optional = o.metrics, nil // who names a metric wants it
+		rules.Primary, rules.Optional = o.metrics, nil // a named metric is required
 	}
 	margins, err := o.parseMargins()
 	if err != nil {
@@ -185,7 +185,7 @@ func (o *gateOptions) parseMargins() (map[string]float64, error) {
 	return margins, nil
 }
 
-// config is what the flags ask of a comparison, with both sides made from the
+// config returns the configuration of a comparison, with both sides made from the
 // specification.
 func (o *gateOptions) config(spec runner.Spec) (versus.Config, error) {
 	c := versus.Config{Same: o.same, Length: versus.DefaultLength, Warmup: versus.DefaultWarmup}
@@ -213,7 +213,7 @@ func (o *gateOptions) config(spec runner.Spec) (versus.Config, error) {
 	return c, err
 }
 
-// ask is what the comparison is asked, by the flags or by the one that is resumed.
+// ask returns the request of the comparison, from the flags or from the resumed one.
 func (o *gateOptions) ask(fs *pflag.FlagSet, args []string) (experiment.Document[versus.Config], *versus.Experiment, error) {
 	var asked experiment.Document[versus.Config]
 	scenario, err := o.scenario(args)
@@ -240,7 +240,7 @@ func (o *gateOptions) ask(fs *pflag.FlagSet, args []string) (experiment.Document
 	return asked, e, err
 }
 
-// confirmSides checks what is given of the sides when a comparison is resumed.
+// confirmSides checks the sides that are confirmed when a comparison is resumed.
 func confirmSides(fs *pflag.FlagSet, saved *versus.Config, again versus.Config) error {
 	for _, side := range []struct {
 		name  string
@@ -281,8 +281,8 @@ func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
 // maxVerdict bounds a verdict's document, in bytes.
 const maxVerdict = 64 << 20
 
-// finished returns the verdict of a comparison that is resumed and has one already, and nil
-// otherwise. It is printed as it is, and nothing in the directory changes.
+// finished returns the verdict of a resumed comparison that has one already, and nil
+// otherwise. The verdict is printed, and the directory is not changed.
 func (o *gateOptions) finished() (*results.Verdict, error) {
 	if o.resume == "" || o.dryRun {
 		return nil, nil
@@ -301,7 +301,7 @@ func (o *gateOptions) finished() (*results.Verdict, error) {
 	return v, nil
 }
 
-// saveVerdict keeps what a comparison found, and prints it.
+// saveVerdict saves and prints the result of a comparison.
 func (o *gateOptions) saveVerdict(v *results.Verdict, err error, stdout io.Writer) error {
 	if err != nil {
 		return interrupted(err)
@@ -316,7 +316,7 @@ func (o *gateOptions) saveVerdict(v *results.Verdict, err error, stdout io.Write
 	return o.finish(v, stdout)
 }
 
-// finish prints the verdict and makes the exit code.
+// finish prints the verdict and returns the error for the exit code.
 func (o *gateOptions) finish(v *results.Verdict, stdout io.Writer) error {
 	if err := o.writer.Write(stdout, v); err != nil {
 		return err
@@ -324,8 +324,8 @@ func (o *gateOptions) finish(v *results.Verdict, stdout io.Writer) error {
 	return verdictError(v, o.format)
 }
 
-// verdictError makes the exit code of a verdict. Its text is empty where a report in the
-// format has printed the verdict for people.
+// verdictError returns the error for the exit code of a verdict. Its text is empty if the
+// report contains the verdict.
 func verdictError(v *results.Verdict, format string) error {
 	var text string
 	if format != "text" {
@@ -340,8 +340,8 @@ func verdictError(v *results.Verdict, format string) error {
 	return exitError{exitInconclusive, errors.New(text)}
 }
 
-// progressLine is the state after a round: what decides, as far as it fits into so many
-// columns; 0 means all.
+// progressLine returns the state after a round: the metrics that decide, as far as they fit
+// into the given number of columns; 0 means no limit.
 func progressLine(p versus.Progress, columns int) string {
 	line := fmt.Sprintf("round %d", p.Round)
 	switch {

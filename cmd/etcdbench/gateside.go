@@ -11,9 +11,9 @@ import (
 	"github.com/etcdbench/etcdbench/bench/versus"
 )
 
-// parseSide makes one side of a comparison from its text and the specification that
-// both have in common: etcd=VERSION, binary=PATH, a setting of the cluster,
-// env:NAME=value, a flag of etcd's own, or endpoints; several with commas.
+// parseSide makes one side of a comparison from its text and the common specification:
+// etcd=VERSION, binary=PATH, a setting of the cluster, env:NAME=value, a flag of etcd, or
+// endpoints. Several are separated by commas.
 func parseSide(name, text string, spec runner.Spec) (versus.Subject, error) {
 	side := versus.Subject{Label: "the built-in etcd with its defaults", Spec: spec.Clone()}
 	if text == "" {
@@ -55,7 +55,7 @@ func parseSide(name, text string, spec runner.Spec) (versus.Subject, error) {
 	return side, nil
 }
 
-// setSide sets what a part of a side stands for, in addition to what both sides have.
+// setSide sets one part of a side in the common specification.
 func setSide(start *runner.Start, settings *pflag.FlagSet, part string) error {
 	key, value, _ := strings.Cut(part, "=")
 	variable, isVariable := strings.CutPrefix(key, "env:")
@@ -73,5 +73,5 @@ func setSide(start *runner.Start, settings *pflag.FlagSet, part string) error {
 	return nil
 }
 
-// notSettings have names of their own in a side.
+// notSettings are settings with other names in a side.
 var notSettings = [...]string{"etcd-version", "etcd-binary", "member-env", "etcd-flag"}

@@ -1,6 +1,6 @@
-// Command etcdbench benchmarks etcd. Each command has a file here: it turns flags
-// into options, validates them, calls the package that does the work and turns
-// what comes back into an exit code.
+// Command etcdbench benchmarks etcd. Each command has a file here: it turns flags into
+// options, validates them, calls the package that does the work and turns the result into an
+// exit code.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// The exit codes, as the README lists them.
+// The exit codes, as listed in the README.
 const (
 	exitFailed       = 1
 	exitUsage        = 2
@@ -40,7 +40,7 @@ type exitError struct {
 func (e exitError) Error() string { return e.err.Error() }
 func (e exitError) Unwrap() error { return e.err }
 
-// usage marks an error as one of the command line: nothing was started.
+// usage marks an error of the command line: nothing was started.
 func usage(err error) error {
 	if err == nil {
 		return nil
@@ -48,8 +48,8 @@ func usage(err error) error {
 	return exitError{exitUsage, err}
 }
 
-// message is the text of an error on the command line, where flags have names and
-// fields of a specification have none.
+// message returns the text of an error for the command line, where flags have names and fields
+// of a specification do not.
 func message(err error) string {
 	text := err.Error()
 	if spec, ok := errors.AsType[*runner.SpecError](err); ok {
@@ -84,8 +84,8 @@ const maxShown = 200
 
 var longValue = regexp.MustCompile(`"(?:[^"\\]|\\.){201,}"|[^\s"]{201,}`)
 
-// shown makes the text of an error, which may quote files and servers, fit for a terminal:
-// it cuts long values and replaces what a terminal would obey.
+// shown makes the text of an error, which may quote files and servers, safe for a terminal: it
+// shortens long values and replaces control characters.
 func shown(text string) string {
 	text = longValue.ReplaceAllStringFunc(text, func(value string) string { return string([]rune(value)[:maxShown]) + "…" })
 	return strings.Map(func(r rune) rune {
@@ -96,8 +96,7 @@ func shown(text string) string {
 	}, text)
 }
 
-// oneLine joins what several errors say; the lines of a log, which are indented,
-// stay below.
+// oneLine joins the messages of several errors; the indented lines of a log stay below.
 func oneLine(text string) string {
 	var said, logged []string
 	for line := range strings.Lines(text) {
@@ -140,7 +139,7 @@ performance regressions, and tunes heartbeat interval and election timeout.`,
   etcdbench run --endpoints host:2379 --rate 5000   use a running cluster`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// A command line without a command prints the help.
+		// Without a command, the program prints the help.
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage(fmt.Errorf("unknown command %q%s: see etcdbench --help", args[0], results.Nearest(args[0], commandNames(cmd))))

@@ -10,7 +10,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/machine"
 )
 
-// newManCommand is hidden: those who make packages need it, once.
+// newManCommand is hidden: only packagers need it.
 func newManCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIRECTORY",

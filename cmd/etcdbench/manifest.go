@@ -71,10 +71,10 @@ log. --claim keeps the results in a PersistentVolumeClaim.`,
 	return cmd
 }
 
-// ownFlags are what the manifest itself gives to the coordinator.
+// ownFlags are the flags that the manifest sets for the coordinator.
 var ownFlags = [...]string{"agents", "coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"}
 
-// checkCommand sees that the coordinator will accept its command line.
+// checkCommand checks that the coordinator will accept its command line.
 func checkCommand(cmd *cobra.Command, args []string, agents int) error {
 	called, rest, err := newRootCommand().Find(args)
 	if err != nil {
@@ -92,7 +92,7 @@ func checkCommand(cmd *cobra.Command, args []string, agents int) error {
 		}
 	}
 	var errs bytes.Buffer
-	// The files of credentials are in the pods alone.
+	// The files of credentials exist only in the pods.
 	own := []string{args[0], fmt.Sprintf("--agents=%d", agents), "--dry-run"}
 	line := slices.Concat(own, args[1:], []string{"--cacert=", "--cert=", "--key="})
 	if code := execute(cmd.Context(), line, nil, io.Discard, &errs); code != 0 {
@@ -101,7 +101,7 @@ func checkCommand(cmd *cobra.Command, args []string, agents int) error {
 	return nil
 }
 
-// hostName is a name or an address that a certificate can be for.
+// hostName reports whether a certificate can be made for the name or address.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$`)
 
 func newTokenCommand() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 )
 
-// newMemberCommand is what the clusters we start consist of.
+// newMemberCommand is the hidden command of a member process.
 func newMemberCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                "member",

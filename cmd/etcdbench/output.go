@@ -20,11 +20,11 @@ import (
 	"github.com/etcdbench/etcdbench/report"
 )
 
-// resultsDir is where results are saved that have no directory of their own. It is not
-// "results", which is a package in this project's own checkout.
+// resultsDir is the default directory for results. It is not "results", which is a package in
+// the checkout of this project.
 const resultsDir = "etcdbench-results"
 
-// outputFlags say what a command that measures prints and saves.
+// outputFlags select what a command that measures prints and saves.
 type outputFlags struct {
 	out      string
 	format   string
@@ -35,7 +35,7 @@ type outputFlags struct {
 	agents   agentFlags
 }
 
-// progressAuto chooses by what standard error is.
+// progressAuto selects the style by the type of standard error.
 const progressAuto = "auto"
 
 // add registers the flags. directory names the default one, formats are those of the
@@ -58,7 +58,7 @@ func (o *outputFlags) addReport(fs *pflag.FlagSet, directory, formats string) {
 		"print the resolved plan, the runs and their estimated time, and start nothing (--format json: specifications)")
 }
 
-// directory is where the result goes: as given, or a new one for the name.
+// directory returns the directory of the result: the given one, or a new one for the name.
 func (o *outputFlags) directory(name string) string {
 	if o.out != "" {
 		return o.out
@@ -66,7 +66,7 @@ func (o *outputFlags) directory(name string) string {
 	return filepath.Join(resultsDir, name)
 }
 
-// style is how progress is shown on stderr.
+// style returns the style of the progress on stderr.
 func (o *outputFlags) style(stderr io.Writer) (bench.ProgressStyle, error) {
 	switch s := bench.ProgressStyle(o.progress); s {
 	case bench.ProgressBar, bench.ProgressPlain, bench.ProgressJSON, bench.ProgressNone:
@@ -80,7 +80,7 @@ func (o *outputFlags) style(stderr io.Writer) (bench.ProgressStyle, error) {
 	return "", fmt.Errorf("--progress must be auto, bar, plain, json or none, not %q", o.progress)
 }
 
-// width is that of the terminal, 0 where there is none.
+// width returns the width of the terminal, 0 without one.
 func width(w io.Writer) int {
 	if f, ok := w.(*os.File); ok {
 		columns, _, _ := term.GetSize(int(f.Fd()))
@@ -89,8 +89,8 @@ func width(w io.Writer) int {
 	return 0
 }
 
-// screen is standard output for reports: a terminal has a width, and colours unless NO_COLOR
-// is set.
+// screen describes standard output for reports: a terminal has a width, and colours unless
+// NO_COLOR is set.
 func screen(stdout io.Writer) io.Writer {
 	f, ok := stdout.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
@@ -100,18 +100,18 @@ func screen(stdout io.Writer) io.Writer {
 	return report.Screen{Writer: stdout, Columns: width(stdout), Color: color}
 }
 
-// planDocument is what --dry-run --format json prints.
+// planDocument is the output of --dry-run --format json.
 type planDocument struct {
 	Schema string      `json:"schema"`
 	Spec   runner.Spec `json:"spec"`
-	// Options are the experiment's own.
+	// Options are those of the experiment.
 	Options any                  `json:"options,omitempty"`
 	Plan    bench.Plan           `json:"resolved"`
 	Runs    []experiment.Planned `json:"runs"`
-	// Estimated is how long everything takes.
+	// Estimated is the estimated duration of all runs.
 	Estimated time.Duration `json:"estimated_ns"`
-	// Longest is how long a single run takes at most where the cluster stops answering,
-	// without the population; 0 for experiments.
+	// Longest is the longest duration of a single run if the cluster stops answering, without the
+	// population; 0 for experiments.
 	Longest time.Duration `json:"longest_ns,omitempty"`
 }
 
@@ -123,8 +123,8 @@ func longest(r *runner.Resolved, plan experiment.Plan) time.Duration {
 	return r.Limit()
 }
 
-// listen begins to show runs to Prometheus, where that was asked for. It returns the
-// observer that does it, and what ends it.
+// listen starts to serve metrics to Prometheus, if requested. It returns the observer and a
+// function that stops it.
 func (o *outputFlags) listen(stderr io.Writer) (observers []bench.Observer, stop func() error, err error) {
 	if o.listenAt == "" {
 		return nil, func() error { return nil }, nil
@@ -146,7 +146,7 @@ func (o *outputFlags) listen(stderr io.Writer) (observers []bench.Observer, stop
 	}, nil
 }
 
-// printPlan prints what would be done, with the options of the experiment if it is one.
+// printPlan prints the planned runs, with the options of the experiment if there is one.
 func (o *outputFlags) printPlan(w io.Writer, r *runner.Resolved, options any, plan experiment.Plan) error {
 	if o.format == "json" {
 		enc := json.NewEncoder(w)

@@ -13,7 +13,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// shownProfiles are those that reports draw, and compare.
+// shownProfiles are the profiles that reports draw and compare.
 var shownProfiles = [...]struct{ kind, source, title string }{
 	{profiles.CPU, "", "CPU time of all members"},
 	{profiles.Heap, "", "Memory allocated by all members"},
@@ -21,8 +21,8 @@ var shownProfiles = [...]struct{ kind, source, title string }{
 	{profiles.CPU, results.GeneratorSource, "CPU time of the generator"},
 }
 
-// readProfiles adds to each document what its run's profiles show, and to all but
-// the first what differs from it. What cannot be read becomes a warning.
+// readProfiles adds the profiles of its run to each document, and the differences from the
+// first to all others. Read errors become warnings.
 func readProfiles(docs []report.Document, draw bool) {
 	for _, shown := range shownProfiles {
 		var base *profiles.Set
@@ -48,7 +48,7 @@ func readProfiles(docs []report.Document, draw bool) {
 	}
 }
 
-// runDir is the directory of a result that was named by it or by a file in it.
+// runDir returns the directory of a result that was named by the directory or by a file in it.
 func runDir(path string) string {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return path

@@ -25,7 +25,7 @@ type reporter struct {
 	done  chan struct{}
 }
 
-// newReporter begins to report. Close ends it.
+// newReporter starts a reporter. Close ends it.
 func newReporter(w io.Writer, style bench.ProgressStyle) *reporter {
 	r := &reporter{w: w, style: style, width: width(w), begin: time.Now(), stop: make(chan struct{}), done: make(chan struct{})}
 	if style != bench.ProgressBar {
@@ -56,8 +56,7 @@ type event struct {
 	Left time.Duration `json:"left_ns,omitempty"`
 }
 
-// say reports something that happened. left is how long the rest takes; 0 leaves the
-// estimate as it was.
+// say reports an event. left is the remaining time; 0 keeps the previous estimate.
 func (r *reporter) say(left time.Duration, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -79,10 +78,10 @@ func (r *reporter) say(left time.Duration, format string, args ...any) {
 	}
 }
 
-// plainColumns is the width of lines that go to no terminal.
+// plainColumns is the width of lines without a terminal.
 const plainColumns = 120
 
-// room is how many columns a line has; 0 means as many as it needs.
+// room returns the number of columns of a line; 0 means no limit.
 func (r *reporter) room() int {
 	switch {
 	case r.style == bench.ProgressJSON:
@@ -95,7 +94,7 @@ func (r *reporter) room() int {
 
 const gaugeWidth = 24
 
-// bar rewrites the last line: how much is done, and how long the rest takes.
+// bar rewrites the last line with the completed share and the remaining time.
 func (r *reporter) bar() {
 	if r.end.IsZero() {
 		return

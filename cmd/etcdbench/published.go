@@ -16,7 +16,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// publishedOptions are those of a comparison with published figures.
+// publishedOptions are the options of a comparison with published figures.
 type publishedOptions struct {
 	experimentFlags
 	config published.Config

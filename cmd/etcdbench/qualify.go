@@ -20,13 +20,13 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
-// qualifyOptions are those of a release check.
+// qualifyOptions are the options of a release check.
 type qualifyOptions struct {
 	gateOptions
 	effort effortFlags
 }
 
-// The summaries of a release check, beside its verdict and its page.
+// The summaries of a release check, in addition to its verdict and its page.
 const (
 	summaryFile = "summary.md"
 	junitFile   = "junit.xml"
@@ -65,7 +65,7 @@ func (o *qualifyOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 	})
 }
 
-// config is what the flags ask of a release check.
+// config returns the configuration of a release check.
 func (o *qualifyOptions) config(fs *pflag.FlagSet, scenarios []string) (qualify.Config, error) {
 	c := qualify.Config{Scenarios: scenarios}
 	effort, err := o.effort.effort()
@@ -92,7 +92,7 @@ func (o *qualifyOptions) config(fs *pflag.FlagSet, scenarios []string) (qualify.
 	return c, nil
 }
 
-// ask is what the check is asked, by the flags or by the one that is resumed.
+// ask returns the request of the check, from the flags or from the resumed one.
 func (o *qualifyOptions) ask(fs *pflag.FlagSet, args []string) (experiment.Document[qualify.Config], *qualify.Experiment, error) {
 	var asked experiment.Document[qualify.Config]
 	if _, err := o.scenario(args); err != nil {
@@ -117,7 +117,7 @@ func (o *qualifyOptions) ask(fs *pflag.FlagSet, args []string) (experiment.Docum
 	return asked, e, err
 }
 
-// check returns an error for flags that do not go together.
+// check returns an error for flags that cannot be combined.
 func (o *qualifyOptions) check(fs *pflag.FlagSet) (err error) {
 	if o.writer, err = report.Verdicts().Find(o.format); err != nil {
 		return fmt.Errorf("--format: %w", err)
@@ -133,7 +133,7 @@ func (o *qualifyOptions) check(fs *pflag.FlagSet) (err error) {
 	return nil
 }
 
-// qualify carries out the check.
+// qualify runs the check.
 func (o *qualifyOptions) qualify(cmd *cobra.Command, args []string) error {
 	if err := o.check(cmd.Flags()); err != nil {
 		return usage(err)
@@ -168,8 +168,8 @@ func (o *qualifyOptions) qualify(cmd *cobra.Command, args []string) error {
 	})
 }
 
-// saveScenario keeps the verdict on a scenario, its page, and perfdash's files of a run of
-// the candidate.
+// saveScenario saves the verdict on a scenario, its page, and perfdash's files of a run of the
+// candidate.
 func (o *qualifyOptions) saveScenario(dir string, v *results.Verdict) error {
 	for number := v.Rounds + len(v.Dropped); number > 0; number-- {
 		path := filepath.Join(versus.RoundDir(dir, number), versus.Candidate)
@@ -208,7 +208,7 @@ func writePerfdash(dir string, d report.Document) error {
 	return nil
 }
 
-// saveSummaries writes the verdict in the forms that a CI job shows.
+// saveSummaries writes the verdict in the formats for a CI job.
 func (o *qualifyOptions) saveSummaries(v *results.Verdict) error {
 	for name, file := range map[string]string{"markdown": summaryFile, "junit": junitFile} {
 		format, err := report.Verdicts().Find(name)

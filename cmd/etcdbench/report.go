@@ -17,7 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// reportOptions say what is printed, and how.
+// reportOptions select the results and the format.
 type reportOptions struct {
 	format  string
 	history string
@@ -93,7 +93,7 @@ func (o *reportOptions) writeItems(f report.Format, paths []string, stdout io.Wr
 	return report.WriteItems(stdout, f.Name, items)
 }
 
-// readItems reads results of any kind. Runs that follow each other are one item.
+// readItems reads results of any kind. Consecutive runs are one item.
 func readItems(paths []string) ([]report.Item, error) {
 	var items []report.Item
 	for _, path := range paths {
@@ -129,8 +129,7 @@ func (o *reportOptions) writeHistory(stdout io.Writer) error {
 	return report.WriteHistory(stdout, o.format, runs, changes, notes)
 }
 
-// writeFiles writes the files of a format and prints their paths. It overwrites
-// nothing.
+// writeFiles writes the files of a format and prints their paths. It never overwrites a file.
 func (o *reportOptions) writeFiles(f report.Format, docs []report.Document, stdout io.Writer) error {
 	files, err := f.Files(docs)
 	if err != nil {
@@ -154,7 +153,7 @@ func (o *reportOptions) writeFiles(f report.Format, docs []report.Document, stdo
 	return nil
 }
 
-// document is a result with the way to its intervals.
+// document returns a result with a function that reads its intervals.
 func document(run *results.Run, path string) report.Document {
 	return report.Document{Run: run, Path: path, Intervals: func(each func(*results.Interval) error) error {
 		return results.EachInterval(path, each)

@@ -20,7 +20,7 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// runOptions are those of one run.
+// runOptions are the options of one run.
 type runOptions struct {
 	specFlags
 	outputFlags
@@ -81,7 +81,7 @@ func (o *runOptions) addFlags(fs *pflag.FlagSet) *flagGroups {
 	return groups
 }
 
-// argument is the command's only one, or what stands for it.
+// argument returns the only argument of the command, or its default.
 func argument(args []string, otherwise string) string {
 	if len(args) > 0 {
 		return args[0]
@@ -89,8 +89,7 @@ func argument(args []string, otherwise string) string {
 	return otherwise
 }
 
-// validate turns scenario and flags into a resolved specification. Nothing has been
-// started yet, and nothing is when it fails.
+// validate turns scenario and flags into a resolved specification. It starts nothing.
 func (o *runOptions) validate(fs *pflag.FlagSet, args []string) error {
 	spec, err := o.specification(fs, argument(args, runner.DefaultScenario))
 	if err != nil {
@@ -102,7 +101,7 @@ func (o *runOptions) validate(fs *pflag.FlagSet, args []string) error {
 	return o.resolve(spec)
 }
 
-// resolve resolves the specification and checks what is printed and judged.
+// resolve resolves the specification and checks the output and the thresholds.
 func (o *runOptions) resolve(spec runner.Spec) (err error) {
 	if o.resolved, err = spec.Resolve(""); err != nil {
 		return err
@@ -123,7 +122,7 @@ func (o *runOptions) resolve(spec runner.Spec) (err error) {
 	return nil
 }
 
-// readPassword is that of the specification's user, "" where it names none: from the
+// readPassword returns the password of the specification's user, "" without a user: from the
 // environment, or from a prompt on a terminal.
 func readPassword(spec runner.Spec, stdin io.Reader, stderr io.Writer) (string, error) {
 	user := spec.Cluster.Remote.User
@@ -146,7 +145,7 @@ func readPassword(spec runner.Spec, stdin io.Reader, stderr io.Writer) (string, 
 	return string(data), nil
 }
 
-// run carries out the run, saves its page and prints its report.
+// run executes the run, saves its page and prints its report.
 func (o *runOptions) run(ctx context.Context, password string, stdout, stderr io.Writer) (err error) {
 	style, err := o.style(stderr)
 	if err != nil {
@@ -179,7 +178,7 @@ func (o *runOptions) run(ctx context.Context, password string, stdout, stderr io
 	})
 	if run == nil {
 		if o.out == "" {
-			_ = os.Remove(resultsDir) // fails, as it should, when there is something in it
+			_ = os.Remove(resultsDir) // fails if the directory is not empty, as intended
 		}
 		return err
 	}
@@ -198,8 +197,8 @@ func (o *runOptions) run(ctx context.Context, password string, stdout, stderr io
 	return judgeRun(run, path, stderr)
 }
 
-// runVerdict turns a result into an exit code. wantTarget says that missing the target
-// is a failure.
+// runVerdict turns a result into an exit code. wantTarget means that missing the target is a
+// failure.
 func runVerdict(run *results.Run, wantTarget bool) error {
 	completed, example := completedOf(run)
 	switch {
@@ -220,9 +219,9 @@ func runVerdict(run *results.Run, wantTarget bool) error {
 	return nil
 }
 
-// completedOf returns how many operations were completed in the measured phases: of those
-// that were asked for, or, where none was, of all. An error, where there was one, is an
-// example of what went wrong.
+// completedOf returns the number of completed operations in the measured phases: of the
+// requested ones or, if there are none, of all. The error is an example of the failures, if
+// any.
 func completedOf(run *results.Run) (completed uint64, example string) {
 	var asked, arrived, offered uint64
 	for _, o := range run.Operations {
@@ -244,7 +243,7 @@ func completedOf(run *results.Run) (completed uint64, example string) {
 	return asked, example
 }
 
-// judgeRun compares the run with its thresholds and keeps the verdict beside it.
+// judgeRun compares the run with its thresholds and saves the verdict in its directory.
 func judgeRun(run *results.Run, path string, stderr io.Writer) error {
 	v, err := judge.RunVerdict(run, nil, document(run, path).Intervals)
 	if err != nil {

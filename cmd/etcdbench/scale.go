@@ -17,7 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// scaleOptions are those of a ladder of sizes.
+// scaleOptions are the options of a scale experiment.
 type scaleOptions struct {
 	experimentFlags
 	effortFlags
@@ -91,7 +91,7 @@ func (v sizesValue) String() string {
 
 func (sizesValue) Type() string { return "sizes" }
 
-// ask is what the ladder is asked, by the flags or by the one that is resumed.
+// ask returns the request of the experiment, from the flags or from the resumed one.
 func (o *scaleOptions) ask(
 	fs *pflag.FlagSet, args []string,
 ) (asked experiment.Document[scale.Config], e *scale.Experiment, err error) {
@@ -130,7 +130,7 @@ func (o *scaleOptions) run(cmd *cobra.Command, args []string) error {
 	})
 }
 
-// rungLine is how things stand.
+// rungLine returns the state of the experiment.
 func rungLine(p scale.Progress) string {
 	line := fmt.Sprintf("rung %d of %d, %s: ", p.Rung, p.Rungs, humanize.Bytes(uint64(p.Size)))
 	switch {
@@ -148,13 +148,13 @@ func rungLine(p scale.Progress) string {
 	return line + "done"
 }
 
-// finish saves and prints what was measured, and makes the exit code.
+// finish saves and prints the result, and returns the error for the exit code.
 func (o *scaleOptions) finish(s *results.Scale, scaleErr error, stdout io.Writer) error {
 	page, err := report.Scales().Find("html")
 	if err != nil {
 		return err
 	}
-	// Also what an error left: the rungs until then were made.
+	// Also after an error, with the rungs so far.
 	err = experiment.SaveResult(o.out, results.ScaleFile, s, func(w io.Writer) error { return page.Write(w, s) })
 	if scaleErr != nil {
 		return interrupted(scaleErr)

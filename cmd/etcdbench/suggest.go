@@ -10,7 +10,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// commandNames are the commands that help lists.
+// commandNames returns the commands in the help.
 func commandNames(cmd *cobra.Command) (names []string) {
 	for _, c := range cmd.Commands() {
 		if c.IsAvailableCommand() {
@@ -20,7 +20,7 @@ func commandNames(cmd *cobra.Command) (names []string) {
 	return names
 }
 
-// nearestFlag suggests a flag of the command where the error is that one does not exist.
+// nearestFlag suggests a flag of the command after an unknown flag.
 func nearestFlag(cmd *cobra.Command, err error) string {
 	unknown, ok := errors.AsType[*pflag.NotExistError](err)
 	if !ok {

@@ -18,7 +18,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// tuneOptions are those of a tuning.
+// tuneOptions are the options of a tuning.
 type tuneOptions struct {
 	experimentFlags
 	effortFlags
@@ -74,7 +74,7 @@ func (o *tuneOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 	}, "duration", "total", "warmup", "heartbeat-interval", "election-timeout")
 }
 
-// ask is what the tuning is asked, by the flags or by the one that is resumed.
+// ask returns the request of the tuning, from the flags or from the resumed one.
 func (o *tuneOptions) ask(fs *pflag.FlagSet, args []string) (asked experiment.Document[tune.Config], e *tune.Experiment, err error) {
 	if o.writer, err = report.Tunings().Find(o.format); err != nil {
 		return asked, nil, fmt.Errorf("--format: %w", err)
@@ -108,7 +108,7 @@ func (o *tuneOptions) run(cmd *cobra.Command, args []string) error {
 	})
 }
 
-// trialLine is how things stand before or after a run; nothing before a short one.
+// trialLine returns the state before or after a run; empty before a short one.
 func trialLine(p tune.Progress, e *tune.Experiment) string {
 	number := p.Made
 	if p.Done == nil && p.Finding == "" { // it begins
@@ -150,13 +150,13 @@ func trialLine(p tune.Progress, e *tune.Experiment) string {
 	return line + fmt.Sprintf("; about %v to go", e.Left(p.Made).Round(time.Second))
 }
 
-// finish saves and prints what was found, and makes the exit code.
+// finish saves and prints the result, and returns the error for the exit code.
 func (o *tuneOptions) finish(t *results.Tuning, tuneErr error, stdout io.Writer) error {
 	page, err := report.Tunings().Find("html")
 	if err != nil {
 		return err
 	}
-	// Also what an error left: the runs until then were made.
+	// Also after an error, with the runs so far.
 	err = experiment.SaveResult(o.out, results.TuningFile, t, func(w io.Writer) error { return page.Write(w, t) })
 	if tuneErr != nil {
 		return interrupted(tuneErr)

@@ -18,7 +18,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// web shows runs in browsers while they are under way. nil shows nothing.
+// web shows runs in browsers during the run. nil shows nothing.
 type web struct {
 	page     *live.Page
 	listener net.Listener
@@ -26,11 +26,11 @@ type web struct {
 	started  time.Time
 }
 
-// finalPageWait is how long the end of the program waits for browsers that load the
-// final page.
+// finalPageWait is the longest wait at the end of the program for browsers that load the final
+// page.
 const finalPageWait = 3 * time.Second
 
-// serve begins to show runs at the address of --web. It returns nil where none is given.
+// serve starts to serve runs at the address of --web. It returns nil without an address.
 func (o *outputFlags) serve(stderr io.Writer) (*web, error) {
 	if o.webAt == "" {
 		return nil, nil
@@ -78,7 +78,7 @@ func (w *web) watch(base string, run experiment.Runner) experiment.Runner {
 	}
 }
 
-// close shows the saved page in dir, where there is one, and ends the server when browsers
+// close shows the saved page in dir, if there is one, and stops the server when the browsers
 // have it. failure is the error of the command.
 func (w *web) close(dir string, failure error) error {
 	if w == nil {
@@ -94,7 +94,7 @@ func (w *web) close(dir string, failure error) error {
 	return <-w.served
 }
 
-// saved returns the page that was saved in dir since the server began, or "".
+// saved returns the page that was saved in dir since the server started, or "".
 func (w *web) saved(dir string) string {
 	if w == nil {
 		return ""
@@ -106,7 +106,7 @@ func (w *web) saved(dir string) string {
 	return path
 }
 
-// writeUnderWay writes the page of what is in a run's directory so far.
+// writeUnderWay writes the page of the data in a run's directory so far.
 func writeUnderWay(w io.Writer, dir string, underWay bool) error {
 	f, err := report.Find("html")
 	if err != nil {
@@ -125,11 +125,11 @@ func writeUnderWay(w io.Writer, dir string, underWay bool) error {
 	return f.Write(w, docs)
 }
 
-// errEnough ends the reading of a journal.
+// errEnough stops the reading of a journal.
 var errEnough = errors.New("enough")
 
-// partialDocument is a run that has not ended, with the intervals that its figures are
-// made from: the journal has more when it is read again.
+// partialDocument is a run that has not ended, with the intervals of its figures: the journal
+// may be longer when it is read again.
 func partialDocument(run *results.Run, dir string) report.Document {
 	run.Reason = "the run is under way; operations in flight count as unfinished"
 	run.Validity = results.Validity{Verdict: "not judged yet"}
