@@ -30,7 +30,7 @@ type kind struct {
 	path string
 	// sample is the type of value that functions are ranked by, unit that value's.
 	sample, unit string
-	// sums says that the value only grows, so that the difference of two captures
+	// sums means that the value only grows, so that the difference of two captures
 	// is what happened in between.
 	sums bool
 	// skip leaves out the frames of the runtime and of package sync, in which all

@@ -2,7 +2,7 @@ package results
 
 import "time"
 
-// Availability is what users noticed of a run whose operations arrived on a schedule.
+// Availability has the outages of a run whose operations arrived on a schedule.
 type Availability struct {
 	// Share is the part of the operations of the measured phases that were answered
 	// without an error in time.

@@ -25,7 +25,7 @@ type Environment struct {
 	Go         string `json:"go_version"`
 	EtcdClient string `json:"etcd_client_version,omitempty"`
 
-	// Disk describes the data directory of a cluster we started.
+	// Disk describes the data directory of a cluster that etcdbench started.
 	Disk *Disk `json:"disk,omitempty"`
 }
 
@@ -68,7 +68,7 @@ type Cluster struct {
 	Version string   `json:"version,omitempty"`
 	TLS     bool     `json:"tls,omitempty"`
 	Members []Member `json:"members"`
-	// Settings are the etcd flags of a cluster we started, without addresses.
+	// Settings are the etcd flags of a cluster that etcdbench started, without addresses.
 	Settings map[string]string `json:"settings,omitempty"`
 	// Binary is the program that ran, when it was not our own.
 	Binary string `json:"binary,omitempty"`

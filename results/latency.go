@@ -62,10 +62,10 @@ type Percentile struct {
 	P float64
 	// Time is its value. It says nothing unless Resolved.
 	Time time.Duration
-	// AtLeast says that Time is a lower bound: operations that did not finish reach
+	// AtLeast means that Time is a lower bound: operations that did not finish reach
 	// into the percentile.
 	AtLeast bool
-	// Resolved says that at least ten samples lie beyond the percentile.
+	// Resolved means that at least ten samples lie beyond the percentile.
 	Resolved bool
 }
 

@@ -10,9 +10,9 @@ import (
 type Operation struct {
 	Phase string `json:"phase"`
 	Op    string `json:"op"`
-	// Write says that this kind counts towards the target.
+	// Write means that this kind counts towards the target.
 	Write bool `json:"write,omitempty"`
-	// Arrived says that operations of this kind were not asked for one by one:
+	// Arrived means that operations of this kind were not asked for one by one:
 	// they came by themselves, such as events, or were part of others.
 	Arrived bool `json:"arrived,omitempty"`
 	// Of and Sign mark one half of a time that can be negative: the operations

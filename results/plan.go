@@ -130,5 +130,5 @@ type Load struct {
 	Arrival string `json:"arrival,omitempty"`
 }
 
-// Open tells whether operations arrive on a schedule.
+// Open reports whether operations arrive on a schedule.
 func (l Load) Open() bool { return l.Rate > 0 || l.RateEnd > 0 }

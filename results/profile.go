@@ -25,7 +25,7 @@ type Profile struct {
 	Operations uint64        `json:"operations"`
 	// File is the capture, relative to the run's directory.
 	File string `json:"file,omitempty"`
-	// Missing says why there is no capture, or why it is empty.
+	// Missing is the reason why there is no capture, or why it is empty.
 	Missing string `json:"missing,omitempty"`
 	// Unit is nanoseconds, bytes or goroutines; Total is over all functions.
 	Unit  string `json:"unit,omitempty"`
@@ -44,7 +44,7 @@ type ProfileFunction struct {
 	Cum  int64  `json:"cum"`
 }
 
-// Profiled tells whether profiles were taken, which costs the members and the
+// Profiled reports whether profiles were taken, which costs the members and the
 // generator something that other runs do not pay.
 func (r *Run) Profiled() bool {
 	for _, p := range r.Profiles {

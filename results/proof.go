@@ -27,7 +27,7 @@ type Check struct {
 	// sample is drawn with the plan's seed.
 	Checked uint64 `json:"checked"`
 	Of      uint64 `json:"of"`
-	// Skipped says why the check could not be made.
+	// Skipped is the reason why the check could not be made.
 	Skipped string `json:"skipped,omitempty"`
 	Note    string `json:"note,omitempty"`
 }

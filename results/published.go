@@ -20,7 +20,7 @@ type Published struct {
 	Cluster     Cluster        `json:"cluster"`
 	Environment Environment    `json:"environment"`
 	Rows        []PublishedRow `json:"rows"`
-	// Short says that the runs were shorter than the published ones.
+	// Short means that the runs were shorter than the published ones.
 	Short bool `json:"short,omitempty"`
 }
 

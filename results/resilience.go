@@ -43,6 +43,6 @@ type Unavailability struct {
 	Length time.Duration `json:"length_ns"`
 	// Lost are the arrivals that failed until the next fault.
 	Lost uint32 `json:"lost"`
-	// Open says that the rate had not recovered by then, so that Length is a lower bound.
+	// Open means that the rate had not recovered by then, so that Length is a lower bound.
 	Open bool `json:"open,omitempty"`
 }

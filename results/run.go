@@ -45,10 +45,10 @@ const (
 type Run struct {
 	Schema string `json:"schema"`
 	ID     string `json:"id"`
-	// Label is what the user calls what was measured: a commit, a build.
+	// Label is the user's name for the run, such as a commit or a build.
 	Label   string  `json:"label,omitempty"`
 	Outcome Outcome `json:"outcome"`
-	// Reason says why the outcome is not "completed".
+	// Reason is the reason why the outcome is not "completed".
 	Reason      string      `json:"reason,omitempty"`
 	Started     time.Time   `json:"started"`
 	Ended       time.Time   `json:"ended,omitzero"`

@@ -24,7 +24,7 @@ type Scale struct {
 	// key and value, in bytes.
 	Sizes      []int64 `json:"sizes_bytes"`
 	ObjectSize int64   `json:"object_size_bytes"`
-	// Stopped says why there are fewer rungs than sizes.
+	// Stopped is the reason why there are fewer rungs than sizes.
 	Stopped  string      `json:"stopped,omitempty"`
 	Warnings []Warning   `json:"warnings,omitempty"`
 	Rungs    []ScaleRung `json:"rungs"`
@@ -141,7 +141,7 @@ type ScaleEvent struct {
 	Effect   *ScaleEffect `json:"effect,omitempty"`
 	Detail   string       `json:"detail,omitempty"`
 	Error    string       `json:"error,omitempty"`
-	// Skipped says why it was not done.
+	// Skipped is the reason why it was not done.
 	Skipped string `json:"skipped,omitempty"`
 }
 

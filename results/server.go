@@ -8,7 +8,7 @@ import (
 type Metric struct {
 	Name string
 	Unit string
-	// Counter says that it only grows, and that its growth is what matters.
+	// Counter means that it only grows, and that its growth is what matters.
 	Counter bool
 	// Source is where it comes from: a metric of etcd's, or /proc.
 	Source string
@@ -80,7 +80,7 @@ type Reading struct {
 	Member string `json:"member"`
 	// At is when the answer was complete, from the run's start.
 	At time.Duration `json:"at_ns"`
-	// Missing says why there are no values: a gap.
+	// Missing is the reason why there are no values: a gap.
 	Missing string `json:"missing,omitempty"`
 	// Values are by the names of [Metrics]; counters are as the member has them,
 	// since its start. A metric that the member does not have is left out.

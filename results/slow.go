@@ -17,7 +17,7 @@ type Slow struct {
 	// are, or have arrived. They are zero where there is none.
 	Completed uint64 `json:"completed,omitempty"`
 	Expected  uint64 `json:"expected,omitempty"`
-	// FewSamples says that P99 is of a second in which fewer than ten operations were
+	// FewSamples means that P99 is of a second in which fewer than ten operations were
 	// slower, so that it describes that second and resolves no percentile.
 	FewSamples bool `json:"few_samples,omitempty"`
 	// Causes are the signals that rose at the same time, the strongest first. It is

@@ -31,7 +31,7 @@ type Tuning struct {
 	RTTMeasured bool          `json:"rtt_measured,omitempty"`
 	// Fsync is the upper bound of the slowest member's p99.
 	Fsync time.Duration `json:"fsync_p99_ns,omitempty"`
-	// Failover says that faults were injected and failover was measured.
+	// Failover means that faults were injected and failover was measured.
 	Failover bool    `json:"failover_measured"`
 	Tried    []Tried `json:"tried"`
 	// Recommended names one that was tried, or that the rules give; Reasons say why.
@@ -96,7 +96,7 @@ type Tried struct {
 	FailoverBelow float64 `json:"failover_below_ns,omitempty"`
 	// FailoverP99 is the p99 of the same, with few of them the longest.
 	FailoverP99 float64 `json:"failover_p99_ns,omitempty"`
-	// Pareto says that no other one that kept steady is better in one respect and as
+	// Pareto means that no other one that kept steady is better in one respect and as
 	// good in all.
 	Pareto bool `json:"pareto,omitempty"`
 }

@@ -20,7 +20,7 @@ const (
 	TargetNone      = "none"
 )
 
-// Validity says whether the generator did its job.
+// Validity is whether the generator did its job.
 type Validity struct {
 	Verdict string   `json:"verdict"`
 	Reasons []Reason `json:"reasons"`
@@ -72,6 +72,6 @@ type Generator struct {
 	// SchedP99 is how long a runnable goroutine waited for a CPU.
 	SchedP99 time.Duration `json:"sched_latency_p99_ns"`
 	MaxRSS   uint64        `json:"max_rss_bytes"`
-	// Shared says that the generator's runtime also runs the cluster.
+	// Shared means that the generator's runtime also runs the cluster.
 	Shared bool `json:"shares_runtime_with_cluster,omitempty"`
 }

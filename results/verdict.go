@@ -104,9 +104,9 @@ type MetricVerdict struct {
 	Detectable float64 `json:"minimum_detectable_effect,omitempty"`
 	// Noise is the standard deviation of one round's difference, as a share.
 	Noise float64 `json:"noise,omitempty"`
-	// Higher says that more is better, as of throughput.
+	// Higher means that more is better, as of throughput.
 	Higher bool `json:"higher_is_better,omitempty"`
-	// Absolute says that the metric is a share and its changes are differences, as of
+	// Absolute means that the metric is a share and its changes are differences, as of
 	// the error rate.
 	Absolute bool `json:"absolute,omitempty"`
 	// Needed says how many rounds find changes of several sizes, where that was asked for.
@@ -147,7 +147,7 @@ func (m MetricVerdict) LeastFound() float64 {
 	return m.Detectable
 }
 
-// Direction says whether the estimate is [Better], [Worse] or the [Same].
+// Direction is the direction of the estimate: [Better], [Worse] or the [Same].
 func (m MetricVerdict) Direction() string {
 	switch {
 	case m.Estimate > 0:
@@ -234,7 +234,7 @@ type SeriesChange struct {
 	// a change, in any of its metrics; of a change that ends an alert, it is the p-value
 	// of that split alone.
 	P float64 `json:"p_value"`
-	// Alert says that since this change the series is worse than its best level by the
+	// Alert means that since this change the series is worse than its best level by the
 	// metric's margin or more. Best is the median of that level, Now that of the last one,
 	// and Worse is the change from Best to Now.
 	Alert bool    `json:"alert,omitempty"`

@@ -28,7 +28,7 @@ type DisturbanceEntry struct {
 	Name string
 	// Summary says what is done, in one line.
 	Summary string
-	// Wide says that it touches more of the cluster than the run's own keys.
+	// Wide means that it touches more of the cluster than the run's own keys.
 	Wide bool
 	// Define returns a disturbance of the kind with default parameters.
 	Define func() disturbanceDefinition

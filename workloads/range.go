@@ -99,7 +99,7 @@ type rangeWorkload struct {
 	nothing
 	definition rangeDefinition
 	target     Target
-	// streams says that reads use RangeStream.
+	// streams means that reads use RangeStream.
 	streams bool
 }
 

@@ -43,10 +43,10 @@ type Target struct {
 	Faults fault.Members
 	// Verify keeps account of acknowledged writes, for the proof after the run.
 	Verify bool
-	// Exclusive says that nothing but the workload writes to the cluster, so that the
+	// Exclusive means that nothing but the workload writes to the cluster, so that the
 	// store's revision grows by its writes alone.
 	Exclusive bool
-	// Disposable says that the cluster is removed after the run: what is in it
+	// Disposable means that the cluster is removed after the run: what is in it
 	// need not be cleaned up.
 	Disposable bool
 	// Patience is how long the preparation waits for the next answer; 0 means 15 s.
@@ -143,7 +143,7 @@ type Entry struct {
 	Summary string
 	// Measures says exactly what one operation and its latency are.
 	Measures string
-	// Active says that it does something even without operations of its own.
+	// Active means that it does something even without operations of its own.
 	Active bool
 	// Storage is the part of etcd in this process that it works on instead of a cluster.
 	Storage StorageLayer

@@ -167,7 +167,7 @@ type watchWorkload struct {
 	streams   *watchStreams
 	observers []*eventObserver
 	baseline  *versions
-	// caughtUp says why the watchers' last events could not be waited for.
+	// caughtUp is the reason why the watchers' last events could not be waited for.
 	caughtUp error
 	checked  bool
 

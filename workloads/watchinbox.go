@@ -16,7 +16,7 @@ import (
 type received struct {
 	response *pb.WatchResponse
 	at       time.Duration
-	// late says that it may have waited for the reader before.
+	// late means that it may have waited for the reader before.
 	late  bool
 	bytes int
 }

@@ -107,10 +107,10 @@ const (
 )
 
 var (
-	// ErrHopeless says that the cluster sustained neither the first rate of a search nor
+	// ErrHopeless means that the cluster sustained neither the first rate of a search nor
 	// several lower ones.
 	ErrHopeless = errors.New("no load meets the SLO")
-	// ErrUnclear says that the samples were too few to decide whether the cluster
+	// ErrUnclear means that the samples were too few to decide whether the cluster
 	// sustains any rate of a search.
 	ErrUnclear = errors.New("inconclusive whether any load meets the SLO")
 )
@@ -130,11 +130,11 @@ type search struct {
 	best     *results.Run
 	bestRate float64
 	down     bool
-	// rising says that a higher rate comes next, few are those that had too few
+	// rising means that a higher rate comes next, few are those that had too few
 	// operations to tell.
 	rising bool
 	few    []float64
-	// late says that a lower rate comes next because the generator was late at higher ones,
+	// late means that a lower rate comes next because the generator was late at higher ones,
 	// so that it is not asked again.
 	late bool
 }

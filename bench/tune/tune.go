@@ -28,7 +28,7 @@ type Trial struct {
 	Candidate
 	Number int // from 1
 	Seed   uint64
-	// Compare says that it is part of the comparison with the defaults.
+	// Compare means that it is part of the comparison with the defaults.
 	Compare bool
 	// Dir is where the run goes. It does not exist yet.
 	Dir string
@@ -54,7 +54,7 @@ type Options struct {
 	Rounds []int
 	// RTT is the longest round trip between two members.
 	RTT time.Duration
-	// Failover says that the runs have faults.
+	// Failover means that the runs have faults.
 	Failover bool
 	Seed     uint64
 	// Run makes a trial's run, with its [results.Resilience], and saves it.
@@ -70,7 +70,7 @@ type Progress struct {
 	// Finding says why.
 	Done    *results.Run
 	Finding string
-	// Resumed says that the run was resumed.
+	// Resumed means that the run was resumed.
 	Resumed bool
 	// Made counts the runs until now, with this one once it is done; Planned are those
 	// of all candidates, without the comparison.

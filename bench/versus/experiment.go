@@ -21,7 +21,7 @@ const Kind = "gate"
 type Config struct {
 	Baseline  Subject `json:"baseline"`
 	Candidate Subject `json:"candidate"`
-	// Same says that both are the same on purpose: how noisy is this machine?
+	// Same means that both are the same on purpose: how noisy is this machine?
 	Same  bool        `json:"aa,omitempty"`
 	Rules judge.Rules `json:"rules"`
 	// Length is that of the measured part of a run, Warmup that of what comes before.

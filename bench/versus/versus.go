@@ -54,7 +54,7 @@ type Progress struct {
 	Planned int // rounds that count, until the last look
 	Counted int
 	Dropped []results.DroppedRound
-	// Void says why the round does not count.
+	// Void is the reason why the round does not count.
 	Void string
 	// Metrics are as they stand; no verdict before there is one.
 	Metrics []results.MetricVerdict
@@ -62,7 +62,7 @@ type Progress struct {
 	// Left is how long the rest takes, if it goes on to the next look and as it
 	// went until now.
 	Left time.Duration
-	// Resumed says that the round was resumed.
+	// Resumed means that the round was resumed.
 	Resumed bool
 }
 

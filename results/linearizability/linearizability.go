@@ -22,7 +22,7 @@ import (
 // An Operation is one operation of a history.
 type Operation struct {
 	results.ProofOperation
-	// Compare says that it was done only if the key had the revision Compared, or did
+	// Compare means that it was done only if the key had the revision Compared, or did
 	// not exist for 0. Failed says that it had another one, the one in Modified.
 	Compare, Failed bool
 	Compared        int64

@@ -47,7 +47,7 @@ type Claim struct {
 	// record is the revision at which the record was written; 0 where an earlier run's
 	// record stays.
 	record int64
-	// lost says that the lease has ended before Release.
+	// lost means that the lease has ended before Release.
 	lost atomic.Bool
 	stop context.CancelFunc
 	done chan struct{}

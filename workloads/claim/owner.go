@@ -23,7 +23,7 @@ type Owner struct {
 	Started time.Time `json:"started"`
 	// Revision is the store's before the run has written: the run's keys are younger.
 	Revision int64 `json:"revision"`
-	// Shared says that the prefix had keys of others then.
+	// Shared means that the prefix had keys of others then.
 	Shared bool `json:"shared,omitempty"`
 }
 

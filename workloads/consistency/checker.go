@@ -27,7 +27,7 @@ import (
 
 // Options are what a checker must know of the cluster.
 type Options struct {
-	// Alone says that no other client writes the keys of the run. Otherwise a version
+	// Alone means that no other client writes the keys of the run. Otherwise a version
 	// that no client of the run has written is another client's.
 	Alone bool
 }

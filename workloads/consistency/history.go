@@ -33,7 +33,7 @@ type history struct {
 	forgotten bool // older versions
 	// writes are those without an answer yet, and those of unknown outcome.
 	writes []write
-	// leased says that the key may go with a lease.
+	// leased means that the key may go with a lease.
 	leased bool
 	// open are revisions of versions that are to be judged.
 	open    []int64
@@ -51,7 +51,7 @@ type version struct {
 	number int64
 	// hash is that of the value; 0 is not known.
 	hash uint64
-	// known says that the write was acknowledged or is older than the run.
+	// known means that the write was acknowledged or is older than the run.
 	known, absent bool
 	// round is the one in which it was last touched.
 	round uint32
