@@ -9,23 +9,23 @@ import (
 )
 
 const (
-	// Without a fault to count from, an arrival is late when it takes three times as long
-	// as all but a tenth of the moments, and a tenth of a second. It always is after a second.
+	// The limit for a late arrival is three times the 90th percentile of the longest response
+	// times of the moments, within these bounds.
 	availabilityFactor, leastAvailabilityLate, mostAvailabilityLate = 3, 100 * time.Millisecond, time.Second
-	// For so long, at least half of the arrivals fail or are late in an outage. What is
-	// shorter are single slow answers.
+	// leastOutage is the shortest outage. In an outage, at least half of the arrivals fail or are
+	// late; shorter ones are single slow answers.
 	leastOutage = 100 * time.Millisecond
 	// maxOutages is how many outages a run lists.
 	maxOutages = 100
-	// Response times are as usual again when so many moments of a second are above the
-	// usual p99.
+	// Response times have recovered when at most this share of the moments of a second is above
+	// the usual p99.
 	settleTime, settleShare = time.Second, 0.02
 	// before is how long before an outage its cause may have begun.
 	causeBefore = time.Second
 )
 
-// NewAvailability returns what users noticed of a run: outages in its measured phases with an
-// open loop, counted from intended arrivals. It is nil for a run without moments. It reads the
+// NewAvailability returns the outages of a run in its measured phases with an open loop, counted
+// from intended arrivals. It is nil for a run without moments. It reads the
 // intervals twice; its memory follows the timeout of an operation, not the length of the run.
 func NewAvailability(run *results.Run, intervals Intervals) (*results.Availability, error) {
 	usual := results.NewHistogram()
