@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -64,6 +65,9 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 		select {
 		case <-ctx.Done():
 			t.Stop()
+			if d.Every <= 0 { // one that repeats may be rarer than the load is long
+				e.timeline.add(results.Event{Kind: d.Kind, Start: e.clock.now(), Error: "not done: the load ended before " + d.At.String()})
+			}
 			return
 		case <-t.C:
 		}
@@ -77,10 +81,10 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 		}
 		event.Length, event.Detail = e.clock.now()-event.Start, detail
 		switch {
+		case err != nil && !errors.Is(err, context.Canceled):
+			event.Error = clip(err.Error(), 300)
 		case ctx.Err() != nil:
 			event.Error = "ended early: the load ended"
-		case err != nil:
-			event.Error = clip(err.Error(), 300)
 		}
 		e.timeline.add(event)
 		if d.EndsLoad {

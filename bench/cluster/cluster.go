@@ -162,9 +162,9 @@ func tail(text string) string {
 // its time limit.
 var ErrNotReady = errors.New("not ready in time")
 
-// waitReady returns when every member answers, all agree on one leader and a linearizable read
-// succeeds. died returns an error when the process of a member has ended.
-func waitReady(ctx context.Context, c Cluster, died func() error) error {
+// waitReady returns when every member that is present answers, all of them agree on one leader
+// and linearizable reads succeed. present is nil where all are. died returns an error when the process of a member has ended.
+func waitReady(ctx context.Context, c Cluster, present func(member int) bool, died func() error) error {
 	var conns []*grpc.ClientConn
 	defer func() {
 		for _, conn := range conns {
@@ -183,7 +183,7 @@ func waitReady(ctx context.Context, c Cluster, died func() error) error {
 		conns = append(conns, conn)
 	}
 	for {
-		err := ready(ctx, c.Members(), conns)
+		err := ready(ctx, c.Members(), present, conns)
 		if err == nil {
 			return nil
 		}
@@ -201,11 +201,14 @@ func waitReady(ctx context.Context, c Cluster, died func() error) error {
 	}
 }
 
-func ready(ctx context.Context, members []Member, conns []*grpc.ClientConn) error {
+func ready(ctx context.Context, members []Member, present func(member int) bool, conns []*grpc.ClientConn) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	leader := uint64(0)
 	for i, m := range members {
+		if present != nil && !present(i) {
+			continue
+		}
 		s, err := memberStatus(ctx, conns[i])
 		switch {
 		case status.Code(err) == codes.DeadlineExceeded:
@@ -218,6 +221,9 @@ func ready(ctx context.Context, members []Member, conns []*grpc.ClientConn) erro
 		leader = s.Leader
 	}
 	for i, m := range members {
+		if present != nil && !present(i) {
+			continue
+		}
 		if _, err := pb.NewKVClient(conns[i]).Range(ctx, &pb.RangeRequest{Key: []byte("health")}); err != nil {
 			return fmt.Errorf("member %s: linearizable read: %w", m.Name, explain(err))
 		}

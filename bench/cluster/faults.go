@@ -86,6 +86,9 @@ func (p *process) running() bool {
 // member is ready.
 func (c *Processes) Start(member int) error {
 	old := c.processes()[member]
+	if old.running() {
+		return fmt.Errorf("member %s: restart: its process has not ended", old.name)
+	}
 	_ = old.lifeline.Close()
 	p, err := startProcess(c.options, old.memberSpec)
 	if err != nil {
@@ -101,15 +104,27 @@ func (c *Processes) Start(member int) error {
 	return err
 }
 
-// Ready returns when every member answers and all agree on a leader. Its time limit is that of
-// a start.
+// Ready returns when every member answers and all agree on a leader, without the members that
+// were ended or paused on purpose. Its time limit is that of a start.
 func (c *Processes) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.settings.startTimeout())
 	defer cancel()
-	if err := waitReady(ctx, c, c.Died); err != nil {
+	if err := waitReady(ctx, c, c.present, c.Died); err != nil {
 		return c.withLogs(err)
 	}
 	return nil
+}
+
+// present reports whether a member should answer: its process was not ended on purpose and is
+// not paused.
+func (c *Processes) present(member int) bool {
+	p := c.processes()[member]
+	if !p.running() {
+		return !p.expected.Load()
+	}
+	p.pausing.Lock()
+	defer p.pausing.Unlock()
+	return p.helper == nil
 }
 
 // Pause stops the process of a member temporarily (SIGSTOP). A helper process resumes it at

@@ -140,8 +140,15 @@ func TestFaults(t *testing.T) {
 				if died := c.Died(); died != nil {
 					t.Errorf("what we killed counts as died: %v", died)
 				}
+				newLeader(t, conns, m)
+				if err := c.Ready(t.Context()); err != nil {
+					t.Errorf("the others, while one is down: %v", err)
+				}
 				return err
 			}, c.Start)
+			if err := c.Start(0); err == nil {
+				t.Error("a member that runs was started")
+			}
 			fault("pause", c.Pause, c.Resume)
 			for what, ways := range map[string]link.Ways{"cut": {In: true, Out: true}, "cut outwards": {Out: true}} {
 				var undo func()
@@ -163,7 +170,7 @@ func TestNetworkTooSlowForElections(t *testing.T) {
 	o.Network = &cluster.Network{RTT: time.Second}
 	o.HeartbeatInterval, o.ElectionTimeout, o.StartTimeout = 20*time.Millisecond, 200*time.Millisecond, 5*time.Second
 	_, err := cluster.StartProcesses(t.Context(), o)
-	if !errors.Is(err, cluster.ErrNotReady) || !strings.Contains(err.Error(), "knows no leader") {
+	if !errors.Is(err, cluster.ErrNotReady) || !strings.Contains(err.Error(), "it may know no leader") {
 		t.Errorf("error %v", err)
 	}
 	isEmpty(t, o.DataDir)

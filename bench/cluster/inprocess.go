@@ -68,7 +68,7 @@ func StartInProcess(ctx context.Context, s Settings) (_ *InProcess, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.startTimeout())
 	defer cancel()
-	if err := waitReady(ctx, c, c.died); err != nil {
+	if err := waitReady(ctx, c, nil, c.died); err != nil {
 		return nil, fmt.Errorf("start cluster: %w", err)
 	}
 	return c, nil

@@ -119,7 +119,7 @@ func startProcesses(ctx context.Context, o ProcessOptions) (_ *Processes, err er
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.startTimeout())
 	defer cancel()
-	if err := waitReady(ctx, c, c.Died); err != nil {
+	if err := waitReady(ctx, c, nil, c.Died); err != nil {
 		return nil, c.withLogs(err)
 	}
 	return c, nil

@@ -48,7 +48,11 @@ func (c *cluster) Leader(_ context.Context, leaveOut int) (int, error) {
 	}
 	return c.leader, nil
 }
-func (c *cluster) Kill(m int) error   { c.lose(m); return c.note("kill %d", m) }
+func (c *cluster) Kill(m int) error {
+	c.lose(m)
+	c.ended = true
+	return c.note("kill %d", m)
+}
 func (c *cluster) Pause(m int) error  { c.lose(m); return c.note("pause %d", m) }
 func (c *cluster) Resume(m int) error { return c.note("resume %d", m) }
 func (c *cluster) SetLink(m, peer int, ways link.Ways, _ link.Conditions) (func(), error) {
@@ -70,7 +74,11 @@ func (c *cluster) Start(m int) error {
 	c.ended = false
 	return c.note("start %d", m)
 }
-func (c *cluster) Terminate(m int) error       { c.lose(m); return c.note("stop %d", m) }
+func (c *cluster) Terminate(m int) error {
+	c.lose(m)
+	c.ended = true
+	return c.note("stop %d", m)
+}
 func (c *cluster) Running(int) bool            { return !c.ended }
 func (c *cluster) Ready(context.Context) error { time.Sleep(100 * time.Millisecond); return nil }
 func (c *cluster) Names() []string             { return []string{"m1", "m2", "m3"} }
@@ -172,6 +180,36 @@ func TestMemberDoesNotComeBack(t *testing.T) {
 		}
 		if _, err := list[1].Do(t.Context()); err == nil || !strings.Contains(err.Error(), "skipped: ") {
 			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// Faults of one member at the same time do not start it for each other: a slow disk does not
+// start a member that is down, and a member that another fault has started is not started
+// again.
+func TestFaultsOfOneMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &cluster{down: -1}
+		do := func(kind, name, length string) (func(context.Context) (string, error), error) {
+			return c.bind(results.PlanDisturbance{Kind: kind, Params: map[string]string{"member": "m2", name: length}})
+		}
+		var wg sync.WaitGroup
+		for _, f := range [][3]string{{"kill", "down", "6s"}, {"slow-disk", "for", "3s"}, {"stop", "down", "9s"}} {
+			wg.Go(func() {
+				fault, err := do(f[0], f[1], f[2])
+				if err == nil {
+					_, err = fault(t.Context())
+				}
+				if err != nil {
+					t.Errorf("%s: %v", f[0], err)
+				}
+			})
+			time.Sleep(time.Millisecond)
+		}
+		wg.Wait()
+		did := strings.Join(slices.DeleteFunc(c.did, func(s string) bool { return s == "clear" || s == "avoid 1" }), ",")
+		if want := "kill 1,disk 1 true,stop 1,disk 1 false,start 1"; did != want {
+			t.Errorf("did %s, want %s", did, want)
 		}
 	})
 }

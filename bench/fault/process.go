@@ -39,14 +39,22 @@ func (p pair) end() (string, error) { return "", p.undo() }
 
 func kill() action {
 	return action{lengthName: "down", length: defaultDown, make: func(m Members, member int) fault {
-		return pair{func() error { return m.Kill(member) }, func() error { return m.Start(member) }}
+		return pair{func() error { return m.Kill(member) }, func() error { return restart(m, member) }}
 	}}
 }
 
 func stop() action {
 	return action{lengthName: "down", length: defaultDown, make: func(m Members, member int) fault {
-		return pair{func() error { return m.Terminate(member) }, func() error { return m.Start(member) }}
+		return pair{func() error { return m.Terminate(member) }, func() error { return restart(m, member) }}
 	}}
+}
+
+// restart starts a member, unless another fault has started it since.
+func restart(m Members, member int) error {
+	if m.Running(member) {
+		return nil
+	}
+	return m.Start(member)
 }
 
 func pause() action {

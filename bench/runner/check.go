@@ -94,6 +94,9 @@ func (r *Resolved) checkDisturbances() error {
 	if err != nil {
 		return within("disturbances", err)
 	}
+	if err := r.checkTimes(); err != nil {
+		return err
+	}
 	switch {
 	case started == "":
 	case r.Spec.Cluster.Running():
@@ -122,6 +125,26 @@ func (r *Resolved) checkDisturbances() error {
 	if what != "" {
 		return wrong("allow_disturbances",
 			"%s would touch more of that cluster than the run's own keys: allow it with --allow-disturbances", what)
+	}
+	return nil
+}
+
+// checkTimes refuses disturbances that come after the load. Those of a scenario are not
+// checked: its load can be shortened.
+func (r *Resolved) checkTimes() error {
+	var length time.Duration // from the first measured phase on
+	for _, p := range r.Plan.Phases {
+		switch {
+		case p.Total > 0:
+			return nil // the end is unknown
+		case !p.Warmup || length > 0:
+			length += p.Duration
+		}
+	}
+	for _, d := range r.Spec.Disturbances {
+		if d.At >= length {
+			return wrong("disturbances", "--disturb %s@%v: the load is over after %v: use an earlier time or a longer --duration", d.Kind, d.At, length)
+		}
 	}
 	return nil
 }

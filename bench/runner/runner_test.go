@@ -140,6 +140,9 @@ func TestErrorsNameFieldAndFlag(t *testing.T) {
 		{"disturbances", "--members", func(s *runner.Spec) {
 			s.Disturbances = []results.PlanDisturbance{{Kind: "kill", Params: map[string]string{"member": "m4"}}}
 		}},
+		{"disturbances", "kill@5s: the load is over after 5s", func(s *runner.Spec) {
+			s.Load.Duration, s.Disturbances = new(5*time.Second), []results.PlanDisturbance{{Kind: "kill", At: 5 * time.Second}}
+		}},
 		{"thresholds", "threshold", func(s *runner.Spec) { s.Thresholds = []string{"put.p99 <"} }},
 		{"thresholds", "no operation", func(s *runner.Spec) { s.Thresholds = []string{"set.failed == 0"} }},
 		{"thresholds", "no phase", func(s *runner.Spec) { s.Thresholds = []string{"mesure:put.failed == 0"} }},
