@@ -37,6 +37,15 @@ type Report struct {
 	Evidence []byte
 }
 
+// frequent is how many agents send their intervals each second.
+const frequent = 50
+
+// PublishTime is the time between the messages of an agent with intervals, one of so many
+// agents: more of them send less often, so that the coordinator gets no more messages.
+func PublishTime(agents int) time.Duration {
+	return time.Second * time.Duration(max(1, (agents+frequent-1)/frequent))
+}
+
 // lead carries out the plan by the fleet's agents.
 func (e *engine) lead(ctx context.Context) error {
 	begin := time.Now()
@@ -55,7 +64,7 @@ func (e *engine) lead(ctx context.Context) error {
 		e.sampler.Begin(ctx, e.now)
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), TeardownTimeout)
+		ctx, cancel := CleanUp(ctx, TeardownTimeout)
 		defer cancel()
 		e.fleet.Release(ctx)
 	}()

@@ -28,7 +28,7 @@ const (
 )
 
 // ErrInterrupted is the cause with which to cancel a run's context when its
-// user asked for the end. Any other cause makes the run a failed one.
+// user asked for the end. Any other cause makes the run a failed one; see also [Abort].
 var ErrInterrupted = errors.New("interrupted")
 
 // Options are what a run needs besides plan and workload. The zero value will do.
@@ -159,7 +159,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	defer cancel()
 	e.requests = requests
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), TeardownTimeout)
+		ctx, cancel := CleanUp(ctx, TeardownTimeout)
 		defer cancel()
 		if tearErr := e.workload.Teardown(ctx); tearErr != nil {
 			e.run.Warn("teardown-failed", tearErr.Error())
@@ -317,7 +317,8 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 		}
 	})
 	defer cancelStarted()
-	ctx, e.endLoad = context.WithCancel(ctx)
+	run := ctx
+	ctx, e.endLoad = context.WithCancel(run)
 	defer e.endLoad()
 	for i, pp := range e.plan.Phases {
 		ph := e.newPhase(i, pp, last)
@@ -341,6 +342,7 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 	}
 
 	drained := time.AfterFunc(e.plan.Drain, cancelRequests)
+	defer onAbort(run, func(*Abort) { cancelRequests() })() // when nothing more is started
 	e.working.Wait()
 	drained.Stop()
 }

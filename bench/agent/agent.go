@@ -14,6 +14,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/client/v3/concurrency"
 
+	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/runner"
 )
 
@@ -186,7 +187,7 @@ func (a *agent) serve(ctx context.Context, revision int64) error {
 	go func() {
 		select {
 		case <-a.session.Done():
-			cancel(ErrCoordinator)
+			cancel(bench.NewAbort(ErrCoordinator))
 		case <-ctx.Done():
 		}
 	}()
@@ -204,14 +205,14 @@ func (a *agent) serve(ctx context.Context, revision int64) error {
 		case r = <-own:
 		case r = <-about:
 			if slices.ContainsFunc(r.Events, func(e *clientv3.Event) bool { return e.Type == clientv3.EventTypeDelete }) {
-				cancel(ErrCoordinator)
+				cancel(bench.NewAbort(ErrCoordinator))
 			}
 			continue
 		case err := <-shares:
 			return err
 		}
 		if r.Err() != nil || len(r.Events) == 0 && ctx.Err() == nil && r.Canceled {
-			cancel(fmt.Errorf("%w: %w", ErrCoordinator, r.Err()))
+			cancel(bench.NewAbort(fmt.Errorf("%w: %w", ErrCoordinator, r.Err())))
 		}
 		for _, e := range r.Events {
 			var m message

@@ -22,6 +22,7 @@ import (
 type session struct {
 	*agent.Coordinator
 	endpoint agent.Endpoint
+	etcd     *cluster.Coordination
 	count    int
 	agents   sync.WaitGroup
 	errs     []error
@@ -34,7 +35,10 @@ func startSession(t *testing.T, count int) *session {
 		t.Fatal(err)
 	}
 	t.Cleanup(etcd.Stop)
-	s := &session{endpoint: agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}, count: count, errs: make([]error, count)}
+	s := &session{
+		endpoint: agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials},
+		etcd:     etcd, count: count, errs: make([]error, count),
+	}
 	s.Coordinator, err = agent.NewCoordinator(t.Context(), agent.CoordinatorOptions{
 		Endpoint: s.endpoint, Count: count, Version: "v1", JoinTimeout: 20 * time.Second,
 	})

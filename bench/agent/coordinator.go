@@ -155,7 +155,27 @@ func (c *Coordinator) reply(ctx context.Context, index int, m message, at time.T
 		c.replies[index] = &mailbox{client: c.client, prefix: fmt.Sprintf("%sdown/%d/", c.root, index)}
 	}
 	s.RequestReceived, s.AnswerSent = at.UnixNano(), time.Now().UnixNano()
+	ctx, cancel := c.reachable(ctx)
+	defer cancel()
 	_ = c.replies[index].post(ctx, 0, clockReply, s) // the agent asks again
+}
+
+// reachable returns a context that ends when the etcd for coordination cannot be reached
+// any more.
+func (c *Coordinator) reachable(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.session.Ctx(), cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// post posts a message to all agents.
+func (c *Coordinator) post(ctx context.Context, run int, k kind, body any) error {
+	ctx, cancel := c.reachable(ctx)
+	defer cancel()
+	return c.all.post(ctx, run, k, body)
 }
 
 // wake makes waiters check again. c.mu is held.
@@ -236,9 +256,9 @@ const leaveTime = 5 * time.Second
 
 // Close ends the session: agents that are connected end without an error.
 func (c *Coordinator) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	ctx, cancel := context.WithTimeout(c.session.Ctx(), leaveTime)
 	defer cancel()
-	_ = c.all.post(ctx, 0, endSession, nil)
+	_ = c.post(ctx, 0, endSession, nil)
 	for left := true; left && ctx.Err() == nil; {
 		c.mu.Lock()
 		left = len(c.members) > 0
@@ -252,7 +272,9 @@ func (c *Coordinator) Close() {
 	c.cancel()
 	<-c.served
 	_, _ = c.client.Delete(ctx, c.root, clientv3.WithPrefix())
-	_ = c.session.Close()
+	if c.session.Ctx().Err() == nil {
+		_ = c.session.Close()
+	}
 	_ = c.client.Close()
 }
 

@@ -196,7 +196,7 @@ func (f *fleet) Start(ctx context.Context, handover []byte) (time.Time, error) {
 	c.begin(f)
 	a := f.assignment
 	a.Handover = handover
-	if err := c.all.post(ctx, f.run, assignShare, a); err != nil {
+	if err := c.post(ctx, f.run, assignShare, a); err != nil {
 		return time.Time{}, err
 	}
 	timeout := time.NewTimer(c.o.JoinTimeout)
@@ -204,7 +204,7 @@ func (f *fleet) Start(ctx context.Context, handover []byte) (time.Time, error) {
 	for {
 		ready, err := f.all(func(m *member) bool { return m.ready })
 		if err != nil {
-			f.stop(ctx, "another agent did not become ready")
+			f.stop(ctx, errors.New("another agent did not become ready"))
 			return time.Time{}, err
 		}
 		if ready {
@@ -213,22 +213,22 @@ func (f *fleet) Start(ctx context.Context, handover []byte) (time.Time, error) {
 		select {
 		case <-c.changed:
 		case <-timeout.C:
-			f.stop(ctx, "not all agents became ready in time")
+			f.stop(ctx, errors.New("not all agents became ready in time"))
 			return time.Time{}, fmt.Errorf("not all agents became ready within %v", c.o.JoinTimeout)
 		case <-ctx.Done():
-			f.stop(ctx, context.Cause(ctx).Error())
+			f.stop(ctx, context.Cause(ctx))
 			return time.Time{}, context.Cause(ctx)
 		}
 	}
 	at := time.Now().Add(lead + time.Duration(len(f.members))*leadEach)
-	return at, c.all.post(ctx, f.run, startLoad, at.UnixNano())
+	return at, c.post(ctx, f.run, startLoad, at.UnixNano())
 }
 
 // stop has every agent end its load.
-func (f *fleet) stop(ctx context.Context, reason string) {
+func (f *fleet) stop(ctx context.Context, cause error) {
 	if !f.stopped {
 		f.stopped = true
-		_ = f.coordinator.all.post(context.WithoutCancel(ctx), f.run, stopLoad, reason)
+		_ = f.coordinator.post(context.WithoutCancel(ctx), f.run, stopLoad, newStop(cause))
 	}
 }
 
@@ -238,22 +238,22 @@ func (f *fleet) Load(ctx context.Context, each func(*results.Interval)) error {
 	merged := newAligner(f.assignment.Plan, len(f.members))
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
-	interrupted := ctx.Done()
+	interrupted, cutOff := ctx.Done(), c.session.Done()
 	toldDrained := false
 	var deadline time.Time // for what comes after the load
 	for {
 		f.listen()
 		if err := f.merge(merged, each); err != nil {
-			f.stop(ctx, "the coordinator cannot merge the measurements")
+			f.stop(ctx, errors.New("the coordinator cannot merge the measurements"))
 			return err
 		}
 		isDrained, failures := f.all(func(m *member) bool { return m.drained })
 		if failures != nil && !f.assignment.Continue {
-			f.stop(ctx, "another agent was lost")
+			f.stop(ctx, errors.New("another agent was lost"))
 		}
 		if isDrained && !toldDrained {
 			toldDrained, deadline = true, time.Now().Add(finishTime)
-			if err := c.all.post(context.WithoutCancel(ctx), f.run, allDrained, nil); err != nil {
+			if err := c.post(context.WithoutCancel(ctx), f.run, allDrained, nil); err != nil {
 				return errors.Join(failures, err)
 			}
 		}
@@ -270,8 +270,11 @@ func (f *fleet) Load(ctx context.Context, each func(*results.Interval)) error {
 		case <-c.changed:
 		case <-ticker.C:
 		case <-interrupted:
-			f.stop(ctx, context.Cause(ctx).Error())
+			f.stop(ctx, context.Cause(ctx))
 			interrupted = nil
+		case <-cutOff:
+			c.failAll("the etcd for coordination cannot be reached")
+			cutOff = nil
 		}
 	}
 }
@@ -280,7 +283,7 @@ func (f *fleet) Load(ctx context.Context, each func(*results.Interval)) error {
 func (f *fleet) listen() {
 	f.coordinator.mu.Lock()
 	defer f.coordinator.mu.Unlock()
-	limit := silence + time.Duration(len(f.members)/frequent)*time.Second
+	limit := silence + bench.PublishTime(len(f.members)) - time.Second
 	for _, m := range f.members {
 		if quiet := time.Since(m.seen); !m.over() && !m.drained && quiet > limit {
 			m.failure = fmt.Sprintf("it sent no measurements for %v", limit)
@@ -373,7 +376,9 @@ func (f *fleet) Release(ctx context.Context) {
 	if f.run == 0 {
 		return
 	}
-	_ = c.all.post(ctx, f.run, release, nil)
+	ctx, cancel := c.reachable(ctx)
+	defer cancel()
+	_ = c.post(ctx, f.run, release, nil)
 	for {
 		if gone, _ := f.all(func(m *member) bool { return m.released }); gone || ctx.Err() != nil {
 			break

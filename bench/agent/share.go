@@ -19,6 +19,29 @@ type readyBody struct {
 	Offset offset `json:"offset"`
 }
 
+// stopBody is why the load ends before its time.
+type stopBody struct {
+	Reason      string `json:"reason"`
+	Interrupted bool   `json:"interrupted,omitempty"`
+	Aborted     bool   `json:"aborted,omitempty"`
+}
+
+func newStop(cause error) stopBody {
+	_, aborted := errors.AsType[*bench.Abort](cause)
+	return stopBody{Reason: cause.Error(), Interrupted: errors.Is(cause, bench.ErrInterrupted), Aborted: aborted}
+}
+
+// cause is what the body was made of.
+func (b stopBody) cause() error {
+	switch {
+	case b.Interrupted:
+		return bench.ErrInterrupted
+	case b.Aborted:
+		return bench.NewAbort(errors.New(b.Reason))
+	}
+	return errors.New(b.Reason)
+}
+
 // reportBody is what an agent hands over at the end.
 type reportBody struct {
 	Offset offset          `json:"offset"`
@@ -63,13 +86,9 @@ func (s *share) signal(m message) {
 			}
 		}
 	case stopLoad:
-		var reason string
-		_ = json.Unmarshal(m.Body, &reason)
-		cause := errors.New(reason)
-		if reason == bench.ErrInterrupted.Error() {
-			cause = bench.ErrInterrupted
-		}
-		s.stop(cause)
+		var b stopBody
+		_ = json.Unmarshal(m.Body, &b)
+		s.stop(b.cause())
 	case allDrained:
 		closeOnce(s.drained)
 	case release:
@@ -188,13 +207,8 @@ type publisher struct {
 	stopped chan struct{}
 }
 
-// frequent is how many agents send each second; more send less often, so that the
-// coordinator gets no more messages than from so many.
-const frequent = 50
-
 func newPublisher(ctx context.Context, s *share, p bench.Plan) *publisher {
-	every := time.Second * time.Duration(max(1, (p.Agents+frequent-1)/frequent))
-	b := &publisher{share: s, every: every, ctx: ctx, stop: make(chan struct{}), stopped: make(chan struct{})}
+	b := &publisher{share: s, every: bench.PublishTime(p.Agents), ctx: ctx, stop: make(chan struct{}), stopped: make(chan struct{})}
 	go b.run()
 	return b
 }

@@ -113,6 +113,30 @@ func Reach(ctx context.Context, members []Member, conns []grpc.ClientConnInterfa
 	return nil
 }
 
+// Answers reports whether one of the members answers within a second, with an error or
+// without. It asks all of them at once, and waits for no pause between attempts to connect.
+func Answers(ctx context.Context, conns []grpc.ClientConnInterface) bool {
+	ctx, cancel := context.WithTimeout(ctx, guardTimeout)
+	defer cancel()
+	answers := make(chan bool, len(conns))
+	for _, conn := range conns {
+		go func() {
+			if c, ok := conn.(*grpc.ClientConn); ok {
+				c.ResetConnectBackoff()
+			}
+			_, err := memberStatus(ctx, conn)
+			code := status.Code(err)
+			answers <- code != codes.Unavailable && code != codes.DeadlineExceeded && code != codes.Canceled
+		}()
+	}
+	for range conns {
+		if <-answers {
+			return true
+		}
+	}
+	return false
+}
+
 func wantsUser(err error) bool { return errors.Is(rpctypes.Error(err), rpctypes.ErrUserEmpty) }
 
 // memberStatus fails at once if the member cannot be reached.

@@ -86,7 +86,7 @@ func (r *Resolved) checkAgents() error {
 const maxAgents = 10_000
 
 // assign gives the agents their shares of the run.
-func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.Options) (bench.Fleet, error) {
+func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.Options, watch *outage) (bench.Fleet, error) {
 	a := Assignment{
 		ID: r.ID, Plan: r.Plan, Cluster: r.Spec.Cluster, Disposable: !r.Spec.Cluster.Running(), Exclusive: r.exclusive(),
 		Moments: o.Moments, Continue: r.Spec.Agents.Continue, ClusterID: s.clusterID,
@@ -110,18 +110,27 @@ func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.
 	if err != nil {
 		return nil, err
 	}
-	return &recordedFleet{Fleet: given, writes: s.writes}, nil
+	return &recordedFleet{Fleet: given, writes: s.writes, outage: watch}, nil
 }
 
 // shareEvidence is what an agent hands over for the proof and the clean-up.
 type shareEvidence struct{ Workload, Writes []byte }
 
-// recordedFleet merges what the agents recorded of their writes.
+// recordedFleet merges what the agents recorded of their writes, and reports the end of
+// the load to the watch for outages.
 type recordedFleet struct {
 	bench.Fleet
+	outage  *outage
 	writes  *workloads.Writes
 	once    sync.Once
 	reports []bench.Report
+}
+
+// Load implements [bench.Fleet].
+func (f *recordedFleet) Load(ctx context.Context, each func(*results.Interval)) error {
+	err := f.Fleet.Load(ctx, each)
+	f.outage.loadEnded(err)
+	return err
 }
 
 // Reports implements [bench.Fleet].
@@ -183,7 +192,7 @@ func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.close() }() // nothing was started
+	defer func() { _ = s.close(ctx) }() // nothing was started
 	if a.Recorded {
 		s.writes = workloads.NewWrites(a.Revision)
 	}

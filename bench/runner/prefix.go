@@ -9,6 +9,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
 	"github.com/etcdbench/etcdbench/workloads/claim"
@@ -97,7 +98,7 @@ func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.R
 	if s.writes == nil || r.Spec.KeepData {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	ctx, cancel := bench.CleanUp(ctx, cleanUpTime)
 	defer cancel()
 	kept, err := s.writes.Delete(ctx, s.conn(), r.Plan.Prefix)
 	if err != nil {

@@ -126,7 +126,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 		return nil, err
 	}
 	defer func() {
-		if closeErr := s.close(); closeErr != nil && run != nil {
+		if closeErr := s.close(ctx); closeErr != nil && run != nil {
 			run.Warn("clean-up-failed", closeErr.Error())
 		}
 	}()
@@ -154,7 +154,9 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 		options.Environment.GOGC = setting
 	}
 	if r.Spec.Agents.Count > 0 {
-		if options.Fleet, err = r.assign(ctx, s, o.Fleet, options); err != nil {
+		watch := r.watchOutage(ctx, s, options.Disturbances, stop)
+		options.Observers = append(options.Observers, watch)
+		if options.Fleet, err = r.assign(ctx, s, o.Fleet, options, watch); err != nil {
 			return nil, err
 		}
 	}
@@ -166,6 +168,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 				r.Plan.Conns, n))
 		}
 		drawViolations(run, dir.Path)
+		addOutage(run, err)
 		r.finish(ctx, s, dir, run)
 	}
 	return run, err

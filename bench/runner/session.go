@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/bench/scratch"
@@ -51,7 +52,7 @@ func (r *Resolved) openSession(ctx context.Context, runDir string, o Options) (_
 	if o.Cluster != nil {
 		s := &session{Cluster: o.Cluster, kept: true}
 		if err := s.connect(ctx, r, o.Password); err != nil {
-			return nil, errors.Join(err, s.close())
+			return nil, errors.Join(err, s.close(ctx))
 		}
 		return s, nil
 	}
@@ -61,7 +62,7 @@ func (r *Resolved) openSession(ctx context.Context, runDir string, o Options) (_
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.close())
+			err = errors.Join(err, s.close(ctx))
 		}
 	}()
 	if s.dataDir != "" {
@@ -269,9 +270,10 @@ func (s *session) recorded(conns []grpc.ClientConnInterface) []grpc.ClientConnIn
 	return s.writes.Conns(conns)
 }
 
-// close gives up the claim, disconnects, stops what was started and removes its data.
-func (s *session) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+// close gives up the claim, disconnects, stops what was started and removes its data. ctx
+// is that of the run, which may have ended.
+func (s *session) close(ctx context.Context) error {
+	ctx, cancel := bench.CleanUp(ctx, releaseTime)
 	defer cancel()
 	err := s.claim.Release(ctx, s.keysLeft)
 	for _, p := range []*transport.Pool{s.load, s.admin} {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
@@ -24,7 +25,7 @@ func (r *Resolved) checkSpace(ctx context.Context, s *session, run *results.Run)
 	if s.writes == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), footprintTime)
+	ctx, cancel := bench.CleanUp(ctx, footprintTime)
 	defer cancel()
 	before := map[string]int64{}
 	for _, m := range s.info.Members {

@@ -41,7 +41,7 @@ func TestTransport(t *testing.T) {
 		if conn := fmt.Sprintf("%T", s.load.Conns()[0]); r.Plan.Transport != test.want || conn != test.conn {
 			t.Errorf("transport %s, connections %s, want %s, %s", r.Plan.Transport, conn, test.want, test.conn)
 		}
-		if err := s.close(); err != nil {
+		if err := s.close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	}
