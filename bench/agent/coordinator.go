@@ -240,7 +240,7 @@ func (c *Coordinator) missing() string {
 }
 
 // Assign implements [runner.Fleet].
-func (c *Coordinator) Assign(_ context.Context, a runner.Assignment) (bench.Fleet, error) {
+func (c *Coordinator) Assign(_ context.Context, a runner.Assignment) (runner.AssignedFleet, error) {
 	if a.ClusterID == c.cluster {
 		return nil, &runner.SpecError{Field: "agents", Err: errors.New(
 			"--coordination-endpoints is the cluster under test, whose load would delay its coordination: use another etcd")}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -18,8 +19,10 @@ import (
 // guards it.
 type member struct {
 	hello
-	ready    bool
-	drained  bool
+	ready   bool
+	drained bool
+	// steered counts the messages about members that the agent has followed.
+	steered  int
 	released bool
 	// failure says why the agent does not finish its share; empty while it may.
 	failure string
@@ -44,6 +47,10 @@ type fleet struct {
 	run         int
 	members     []*member
 	stopped     bool
+
+	// steering guards steers, which counts the messages about members.
+	steering sync.Mutex
+	steers   int
 }
 
 const (
@@ -106,6 +113,8 @@ func (m *member) receive(msg message) error {
 		m.waiting = append(m.waiting, list...)
 	case drained:
 		m.drained = true
+	case steered:
+		m.steered++
 	case evidence:
 		var part []byte
 		if err := json.Unmarshal(msg.Body, &part); err != nil {

@@ -57,6 +57,7 @@ type share struct {
 	start    chan int64 // ns since 1970, of the coordinator's clock
 	drained  chan struct{}
 	released chan struct{}
+	steering chan runner.Steering
 	stop     context.CancelCauseFunc
 	stopped  context.Context
 
@@ -69,6 +70,7 @@ func newShare(a *agent, m message) *share {
 	s := &share{
 		agent: a, run: m.Run, assignment: m.Body,
 		start: make(chan int64, 1), drained: make(chan struct{}), released: make(chan struct{}),
+		steering: make(chan runner.Steering, 8),
 	}
 	s.stopped, s.stop = context.WithCancelCause(context.Background())
 	return s
@@ -89,6 +91,8 @@ func (s *share) signal(m message) {
 		var b stopBody
 		_ = json.Unmarshal(m.Body, &b)
 		s.stop(b.cause())
+	case steer:
+		s.steer(m.Body)
 	case allDrained:
 		closeOnce(s.drained)
 	case release:
@@ -113,7 +117,7 @@ func (s *share) carryOut(ctx context.Context, given runner.Assignment) error {
 	defer s.publisher.close()
 	_, err := runner.RunShare(run, given, runner.ShareOptions{
 		Share: bench.Share{Index: s.agent.index, Count: s.agent.count}, Peers: peers{s, ctx},
-		Password: s.agent.o.Password, Observers: []bench.Observer{s.publisher},
+		Password: s.agent.o.Password, Observers: []bench.Observer{s.publisher}, Steering: s.steering, Steered: s.steered,
 	})
 	return err
 }

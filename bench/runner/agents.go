@@ -19,7 +19,15 @@ import (
 type Fleet interface {
 	// Assign gives the agents their shares of a run. An error of the run's cluster is a
 	// [SpecError].
-	Assign(ctx context.Context, a Assignment) (bench.Fleet, error)
+	Assign(ctx context.Context, a Assignment) (AssignedFleet, error)
+}
+
+// AssignedFleet generates the load of one run.
+type AssignedFleet interface {
+	bench.Fleet
+	// Steer has all agents do what s says, and returns when they have. It may be called
+	// under load, and by several goroutines.
+	Steer(ctx context.Context, s Steering) error
 }
 
 // Agents say how many processes generate the load. The zero value is this one alone.
@@ -47,6 +55,8 @@ type Assignment struct {
 	// Recorded says that writes are recorded, Revision is the store's before the first.
 	Recorded bool  `json:"recorded,omitempty"`
 	Revision int64 `json:"revision,omitempty"`
+	// Steered says that the load is kept away from members with faults.
+	Steered bool `json:"steered,omitempty"`
 	// ClusterID is that of the cluster under test.
 	ClusterID uint64 `json:"cluster_id,omitempty"`
 	// Continue is that of [Agents].
@@ -70,8 +80,8 @@ func (r *Resolved) checkAgents() error {
 	case !a.Local && !r.Spec.Cluster.Running():
 		return wrong("agents", "--agents %d needs --endpoints: a cluster that etcdbench starts is reachable only from this machine; "+
 			"or start the agents here with --agents local:%d", a.Count, a.Count)
-	case r.Spec.Experiment.MemberDown || r.Spec.Experiment.Faults != nil:
-		return wrong("agents", "--agents cannot be combined with faults of members: agents use all members")
+	case r.Spec.Experiment.MemberDown:
+		return wrong("agents", "--agents cannot be combined with a member that is down: agents use all members")
 	}
 	for i, ph := range p.Phases {
 		if ph.Total > 0 && i < len(p.Phases)-1 {
@@ -90,6 +100,7 @@ func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.
 	a := Assignment{
 		ID: r.ID, Plan: r.Plan, Cluster: r.Spec.Cluster, Disposable: !r.Spec.Cluster.Running(), Exclusive: r.exclusive(),
 		Moments: o.Moments, Continue: r.Spec.Agents.Continue, ClusterID: s.clusterID,
+		Steered: s.steer != nil,
 	}
 	if s.writes != nil {
 		a.Recorded, a.Revision = true, s.writes.Start()
@@ -110,6 +121,7 @@ func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.
 	if err != nil {
 		return nil, err
 	}
+	s.agents = given
 	return &recordedFleet{Fleet: given, writes: s.writes, outage: watch}, nil
 }
 
@@ -179,6 +191,10 @@ type ShareOptions struct {
 	// Password is that of the cluster's user.
 	Password  string
 	Observers []bench.Observer
+	// Steering has what the coordinator says of the members; Steered is called when it was
+	// done.
+	Steering <-chan Steering
+	Steered  func(ctx context.Context)
 }
 
 // RunShare carries out one share of a run. The caller has the credentials; see
@@ -209,6 +225,9 @@ func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, 
 	options.Environment.GOGC = setting
 	options.Observers, options.Sampler, options.Moments, options.Disturbances = o.Observers, nil, a.Moments, nil
 	options.Share, options.Peers = o.Share, recordedPeers{o.Peers, s.writes}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go s.follow(ctx, o)
 	return bench.Run(ctx, r.Plan, w, options)
 }
 

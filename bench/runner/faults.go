@@ -62,22 +62,23 @@ func (v victims) Leader(ctx context.Context, leaveOut int) (int, error) {
 	return cluster.Leader(ctx, v.session.admin.Conns(), leaveOut)
 }
 
-// Avoid implements [fault.Members].
+// Avoid implements [fault.Members]. It returns when no agent sends to the member any more.
 func (v victims) Avoid(member int) {
-	if v.session.steer != nil {
-		v.session.steer.Avoid(member)
+	if v.session.steer == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	defer cancel()
+	v.session.applyAll(ctx, Steering{Avoid: v.Members()[member].Endpoint})
 }
 
-// Clear implements [fault.Members]: the way is clear when all connections are there again.
+// Clear implements [fault.Members]: the way is clear when all connections are there again,
+// those of agents, too.
 func (v victims) Clear() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*askTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), reconnectTime)
 	defer cancel()
 	v.session.admin.Reconnect(ctx)
-	v.session.load.Reconnect(ctx)
-	if v.session.steer != nil {
-		v.session.steer.Clear()
-	}
+	v.session.applyAll(ctx, Steering{Reconnect: true})
 }
 
 // killFollower takes a member away, and the load with it.

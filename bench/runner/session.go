@@ -35,8 +35,12 @@ type session struct {
 	// admin has one connection per member, for questions beside the load.
 	admin *transport.Pool
 	load  *transport.Pool
+	// endpoints are those of the load's connections.
+	endpoints []string
 	// steer keeps the load away from a member; nil where nothing wants that.
 	steer *transport.Steer
+	// agents generate the load; nil where this process does.
+	agents AssignedFleet
 	// clusterID is that of the cluster.
 	clusterID uint64
 	// writes are those of the run to a running cluster; nil where one was started.
@@ -76,7 +80,7 @@ func (r *Resolved) openSession(ctx context.Context, runDir string, o Options) (_
 	if s.Cluster, err = r.startCluster(ctx, s.dataDir, runDir); err != nil {
 		return nil, err
 	}
-	if e := r.Spec.Experiment; e.MemberDown || e.Faults != nil {
+	if e := r.Spec.Experiment; e.MemberDown || e.Faults != nil || r.given != nil && r.given.Steered {
 		s.steer = &transport.Steer{}
 	}
 	if err := s.connect(ctx, r, o.Password); err != nil {
@@ -199,6 +203,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 		count = len(options.Endpoints) // for the preparation: the load is the agents'
 	}
 	options.Conns, options.Endpoints = count, rotate(options.Endpoints, first)
+	s.endpoints = options.Endpoints
 	s.load, err = transport.Dial(ctx, options)
 	return err
 }
