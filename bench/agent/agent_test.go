@@ -12,6 +12,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/agent"
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/link"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads"
@@ -22,7 +23,7 @@ import (
 type session struct {
 	*agent.Coordinator
 	endpoint agent.Endpoint
-	etcd     *cluster.Coordination
+	way      *link.Proxy // to the etcd for coordination
 	count    int
 	agents   sync.WaitGroup
 	errs     []error
@@ -35,9 +36,16 @@ func startSession(t *testing.T, count int) *session {
 		t.Fatal(err)
 	}
 	t.Cleanup(etcd.Stop)
+	way, err := link.Listen(link.Options{
+		Target: strings.TrimPrefix(etcd.URL, "https://"), Up: link.NewDirection(link.Conditions{}), Down: link.NewDirection(link.Conditions{}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(way.Close)
 	s := &session{
-		endpoint: agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials},
-		etcd:     etcd, count: count, errs: make([]error, count),
+		endpoint: agent.Endpoint{URLs: []string{"https://" + way.Address}, Credentials: etcd.Credentials},
+		way:      way, count: count, errs: make([]error, count),
 	}
 	s.Coordinator, err = agent.NewCoordinator(t.Context(), agent.CoordinatorOptions{
 		Endpoint: s.endpoint, Count: count, Version: "v1", JoinTimeout: 20 * time.Second,
