@@ -59,6 +59,8 @@ type ScaleRung struct {
 	// Findings are what kept the rung from being complete, such as a member that did not
 	// come back.
 	Findings []string `json:"findings,omitempty"`
+	// Violations are those that the proofs of the rung's runs have found.
+	Violations uint64 `json:"violations,omitempty"`
 }
 
 // ScaleMember is one member's file and memory.

@@ -182,7 +182,10 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 // arguments returns the arguments of a member process, see [MemberMain].
 func (o ProcessOptions) arguments(spec memberSpec) []string {
 	own := slices.Clone(o.Command[1:])
-	argv := append(slices.Clone(own), "--remove="+spec.dataDir, "--remove="+filepath.Join(o.DataDir, "tls"), "--remove="+snapshotDir(o.DataDir))
+	argv := slices.Clone(own)
+	for _, dir := range []string{spec.dataDir, filepath.Join(o.DataDir, "tls"), snapshotDir(o.DataDir)} {
+		argv = append(argv, "--remove="+dir)
+	}
 	if o.Disk.Any() {
 		argv = append(argv, "--disk="+o.Disk.String())
 	}

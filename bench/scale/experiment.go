@@ -187,7 +187,7 @@ func (l *ladder) rung(ctx context.Context, i int, r *results.ScaleRung, dir stri
 		return err
 	}
 	tell(steadyStage)
-	if err := l.steadyState(ctx, i, r, filepath.Join(dir, steadyDir)); err != nil {
+	if err := l.steadyState(ctx, i, r, filepath.Join(dir, steadyDir)); err != nil || len(r.Findings) > 0 {
 		return err
 	}
 	for _, part := range l.parts(i, r.Size) {
@@ -232,7 +232,17 @@ func (l *ladder) steadyState(ctx context.Context, i int, r *results.ScaleRung, d
 	r.Operations, r.Validity = judge.NewScaleOperations(run), run.Validity.Verdict
 	r.Cost, r.WriteAmplification = l.cost(run)
 	l.out.Cluster, l.out.Environment = run.Cluster, run.Environment
+	addProof(r, run, dir)
 	return nil
+}
+
+// addProof makes a finding of the rung of what the proof of a run, in dir, found wrong.
+func addProof(r *results.ScaleRung, run *results.Run, dir string) {
+	if run.Proof != nil && run.Proof.Verdict == results.Violated {
+		r.Violations += run.Proof.Found
+		path := filepath.Join(r.Dir, filepath.Base(dir))
+		r.Findings = append(r.Findings, fmt.Sprintf("proof violated: %d violations, see %s", run.Proof.Found, path))
+	}
 }
 
 // complete is the error of a run that is not.
@@ -297,6 +307,7 @@ func (l *ladder) events(ctx context.Context, p part, r *results.ScaleRung, dir s
 		}
 		r.Events = append(r.Events, e)
 	}
+	addProof(r, run, dir)
 	if text := run.Events[at].Error; text != "" {
 		r.Findings = append(r.Findings, text)
 	}

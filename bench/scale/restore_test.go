@@ -54,7 +54,8 @@ func restoreOnce(t *testing.T, s *site, objects int64) {
 	if err := restore(ctx, s, &restored); err != nil {
 		t.Fatal(err)
 	}
-	if restored.Bytes != saved.Bytes || restored.Restored <= 0 || restored.Serving <= restored.Restored || restored.Redundant < restored.Serving {
+	if restored.Bytes != saved.Bytes || restored.Restored <= 0 ||
+		restored.Serving <= restored.Restored || restored.Redundant < restored.Serving {
 		t.Errorf("%+v", restored)
 	}
 	now, err := s.content(ctx, 0)
@@ -81,5 +82,20 @@ func TestRestoredContent(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", restored, err, want)
 		}
+	}
+}
+
+// A violated proof is a finding, which ends the ladder; one that is incomplete is none.
+func TestViolationIsFinding(t *testing.T) {
+	t.Parallel()
+	r := results.ScaleRung{Dir: "rung-02"}
+	addProof(&r, &results.Run{}, "x/rung-02/steady")
+	addProof(&r, &results.Run{Proof: &results.Proof{Verdict: results.Incomplete}}, "x/rung-02/steady")
+	if len(r.Findings) > 0 || r.Violations > 0 {
+		t.Errorf("%+v", r)
+	}
+	addProof(&r, &results.Run{Proof: &results.Proof{Verdict: results.Violated, Found: 3}}, "x/rung-02/steady")
+	if r.Violations != 3 || len(r.Findings) != 1 || r.Findings[0] != "proof violated: 3 violations, see rung-02/steady" {
+		t.Errorf("%+v", r)
 	}
 }

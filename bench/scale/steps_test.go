@@ -34,7 +34,8 @@ func TestStepsBeginAfterTheirLead(t *testing.T) {
 			t.Fatalf("lead %v, after %v: %v", lead, end, start)
 		}
 		// As many whole seconds as the lead has begin after the time to settle.
-		if first := (start - before(lead) + time.Second - 1).Truncate(time.Second); start.Truncate(time.Second)-first < lead.Truncate(time.Second) {
+		first := (start - before(lead) + time.Second - 1).Truncate(time.Second)
+		if start.Truncate(time.Second)-first < lead.Truncate(time.Second) {
 			t.Fatalf("lead %v, after %v: %v, seconds from %v", lead, end, start, first)
 		}
 	})

@@ -55,7 +55,7 @@ func officialCommands() []officialCommand {
 		officialPut(), officialRange(), officialTxnPut(), officialTxnMixed(), officialSTM(), officialWatch(), officialWatchLatency(),
 		officialWatchGet(), officialLeaseKeepalive(),
 		{name: "mvcc", args: "put", atMost: 1, summary: "Not accepted: puts to the storage library",
-			differs: "it measures a library without a server; use etcdbench run put --members 1 --unsafe-no-fsync"},
+			differs: "it measures a library without a server; use etcdbench run storage-put"},
 	}
 }
 

@@ -37,7 +37,8 @@ database; compaction, defragmentation, snapshots and list storms beside the load
 how long a restart, a lost member, its replacement and a restore from a snapshot
 file take. Without an argument, the load reads and writes the objects themselves.
 Disk, memory and quota are checked before each rung. Exit codes: 0 done, or
-stopped early with a result, 1 failed, 2 the sizes do not fit.`,
+stopped early with a result, 1 failed, 2 the sizes do not fit, 3 with --verify, a
+proof found violations.`,
 		Example: `  etcdbench scale --quick
   etcdbench scale --sizes 100MB,1GB,4GB --quota 8GiB
   etcdbench scale --etcd-version v3.6.14 --object-size 20kB
@@ -162,5 +163,19 @@ func (o *scaleOptions) finish(s *results.Scale, scaleErr error, stdout io.Writer
 	if err != nil {
 		return err
 	}
-	return o.writer.Write(stdout, s)
+	if err := o.writer.Write(stdout, s); err != nil {
+		return err
+	}
+	return scaleVerdict(s)
+}
+
+// scaleVerdict turns violations that proofs have found into an exit code.
+func scaleVerdict(s *results.Scale) error {
+	for _, r := range s.Rungs {
+		if r.Violations > 0 {
+			return exitError{exitFail, fmt.Errorf("proof violated: etcd does not hold what it acknowledged (%d violations, rung %d)",
+				r.Violations, r.Number)}
+		}
+	}
+	return nil
 }
