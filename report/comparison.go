@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/etcdbench/etcdbench/report/content"
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -34,14 +33,14 @@ func writeComparisonText(w io.Writer, c Compared) error {
 		t.line("  warning: they differ in %s", words.Clean(d))
 	}
 	t.line("")
-	head, rows, one := c.Table()
+	head, rows := c.Table()
 	lines := []string{strings.Join(head[:len(head)-1], "\t")}
 	for _, row := range rows {
 		lines = append(lines, strings.Join(row[:len(row)-1], "\t"))
 	}
 	t.figuresAndWords("", lines, head[len(head)-1], rows)
-	if one {
-		t.line("  %s", content.Descriptive)
+	if note := c.Note(); note != "" {
+		t.line("  %s", note)
 	}
 	for _, d := range c.Candidate {
 		t.changes(d.Changes)
@@ -67,10 +66,10 @@ func writeComparisonMarkdown(w io.Writer, c Compared) error {
 	for _, d := range c.Differences {
 		fmt.Fprintf(&b, "> they differ in %s\n\n", md(d))
 	}
-	head, rows, one := c.Table()
+	head, rows := c.Table()
 	markdownTable(&b, "llrrrrl", head, rows)
-	if one {
-		fmt.Fprintf(&b, "%s\n", content.Descriptive)
+	if note := c.Note(); note != "" {
+		fmt.Fprintf(&b, "%s\n", note)
 	}
 	return writeCut(w, b.String())
 }

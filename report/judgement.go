@@ -33,6 +33,11 @@ func Verdicts() FormatsOf[*results.Verdict] {
 	}
 }
 
+// WriteVerdictPage writes the page of a verdict for the directory of its result, in which
+// the page of a release check leads to those of its scenarios. The format html has no such
+// links, because its page may be kept anywhere.
+func WriteVerdictPage(w io.Writer, v *results.Verdict) error { return html.WriteReleaseCheck(w, v) }
+
 // Capacities returns the formats of a capacity search.
 func Capacities() FormatsOf[*results.Capacity] {
 	return FormatsOf[*results.Capacity]{

@@ -84,6 +84,25 @@ func TestGoldenComparison(t *testing.T) {
 	}
 }
 
+// The note below a comparison says one run a side only where that is so.
+func TestComparisonNote(t *testing.T) {
+	one, two := make([]Document, 1), make([]Document, 2)
+	between, within := []results.Comparison{{}}, []results.Comparison{{}, {Descriptive: true}}
+	for _, tt := range []struct {
+		base, candidate []Document
+		rows            []results.Comparison
+		want            string
+	}{
+		{one, one, within, "One run a side"}, {two, two, within, "Too few runs a side"}, {one, two, within, "Too few runs a side"},
+		{two, two, between, ""},
+	} {
+		note := Compared{Base: tt.base, Candidate: tt.candidate, Rows: tt.rows}.Note()
+		if !strings.HasPrefix(note, tt.want) || tt.want == "" && note != "" {
+			t.Errorf("%d against %d runs: %q, want %q", len(tt.candidate), len(tt.base), note, tt.want)
+		}
+	}
+}
+
 // Warnings about profiles come in the order of the sides, whenever it is printed.
 func TestComparisonKeepsTheOrderOfWarnings(t *testing.T) {
 	side := func(messages ...string) (docs []Document) {

@@ -45,4 +45,17 @@ type Unavailability struct {
 	Lost uint32 `json:"lost"`
 	// Open means that the rate had not recovered by then, so that Length is a lower bound.
 	Open bool `json:"open,omitempty"`
+	// Trace counts the acknowledged operations in steps of [TraceStep], from [TraceBefore]
+	// before the fault on. It has [TraceSteps] at most, and ends earlier with the load or with
+	// the next fault. An operation counts with the last one that was due in the same
+	// [MomentLength] and ended in the same interval.
+	Trace []uint32 `json:"trace,omitempty"`
 }
+
+// A trace shows the throughput around a fault, from TraceBefore before it to five seconds
+// after it.
+const (
+	TraceStep   = 100 * time.Millisecond
+	TraceBefore = time.Second
+	TraceSteps  = 60
+)

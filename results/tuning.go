@@ -114,6 +114,9 @@ type FaultTimes struct {
 	// shorter than Below, and are in Outages as 0.
 	Undetected int           `json:"undetected,omitempty"`
 	Below      time.Duration `json:"below_ns,omitempty"`
+	// Trace is the median over the faults of [Unavailability.Trace], operations in each step
+	// of [TraceStep]. It has as many steps as all of the faults have, [TraceSteps] at most.
+	Trace []float64 `json:"trace,omitempty"`
 }
 
 // NewFaultTimes summarises the outages after a fault. A percentile is the smallest

@@ -306,11 +306,8 @@ func (o *gateOptions) saveVerdict(v *results.Verdict, err error, stdout io.Write
 	if err != nil {
 		return interrupted(err)
 	}
-	page, err := report.Verdicts().Find("html")
-	if err != nil {
-		return err
-	}
-	if err := experiment.SaveResult(o.out, results.VerdictFile, v, func(w io.Writer) error { return page.Write(w, v) }); err != nil {
+	page := func(w io.Writer) error { return report.WriteVerdictPage(w, v) }
+	if err := experiment.SaveResult(o.out, results.VerdictFile, v, page); err != nil {
 		return err
 	}
 	return o.finish(v, stdout)

@@ -224,6 +224,12 @@ func (p *Page) Scheme(name string) {
 	})
 }
 
+// Print shows the page in the style of print.
+func (p *Page) Print() {
+	p.t.Helper()
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+}
+
 // Width emulates the screen of a telephone with that many pixels across.
 func (p *Page) Width(pixels int64) {
 	p.t.Helper()

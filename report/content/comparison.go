@@ -2,6 +2,7 @@ package content
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/etcdbench/etcdbench/report/words"
@@ -19,18 +20,32 @@ type Compared struct {
 	Differences []string
 }
 
-// Descriptive is the note below a comparison of two single runs. Its intervals describe only
-// the seconds of these runs.
-const Descriptive = "One run a side: intervals are those of each run's own seconds. " +
-	"They do not include the variation between runs."
+// The notes below a comparison some of whose intervals do not describe how runs differ
+// from each other.
+const (
+	// oneRun is that of one run with one: its intervals describe the seconds of these two.
+	oneRun = "One run a side: intervals are those of each run's own seconds. " +
+		"They do not include the variation between runs."
+	// fewRuns is that of several, which are too few for an interval between runs.
+	fewRuns = "Too few runs a side for intervals between runs: the interval of an error rate covers those of all pairs of runs."
+)
+
+// Note says what intervals do not cover, or nothing.
+func (c Compared) Note() string {
+	switch {
+	case !slices.ContainsFunc(c.Rows, func(r results.Comparison) bool { return r.Descriptive }):
+		return ""
+	case len(c.Base) > 1 || len(c.Candidate) > 1:
+		return fewRuns
+	}
+	return oneRun
+}
 
 // Table returns the heading and the cells of a table with a row for each
-// comparison. one reports that a row compares one run with one, and Descriptive
-// applies.
-func (c Compared) Table() (head []string, rows [][]string, one bool) {
+// comparison.
+func (c Compared) Table() (head []string, rows [][]string) {
 	head = []string{"operation", "metric", "base", "candidate", "change", "95 % interval", "verdict"}
 	for _, r := range c.Rows {
-		one = one || r.Descriptive
 		m := results.MetricVerdict{Unit: r.Unit, Absolute: r.Unit == "share"}
 		interval := "–"
 		if r.Lower != nil {
@@ -50,7 +65,7 @@ func (c Compared) Table() (head []string, rows [][]string, one bool) {
 			changeOf(m, &r.Change, ""), interval, word,
 		})
 	}
-	return head, rows, one
+	return head, rows
 }
 
 // Title returns how many runs are compared with how many.

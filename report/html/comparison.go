@@ -15,7 +15,7 @@ const maxCompared = 24
 
 // comparisonFigure draws the changes of a comparison with their intervals.
 func comparisonFigure(c content.Compared) (figure, bool) {
-	head, cells, _ := c.Table()
+	head, cells := c.Table()
 	var metrics []results.MetricVerdict
 	var rows [][]string
 	for i, r := range c.Rows {

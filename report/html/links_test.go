@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/etcdbench/etcdbench/report/reporttest"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // The page of a release check leads to the page of each scenario that was measured, and to
@@ -16,7 +17,7 @@ func TestReleaseCheckLinksToItsScenarios(t *testing.T) {
 	v.Parts[1].Workload, v.Parts[1].Rounds = "../elsewhere", 3
 	v.Parts[2].Workload, v.Parts[2].Rounds = "not-measured", 0
 	var b bytes.Buffer
-	if err := WriteVerdict(&b, v); err != nil {
+	if err := WriteReleaseCheck(&b, v); err != nil {
 		t.Fatal(err)
 	}
 	if want := `<a href="./my%20scenario/report.html">my scenario</a>`; !strings.Contains(b.String(), want) {
@@ -26,5 +27,9 @@ func TestReleaseCheckLinksToItsScenarios(t *testing.T) {
 		if strings.Contains(b.String(), not) {
 			t.Errorf("the page has %q", not)
 		}
+	}
+	var elsewhere bytes.Buffer
+	if err := WriteVerdict(&elsewhere, v); err != nil || strings.Contains(elsewhere.String(), results.PageFile) {
+		t.Errorf("%v: a page that may be kept anywhere has links to other pages", err)
 	}
 }

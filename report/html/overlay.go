@@ -107,11 +107,8 @@ func overlay(docs []content.Document, columns [][]column, compared *content.Comp
 
 // compare puts a comparison at the beginning.
 func (c *chapter) compare(compared content.Compared) {
-	head, rows, one := compared.Table()
-	c.Title, c.Lead = compared.Title(), ""
-	if one {
-		c.Lead = content.Descriptive
-	}
+	head, rows := compared.Table()
+	c.Title, c.Lead = compared.Title(), compared.Note()
 	if f, ok := comparisonFigure(compared); ok {
 		c.Figures = append(c.Figures, f)
 	}

@@ -137,3 +137,24 @@ func render(t *testing.T, docs ...content.Document) string {
 func TestGoldenPage(t *testing.T) {
 	reporttest.Golden(t, "formats.html", []byte(reporttest.WithoutScripts(render(t, reporttest.Document(t, reporttest.Costed(t)), reporttest.Document(t, reporttest.Mixture(t))))))
 }
+
+// The page says once how a run ended, what the signs in the table of operations mean, and
+// has no column that is empty.
+func TestPageExplainsItself(t *testing.T) {
+	run := reporttest.Sample(t)
+	run.Outcome, run.Reason = results.Interrupted, "interrupted"
+	run.Plan.Thresholds = []string{"put.response_time.p99 < 20ms"}
+	for i := range run.Operations {
+		run.Operations[i].ResponseTime = reporttest.Latency(t, map[time.Duration]int64{time.Millisecond: 30})
+	}
+	page := render(t, reporttest.Document(t, run))
+	if !strings.Contains(page, "<strong>INTERRUPTED</strong>") {
+		t.Error("the page does not say that the run was interrupted")
+	}
+	if !strings.Contains(page, "?: fewer than ten samples lie beyond it.") {
+		t.Error("the page does not explain the question mark")
+	}
+	if !strings.Contains(page, "<h3>Thresholds</h3>") || strings.Contains(page, "windows") {
+		t.Error("the table of thresholds has a column without cells")
+	}
+}

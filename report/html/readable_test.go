@@ -32,6 +32,13 @@ func TestPageIsReadable(t *testing.T) {
 	b := browsertest.Open(t, render(t, reporttest.LongRun(t, 60, 2, 3)))
 	checkContents(t, b)
 	browsertest.Eval[int](b, openParts)
+	checkReadable(t, b, "run")
+}
+
+// checkReadable fails the test unless everything on the page can be read in the light, in the
+// dark and on a screen of 400 pixels, and the browser has not complained.
+func checkReadable(t *testing.T, b *browsertest.Page, name string) {
+	t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
 		b.Scheme(scheme)
 		least, ground := browsertest.Eval[string](b, contrasts), browsertest.Eval[string](b, `getComputedStyle(document.body).backgroundColor`)
@@ -44,7 +51,7 @@ func TestPageIsReadable(t *testing.T) {
 			t.Errorf("%s: the ground is %s", scheme, ground)
 		}
 	}
-	b.Screenshot("dark")
+	b.Screenshot(name + "-dark")
 	b.Scheme("light")
 	b.Width(400)
 	width := browsertest.Eval[float64](b, `document.documentElement.scrollWidth`)
@@ -52,7 +59,7 @@ func TestPageIsReadable(t *testing.T) {
 	if width > 400 || smallest < 9 {
 		t.Errorf("on a screen of 400 pixels, the page is %v wide, and its smallest label %v high", width, smallest)
 	}
-	b.Screenshot("narrow")
+	b.Screenshot(name + "-narrow")
 	checkComplaints(t, b)
 }
 
@@ -74,4 +81,27 @@ func checkContents(t *testing.T, b *browsertest.Page) {
 	if n := browsertest.Eval[int](b, `document.querySelectorAll('svg[role="img"][tabindex]').length`); n > 0 {
 		t.Errorf("%d charts with keys are pictures", n)
 	}
+}
+
+// On paper, all parts are shown, and nothing that only a screen can use.
+func TestPageOnPaper(t *testing.T) {
+	t.Parallel()
+	b := browsertest.Open(t, render(t, reporttest.LongRun(t, 20, 2, 3)))
+	hidden := `[...document.querySelectorAll('.part > .body')].filter((e) => !e.checkVisibility({ contentVisibilityAuto: true }) || e.getBoundingClientRect().height === 0).length`
+	if browsertest.Eval[int](b, hidden) == 0 {
+		t.Error("no part is folded on a screen")
+	}
+	b.Print()
+	if n := browsertest.Eval[int](b, hidden); n != 0 {
+		t.Errorf("%d parts are folded on paper", n)
+	}
+	for _, selector := range []string{"nav", "details.data", "output"} {
+		if browsertest.Eval[bool](b, `document.querySelector('`+selector+`').checkVisibility()`) {
+			t.Errorf("%s is on paper", selector)
+		}
+	}
+	if beyond := browsertest.Eval[int](b, `[...document.querySelectorAll('svg.chart, table')].filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth).length`); beyond > 0 {
+		t.Errorf("%d charts and tables reach beyond the paper", beyond)
+	}
+	checkComplaints(t, b)
 }

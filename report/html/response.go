@@ -107,13 +107,17 @@ func (s operationSeries) resolving(r *results.Run) (percentiles []float64, each 
 }
 
 // resolved reports whether a percentile has at least ten samples beyond it in 95 % of the
-// stretches of that many seconds.
+// stretches of that many seconds in which operations ended. The others, such as outages, are
+// gaps in any line.
 func resolved(counts []int64, each int, percentile float64) bool {
 	stretches, enough := 0, 0
 	for stretch := range slices.Chunk(counts, each) {
 		n := int64(0)
 		for _, count := range stretch {
 			n += count
+		}
+		if n == 0 {
+			continue
 		}
 		if stretches++; float64(n)*(1-percentile/100) >= samplesBeyond*(1-1e-9) {
 			enough++

@@ -56,6 +56,38 @@ func TestPercentilesDoNotCross(t *testing.T) {
 	})
 }
 
+// A second of an outage, in which nothing ends, is a gap. It does not hide a percentile that all
+// other seconds resolve.
+func TestAnOutageHidesNoPercentile(t *testing.T) {
+	run := reporttest.Sample(t)
+	run.Plan.Phases = []results.PlanPhase{{Name: "measure"}}
+	s := operationSeries{name: "put"}
+	for n := range 10 {
+		c := column{start: time.Duration(n) * time.Second, length: time.Second, phase: "measure"}
+		if n != 5 {
+			c.ops = []results.Operation{{
+				Phase: "measure", Op: "put", Completed: 400,
+				ResponseTime: reporttest.Latency(t, map[time.Duration]int64{time.Millisecond: 300, 9 * time.Millisecond: 100}),
+			}}
+		}
+		s.seconds = append(s.seconds, c)
+	}
+	percentiles, each := s.resolving(run)
+	if !slices.Contains(percentiles, 90) || each != 1 {
+		t.Errorf("drawn are the percentiles %v of %d seconds each", percentiles, each)
+	}
+	columns := joinEach(s.seconds, each)
+	if err := addSums(columns); err != nil {
+		t.Fatal(err)
+	}
+	lines, _ := percentileLines(columns, percentiles)
+	for i, v := range lines[1].value {
+		if math.IsNaN(v) != (i == 5) {
+			t.Errorf("%s at second %d is %v", lines[1].name, i, v)
+		}
+	}
+}
+
 var lineClass = regexp.MustCompile(`<path class="line (\w+)`)
 
 // A comparison has one colour for each side, however many runs these have, and draws the

@@ -20,7 +20,7 @@ func newRunChapter(d content.Document) (chapter, []column, error) {
 		Title: "etcdbench " + words.Clean(d.Plan.Workload), Lead: content.Load(d.Plan), Cards: verdictCards(d.Run), Facts: runFacts(d),
 	}
 	if d.Outcome != results.Completed {
-		c.Alert = words.Clean(string(d.Outcome)) + ": " + words.Clean(d.Reason)
+		c.Alert = content.Outcome(d.Run)
 	}
 	thresholds, card := thresholdTable(d)
 	if len(thresholds.Rows) > 0 {
@@ -43,7 +43,7 @@ func newRunChapter(d content.Document) (chapter, []column, error) {
 	}
 	c.Tables = []table{thresholds}
 	c.Parts = append(c.Parts, part{
-		ID: "operations", Title: "Operations", Open: true, Tables: []table{operationTable(d.Run)}, Notes: countLines(d.Run),
+		ID: "operations", Title: "Operations", Open: true, Tables: []table{operationTable(d.Run)}, Notes: operationNotes(d.Run),
 	})
 	if drawable(columns, func(c column) bool { return c.sum.Ended() > 0 && c.sum.Completed > 0 }) {
 		c.Parts = append(c.Parts, responsePart(d.Run, series, seconds),
@@ -114,7 +114,7 @@ func workloadText(p results.Plan) string {
 
 // thresholdTable has the verdict on each threshold of the run's plan, and the card of all.
 func thresholdTable(d content.Document) (table, verdictCard) {
-	t := table{Title: "Thresholds", Words: true, Head: []string{"threshold", "measured", "windows", "verdict"}}
+	t := table{}
 	v, err := content.Thresholds(d)
 	switch {
 	case err != nil:
@@ -122,8 +122,27 @@ func thresholdTable(d content.Document) (table, verdictCard) {
 	case v == nil:
 		return t, verdictCard{}
 	}
-	t.Rows = content.CheckRows(v)
-	return t, verdictCard{"thresholds", verdictClass(v.Verdict), words.Clean(v.Verdict), words.Clean(v.Reason)}
+	return checkTable(v), newVerdictCard("thresholds", v)
+}
+
+// newVerdictCard says the verdict once, and why.
+func newVerdictCard(name string, v *results.Verdict) verdictCard {
+	verdict := words.Clean(v.Verdict)
+	return verdictCard{name, verdictClass(v.Verdict), verdict, strings.TrimPrefix(words.Clean(v.Reason), verdict+": ")}
+}
+
+// checkTable has the verdict on each threshold. It says in how many windows a threshold
+// held where one is for windows.
+func checkTable(v *results.Verdict) table {
+	t := table{Title: "Thresholds", Words: true, Rows: content.CheckRows(v)}
+	t.Head = []string{"threshold", "measured", "windows kept", "verdict"}
+	if !slices.ContainsFunc(v.Checks, func(c results.ThresholdCheck) bool { return c.Windows > 0 }) {
+		t.Head = slices.Delete(t.Head, 2, 3)
+		for i := range t.Rows {
+			t.Rows[i] = slices.Delete(t.Rows[i], 2, 3)
+		}
+	}
+	return t
 }
 
 // slowPart is about the stretches that were slower than usual.
@@ -156,9 +175,20 @@ func profilePart(d content.Document) part {
 	return p
 }
 
-// countLines are the additional counts of the workloads.
-func countLines(r *results.Run) []string {
+// operationNotes explain the signs in the table of operations and list the additional counts
+// of the workloads.
+func operationNotes(r *results.Run) []string {
 	var lines []string
+	all := fmt.Sprint(operationTable(r).Rows)
+	for _, sign := range [][2]string{
+		{"?", "?: fewer than ten samples lie beyond it."},
+		{"≥", "≥: a lower bound: operations that did not finish reach into it."},
+		{"(signed)", "(signed): negative where it came before what it is counted from."},
+	} {
+		if strings.Contains(all, sign[0]) {
+			lines = append(lines, sign[1])
+		}
+	}
 	for _, o := range content.Operations(r) {
 		if s := content.Counts(o); s != "" {
 			lines = append(lines, content.OperationName(r, o)+": "+s)

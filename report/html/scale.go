@@ -13,18 +13,19 @@ import (
 
 // WriteScale writes the page of a scale experiment, which draws its figures over the size.
 func WriteScale(w io.Writer, s *results.Scale) error {
-	part := chapter{Title: content.ScaleTitle(s), Lead: content.ScaleFitNote(s), Notes: content.ScaleNotes(s)}
-	if len(s.Rungs) > 0 {
-		part.Figures = scaleFigures(s)
-		head, rows := content.ScaleTable(s)
-		eventHead, events := content.ScaleEvents(s)
-		part.Tables = []table{
-			{Title: "Figures by amount of data", Words: true, Head: head, Rows: unbroken(rows)},
-			{Title: "Events under load", Words: true, Head: eventHead, Rows: unbroken(events)},
-		}
+	c := chapter{Title: content.ScaleTitle(s), Lead: content.ScaleFitNote(s), Notes: content.ScaleNotes(s)}
+	for _, row := range experimentTable(s.Cluster, s.Environment, "experiment", s.ID).Rows {
+		c.Facts = append(c.Facts, fact{row[0], row[1]})
 	}
-	part.Tables = append(part.Tables, experimentTable(s.Cluster, s.Environment, "experiment", s.ID))
-	return page{Title: "etcdbench scale " + words.Clean(s.Workload), Chapters: []chapter{part}}.write(w, nil)
+	if len(s.Rungs) > 0 {
+		c.Figures = scaleFigures(s)
+		head, rows := content.ScaleTable(s)
+		figures := tablePart("figures", table{Title: "Figures by amount of data", Words: true, Head: head, Rows: unbroken(rows)})
+		figures.Open = true
+		head, rows = content.ScaleEvents(s)
+		c.Parts = []part{figures, tablePart("events", table{Title: "Events under load", Words: true, Head: head, Rows: unbroken(rows)})}
+	}
+	return page{Title: "etcdbench scale " + words.Clean(s.Workload), Chapters: []chapter{c}}.write(w, nil)
 }
 
 // scaleClasses are the lines of one chart.
@@ -87,13 +88,13 @@ func scaleCurves(s *results.Scale, title string, list []judge.ScaleFigure) figur
 	}
 	low, high := bounds(lines, true)
 	ch := chart{
-		title: title, describe: "by amount of data", width: chartWidth, height: 280,
+		title: title + ", by size of the data (log scales)", describe: namesOf(lines), width: chartWidth, height: 280,
 		x: axis{low: at[0] * 0.9, high: at[len(at)-1] * 1.1, log: true}, y: axis{low: low, high: high, log: true},
 		xLabel: scaleBytes, yLabel: label, lines: lines,
 	}
 	return figure{
-		Title: title + ", by size of the data (log scales)", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
-		Caption: "Each dot is a rung.",
+		Title: ch.title, SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
+		Caption: "Each dot is a rung of the ladder.",
 	}
 }
 

@@ -35,6 +35,9 @@ func WriteTuning(w io.Writer, t *results.Tuning) error {
 	if f, ok := faultDots(t); ok {
 		c.Figures = append(c.Figures, f)
 	}
+	if f, ok := traceFigure(t); ok {
+		c.Figures = append(c.Figures, f)
+	}
 	for _, row := range experimentTable(t.Cluster, t.Environment, "tuning", t.ID).Rows {
 		c.Facts = append(c.Facts, fact{row[0], row[1]})
 	}

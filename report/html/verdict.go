@@ -30,11 +30,19 @@ func verdictClass(verdict string) string {
 }
 
 // WriteVerdict writes the page of a gate: the verdict, the interval of each metric, and
-// what metrics that decide.
-func WriteVerdict(w io.Writer, v *results.Verdict) error {
+// the metrics that decide. It has no links to other files.
+func WriteVerdict(w io.Writer, v *results.Verdict) error { return writeVerdict(w, v, nil) }
+
+// WriteReleaseCheck writes the page of a release check for the directory of its result: a
+// page as of [WriteVerdict], with links to the pages of the scenarios in that directory.
+func WriteReleaseCheck(w io.Writer, v *results.Verdict) error {
+	return writeVerdict(w, v, partLinks(v))
+}
+
+func writeVerdict(w io.Writer, v *results.Verdict, links []pageLink) error {
 	c := chapter{
 		Title: "Gate: " + content.VerdictSubject(v),
-		Cards: []verdictCard{{"verdict", verdictClass(v.Verdict), words.Clean(v.Verdict), words.Clean(v.Reason)}},
+		Cards: []verdictCard{newVerdictCard("verdict", v)},
 	}
 	if v.Rules != nil {
 		c.Cards = append(c.Cards, verdictCard{"rounds", "", words.Count(v.Rounds), content.RoundsLine(v)})
@@ -52,10 +60,10 @@ func WriteVerdict(w io.Writer, v *results.Verdict) error {
 	c.Tables = []table{
 		{Title: "Scenarios", Words: true, Head: partHead, Rows: parts},
 		{Title: "Regressions", Words: true, Rows: oneColumn(content.PartLines(v))},
-		{Title: "Thresholds", Words: true, Head: []string{"threshold", "measured", "windows", "verdict"}, Rows: content.CheckRows(v)},
+		checkTable(v),
 		{Title: "Changes of level", Words: true, Rows: oneColumn(content.ChangeLines(v))},
 	}
-	c.Links = partLinks(v)
+	c.Links = links
 	head, rows := content.MetricTable(v)
 	metrics := tablePart("metrics", table{Title: "Metrics", Words: true, Head: head, Rows: unbroken(rows)})
 	metrics.Open = true
@@ -172,7 +180,7 @@ func intervalFigure(v *results.Verdict) (figure, bool) {
 	}, true
 }
 
-const intervalCaption = "Dot: the estimate. Line: the interval; an arrow where it is open or reaches beyond the chart. Each row's " +
+const intervalCaption = "Dot: the estimate. Line: the interval. Arrow: open, or beyond the chart. Each row's " +
 	"unit is the metric's own margin, the smallest change that matters, at the dashed line."
 
 // intervalPlot draws a row for each metric, with its change and its interval. Each row has
@@ -264,6 +272,9 @@ func drawInterval(b *strings.Builder, x axis, y int, m results.MetricVerdict) {
 	}
 	if e := marginsOf(m, m.Estimate); math.Abs(e) <= x.high {
 		fmt.Fprintf(b, `<circle class="estimate" cx="%.1f" cy="%d" r="5"/>`, x.place(e), y)
+	} else if m.Lower == nil && m.Upper == nil {
+		beyond := intervalEnd(x, &m.Estimate, m, 0)
+		fmt.Fprintf(b, `<path class="interval" d="%s"/>`, beyond.mark(y))
 	}
 	b.WriteString("</g>")
 }

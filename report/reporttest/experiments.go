@@ -88,10 +88,28 @@ func tried(heartbeat, election time.Duration, p99 float64, failover time.Duratio
 		Failover: float64(failover), FailoverP99: 2 * float64(failover),
 		Figures: map[string]float64{"cpu": 1.5e6, "idle_cpu": 0.03, "idle_peer_bytes": 3000},
 		Faults: []results.FaultTimes{
-			{Fault: results.FaultKillLeader, Outages: []time.Duration{failover, 2 * failover}, P50: failover, P99: 2 * failover},
+			{
+				Fault: results.FaultKillLeader, Outages: []time.Duration{failover, 2 * failover}, P50: failover, P99: 2 * failover,
+				Trace: outageTrace(failover),
+			},
 			{Fault: results.FaultKillFollower, Outages: []time.Duration{0}},
 		},
 	}
+}
+
+// outageTrace is the throughput around a fault at 200 operations/s: nothing is acknowledged for
+// the length of the outage, then what has waited.
+func outageTrace(length time.Duration) (trace []float64) {
+	waiting := 0.0
+	for i := range results.TraceSteps {
+		at := time.Duration(i)*results.TraceStep - results.TraceBefore
+		if waiting += 20; at >= 0 && at < length {
+			trace = append(trace, 0)
+			continue
+		}
+		trace, waiting = append(trace, waiting), 0
+	}
+	return trace
 }
 
 // PairTuning returns a tuning of heartbeat interval and election timeout.

@@ -297,6 +297,9 @@ func (m movement) cause(d time.Duration) results.Cause {
 		c.Text = fmt.Sprintf("%s did not answer for %v", m.member, rounded)
 	case m.name == "change of leader":
 		c.Text = fmt.Sprintf("%s saw %d changes of leader", m.member, d/electionTime)
+		if d/electionTime == 1 {
+			c.Text = m.member + " saw 1 change of leader"
+		}
 	case m.member != "":
 		c.Text = fmt.Sprintf("%s of %s took %v more than usual", m.name, m.member, rounded)
 	default:

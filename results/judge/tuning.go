@@ -100,7 +100,7 @@ func faultTimes(fault string, outages []detected) results.FaultTimes {
 		}
 	}
 	times := results.NewFaultTimes(fault, lengths)
-	times.Open, times.Undetected, times.Below = open, undetected, below
+	times.Open, times.Undetected, times.Below, times.Trace = open, undetected, below, medianTrace(outages)
 	return times
 }
 

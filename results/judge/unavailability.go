@@ -28,6 +28,10 @@ func NewUnavailability(run *results.Run, intervals Intervals) (list []results.Un
 	if len(moments) == 0 {
 		return nil, 0, fmt.Errorf("unavailability: the run has no moments")
 	}
+	acknowledged, err := newAcknowledgements(intervals)
+	if err != nil {
+		return nil, 0, err
+	}
 	late = lateAfter(run, moments)
 	events := faultEvents(run)
 	for i, e := range events {
@@ -35,9 +39,10 @@ func NewUnavailability(run *results.Run, intervals Intervals) (list []results.Un
 			continue
 		}
 		end := moments[len(moments)-1].At + results.MomentLength
+		traced := end
 		if i+1 < len(events) {
 			// What is in flight when the next fault begins counts for that one.
-			end = events[i+1].Start - late
+			end, traced = events[i+1].Start-late, events[i+1].Start
 		}
 		from, _ := slices.BinarySearchFunc(moments, e.Start.Truncate(results.MomentLength), compareMoment)
 		to, _ := slices.BinarySearchFunc(moments, end, compareMoment)
@@ -45,7 +50,7 @@ func NewUnavailability(run *results.Run, intervals Intervals) (list []results.Un
 			continue
 		}
 		u := unavailable(moments[from:to], late)
-		u.Fault, u.Detail = e.Kind, e.Detail
+		u.Fault, u.Detail, u.Trace = e.Kind, e.Detail, acknowledged.around(e.Start, traced)
 		list = append(list, u)
 	}
 	return list, late, nil
