@@ -178,7 +178,7 @@ func TestOfficialRefusals(t *testing.T) {
 		"put --compact-interval 1m":         "allow it with --allow-disturbances",
 		"put --total 0":                     "--total must be positive",
 		"put --key-space-size 10000000":     "--key-size 8 is too small",
-		"put --sample --report-perfdash":    "--report-perfdash is --format perfdash",
+		"put --sample --report-perfdash":    "--report-perfdash means --format perfdash",
 		"put --endpoints=":                  "--endpoints is empty",
 		"range":                             "it needs a key, or --prefix",
 		"range a b c":                       "at most 2 arg",
