@@ -148,7 +148,7 @@ func (l *ladder) prepare(ctx context.Context, rung int) error {
 
 // stored is the rung of an earlier session.
 func (l *ladder) stored(dir string) (*results.ScaleRung, bool) {
-	data, err := os.ReadFile(filepath.Join(dir, rungFile))
+	data, err := results.ReadFile(filepath.Join(dir, rungFile), 1<<26)
 	if err != nil {
 		return nil, false
 	}

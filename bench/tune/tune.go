@@ -158,7 +158,7 @@ func (t *tuning) one(ctx context.Context, trial Trial) (*results.Run, error) {
 		t.tell(p)
 		return run, nil
 	}
-	if finding, err := os.ReadFile(filepath.Join(trial.Dir, findingFile)); err == nil {
+	if finding, err := results.ReadFile(filepath.Join(trial.Dir, findingFile), 1<<16); err == nil {
 		p.Finding, p.Resumed, p.Made = strings.TrimSpace(string(finding)), true, t.made
 		t.tell(p)
 		return nil, Unfit{p.Finding}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/agent"
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // joinVariable is the environment variable with the join token, for an agent without a token
@@ -78,7 +79,7 @@ func (o *agentOptions) readToken(ctx context.Context, stdin io.Reader) ([]byte, 
 		return io.ReadAll(io.LimitReader(stdin, maxToken))
 	}
 	for deadline := time.Now().Add(o.JoinTimeout); ; {
-		data, err := os.ReadFile(o.joinFile)
+		data, err := results.ReadFile(o.joinFile, maxToken)
 		if err == nil && len(data) > 0 || !errors.Is(err, fs.ErrNotExist) && err != nil || time.Now().After(deadline) {
 			return data, err
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/bench/scratch"
 	"github.com/etcdbench/etcdbench/report/words"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // agentFlags configure how the agents of a run find their coordinator.
@@ -184,7 +185,7 @@ func (f *agentFlags) endpoint(ctx context.Context, g *gathering, local bool, dir
 		if f.joinFile == "" {
 			return e, nil
 		}
-		data, err := os.ReadFile(f.joinFile)
+		data, err := results.ReadFile(f.joinFile, maxToken)
 		if err == nil {
 			e.Credentials, err = agent.ParseToken(string(data))
 		}
