@@ -21,7 +21,7 @@ func TestScalePageInABrowser(t *testing.T) {
 	}
 	page := openAll(t, b.String())
 	charts := shownCharts(t, page)
-	for _, title := range []string{"File and memory", "Response time p50", "Length of maintenance", "Time to full redundancy"} {
+	for _, title := range []string{"File and memory", "Response time p50", "Duration of maintenance", "Time to full redundancy"} {
 		c := charts[find(t, charts, title)]
 		if len(c.Rows) != len(s.Rungs) || len(c.Head) != len(c.Paths)+1 {
 			t.Errorf("%s: %d rows and %d columns of %d lines", title, len(c.Rows), len(c.Head), len(c.Paths))
@@ -32,7 +32,7 @@ func TestScalePageInABrowser(t *testing.T) {
 			}
 		}
 	}
-	c := charts[find(t, charts, "Length of maintenance")]
+	c := charts[find(t, charts, "Duration of maintenance")]
 	if column := slices.Index(c.Head, "defragmentation"); column < 1 || c.Rows[2][column] != "9.00 s" {
 		t.Errorf("defragmentation is column %d of %q: %q", column, c.Head, c.Rows)
 	} else if places := heights(c.Paths[column-1]); !slices.IsSorted(places) || places[0] >= places[len(places)-1] {
