@@ -20,8 +20,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// trials is the number of trials of TestPartitions.
-var trials = flag.Int("trials", 0, "trials of TestPartitions; six are one of each kind")
+// trials is the number of trials of TestPartitions, or of rounds of
+// TestOneMachineAgainstAgents.
+var trials = flag.Int("trials", 0, "trials of TestPartitions, of which six are one of each kind, or rounds of TestOneMachineAgainstAgents")
 
 // hosts are those of a trial's network, each in a network namespace of its own.
 var hosts = [...]string{"coordinator", "agent0", "agent1", "cluster"}
