@@ -34,7 +34,9 @@ func (e *Experiment) recovery() []step {
 			return catchUp(ctx, s, ev, func(ctx context.Context, _ int) error { sleep(ctx, e.away); return ctx.Err() })
 		}},
 		step{results.ScaleCatchUpSnapshot, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
-			return catchUp(ctx, s, ev, func(ctx context.Context, leader int) error { return fillLog(ctx, s, leader, e.logEntries()) })
+			return catchUp(ctx, s, ev, func(ctx context.Context, leader int) error {
+				return fillLog(ctx, s, leader, logEntries(s.version(ctx, leader), e.snapshotCount()))
+			})
 		}},
 		step{results.ScaleReplacement, replace},
 	)
@@ -178,8 +180,25 @@ func (e *Experiment) snapshotCount() uint64 {
 	return cmp.Or(e.first.Settings.SnapshotCount, defaultSnapshotCount)
 }
 
-// logEntries is how many entries a follower must miss so that the log no longer has them.
-func (e *Experiment) logEntries() uint64 { return e.snapshotCount() + catchUpEntries + 1_000 }
+// logEntries is how many entries a follower must miss so that the log of a leader of an etcd
+// version no longer has them. Before 3.6, etcd removes entries when it makes a snapshot only.
+func logEntries(version string, snapshotCount uint64) uint64 {
+	const more = 1_000
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err == nil && (major > 3 || major == 3 && minor >= 6) {
+		return catchUpEntries + more
+	}
+	return snapshotCount + catchUpEntries + more
+}
+
+// version is that of a member's etcd, "" where it does not answer.
+func (s *site) version(ctx context.Context, member int) string {
+	st, err := pb.NewMaintenanceClient(s.conns[member]).Status(ctx, &pb.StatusRequest{})
+	if err != nil {
+		return ""
+	}
+	return st.Version
+}
 
 // fillWriters is how many writes fill the log at once.
 const fillWriters = 64

@@ -56,7 +56,7 @@ func (c Config) effort() effort {
 	e := effort{sizes: []int64{100 * mb, gb, 4 * gb}, steady: time.Minute, lead: 10 * time.Second, away: 10 * time.Second, clients: 8}
 	switch c.Effort {
 	case experiment.Quick:
-		e.sizes, e.steady, e.lead, e.away = []int64{16 * mb, 48 * mb, 128 * mb}, 6*time.Second, time.Second, 2*time.Second
+		e.sizes, e.steady, e.lead, e.away = []int64{12 * mb, 36 * mb, 96 * mb}, 6*time.Second, time.Second, time.Second
 		e.clients = 4
 	case experiment.Thorough:
 		e.steady, e.lead = 5*time.Minute, 30*time.Second

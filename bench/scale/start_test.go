@@ -21,3 +21,13 @@ func TestReplayedEntries(t *testing.T) {
 		}
 	}
 }
+
+// Since 3.6, a follower that misses more than the entries that etcd keeps needs a snapshot.
+func TestLogEntries(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]uint64{"3.5.21": 16_000, "": 16_000, "3.6.14": 6_000, "3.10.0-rc.1": 6_000, "4.0.0": 6_000} {
+		if got := logEntries(version, 10_000); got != want {
+			t.Errorf("%q: %d entries, want %d", version, got, want)
+		}
+	}
+}
