@@ -76,6 +76,36 @@ func (c *Call) Connection() any {
 	return c.session
 }
 
+// moveTo has a call that is not under way belong to a connection. Whoever holds the lock of
+// the last one, to cancel the call, is waited for.
+func (c *Call) moveTo(conn *Conn) {
+	last := c.conn.Load()
+	if last == conn {
+		return
+	}
+	if last != nil {
+		last.mu.Lock()
+		defer last.mu.Unlock()
+	}
+	c.conn.Store(conn)
+}
+
+// lock locks the connection to which the call belongs, and returns it; nil where there is
+// none.
+func (c *Call) lock() *Conn {
+	for {
+		conn := c.conn.Load()
+		if conn == nil {
+			return nil
+		}
+		conn.mu.Lock()
+		if c.conn.Load() == conn {
+			return conn
+		}
+		conn.mu.Unlock()
+	}
+}
+
 // reset prepares the call for a stream.
 func (c *Call) reset() {
 	c.session, c.renewal, c.id, c.left = nil, nil, 0, false

@@ -172,10 +172,8 @@ func errClosed() error { return status.Error(codes.Canceled, "the connection is 
 // Start starts a call. Its Done is called when it ends. The request is sent by the next Flush,
 // at the latest when the next reply is read.
 func (c *Conn) Start(call *Call) {
+	call.moveTo(c)
 	c.mu.Lock()
-	if call.conn.Load() != c {
-		call.conn.Store(c)
-	}
 	call.started, call.restarted = true, false
 	call.reset()
 	call.sent, call.retried = 0, false
@@ -231,11 +229,10 @@ func (c *Conn) flush() {
 func (call *Call) Cancel() { call.cancel(status.Error(codes.Canceled, context.Canceled.Error())) }
 
 func (call *Call) cancel(err error) {
-	c := call.conn.Load()
+	c := call.lock()
 	if c == nil {
 		return // never started
 	}
-	c.mu.Lock()
 	if !call.started {
 		c.mu.Unlock()
 		return

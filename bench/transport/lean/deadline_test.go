@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
 // silence never answers.
@@ -200,5 +201,37 @@ func TestDeadlineDuringRenewal(t *testing.T) {
 		if took := o.ended.Sub(o.began); took > 303*time.Millisecond {
 			t.Errorf("it took %v, want 300 ms", took)
 		}
+	})
+}
+
+// A call may move to another connection while it is being cancelled.
+func TestCancelOfACallThatMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		serve := func() *Conn { return connect(t, serving(echo), Options{}) }
+		conns, ended := []*Conn{serve(), serve()}, make(chan error, 1)
+		call := &Call{Method: method, Request: wrapperspb.String("request"), Timeout: 10 * time.Second}
+		call.Done = func(call *Call) { ended <- call.Err }
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					call.Cancel()
+				}
+			}
+		}()
+		for n := range 200 {
+			c := conns[n%2]
+			c.Start(call)
+			c.Flush()
+			if err := <-ended; err != nil && status.Code(err) != codes.Canceled {
+				t.Error(err)
+			}
+		}
+		close(stop)
+		<-stopped
 	})
 }
