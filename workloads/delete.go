@@ -85,7 +85,7 @@ func (w *deleteWorkload) Open(context.Context, func(done, total int)) error {
 func (w *deleteWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	d := &deleteScript{stock: w.stock, writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Deletion: true})}
 	d.put, d.method = newPutRequest(w.target), methodOf[pb.DeleteRangeResponse](w.target, pb.KV_DeleteRange_FullMethodName)
-	return newScripted(w.target.conn(client), d), nil
+	return newScripted(w.target.link(client), d), nil
 }
 
 // deleteScript is an operation of one DeleteRange, or of the Put of a key that is gone.

@@ -250,7 +250,7 @@ func (w *electionWorker) lead(op *bench.Op, election *concurrency.Election, leav
 	}
 	op.Hold(w.definition.hold)
 	leave()
-	if w.rng.Float64() < w.definition.crashShare {
+	if w.rng.rand().Float64() < w.definition.crashShare {
 		op.Count(0, 1)
 		w.session.Orphan() // its lease ends by itself
 		return

@@ -130,21 +130,22 @@ func (m *keyMaker) position(op *bench.Op) uint64 {
 // position in the sequence of keys. It reseeds m.rng.
 func (m *keyMaker) pickAt(phase int, n, position uint64) int64 {
 	m.rng.reset(phase, n)
+	rng := m.rng.rand()
 	switch m.Distribution {
 	case "uniform":
-		return m.rng.Int64N(m.Space)
+		return rng.Int64N(m.Space)
 	case "zipfian":
 		// Ranks are scattered, so that popular keys are not neighbours.
-		return int64(scramble(uint64(m.zipf.rank(m.rng.Float64()))) % uint64(m.Space))
+		return int64(scramble(uint64(m.zipf.rank(rng.Float64()))) % uint64(m.Space))
 	case "latest":
 		newest := int64(position % uint64(m.Space))
-		return (newest - m.zipf.rank(m.rng.Float64()) + m.Space) % m.Space
+		return (newest - m.zipf.rank(rng.Float64()) + m.Space) % m.Space
 	case "hotspot":
 		hot := max(1, int64(float64(m.Space)*m.HotKeys))
-		if hot == m.Space || m.rng.Float64() < m.HotOps {
-			return m.rng.Int64N(hot)
+		if hot == m.Space || rng.Float64() < m.HotOps {
+			return rng.Int64N(hot)
 		}
-		return hot + m.rng.Int64N(m.Space-hot)
+		return hot + rng.Int64N(m.Space-hot)
 	}
 	return int64(position % uint64(m.Space))
 }
@@ -210,11 +211,12 @@ func (m *keyMaker) number(key []byte) (int64, bool) { return m.names.Number(key)
 type opRand struct {
 	seed uint64
 	pcg  rand.PCG
-	rand.Rand
 }
 
+// rand returns the generator, which goes on from where it is.
+func (r *opRand) rand() *rand.Rand { return rand.New(&r.pcg) }
+
 func (r *opRand) reset(phase int, n uint64) {
-	r.Rand = *rand.New(&r.pcg)
 	r.pcg.Seed(scramble(r.seed^uint64(phase)<<48), scramble(n))
 }
 

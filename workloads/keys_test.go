@@ -274,7 +274,7 @@ func BenchmarkPutRequest(b *testing.B) {
 			for n := uint64(0); b.Loop(); n++ {
 				op.N = n
 				key = m.appendKey(key, m.pick(&op))
-				pool.Value(nil, &m.rng.Rand)
+				pool.Value(nil, m.rng.rand())
 			}
 		})
 	}

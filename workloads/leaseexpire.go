@@ -207,7 +207,7 @@ func (w *leaseExpireWorker) grant(ctx context.Context, op *bench.Op, ended chan<
 	w.mu.Lock()
 	w.waiting[string(key)] = x
 	w.mu.Unlock()
-	_, err = w.kv.Put(ctx, &pb.PutRequest{Key: key, Value: w.pool.Value(nil, &w.keys.rng.Rand), Lease: r.ID})
+	_, err = w.kv.Put(ctx, &pb.PutRequest{Key: key, Value: w.pool.Value(nil, w.keys.rng.rand()), Lease: r.ID})
 	if err == nil || timedOut(err) {
 		return string(key), err // which may be there
 	}

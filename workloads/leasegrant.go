@@ -50,7 +50,7 @@ func (w *leaseGrantWorkload) Teardown(ctx context.Context) error {
 func (w *leaseGrantWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	g := &leaseGrantScript{book: w.book, method: methodOf[pb.LeaseGrantResponse](w.target, pb.Lease_LeaseGrant_FullMethodName)}
 	g.message.TTL = int64(w.definition.ttl / time.Second)
-	return newScripted(w.target.conn(client), g), nil
+	return newScripted(w.target.link(client), g), nil
 }
 
 // leaseGrantScript is an operation of one LeaseGrant.

@@ -162,7 +162,7 @@ func (w *leaseRevokeWorkload) newWorker(client int) *scripted {
 	s.revoke = methodOf[pb.LeaseRevokeResponse](w.target, pb.Lease_LeaseRevoke_FullMethodName)
 	s.grant = methodOf[pb.LeaseGrantResponse](w.target, pb.Lease_LeaseGrant_FullMethodName)
 	s.grantMessage.TTL = int64(w.definition.ttl / time.Second)
-	return newScripted(w.target.conn(client), s)
+	return newScripted(w.target.link(client), s)
 }
 
 // leaseRevokeScript is an operation that revokes a lease, or that grants one and writes

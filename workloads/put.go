@@ -145,7 +145,7 @@ type putScript struct {
 func newPutWorker(t Target, client int, k Keys, pool *values.Source) *scripted {
 	p := &putScript{put: newPutRequest(t)}
 	p.init(t, k, pool, ledger.Removal{})
-	return newScripted(t.conn(client), p)
+	return newScripted(t.link(client), p)
 }
 
 func (p *putScript) first(op *bench.Op) (request, error) {

@@ -162,11 +162,10 @@ func (w *rangeWorkload) NewWorker(_ context.Context, client int) (bench.Worker, 
 }
 
 func (w *rangeWorkload) newWorker(r *rangeScript, client int) bench.Worker {
-	conn := w.target.conn(client)
 	if w.streams {
-		return &rangeStreamWorker{r, pb.NewKVClient(conn)}
+		return &rangeStreamWorker{r, pb.NewKVClient(w.target.conn(client))}
 	}
-	return newScripted(conn, r)
+	return newScripted(w.target.link(client), r)
 }
 
 func (w *rangeWorkload) newScript() *rangeScript {

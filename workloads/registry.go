@@ -74,6 +74,8 @@ type shared struct {
 	rules map[keySpace]*keyRules
 	// methods are those of the scripts, by name.
 	methods map[string]*method
+	// links are those of the scripts, by connection.
+	links map[*grpc.ClientConnInterface]*link
 }
 
 // keySpace is what key rules depend on.

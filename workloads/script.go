@@ -3,6 +3,8 @@ package workloads
 import (
 	"context"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
@@ -42,6 +44,31 @@ func methodOf[R any, M interface {
 	return m
 }
 
+// link is a connection, and what the scripts of all clients that use it share.
+type link struct {
+	conn    grpc.ClientConnInterface
+	starter lean.Starter // nil where the connection cannot start calls
+	checked *checkedConn // nil where answers are not checked
+	calls   sync.Pool    // of calls that are not under way
+}
+
+// link returns the link of a client.
+func (t Target) link(client int) *link {
+	conn := &t.Conns[client%len(t.Conns)]
+	t.shared.mu.Lock()
+	defer t.shared.mu.Unlock()
+	l := t.shared.links[conn]
+	if l == nil {
+		if t.shared.links == nil {
+			t.shared.links = map[*grpc.ClientConnInterface]*link{}
+		}
+		l = &link{conn: *conn, starter: lean.StarterOf(*conn), calls: sync.Pool{New: newStartedCall}}
+		l.checked, _ = l.conn.(*checkedConn)
+		t.shared.links[conn] = l
+	}
+	return l
+}
+
 // request is one unary call of an operation. The zero value is none.
 type request struct {
 	method  *method
@@ -63,7 +90,7 @@ type script interface {
 // scripted is a worker that follows a script.
 type scripted struct {
 	script script
-	conn   grpc.ClientConnInterface
+	link   *link
 }
 
 var (
@@ -72,7 +99,7 @@ var (
 	_ bench.Starter       = (*startedScript)(nil)
 )
 
-func newScripted(conn grpc.ClientConnInterface, s script) *scripted { return &scripted{s, conn} }
+func newScripted(l *link, s script) *scripted { return &scripted{s, l} }
 
 // Do implements [bench.Worker].
 func (w *scripted) Do(ctx context.Context, op *bench.Op) error {
@@ -80,7 +107,7 @@ func (w *scripted) Do(ctx context.Context, op *bench.Op) error {
 	if err != nil {
 		return err
 	}
-	return follow(ctx, w.conn, w.script, op, r)
+	return follow(ctx, w.link.conn, w.script, op, r)
 }
 
 // follow sends an operation's request, and those that come after it.
@@ -96,32 +123,32 @@ func follow(ctx context.Context, conn grpc.ClientConnInterface, s script, op *be
 
 // AsStarter implements [bench.StarterWorker].
 func (w *scripted) AsStarter() bench.Starter {
-	starter := lean.StarterOf(w.conn)
-	if starter == nil {
+	if w.link.starter == nil {
 		return nil
 	}
-	s := &startedScript{script: w.script, starter: starter}
-	if c, ok := w.conn.(*checkedConn); ok {
-		s.checked = &startedCheck{conn: c}
-	}
-	s.call.Done = s.answered
-	return s
+	return &startedScript{script: w.script, link: w.link}
 }
 
 // startedScript follows a script without a goroutine.
 type startedScript struct {
-	script  script
-	starter lean.Starter
-	checked *startedCheck // nil where answers are not checked
-	op      *bench.Op
-	method  *method // of the request under way
-	call    lean.Call
+	script script
+	link   *link
+	op     *bench.Op
+	call   atomic.Pointer[startedCall] // the one under way, or the last one
 }
 
-// startedCheck checks the answers of one client.
-type startedCheck struct {
-	conn *checkedConn
-	inquiry
+// startedCall is a call under way, or one to be used again.
+type startedCall struct {
+	lean.Call
+	method  *method
+	script  *startedScript
+	inquiry *inquiry // nil where no answer was checked yet
+}
+
+func newStartedCall() any {
+	c := &startedCall{}
+	c.Done = func(*lean.Call) { c.script.answered(c) }
+	return c
 }
 
 // Start implements [bench.Starter].
@@ -132,63 +159,76 @@ func (s *startedScript) Start(op *bench.Op) {
 		go op.Complete(err) // not within Start
 		return
 	}
-	s.call.Timeout = op.Timeout()
-	s.send(r)
+	s.send(r, op.Timeout())
 }
 
-func (s *startedScript) send(r request) {
-	s.method, s.call.Method, s.call.Request = r.method, r.method.name, r.message
-	if c := s.checked; c != nil {
-		c.inquiry = c.conn.begin(r.message)
+func (s *startedScript) send(r request, timeout time.Duration) {
+	c := s.link.calls.Get().(*startedCall)
+	c.script, c.method, c.Method, c.Request, c.Timeout = s, r.method, r.method.name, r.message, timeout
+	if s.link.checked != nil {
+		if c.inquiry == nil {
+			c.inquiry = &inquiry{}
+		}
+		*c.inquiry = s.link.checked.begin(r.message)
 	}
-	s.starter.Start(&s.call)
+	s.call.Store(c)
+	s.link.starter.Start(&c.Call)
 }
 
 // answered goes on with the script.
-func (s *startedScript) answered(call *lean.Call) {
-	m, reply := s.method, s.method.replies.Get().(proto.Message)
-	r, err := s.script.next(s.op, reply, s.outcome(reply))
+func (s *startedScript) answered(c *startedCall) {
+	m, reply := c.method, c.method.replies.Get().(proto.Message)
+	err := s.outcome(c, reply)
+	c.script, c.Request, c.Reply = nil, nil, nil
+	s.link.calls.Put(c)
+	r, err := s.script.next(s.op, reply, err)
 	m.replies.Put(reply)
 	if r.method == nil || err != nil {
 		s.op.Complete(err)
 		return
 	}
-	if call.Timeout = s.op.Left(); call.Timeout <= 0 {
+	left := s.op.Left()
+	if left <= 0 {
 		_, err = s.script.next(s.op, nil, status.FromContextError(context.DeadlineExceeded).Err())
 		s.op.Complete(err)
 		return
 	}
 	op := *s.op // which is another one as soon as the request is answered
-	s.send(r)
-	s.starter.Flush()
+	s.send(r, left)
+	s.link.starter.Flush()
 	if op.Stopped() {
 		s.Cancel()
 	}
 }
 
-// outcome decodes and checks the reply of the call, and returns the call's error.
-func (s *startedScript) outcome(into proto.Message) error {
-	call, err := &s.call, s.call.Err
+// outcome decodes and checks the reply of a call, and returns the call's error.
+func (s *startedScript) outcome(c *startedCall, into proto.Message) error {
+	err := c.Err
 	if err == nil {
-		err = decodeReply(call.Reply, into)
+		err = decodeReply(c.Reply, into)
 	}
 	if err == nil {
-		err = reply.Check(call.Method, call.Request, into)
+		err = reply.Check(c.Method, c.Request, into)
 	}
-	sent, done := call.Sent(), call.Answered()
+	sent, done := c.Sent(), c.Answered()
 	s.op.SetTimes(sent, done)
-	if c := s.checked; c != nil {
-		c.Sent, c.answered = c.conn.checker.Since(sent), c.conn.checker.Since(done)
-		c.conn.end(c.inquiry, call.Request, into, err, call.Connection())
+	if checked := s.link.checked; checked != nil {
+		c.inquiry.Sent, c.inquiry.answered = checked.checker.Since(sent), checked.checker.Since(done)
+		checked.end(*c.inquiry, c.Request, into, err, c.Connection())
 	}
 	return err
 }
 
 // Flush implements [bench.Starter].
-func (s *startedScript) Flush() { s.starter.Flush() }
+func (s *startedScript) Flush() { s.link.starter.Flush() }
 
-// Cancel implements [bench.Starter].
-func (s *startedScript) Cancel() { s.call.Cancel() }
+// Cancel implements [bench.Starter]. It comes when the run gives up all operations, so that
+// it does no harm where the call is already another client's.
+func (s *startedScript) Cancel() {
+	if c := s.call.Load(); c != nil {
+		c.Cancel()
+	}
+}
 
 // decodeReply decodes a reply. That of a put is decoded without an allocation.
 func decodeReply(data []byte, into proto.Message) error {

@@ -149,7 +149,7 @@ func (w *storageCompactWorkload) NewWorker(_ context.Context, client int) (bench
 	}
 	s.init(w.target, w.definition.keys, w.pool, ledger.Removal{})
 	s.message.Physical = true
-	return newScripted(w.target.conn(client), s), nil
+	return newScripted(w.target.link(client), s), nil
 }
 
 // storageCompactScript is an operation of one put or one compaction.

@@ -200,11 +200,10 @@ func (w *txnCASWorkload) NewWorker(_ context.Context, client int) (bench.Worker,
 	s.deleteOp.Request = &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &s.deleteReq}
 	s.getOp.Request = &pb.RequestOp_RequestRange{RequestRange: &s.getReq}
 	s.message.Success, s.message.Failure = []*pb.RequestOp{nil}, []*pb.RequestOp{&s.getOp}
-	conn := w.target.conn(client)
 	if w.shared != nil {
-		return &leasedCASWorker{s, conn}, nil
+		return &leasedCASWorker{s, w.target.conn(client)}, nil
 	}
-	return newScripted(conn, s), nil
+	return newScripted(w.target.link(client), s), nil
 }
 
 // txnCASScript is an operation that attempts a Txn until it succeeds.

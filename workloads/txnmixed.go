@@ -122,7 +122,7 @@ func (w *txnMixedWorkload) NewWorker(_ context.Context, client int) (bench.Worke
 		m.gets = append(m.gets, get)
 		m.read.Success = append(m.read.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: get}})
 	}
-	return newScripted(w.target.conn(client), m), nil
+	return newScripted(w.target.link(client), m), nil
 }
 
 // txnMixedScript is an operation of one Txn that reads, or of one that writes.

@@ -82,7 +82,7 @@ func (w *txnPutWorkload) NewWorker(_ context.Context, client int) (bench.Worker,
 	p := &txnPutScript{
 		txn: newPutTxn(w.target, w.definition.ops), writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}
-	return newScripted(w.target.conn(client), p), nil
+	return newScripted(w.target.link(client), p), nil
 }
 
 // txnPutScript is an operation of one Txn that writes.

@@ -38,12 +38,12 @@ func (w *writer) init(t Target, k Keys, pool *values.Source, r ledger.Removal) {
 // value draws value i of a request. It is good until the next request.
 func (w *writer) value(i int) []byte {
 	if !w.pool.Made() && w.acks == nil {
-		return w.pool.Value(nil, &w.keys.rng.Rand)
+		return w.pool.Value(nil, w.keys.rng.rand())
 	}
 	for len(w.buffers) <= i {
 		w.buffers = append(w.buffers, nil)
 	}
-	v := w.pool.Value(w.buffers[i], &w.keys.rng.Rand)
+	v := w.pool.Value(w.buffers[i], w.keys.rng.rand())
 	if !w.pool.Made() {
 		if len(v) < ledger.StampSize {
 			return v
