@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
 )
@@ -19,7 +20,7 @@ func leaseKeepaliveEntry() Entry {
 		Name:    "lease-keepalive",
 		Summary: "keep leases alive",
 		Measures: "An operation is one lease renewed: a request and its answer on the client's long-lived LeaseKeepAlive stream, " +
-			"or, with --once, a stream of its own, opened, used once and closed, as clientv3's KeepAliveOnce does.",
+			"or, with --once, a stream of its own, opened, used once and closed, as clientv3's KeepAliveOnce does. Its end counts.",
 		Define: func() Definition { return new(leaseKeepaliveDefinition) },
 	}
 }
@@ -117,6 +118,11 @@ func (w *leaseKeepaliveWorkload) Teardown(ctx context.Context) error {
 }
 
 func (w *leaseKeepaliveWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
+	if w.definition.once {
+		return newScripted(w.target.link(client), &leaseRenewScript{
+			leaseKeepaliveWorkload: w, method: methodOf[pb.LeaseKeepAliveResponse](w.target, pb.Lease_LeaseKeepAlive_FullMethodName),
+		}), nil
+	}
 	c := &leaseKeepaliveWorker{leaseKeepaliveWorkload: w, renew: keepalives(w.target, client)}
 	w.streams.add(c.renew.close)
 	return c, nil
@@ -137,18 +143,50 @@ type leaseKeepaliveWorker struct {
 	req   pb.LeaseKeepAliveRequest
 }
 
-var errLeaseEnded = errors.New("the lease has ended")
+var (
+	errLeaseEnded = errors.New("the lease has ended")
+	errOtherLease = errors.New("the answer is about another lease")
+)
 
 // Do implements [bench.Worker].
 func (w *leaseKeepaliveWorker) Do(ctx context.Context, op *bench.Op) error {
-	w.req.ID = w.ids[op.N/uint64(max(1, w.target.Share.Count))%uint64(len(w.ids))]
+	w.req.ID = w.leaseOf(op)
 	op.Send()
 	r, err := w.renew.ask(ctx, &w.req, func(r *pb.LeaseKeepAliveResponse) bool { return r.ID == w.req.ID })
-	if w.definition.once {
-		w.renew.close()
-	}
 	if err == nil && r.TTL <= 0 {
 		err = errLeaseEnded
 	}
 	return err
+}
+
+// leaseOf returns the lease that an operation renews.
+func (w *leaseKeepaliveWorkload) leaseOf(op *bench.Op) int64 {
+	return w.ids[op.N/uint64(max(1, w.target.Share.Count))%uint64(len(w.ids))]
+}
+
+// leaseRenewScript is an operation of one LeaseKeepAlive stream with one request, which
+// looks like a unary call on the wire.
+type leaseRenewScript struct {
+	*leaseKeepaliveWorkload
+	method  *method
+	message pb.LeaseKeepAliveRequest
+}
+
+func (s *leaseRenewScript) first(op *bench.Op) (request, error) {
+	s.message.ID = s.leaseOf(op)
+	op.Send()
+	return request{s.method, &s.message}, nil
+}
+
+func (s *leaseRenewScript) next(_ *bench.Op, reply proto.Message, err error) (request, error) {
+	if err != nil {
+		return request{}, err
+	}
+	switch r := reply.(*pb.LeaseKeepAliveResponse); {
+	case r.ID != s.message.ID:
+		return request{}, errOtherLease
+	case r.TTL <= 0:
+		return request{}, errLeaseEnded
+	}
+	return request{}, nil
 }
