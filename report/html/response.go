@@ -107,16 +107,20 @@ func (s operationSeries) resolving(r *results.Run) (percentiles []float64, each 
 }
 
 // resolved reports whether a percentile has at least ten samples beyond it in 95 % of the
-// stretches of that many seconds in which operations ended. The others, such as outages, are
-// gaps in any line.
+// stretches of that many seconds, without those of outages, in which less than half as much
+// ends as usual: they may be gaps.
 func resolved(counts []int64, each int, percentile float64) bool {
 	stretches, enough := 0, 0
+	usual := int64(0)
+	if len(counts) > 0 {
+		usual = slices.Sorted(slices.Values(counts))[len(counts)/2]
+	}
 	for stretch := range slices.Chunk(counts, each) {
 		n := int64(0)
 		for _, count := range stretch {
 			n += count
 		}
-		if n == 0 {
+		if 2*n < usual*int64(each) {
 			continue
 		}
 		if stretches++; float64(n)*(1-percentile/100) >= samplesBeyond*(1-1e-9) {

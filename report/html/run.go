@@ -182,8 +182,8 @@ func operationNotes(r *results.Run) []string {
 	all := fmt.Sprint(operationTable(r).Rows)
 	for _, sign := range [][2]string{
 		{"?", "?: fewer than ten samples lie beyond it."},
-		{"≥", "≥: a lower bound: operations that did not finish reach into it."},
-		{"(signed)", "(signed): negative where it came before what it is counted from."},
+		{"≥", "≥: a lower bound, because some of these operations did not finish."},
+		{"(signed)", "(signed): a negative time is before the moment that it counts from."},
 	} {
 		if strings.Contains(all, sign[0]) {
 			lines = append(lines, sign[1])

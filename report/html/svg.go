@@ -121,6 +121,10 @@ func (c chart) svg() template.HTML {
 	for _, l := range c.lines {
 		fmt.Fprintf(&b, `<path class="line %s" data-series="%d" d="%s"><title>%s</title></path>`,
 			l.class, l.series, c.path(l), html.EscapeString(l.name))
+		if l.dots && !l.scattered {
+			l.scattered = true
+			fmt.Fprintf(&b, `<path class="dots %s" data-series="%d" d="%s"/>`, l.class, l.series, c.path(l))
+		}
 	}
 	b.WriteString("</svg>")
 	b.WriteString(labels)
@@ -281,7 +285,7 @@ func (c chart) path(l line) string {
 			continue
 		}
 		fmt.Fprintf(&b, "%s%.1f %.1f", pen, c.x.place(l.at[i]), c.y.place(v))
-		if l.dots {
+		if l.dots && l.scattered {
 			b.WriteString(cmp.Or(l.shape, shapeDot))
 		}
 		if pen = "L"; l.scattered {

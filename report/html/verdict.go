@@ -44,7 +44,10 @@ func writeVerdict(w io.Writer, v *results.Verdict, links []pageLink) error {
 		Title: "Gate: " + content.VerdictSubject(v),
 		Cards: []verdictCard{newVerdictCard("verdict", v)},
 	}
-	if v.Rules != nil {
+	if len(v.Parts) > 0 {
+		c.Title = "Release check: " + content.VerdictSubject(v)
+		c.Cards = append(c.Cards, verdictCard{"scenarios", "", words.Count(len(v.Parts)), content.RoundsLine(v)})
+	} else if v.Rules != nil {
 		c.Cards = append(c.Cards, verdictCard{"rounds", "", words.Count(v.Rounds), content.RoundsLine(v)})
 	}
 	for _, warning := range v.Warnings {
