@@ -143,7 +143,8 @@ func (r *Resolved) checkTimes() error {
 	}
 	for _, d := range r.Spec.Disturbances {
 		if d.At >= length {
-			return wrong("disturbances", "--disturb %s@%v: the load is over after %v: use an earlier time or a longer --duration", d.Kind, d.At, length)
+			return wrong("disturbances", "--disturb %s@%v: the load is over after %v: use an earlier time or a longer --duration",
+				d.Kind, d.At, length)
 		}
 	}
 	return nil
