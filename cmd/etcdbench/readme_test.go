@@ -71,6 +71,9 @@ func TestReadmeCommands(t *testing.T) {
 			if strings.Contains(command.line, "range") {
 				args = append(args, "--key-space-size", "500")
 			}
+			if strings.Contains(command.line, "--disturb") { // which must begin during the load
+				args = append(args, "--duration", "11s", "--dry-run")
+			}
 		}
 		run := func() {
 			cmd := exec.Command("etcdbench", args...)
