@@ -8,7 +8,8 @@ type Availability struct {
 	// without an error in time.
 	Share float64 `json:"share"`
 	// Late is after how long an arrival was late, and Usual the p99 of the longest
-	// response time of ten milliseconds of arrivals.
+	// response time of ten milliseconds of arrivals. Both are of the time before the first
+	// disturbance; without one, of the time without failed and late arrivals.
 	Late  time.Duration `json:"late_ns"`
 	Usual time.Duration `json:"usual_p99_ns"`
 	// Count is how many outages there were, Longest the length of the longest and Total

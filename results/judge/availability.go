@@ -5,30 +5,23 @@ import (
 	"slices"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/etcdbench/etcdbench/results"
 )
 
 const (
 	// The limit for a late arrival is three times the 90th percentile of the longest response
-	// times of the moments, within these bounds.
+	// times of the usual moments, within these bounds.
 	availabilityFactor, leastAvailabilityLate, mostAvailabilityLate = 3, 100 * time.Millisecond, time.Second
-	// leastOutage is the shortest outage. In an outage, at least half of the arrivals fail or are
-	// late; shorter ones are single slow answers.
-	leastOutage = 100 * time.Millisecond
-	// maxOutages is how many outages a run lists.
-	maxOutages = 100
-	// Response times have recovered when at most this share of the moments of a second is above
-	// the usual p99.
-	settleTime, settleShare = time.Second, 0.02
-	// before is how long before an outage its cause may have begun.
-	causeBefore = time.Second
+	// leastMomentsBefore is how many moments before the first event are enough for usual response times.
+	leastMomentsBefore = 50
 )
 
 // NewAvailability returns the outages of a run in its measured phases with an open loop, counted
 // from intended arrivals. It is nil for a run without moments. It reads the
 // intervals twice; its memory follows the timeout of an operation, not the length of the run.
 func NewAvailability(run *results.Run, intervals Intervals) (*results.Availability, error) {
-	usual := results.NewHistogram()
 	measured := func(visit func(results.Moment)) error {
 		return eachMoment(run, intervals, func(m results.Moment) {
 			if measuresAt(run, m.At) {
@@ -36,15 +29,12 @@ func NewAvailability(run *results.Run, intervals Intervals) (*results.Availabili
 			}
 		})
 	}
-	err := measured(func(m results.Moment) { _ = usual.RecordValue(min(int64(m.Longest), results.HighestTime)) })
-	if err != nil || usual.TotalCount() == 0 {
+	u := newUsualTimes(run)
+	if err := measured(u.see); err != nil || u.moments == 0 {
 		return nil, err
 	}
-	a := &results.Availability{
-		Usual: time.Duration(usual.ValueAtQuantile(99)),
-		Late: min(mostAvailabilityLate,
-			max(leastAvailabilityLate, availabilityFactor*time.Duration(usual.ValueAtQuantile(90)))),
-	}
+	a := &results.Availability{}
+	a.Usual, a.Late = u.limits()
 	sum, err := run.Measured("")
 	if err != nil {
 		return nil, fmt.Errorf("availability: %w", err)
@@ -56,6 +46,65 @@ func NewAvailability(run *results.Run, intervals Intervals) (*results.Availabili
 	}
 	f.finish()
 	return a, nil
+}
+
+// usualTimes has the longest response times of the moments of a run in which nothing failed: of
+// all of them, and of those before its first event.
+type usualTimes struct {
+	moments     int
+	all, before *hdrhistogram.Histogram
+	event       time.Duration
+}
+
+func newUsualTimes(run *results.Run) *usualTimes {
+	u := &usualTimes{all: results.NewHistogram(), before: results.NewHistogram()}
+	for i, e := range run.Events {
+		if i == 0 || e.Start < u.event {
+			u.event = e.Start
+		}
+	}
+	return u
+}
+
+func (u *usualTimes) see(m results.Moment) {
+	u.moments++
+	if m.Failed > 0 {
+		return
+	}
+	longest := min(int64(m.Longest), results.HighestTime)
+	_ = u.all.RecordValue(longest)
+	// An arrival that was in flight when the event began may be late because of it.
+	if m.At < u.event-leastAvailabilityLate {
+		_ = u.before.RecordValue(longest)
+	}
+}
+
+// limits returns the usual p99 and the limit for a late arrival, from the moments before the
+// first event. Without enough of them, they are those of the moments within the limit.
+func (u *usualTimes) limits() (usual, late time.Duration) {
+	if u.before.TotalCount() >= leastMomentsBefore {
+		return time.Duration(u.before.ValueAtQuantile(99)), lateLimit(u.before)
+	}
+	h := within(u.all, mostAvailabilityLate)
+	for late = mostAvailabilityLate; lateLimit(h) < late; h = within(h, late) {
+		late = lateLimit(h)
+	}
+	return time.Duration(h.ValueAtQuantile(99)), late
+}
+
+func lateLimit(h *hdrhistogram.Histogram) time.Duration {
+	return min(mostAvailabilityLate, max(leastAvailabilityLate, availabilityFactor*time.Duration(h.ValueAtQuantile(90))))
+}
+
+// within returns the values of a histogram up to a limit.
+func within(h *hdrhistogram.Histogram, limit time.Duration) *hdrhistogram.Histogram {
+	values := results.NewHistogram()
+	for _, bar := range h.Distribution() {
+		if bar.From <= int64(limit) {
+			_ = values.RecordValues(bar.From, bar.Count)
+		}
+	}
+	return values
 }
 
 // measuresAt reports whether a time is in a measured phase with an open loop.
@@ -105,137 +154,3 @@ func eachMoment(run *results.Run, intervals Intervals, visit func(results.Moment
 	flush(1<<63 - 1)
 	return err
 }
-
-// outageFinder finds outages in moments that come in order.
-type outageFinder struct {
-	availability *results.Availability
-	run          *results.Run
-	// ahead are the moments that are not judged yet.
-	ahead  []results.Moment
-	outage *results.Outage
-	// arrivals are those since the outage began, between those up to its last bad moment,
-	// which ended at lastBad.
-	arrivals, between uint64
-	lastBad           time.Duration
-	// settling is an outage that has ended; since is when response times began to be as
-	// usual, seen and above count the moments from then on.
-	settling    *results.Outage
-	since       time.Duration
-	seen, above int
-	last        time.Duration
-}
-
-func (f *outageFinder) bad(m results.Moment) bool {
-	return m.Failed > 0 || m.Longest > f.availability.Late
-}
-
-// see takes one more moment and judges those of which enough is known.
-func (f *outageFinder) see(m results.Moment) {
-	f.ahead = append(f.ahead, m)
-	for len(f.ahead) > 1 && f.ahead[0].At+backFor < m.At {
-		f.judge()
-	}
-}
-
-// judge judges the earliest moment by those after it.
-func (f *outageFinder) judge() {
-	m := f.ahead[0]
-	bad := f.bad(m)
-	switch {
-	case f.outage == nil && bad:
-		f.outage, f.settling, f.arrivals = &results.Outage{Start: m.At}, nil, 0
-	case f.outage != nil && !bad && isBack(f.ahead, f.bad):
-		f.end(m.At+m.Longest, false)
-	case f.outage == nil:
-		f.settle(m)
-	}
-	if f.outage != nil {
-		f.count(m, bad)
-	}
-	f.last = m.At + results.MomentLength
-	f.ahead = f.ahead[1:]
-}
-
-// count adds a moment to the outage.
-func (f *outageFinder) count(m results.Moment, bad bool) {
-	n := uint64(m.Completed) + uint64(m.Failed)
-	f.arrivals += n
-	if bad {
-		f.outage.Affected += n
-		f.outage.Lost += uint64(m.Failed)
-		f.between, f.lastBad = f.arrivals, m.At+results.MomentLength
-	}
-}
-
-// end ends an outage. An outage that was too short, or during which most arrivals were served,
-// does not count.
-func (f *outageFinder) end(at time.Duration, open bool) {
-	o, a := f.outage, f.availability
-	f.outage = nil
-	o.Length, o.Open = at-o.Start, open
-	if f.lastBad-o.Start < leastOutage || 2*o.Affected < f.between {
-		return
-	}
-	o.Causes = f.causes(o)
-	a.Count++
-	a.Total += o.Length
-	a.Longest = max(a.Longest, o.Length)
-	if len(a.Outages) == maxOutages {
-		return
-	}
-	a.Outages = append(a.Outages, *o)
-	f.settling, f.since, f.seen, f.above = &a.Outages[len(a.Outages)-1], at, 0, 0
-}
-
-// settle looks for the second from which on response times are as usual.
-func (f *outageFinder) settle(m results.Moment) {
-	if f.settling == nil || m.At < f.since {
-		return
-	}
-	f.seen++
-	if m.Longest > f.availability.Usual {
-		f.above++
-	}
-	switch {
-	case float64(f.above) > settleShare*float64(settleTime/results.MomentLength):
-		f.since, f.seen, f.above = m.At+results.MomentLength, 0, 0
-	case m.At-f.since >= settleTime:
-		f.settling.Settled, f.settling = f.since-f.settling.Start, nil
-	}
-}
-
-// finish judges the last moments.
-func (f *outageFinder) finish() {
-	for len(f.ahead) > 0 {
-		f.judge()
-	}
-	if f.outage != nil {
-		f.end(f.last, true)
-	}
-}
-
-// causes are the disturbances during an outage or directly before it, and the causes of slow
-// seconds at the time.
-func (f *outageFinder) causes(o *results.Outage) (list []string) {
-	overlaps := func(start, length time.Duration) bool {
-		return start < o.Start+o.Length && start+length > o.Start-causeBefore
-	}
-	for _, e := range f.run.Events {
-		if overlaps(e.Start, e.Length) {
-			list = append(list, e.Kind+" "+e.Detail)
-		}
-	}
-	for _, s := range f.run.Slow {
-		if overlaps(s.Start, s.Length) {
-			for _, c := range s.Causes {
-				list = append(list, c.Text)
-			}
-		}
-	}
-	slices.Sort(list)
-	list = slices.Compact(list)
-	return list[:min(len(list), maxCauses)]
-}
-
-// maxCauses is how many causes of an outage are named.
-const maxCauses = 5

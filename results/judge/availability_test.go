@@ -66,6 +66,28 @@ func TestAvailability(t *testing.T) {
 	})
 }
 
+// Usual response times are those without the outage and the backlog that it leaves, also where
+// no event is known.
+func TestUsualTimesHaveNoOutage(t *testing.T) {
+	o := outage{rate: 300, at: 4 * time.Second, length: 3 * time.Second, lost: time.Second, backlog: 2 * time.Second, service: 8 * time.Millisecond}
+	for name, run := range map[string]*results.Run{"event": o.scheduled(), "no event": o.scheduled()} {
+		if name == "no event" {
+			run.Events = nil
+		}
+		a, err := NewAvailability(run, packed(o.intervals()))
+		if err != nil || a.Count != 1 {
+			t.Fatalf("%s: %+v, %v", name, a, err)
+		}
+		if a.Late != leastAvailabilityLate || name == "event" && a.Usual > 2*o.service {
+			t.Errorf("%s: late after %v, usually %v", name, a.Late, a.Usual)
+		}
+		end := o.length + o.backlog
+		if u := a.Outages[0]; u.Settled < end-a.Late-100*time.Millisecond || u.Settled > end+time.Second || u.Settled < u.Length {
+			t.Errorf("%s: %+v, want recovery after %v", name, u, end)
+		}
+	}
+}
+
 // A run without an outage has none, and one whose clients wait for answers has no figure.
 func TestAvailabilityOfNothing(t *testing.T) {
 	o := outage{rate: 200, at: 7 * time.Second, service: 5 * time.Millisecond}

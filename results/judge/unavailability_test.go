@@ -15,6 +15,7 @@ type outage struct {
 	rate          int
 	at, length    time.Duration
 	service, lost time.Duration // lost: intended so long from the fault on
+	backlog       time.Duration // so long after length, response times go down to the usual ones
 	seed          uint64
 }
 
@@ -27,6 +28,9 @@ func (o outage) intervals() func(each func(*results.Interval) error) error {
 	for n := range 20 * o.rate {
 		at := time.Duration(n) * time.Second / time.Duration(o.rate)
 		done := at + o.service/2 + time.Duration(r.Int64N(int64(o.service)))
+		if end := o.at + o.length; at >= end && at < end+o.backlog {
+			done += time.Duration(float64(o.length) / 2 * float64(end+o.backlog-at) / float64(o.backlog))
+		}
 		m := results.Moment{At: at.Truncate(results.MomentLength)}
 		switch {
 		case at >= o.at && at < o.at+o.lost:
