@@ -21,6 +21,10 @@ const (
 	PhaseDrain    = results.PhaseDrain
 )
 
+// TeardownFailed is the code of the warning that the workload's Teardown has returned an
+// error.
+const TeardownFailed = "teardown-failed"
+
 // Whatever ended a run, the clean-up after it and the proof are bounded.
 const (
 	TeardownTimeout = 30 * time.Second
@@ -162,7 +166,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 		ctx, cancel := CleanUp(ctx, TeardownTimeout)
 		defer cancel()
 		if tearErr := e.workload.Teardown(ctx); tearErr != nil {
-			e.run.Warn("teardown-failed", tearErr.Error())
+			e.run.Warn(TeardownFailed, tearErr.Error())
 		}
 	}()
 	if e.fleet != nil {

@@ -50,6 +50,12 @@ func (b *bits) has(n uint32) bool {
 	return w != nil && w.Load()&bit != 0
 }
 
+// count returns how many members the set has.
+func (b *bits) count() (n int) {
+	b.each(func(uint32) bool { n++; return true })
+	return n
+}
+
 // each calls fn with every member, in rising order, until fn returns false.
 func (b *bits) each(fn func(n uint32) bool) {
 	for i := range b.blocks {

@@ -83,7 +83,7 @@ type sessions struct {
 
 func newSessions(t Target, ttl time.Duration) *sessions {
 	t.shared.ledger.Beside("locks and elections write")
-	return &sessions{book: newLeaseBook(), ttl: ttl}
+	return &sessions{book: newLeaseBook(t), ttl: ttl}
 }
 
 // open makes the connections' clients; it may be repeated.

@@ -57,7 +57,7 @@ func (d *leaseAttachDefinition) Validate(prefix string) error {
 func (d *leaseAttachDefinition) removes() (Keys, bool) { return d.keys, true }
 
 func (d *leaseAttachDefinition) New(t Target) (bench.Workload, error) {
-	book := newLeaseBook()
+	book := newLeaseBook(t)
 	return &leaseAttachWorkload{
 		definition: *d, target: t, pool: d.values.source(t.Seed), book: book,
 		leases: &sharedLeases{book: book, ttl: d.ttl, keys: d.each, reuse: d.reuse},

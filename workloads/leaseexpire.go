@@ -70,7 +70,7 @@ func (d *leaseExpireDefinition) removes() (Keys, bool) { return d.keys, true }
 func (d *leaseExpireDefinition) New(t Target) (bench.Workload, error) {
 	t.shared.ledger.Beside("leases end")
 	return &leaseExpireWorkload{
-		definition: *d, target: t, pool: d.values.source(t.Seed), book: newLeaseBook(),
+		definition: *d, target: t, pool: d.values.source(t.Seed), book: newLeaseBook(t),
 		waiting: map[string]*expiry{},
 	}, nil
 }

@@ -29,7 +29,7 @@ func (d *leaseGrantDefinition) AddFlags(fs *pflag.FlagSet) {
 func (d *leaseGrantDefinition) Validate(string) error { return validateTTL(d.ttl) }
 
 func (d *leaseGrantDefinition) New(t Target) (bench.Workload, error) {
-	return &leaseGrantWorkload{definition: *d, target: t, book: newLeaseBook()}, nil
+	return &leaseGrantWorkload{definition: *d, target: t, book: newLeaseBook(t)}, nil
 }
 
 type leaseGrantWorkload struct {

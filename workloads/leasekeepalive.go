@@ -56,7 +56,7 @@ func validateLeases(n int) error {
 }
 
 func (d *leaseKeepaliveDefinition) New(t Target) (bench.Workload, error) {
-	return &leaseKeepaliveWorkload{definition: *d, target: t, book: newLeaseBook()}, nil
+	return &leaseKeepaliveWorkload{definition: *d, target: t, book: newLeaseBook(t)}, nil
 }
 
 type leaseKeepaliveWorkload struct {

@@ -80,7 +80,7 @@ func (d *leaseRevokeDefinition) removes() (Keys, bool) { return d.keys, true }
 
 func (d *leaseRevokeDefinition) New(t Target) (bench.Workload, error) {
 	return &leaseRevokeWorkload{
-		definition: *d, target: t, pool: d.values.source(t.Seed), book: newLeaseBook(),
+		definition: *d, target: t, pool: d.values.source(t.Seed), book: newLeaseBook(t),
 		ids: make([]atomic.Int64, spareLeases*d.leases),
 	}, nil
 }

@@ -3,7 +3,6 @@ package workloads
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,28 +12,46 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"github.com/etcdbench/etcdbench/workloads/claim"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// leaseBook hands out the IDs of a workload's leases and remembers which of them may
-// exist, so that exactly these can be revoked. The upper half of the IDs is drawn at
-// random: no other client knows it, nor an earlier run.
-type leaseBook struct {
+// leaseIDs numbers the leases of one process of a run. The upper half of the IDs, the
+// tag, is drawn at random: no other client knows it, nor an earlier run.
+type leaseIDs struct {
 	tag  int64
-	next atomic.Int64
+	last atomic.Uint32
+}
+
+// newLeaseIDs returns the IDs with a tag; 0 draws one.
+func newLeaseIDs(tag uint32) *leaseIDs {
+	if tag == 0 {
+		tag = claim.NewLeaseTags(1).First
+	}
+	return &leaseIDs{tag: int64(tag) << 32}
+}
+
+// leaseBook hands out the IDs of a workload's leases and remembers which of them may
+// exist, so that exactly these can be revoked.
+type leaseBook struct {
+	*leaseIDs
 	// open has the lower halves of the IDs that were asked for and have not ended.
 	open bits
 	// unsure has those of the grants of unknown outcome, which a member may carry out late.
 	unsure bits
 }
 
-func newLeaseBook() *leaseBook {
-	return &leaseBook{tag: int64(rand.Uint32()&0x7fffffff|1) << 32}
+// newLeaseBook returns a book whose IDs no other book of the run has.
+func newLeaseBook(t Target) *leaseBook {
+	if t.shared == nil || t.shared.leaseIDs == nil {
+		return &leaseBook{leaseIDs: newLeaseIDs(t.LeaseTag)}
+	}
+	return &leaseBook{leaseIDs: t.shared.leaseIDs}
 }
 
 // id is the next one to ask for.
 func (b *leaseBook) id() int64 {
-	n := uint32(b.next.Add(1))
+	n := b.last.Add(1)
 	b.open.add(n)
 	return b.tag | int64(n)
 }
@@ -71,16 +88,13 @@ func (b *leaseBook) revokeAll(ctx context.Context, t Target) error {
 	if err := b.revokeOpen(ctx, t); err != nil {
 		return err
 	}
-	late := false
-	b.unsure.each(func(n uint32) bool {
-		late = true
-		b.open.add(n)
-		b.unsure.remove(n)
-		return true
-	})
-	if !late {
+	if b.unsure.count() == 0 {
 		return nil
 	}
+	b.unsure.each(func(n uint32) bool {
+		b.open.add(n)
+		return true
+	})
 	if !sleep(ctx, latePause) {
 		return fmt.Errorf("revoke leases that were granted late: %w", ctx.Err())
 	}
@@ -111,19 +125,24 @@ func (b *leaseBook) revokeOpen(ctx context.Context, t Target) error {
 		return gctx.Err() == nil
 	})
 	if err := st.end(g.Wait()); err != nil {
-		left := 0
-		b.open.each(func(uint32) bool { left++; return true })
-		return fmt.Errorf("revoke leases (%d are left, and end with their TTL): %w", left, err)
+		return fmt.Errorf("revoke leases (%d are left, and end with their TTL): %w", b.open.count(), err)
 	}
 	return ctx.Err()
 }
 
-// tearDown is revokeAll for the end of a run.
+// tearDown is revokeAll for the end of a run. It returns an error, too, where a grant may
+// be carried out yet.
 func (b *leaseBook) tearDown(ctx context.Context, t Target) error {
-	if t.Disposable || b.next.Load() == 0 {
+	if t.Disposable || b.open.count()+b.unsure.count() == 0 {
 		return nil
 	}
-	return b.revokeAll(ctx, t.reachable(ctx))
+	if err := b.revokeAll(ctx, t.reachable(ctx)); err != nil {
+		return err
+	}
+	if n := b.unsure.count(); n > 0 {
+		return fmt.Errorf("the outcome of %d of the run's lease grants is unknown, and a member may still carry them out", n)
+	}
+	return nil
 }
 
 // validateTTL wants whole seconds, as etcd does.

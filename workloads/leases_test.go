@@ -43,7 +43,7 @@ func (l *lessor) Invoke(_ context.Context, _ string, args, reply any, _ ...grpc.
 func TestLeaseBookRevokesLateLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lateLessor{after: 300 * time.Millisecond, leases: map[int64]bool{}}
-		b := newLeaseBook()
+		b := newLeaseBook(Target{})
 		for range 8 {
 			_, _ = b.grant(t.Context(), l, time.Minute)
 		}
@@ -91,7 +91,7 @@ func (l *lateLessor) Invoke(_ context.Context, _ string, args, _ any, _ ...grpc.
 // lease of that ID which somebody else has.
 func TestLeaseBookRevokesItsOwn(t *testing.T) {
 	l := &lessor{grant: map[uint32]error{3: rpctypes.ErrGRPCLeaseExist, 5: status.Error(codes.Unavailable, "lost"), 6: context.DeadlineExceeded}}
-	b := newLeaseBook()
+	b := newLeaseBook(Target{})
 	for range 8 {
 		_, _ = b.grant(t.Context(), l, time.Minute)
 	}
@@ -118,7 +118,7 @@ func TestLeaseBookRevokesItsOwn(t *testing.T) {
 	if l.listed > 0 {
 		t.Error("the leases of the cluster were listed")
 	}
-	if other := newLeaseBook(); other.tag == b.tag {
+	if other := newLeaseBook(Target{}); other.tag == b.tag {
 		t.Error("two books have the same IDs")
 	}
 }

@@ -5,10 +5,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/workloads/claim"
@@ -22,21 +26,32 @@ type Leftover struct {
 	Prefix string
 	// Status is what the markers say: which run it was, and whether it still goes on.
 	Status claim.Status
-	// Keys are those that are taken for the run's, Others those that are not.
-	Keys, Others int
-	// Examples are the names of the first keys.
+	// Keys are the run's, Others are not. Kept are those of a run that was to leave them.
+	Keys, Others, Kept int
+	// Examples are the names of the first keys, the kept ones included.
 	Examples []string
-	// Leases are the IDs of those all of whose keys are taken for the run's.
+	// Leases are the IDs of the run's leases, which have the tags of its record.
 	Leases []int64
+
+	// keep says that the keys stay.
+	keep bool
+}
+
+// Removable reports whether [Leftover.Remove] has something to remove.
+func (l *Leftover) Removable() bool {
+	return l.Status.Active == nil && (l.Keys > 0 || l.Status.Left != nil)
 }
 
 // maxExamples is how many keys a [Leftover] names.
 const maxExamples = 3
 
 // FindLeftovers lists what runs have left below a prefix, which is one run's; or, for the
-// [Namespace], below each prefix in it. All keys in the namespace are taken for those of
-// runs. Elsewhere, only those are that are younger than the record that a run has left, and
-// have names such as workloads give.
+// [Namespace], below each prefix in it.
+//
+// Keys are a run's where the prefix ends with the ID of a run, as those in the namespace do
+// by default. Elsewhere, they are a run's if they are younger than the record that the run
+// has left, and have names such as workloads give. Keys that a run has kept are removed
+// only where their prefix is given and ends with the run's ID.
 func FindLeftovers(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) ([]*Leftover, error) {
 	byPrefix := map[string]*Leftover{}
 	var err error
@@ -49,6 +64,7 @@ func FindLeftovers(ctx context.Context, conns []grpc.ClientConnInterface, prefix
 			var lookErr error
 			l.Status, lookErr = claim.Look(ctx, conns, at)
 			err = cmp.Or(err, lookErr)
+			l.keep = l.keeps(prefix == Namespace)
 		}
 		return l
 	}
@@ -60,7 +76,9 @@ func FindLeftovers(ctx context.Context, conns []grpc.ClientConnInterface, prefix
 		return nil, err
 	}
 	list := slices.SortedFunc(maps.Values(byPrefix), func(a, b *Leftover) int { return cmp.Compare(a.Prefix, b.Prefix) })
-	list = slices.DeleteFunc(list, func(l *Leftover) bool { return l.Keys == 0 && l.Status.Left == nil && l.Status.Active == nil })
+	list = slices.DeleteFunc(list, func(l *Leftover) bool {
+		return l.Keys+l.Kept == 0 && l.Status.Left == nil && l.Status.Active == nil
+	})
 	return list, findLeases(ctx, conns[0], list)
 }
 
@@ -76,68 +94,75 @@ func runPrefix(prefix, key string) string {
 	return prefix + name + "/"
 }
 
+// keeps reports whether the keys stay: those of a run that was to leave them. A run that
+// leaves nothing else leaves no record.
+func (l *Leftover) keeps(listed bool) bool {
+	if left := l.Status.Left; left != nil {
+		return left.KeepData
+	}
+	return listed && l.Status.Active == nil
+}
+
 // add counts a key.
 func (l *Leftover) add(kv *keyValue) {
 	switch {
 	case claim.IsMarker(kv.Key):
+		return
 	case !l.owns(kv):
 		l.Others++
+		return
+	case l.keep:
+		l.Kept++
 	default:
 		l.Keys++
-		if len(l.Examples) < maxExamples {
-			l.Examples = append(l.Examples, string(kv.Key))
-		}
+	}
+	if len(l.Examples) < maxExamples {
+		l.Examples = append(l.Examples, string(kv.Key))
 	}
 }
 
 // owns reports whether a key is taken for the run's.
 func (l *Leftover) owns(kv *keyValue) bool {
-	if left := l.Status.Left; left != nil && kv.CreateRevision <= left.Revision {
+	left := l.Status.Left
+	if left != nil && kv.CreateRevision <= left.Revision {
 		return false
 	}
-	return l.named(string(kv.Key))
+	return namesRun(l.Prefix) || (left != nil || l.Status.Active != nil) && named(string(kv.Key))
 }
+
+// namesRun reports whether a prefix ends with the ID of a run, as [bench.NewID] makes it:
+// no other client uses such a prefix.
+func namesRun(prefix string) bool {
+	return runID.MatchString(strings.TrimPrefix(prefix, Namespace))
+}
+
+var runID = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{6}/$`)
 
 // leastDigits is how many digits the names of keys of runs have at least, in a prefix of
 // their own.
 const leastDigits = 8
 
 // named reports whether a key has a name such as those that workloads give: digits, or
-// the hexadecimal ones of locks. Outside of the namespace, that says nothing without a
-// record.
-func (l *Leftover) named(key string) bool {
-	if strings.HasPrefix(l.Prefix, Namespace) {
-		return true
-	}
+// the hexadecimal ones of locks.
+func named(key string) bool {
 	name := key[strings.LastIndexByte(key, '/')+1:]
-	return l.Status.Left != nil && len(name) >= leastDigits && strings.Trim(name, "0123456789abcdef") == ""
+	return len(name) >= leastDigits && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// maxLookups bounds the leases that are looked at.
-const maxLookups = 10_000
-
-// findLeases finds the leases of leftovers by their keys. A lease without keys may be
-// anybody's, and ends by itself.
+// findLeases finds the leases of leftovers by the tags in their records.
 func findLeases(ctx context.Context, conn grpc.ClientConnInterface, list []*Leftover) error {
 	if len(list) == 0 {
 		return nil
 	}
-	leases := pb.NewLeaseClient(conn)
 	ask, cancel := Target{}.patient(ctx)
 	defer cancel()
-	all, err := leases.LeaseLeases(ask, &pb.LeaseLeasesRequest{})
+	all, err := pb.NewLeaseClient(conn).LeaseLeases(ask, &pb.LeaseLeasesRequest{})
 	if err != nil {
 		return fmt.Errorf("list leases: %w", err)
 	}
-	for _, lease := range all.Leases[:min(len(all.Leases), maxLookups)] {
-		ask, cancel := Target{}.patient(ctx)
-		r, err := leases.LeaseTimeToLive(ask, &pb.LeaseTimeToLiveRequest{ID: lease.GetID(), Keys: true})
-		cancel()
-		if err != nil || len(r.Keys) == 0 {
-			continue // of others, or ended meanwhile
-		}
-		for _, l := range list {
-			if !slices.ContainsFunc(r.Keys, func(key []byte) bool { return !l.leased(string(key)) }) {
+	for _, l := range list {
+		for _, lease := range all.Leases {
+			if l.Status.Left != nil && l.Status.Left.HasLease(lease.GetID()) {
 				l.Leases = append(l.Leases, lease.GetID())
 			}
 		}
@@ -145,34 +170,43 @@ func findLeases(ctx context.Context, conn grpc.ClientConnInterface, list []*Left
 	return nil
 }
 
-// leased reports whether the key of a lease is taken for the run's. The revision of the
-// key is not known: where the prefix had keys of others, none is.
-func (l *Leftover) leased(key string) bool {
-	shared := l.Status.Left != nil && l.Status.Left.Shared
-	return strings.HasPrefix(key, l.Prefix) && !shared && !claim.IsMarker([]byte(key)) && l.named(key)
-}
-
 // Remove deletes the keys of the leftover that no client writes meanwhile, revokes its leases
 // and deletes the record. It returns how many keys it has deleted. It must not be called
 // while the run goes on.
 func (l *Leftover) Remove(ctx context.Context, conns []grpc.ClientConnInterface) (deleted int, err error) {
 	own := func(_ context.Context, kv *keyValue) (bool, error) {
-		return runPrefixIs(l.Prefix, string(kv.Key)) && l.owns(kv), nil
+		return !l.keep && runPrefixIs(l.Prefix, string(kv.Key)) && l.owns(kv), nil
 	}
 	d := deletion{kv: pb.NewKVClient(conns[0]), own: own, young: func(*keyValue) bool { return false }}
 	const batch = 100 // sizes are not known
 	if deleted, _, err = d.run(ctx, l.Prefix, batch); err != nil {
 		return deleted, err
 	}
-	for _, id := range l.Leases {
-		ask, cancel := Target{}.patient(ctx)
-		_, err := pb.NewLeaseClient(conns[0]).LeaseRevoke(ask, &pb.LeaseRevokeRequest{ID: id})
-		cancel()
-		if err != nil {
-			return deleted, fmt.Errorf("revoke lease %x: %w", id, err)
-		}
+	if err := l.revoke(ctx, conns); err != nil {
+		return deleted, err
 	}
 	return deleted, l.Status.RemoveRecord(ctx, conns, l.Prefix)
+}
+
+// revoke revokes the leases, those excepted that have ended meanwhile.
+func (l *Leftover) revoke(ctx context.Context, conns []grpc.ClientConnInterface) error {
+	t := Target{Conns: conns}
+	done := atomic.Int64{}
+	st := t.begin(ctx, func() string { return fmt.Sprintf("%d of %d leases revoked", done.Load(), len(l.Leases)) })
+	g, gctx := errgroup.WithContext(st.ctx)
+	g.SetLimit(leaseWorkers)
+	for i, id := range l.Leases {
+		g.Go(func() error {
+			_, err := pb.NewLeaseClient(t.conn(i)).LeaseRevoke(gctx, &pb.LeaseRevokeRequest{ID: id})
+			if err != nil && rpctypes.Error(err) != rpctypes.ErrLeaseNotFound {
+				return fmt.Errorf("revoke lease %x: %w", id, err)
+			}
+			done.Add(1)
+			st.progress()
+			return nil
+		})
+	}
+	return st.end(g.Wait())
 }
 
 // runPrefixIs reports whether a key below a prefix belongs to that: in the namespace

@@ -40,7 +40,7 @@ type Composition struct {
 // also in short runs.
 func Compose(c Composition, t Target) (bench.Workload, error) {
 	parts := c.Parts
-	t.shared = &shared{}
+	t.shared = &shared{leaseIDs: newLeaseIDs(t.LeaseTag)}
 	if t.Verify {
 		t.shared.ledger = ledger.New(scramble(t.Seed))
 		switch {

@@ -53,6 +53,9 @@ type Target struct {
 	Patience time.Duration
 	// Populators is how many keys are written at once while populating; 0 means 64.
 	Populators int
+	// LeaseTag is the upper half of the IDs of this process's leases, from 1 to 2³¹-1; 0
+	// draws one at random.
+	LeaseTag uint32
 	// Share is the part of the run that this process carries out; zero is all of it.
 	Share bench.Share
 
@@ -66,7 +69,8 @@ type shared struct {
 	ledger *ledger.Ledger // nil: nothing is verified
 	acks   *ledger.Acks   // nil: no watchers
 	// checker checks what is answered; nil: nothing is verified.
-	checker *consistency.Checker
+	checker  *consistency.Checker
+	leaseIDs *leaseIDs
 	// populators are the accounts of those who write populations, one after the other.
 	populators chan *ledger.Account
 

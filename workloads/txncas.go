@@ -112,7 +112,7 @@ func (d *txnCASDefinition) removes() (Keys, bool) {
 func (d *txnCASDefinition) New(t Target) (bench.Workload, error) {
 	w := &txnCASWorkload{
 		definition: *d, target: t, pool: d.values.source(t.Seed),
-		revisions: make([]atomic.Int64, d.keys.Space), leases: newLeaseBook(),
+		revisions: make([]atomic.Int64, d.keys.Space), leases: newLeaseBook(t),
 	}
 	for _, v := range d.verbs {
 		kind := slices.IndexFunc(w.kinds, func(k bench.Kind) bool { return k.Name == v })

@@ -32,14 +32,17 @@ type Writes struct {
 	// largest is the size of the largest value that was written.
 	largest atomic.Int64
 
-	mu     sync.Mutex
-	unsure map[uint64]struct{} // hashes of keys, and of keys with values
+	mu sync.Mutex
+	// unsureKeys has the hashes of the keys of the writes of unknown outcome. unsure has
+	// those of the keys with the values, and whether the write was found in the store.
+	unsureKeys map[uint64]struct{}
+	unsure     map[uint64]bool
 }
 
 // NewWrites returns an empty record for a run that has not written yet. start is the
 // revision of the store, read linearizably.
 func NewWrites(start int64) *Writes {
-	return &Writes{start: start, unsure: map[uint64]struct{}{}}
+	return &Writes{start: start, unsureKeys: map[uint64]struct{}{}, unsure: map[uint64]bool{}}
 }
 
 // Start returns the revision of the store before the first write.
@@ -195,9 +198,9 @@ func (w *Writes) put(p *pb.PutRequest, err error) {
 	w.written.Store(true)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.unsure) < 2*maxUnsure {
-		w.unsure[xxhash.Sum64(p.Key)] = struct{}{}
-		w.unsure[w.hash(p.Key, p.Value)] = struct{}{}
+	if len(w.unsure) < maxUnsure {
+		w.unsureKeys[xxhash.Sum64(p.Key)] = struct{}{}
+		w.unsure[w.hash(p.Key, p.Value)] = false
 	}
 }
 
@@ -211,12 +214,38 @@ func (w *Writes) hash(key, value []byte) uint64 {
 	return h.Sum64()
 }
 
-// isUnsure reports whether a hash is that of a write of unknown outcome.
-func (w *Writes) isUnsure(hash uint64) bool {
+// isUnsure reports whether a key has writes of unknown outcome.
+func (w *Writes) isUnsure(key []byte) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.unsureKeys[xxhash.Sum64(key)]
+	return ok
+}
+
+// find reports whether a key with a value is a write of unknown outcome, which then was
+// carried out.
+func (w *Writes) find(key, value []byte) bool {
+	hash := w.hash(key, value)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	_, ok := w.unsure[hash]
+	if ok {
+		w.unsure[hash] = true
+	}
 	return ok
+}
+
+// Unresolved counts the writes of unknown outcome that were not found in the store until
+// now: a member may still carry them out.
+func (w *Writes) Unresolved() (count int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, found := range w.unsure {
+		if !found {
+			count++
+		}
+	}
+	return count
 }
 
 // Delete deletes the keys under a prefix that the run has created and that no other client
@@ -264,7 +293,7 @@ func (d ownKeys) own(ctx context.Context, kv *keyValue) (bool, error) {
 		return false, nil
 	}
 	created, written := d.has(kv.CreateRevision), d.has(kv.ModRevision)
-	if created && written || !d.isUnsure(xxhash.Sum64(kv.Key)) {
+	if created && written || !d.isUnsure(kv.Key) {
 		return created && written, nil
 	}
 	// A write of unknown outcome may have created the key, or have been its last one.
@@ -287,5 +316,5 @@ func (d ownKeys) own(ctx context.Context, kv *keyValue) (bool, error) {
 // wrote reports whether what was read of a key is a write of unknown outcome of the
 // run, made at a revision.
 func (d ownKeys) wrote(r *pb.RangeResponse, revision int64) bool {
-	return len(r.Kvs) > 0 && r.Kvs[0].ModRevision == revision && d.isUnsure(d.hash(r.Kvs[0].Key, r.Kvs[0].Value))
+	return len(r.Kvs) > 0 && r.Kvs[0].ModRevision == revision && d.find(r.Kvs[0].Key, r.Kvs[0].Value)
 }

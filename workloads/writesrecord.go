@@ -1,14 +1,19 @@
 package workloads
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // writesRecord is what [Writes] of one process recorded.
 type writesRecord struct {
 	Start, Largest int64
 	Written        bool
 	// Gaps are the differences between the revisions, less start.
-	Gaps   []uint32
-	Unsure []uint64
+	Gaps []uint32
+	// UnsureKeys and Unsure are the hashes of [Writes].
+	UnsureKeys, Unsure []uint64
 }
 
 // Record returns what was recorded, for [Writes.Merge] in another process. That of nil is
@@ -25,9 +30,8 @@ func (w *Writes) Record() ([]byte, error) {
 	})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for hash := range w.unsure {
-		r.Unsure = append(r.Unsure, hash)
-	}
+	r.UnsureKeys = slices.Collect(maps.Keys(w.unsureKeys))
+	r.Unsure = slices.Collect(maps.Keys(w.unsure))
 	return pack(r)
 }
 
@@ -51,10 +55,11 @@ func (w *Writes) Merge(data []byte) error {
 	w.largest.Store(max(w.largest.Load(), r.Largest))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, hash := range r.Unsure {
-		if len(w.unsure) < 2*maxUnsure {
-			w.unsure[hash] = struct{}{}
-		}
+	for _, hash := range r.UnsureKeys[:min(len(r.UnsureKeys), maxUnsure)] {
+		w.unsureKeys[hash] = struct{}{}
+	}
+	for _, hash := range r.Unsure[:min(len(r.Unsure), max(0, maxUnsure-len(w.unsure)))] {
+		w.unsure[hash] = false
 	}
 	return nil
 }

@@ -57,6 +57,8 @@ type Assignment struct {
 	Revision int64 `json:"revision,omitempty"`
 	// Steered says that the load is kept away from members with faults.
 	Steered bool `json:"steered,omitempty"`
+	// LeaseTag is that of the coordinator's leases. The agents have the next ones, by index.
+	LeaseTag uint32 `json:"lease_tag,omitempty"`
 	// ClusterID is that of the cluster under test.
 	ClusterID uint64 `json:"cluster_id,omitempty"`
 	// Continue is that of [Agents].
@@ -103,7 +105,7 @@ func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.
 		Steered: s.steer != nil,
 	}
 	if s.writes != nil {
-		a.Recorded, a.Revision = true, s.writes.Start()
+		a.Recorded, a.Revision, a.LeaseTag = true, s.writes.Start(), s.leaseTag
 	}
 	if !r.Spec.Cluster.Running() {
 		a.Cluster = Cluster{TargetLeader: r.Spec.Cluster.TargetLeader, DialTimeout: r.Spec.Cluster.DialTimeout}
@@ -210,7 +212,7 @@ func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, 
 	}
 	defer func() { _ = s.close(ctx) }() // nothing was started
 	if a.Recorded {
-		s.writes = workloads.NewWrites(a.Revision)
+		s.writes, s.leaseTag = workloads.NewWrites(a.Revision), a.LeaseTag+1+uint32(o.Share.Index)
 	}
 	w, options, err := r.bind(s)
 	if err != nil {

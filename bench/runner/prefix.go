@@ -50,8 +50,10 @@ func (r *Resolved) claimPrefix(ctx context.Context, s *session) error {
 		return err
 	}
 	owner := claim.Self(r.ID, revision)
-	owner.Shared = keys > 0
-	s.claim, err = claim.Take(ctx, s.admin.Conns(), r.Plan.Prefix, owner, keys > 0 && status.Left != nil)
+	owner.KeepData = r.Spec.KeepData
+	tags := claim.NewLeaseTags(1 + r.Spec.Agents.Count)
+	owner.Leases, s.leaseTag = []claim.LeaseTags{tags}, tags.First
+	s.claim, err = claim.Take(ctx, s.admin.Conns(), r.Plan.Prefix, owner, status.Left)
 	if inUse, ok := errors.AsType[*claim.InUseError](err); ok {
 		return within("prefix", inUse)
 	}
@@ -93,18 +95,52 @@ func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, le
 	return within("prefix", workloads.CheckExisting(ctx, s.conn(), r.Plan.Prefix, r.Plan.Entries()))
 }
 
-// releasePrefix deletes the keys that the run has created in a running cluster.
+// releasePrefix deletes the keys that the run has created in a running cluster, and says
+// what may be left and how to remove that.
 func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.Run) {
-	if s.writes == nil || r.Spec.KeepData {
+	if s.writes == nil {
 		return
 	}
+	if !r.Spec.KeepData {
+		r.deleteKeys(ctx, s, run)
+	}
+	r.noteLeases(s, run)
+}
+
+// noteLeases says how to remove leases that the run could not revoke.
+func (r *Resolved) noteLeases(s *session, run *results.Run) {
+	for i := range run.Warnings {
+		if w := &run.Warnings[i]; w.Code == bench.TeardownFailed {
+			s.left = true
+			w.Message += ": " + r.removal()
+		}
+	}
+	for _, a := range run.Agents {
+		if a.Failure != "" && !s.left {
+			s.left = true
+			run.Warn("keys-left", fmt.Sprintf("agent %d was lost: keys and leases of its share may be left: %s", a.Index, r.removal()))
+		}
+	}
+}
+
+// removal says how to remove what is left of the run.
+func (r *Resolved) removal() string {
+	return fmt.Sprintf("once all members answer, remove what is left with: etcdbench clean --endpoints %s --prefix %q",
+		strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
+}
+
+// deleteKeys deletes the keys that the run has created.
+func (r *Resolved) deleteKeys(ctx context.Context, s *session, run *results.Run) {
 	ctx, cancel := bench.CleanUp(ctx, cleanUpTime)
 	defer cancel()
 	kept, err := s.writes.Delete(ctx, s.conn(), r.Plan.Prefix)
 	if err != nil {
-		s.keysLeft = true
-		run.Warn("keys-left", fmt.Sprintf("%v: keys of this run may be left: remove them with: etcdbench clean --endpoints %s --prefix %q",
-			err, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix))
+		s.left = true
+		run.Warn("keys-left", fmt.Sprintf("%v: keys of this run may be left: %s", err, r.removal()))
+	} else if n := s.writes.Unresolved(); n > 0 {
+		s.left = true
+		run.Warn("keys-left", fmt.Sprintf("the outcome of %s of the run's writes is unknown, and a member may still carry them out: %s",
+			humanize.Comma(int64(n)), r.removal()))
 	}
 	if kept > 0 {
 		run.Warn("foreign-keys", fmt.Sprintf("kept %s keys under %q that were written during the run and that the run has no record of writing",

@@ -237,7 +237,7 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 		Conns: s.recorded(s.loadConns()), Members: s.recorded(s.admin.Conns()), Prefix: r.Plan.Prefix, Seed: r.Plan.Seed,
 		Faults: s.faultMembers(),
 		Verify: r.Plan.Verify, Disposable: r.disposable(), Patience: r.patience(),
-		Exclusive: r.exclusive() && !s.kept, Share: r.share,
+		Exclusive: r.exclusive() && !s.kept, Share: r.share, LeaseTag: s.leaseTag,
 	}
 	if n := r.Spec.Agents.Count; n > 0 {
 		target.Share.Count = n // others write beside the preparation

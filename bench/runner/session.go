@@ -47,8 +47,10 @@ type session struct {
 	writes *workloads.Writes
 	// claim is that of the prefix in a running cluster; nil where none was needed.
 	claim *claim.Claim
-	// keysLeft says that keys of the run are left there.
-	keysLeft bool
+	// left says that keys or leases of the run are left there, or may appear yet.
+	left bool
+	// leaseTag is that of this process's leases; 0 where any will do.
+	leaseTag uint32
 }
 
 // openSession starts or finds the cluster and connects to it.
@@ -280,7 +282,7 @@ func (s *session) recorded(conns []grpc.ClientConnInterface) []grpc.ClientConnIn
 func (s *session) close(ctx context.Context) error {
 	ctx, cancel := bench.CleanUp(ctx, releaseTime)
 	defer cancel()
-	err := s.claim.Release(ctx, s.keysLeft)
+	err := s.claim.Release(ctx, s.left)
 	for _, p := range []*transport.Pool{s.load, s.admin} {
 		if p != nil {
 			p.Close()

@@ -35,11 +35,14 @@ Without --endpoints: temporary directories of this machine and the data of membe
 below ` + resultsDir + ` or in the given directories, which are results or those of
 --data-dir. It keeps results and files in use.
 
-With --endpoints: keys and leases in a running cluster. Without --prefix, it searches
-below /etcdbench/, the default prefix of runs. With --prefix, it removes keys only
-where a run has left a record: those that are newer than the record and have names
-that workloads give. It keeps the keys of runs in progress, keys kept with
---keep-data, and keys that other clients write.`,
+With --endpoints: keys and leases in a running cluster, where a run has left a record
+of its start and of its leases. Removed are the leases of the record, and keys that are
+newer than the record and have names that workloads give. In a prefix that ends with
+the run's ID, all newer keys are removed. Without --prefix, it searches the prefixes
+directly below /etcdbench/, where runs have theirs by default.
+
+It keeps what runs in progress use, keys kept with --keep-data, and keys that other
+clients write. To remove kept keys, give their prefix: --prefix /etcdbench/RUN-ID/.`,
 		Example: `  etcdbench clean
   etcdbench clean --endpoints 10.0.0.1:2379
   etcdbench clean --endpoints 10.0.0.1:2379 --prefix /bench/ --yes`,
@@ -70,7 +73,7 @@ that workloads give. It keeps the keys of runs in progress, keys kept with
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	o.addConnection(fs)
-	fs.StringVar(&o.spec.Prefix, "prefix", "", "`prefix` that runs were given (default: all below /etcdbench/)")
+	fs.StringVar(&o.spec.Prefix, "prefix", "", "`prefix` that runs were given (default: each below /etcdbench/)")
 	fs.BoolVar(&o.yes, "yes", false, "remove without asking")
 	return cmd
 }
@@ -120,7 +123,7 @@ func (o *cleanOptions) clean(ctx context.Context, left *runner.Leftovers, in io.
 	var removable []*workloads.Leftover
 	for _, l := range left.List {
 		fmt.Fprintln(out, describe(l))
-		if l.Status.Active == nil {
+		if l.Removable() {
 			removable = append(removable, l)
 		}
 	}
@@ -150,6 +153,12 @@ func describe(l *workloads.Leftover) string {
 		words.Plural(int64(l.Keys), "key", "keys"), words.Plural(int64(len(l.Leases)), "lease", "leases"))
 	if len(l.Examples) > 0 {
 		text += ", such as " + words.Clean(l.Examples[0])
+	}
+	if l.Kept > 0 {
+		text += fmt.Sprintf("; %s kept with --keep-data", words.Plural(int64(l.Kept), "key", "keys"))
+		if l.Status.Left == nil {
+			text += ": to remove, give --prefix " + words.Clean(l.Prefix)
+		}
 	}
 	if l.Others > 0 {
 		text += fmt.Sprintf("; %s of other clients, to be kept", words.Plural(int64(l.Others), "key", "keys"))

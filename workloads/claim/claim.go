@@ -4,8 +4,8 @@
 //
 // A claim consists of two keys below the prefix. The first is attached to a lease that
 // is kept alive for as long as the run uses the prefix: it ends soon after a run that is
-// killed. The second has no lease. It says at which revision the run began, and stays
-// until the run has removed its keys.
+// killed. The second has no lease. It says at which revision the run began and which
+// leases are its own, and stays until the run has removed its keys and leases.
 package claim
 
 import (
@@ -44,9 +44,10 @@ type Claim struct {
 	conns  []grpc.ClientConnInterface
 	prefix string
 	lease  int64
-	// record is the revision at which the record was written; 0 where an earlier run's
-	// record stays.
+	// record is the revision at which the record was written, and rest the record that an
+	// earlier run has left; nil where none has.
 	record int64
+	rest   *Owner
 	// lost means that the lease has ended before Release.
 	lost atomic.Bool
 	stop context.CancelFunc
@@ -66,11 +67,11 @@ func (e *InUseError) Error() string {
 }
 
 // Take claims a prefix, and keeps the claim alive until Release is called. Requests go
-// through the first of the connections that answers. A record that an earlier run has
-// left is kept where keepRecord is set, and replaced otherwise. It returns an
-// [InUseError] where another run was faster.
-func Take(ctx context.Context, conns []grpc.ClientConnInterface, prefix string, o Owner, keepRecord bool) (*Claim, error) {
-	c := &Claim{conns: conns, prefix: prefix, done: make(chan struct{})}
+// through the first of the connections that answers. rest is the owner of the record that
+// an earlier run has left, or nil. That record is extended by the run, and restored at
+// the end. Take returns an [InUseError] where another run was faster.
+func Take(ctx context.Context, conns []grpc.ClientConnInterface, prefix string, o Owner, rest *Owner) (*Claim, error) {
+	c := &Claim{conns: conns, prefix: prefix, done: make(chan struct{}), rest: rest}
 	grant := &pb.LeaseGrantRequest{TTL: int64(ttl / time.Second)}
 	err := ask(ctx, c.conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
 		r, err := pb.NewLeaseClient(conn).LeaseGrant(ctx, grant)
@@ -78,7 +79,7 @@ func Take(ctx context.Context, conns []grpc.ClientConnInterface, prefix string, 
 		return err
 	})
 	if err == nil {
-		err = c.put(ctx, o, keepRecord)
+		err = c.put(ctx, o)
 	}
 	if err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTime)
@@ -96,11 +97,15 @@ func Take(ctx context.Context, conns []grpc.ClientConnInterface, prefix string, 
 }
 
 // put writes the two keys, unless the prefix is claimed.
-func (c *Claim) put(ctx context.Context, o Owner, keepRecord bool) error {
-	leased, record, value := []byte(c.prefix+leasedKey), []byte(c.prefix+recordKey), o.encode()
-	success := []*pb.RequestOp{putOp(&pb.PutRequest{Key: leased, Value: value, Lease: c.lease})}
-	if !keepRecord {
-		success = append(success, putOp(&pb.PutRequest{Key: record, Value: value}))
+func (c *Claim) put(ctx context.Context, o Owner) error {
+	leased, record := []byte(c.prefix+leasedKey), o
+	if c.rest != nil {
+		record = o.after(*c.rest)
+		c.rest.KeepData = record.KeepData
+	}
+	success := []*pb.RequestOp{
+		putOp(&pb.PutRequest{Key: leased, Value: o.encode(), Lease: c.lease}),
+		putOp(&pb.PutRequest{Key: []byte(c.prefix + recordKey), Value: record.encode()}),
 	}
 	return ask(ctx, c.conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
 		r, err := pb.NewKVClient(conn).Txn(ctx, &pb.TxnRequest{
@@ -114,9 +119,7 @@ func (c *Claim) put(ctx context.Context, o Owner, keepRecord bool) error {
 		if !r.Succeeded {
 			return c.refused(r)
 		}
-		if !keepRecord {
-			c.record = r.GetHeader().GetRevision()
-		}
+		c.record = r.GetHeader().GetRevision()
 		return nil
 	})
 }
@@ -129,6 +132,7 @@ func (c *Claim) refused(r *pb.TxnResponse) error {
 	}
 	kv := r.Responses[0].GetResponseRange().Kvs[0]
 	if kv.Lease == c.lease {
+		c.record = kv.ModRevision
 		return nil
 	}
 	return &InUseError{Prefix: c.prefix, Owner: decodeOwner(kv.Value)}
@@ -186,17 +190,17 @@ func (c *Claim) keepAlive(ctx context.Context, conn grpc.ClientConnInterface) er
 	return err
 }
 
-// Release ends the claim and removes its keys; the record stays where the run has left
-// keys. It returns an error where keys of the claim may be left, or where the claim had
+// Release ends the claim and removes its keys; the record stays where something of the run
+// is left. It returns an error where keys of the claim may be left, or where the claim had
 // ended before. It may be called on a nil *Claim.
-func (c *Claim) Release(ctx context.Context, keysLeft bool) error {
+func (c *Claim) Release(ctx context.Context, left bool) error {
 	if c == nil {
 		return nil
 	}
 	c.stop()
 	<-c.done
 	var err error
-	if c.record > 0 && !keysLeft {
+	if !left {
 		err = ask(ctx, c.conns, c.removeRecord)
 	}
 	err = errors.Join(err, c.revoke(ctx))
@@ -210,17 +214,26 @@ func (c *Claim) Release(ctx context.Context, keysLeft bool) error {
 	return nil
 }
 
-// removeRecord deletes the record unless another run has replaced it.
+// removeRecord deletes the record, or restores that of an earlier run, unless the record
+// has changed meanwhile.
 func (c *Claim) removeRecord(ctx context.Context, conn grpc.ClientConnInterface) error {
-	return deleteUnchanged(ctx, conn, c.prefix+recordKey, c.record)
+	key := c.prefix + recordKey
+	op := deleteOp(key)
+	if c.rest != nil {
+		op = putOp(&pb.PutRequest{Key: []byte(key), Value: c.rest.encode()})
+	}
+	return unlessChanged(ctx, conn, key, c.record, op)
 }
 
-func deleteUnchanged(ctx context.Context, conn grpc.ClientConnInterface, key string, revision int64) error {
+func deleteOp(key string) *pb.RequestOp {
+	return &pb.RequestOp{Request: &pb.RequestOp_RequestDeleteRange{RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte(key)}}}
+}
+
+// unlessChanged carries out an operation unless a key was written after a revision.
+func unlessChanged(ctx context.Context, conn grpc.ClientConnInterface, key string, revision int64, op *pb.RequestOp) error {
 	_, err := pb.NewKVClient(conn).Txn(ctx, &pb.TxnRequest{
 		Compare: []*pb.Compare{{Key: []byte(key), Target: pb.Compare_MOD, TargetUnion: &pb.Compare_ModRevision{ModRevision: revision}}},
-		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestDeleteRange{
-			RequestDeleteRange: &pb.DeleteRangeRequest{Key: []byte(key)},
-		}}},
+		Success: []*pb.RequestOp{op},
 	})
 	return err
 }

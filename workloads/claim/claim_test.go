@@ -1,6 +1,7 @@
 package claim
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -19,9 +20,37 @@ func TestEnclosing(t *testing.T) {
 
 func TestOwnerIsRead(t *testing.T) {
 	o := Self("20261125-1", 12)
+	o.Leases = []LeaseTags{NewLeaseTags(3), NewLeaseTags(1)}
 	back := decodeOwner(o.encode())
-	if back != o || !strings.Contains(back.String(), "run 20261125-1 of") || !strings.Contains(back.String(), o.Host) {
+	if !reflect.DeepEqual(back, o) || !strings.Contains(back.String(), "run 20261125-1 of") || !strings.Contains(back.String(), o.Host) {
 		t.Errorf("%v, %+v", back, back)
+	}
+}
+
+// A lease is a run's if the upper half of its ID is a tag of the run. Tags that no run can
+// have are ignored.
+func TestOwnerHasLease(t *testing.T) {
+	o := decodeOwner([]byte(`{"leases":[{"first":7,"count":2},{"first":2147483647,"count":1},{"first":1,"count":4294967295},{"count":5}]}`))
+	for id, want := range map[int64]bool{
+		7<<32 | 1: true, 8<<32 | 0xffffffff: true, 0x7fffffff<<32 | 1: true, 6<<32 | 1: false, 9 << 32: false, 7: false, 1: false, 2<<32 | 1: false,
+		-1: false, 0: false,
+	} {
+		if o.HasLease(id) != want {
+			t.Errorf("lease %x: %v, want %v", id, !want, want)
+		}
+	}
+}
+
+// A record that follows another one has the leases of both, and stays readable.
+func TestRecordsFollowEachOther(t *testing.T) {
+	record := Self("20261125-1", 12)
+	for n := range 200 {
+		next := Self("20261125-2", 99)
+		next.Leases, next.KeepData = []LeaseTags{NewLeaseTags(1 + n)}, n == 150
+		record = decodeOwner(next.after(record).encode())
+		if record.Run != "20261125-1" || record.Revision != 12 || !record.HasLease(int64(next.Leases[0].First)<<32|1) || record.KeepData != (n >= 150) {
+			t.Fatalf("after %d: %+v", n, record)
+		}
 	}
 }
 

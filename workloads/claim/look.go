@@ -115,7 +115,7 @@ func (s Status) RemoveRecord(ctx context.Context, conns []grpc.ClientConnInterfa
 		return nil
 	}
 	err := ask(ctx, conns, func(ctx context.Context, conn grpc.ClientConnInterface) error {
-		return deleteUnchanged(ctx, conn, prefix+recordKey, s.left)
+		return unlessChanged(ctx, conn, prefix+recordKey, s.left, deleteOp(prefix+recordKey))
 	})
 	if err != nil {
 		return fmt.Errorf("remove the record of a run under %q: %w", prefix, err)

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +27,43 @@ type Owner struct {
 	Revision int64 `json:"revision"`
 	// Shared means that the prefix had keys of others then.
 	Shared bool `json:"shared,omitempty"`
+	// Leases are the leases of the run, and of earlier ones that have left theirs.
+	Leases []LeaseTags `json:"leases,omitempty"`
+	// KeepData means that the run was to leave its keys.
+	KeepData bool `json:"keep_data,omitempty"`
+}
+
+// LeaseTags are the upper halves of the IDs of a run's leases, one for each process that
+// takes part: so many numbers from First on. No other client knows them.
+type LeaseTags struct {
+	First uint32 `json:"first"`
+	Count uint32 `json:"count"`
+}
+
+// maxProcesses bounds the processes of a run.
+const maxProcesses = 10_001
+
+// NewLeaseTags draws the tags of a run of so many processes, at random.
+func NewLeaseTags(processes int) LeaseTags {
+	count := uint32(processes)
+	return LeaseTags{First: 1 + rand.Uint32N(1<<31-1-count), Count: count}
+}
+
+// HasLease reports whether a lease is one of the run's, or of the earlier ones'.
+func (o Owner) HasLease(id int64) bool {
+	return id > 0 && slices.ContainsFunc(o.Leases, func(t LeaseTags) bool { return uint32(id>>32)-t.First < t.Count })
+}
+
+// maxTags bounds the tags that a record holds.
+const maxTags = 64
+
+// after returns the record of a run that follows one which has left keys or leases. It
+// has the revision and the name of the earlier one, and the leases of both.
+func (o Owner) after(earlier Owner) Owner {
+	both := slices.Concat(earlier.Leases, o.Leases)
+	earlier.Leases = both[max(0, len(both)-maxTags):]
+	earlier.KeepData = earlier.KeepData || o.KeepData
+	return earlier
 }
 
 // Self returns the present process as the owner that makes a run.
@@ -69,6 +108,7 @@ func decodeOwner(value []byte) (o Owner) {
 	for _, text := range []*string{&o.Run, &o.User, &o.Host} {
 		*text = results.Clip(printable(*text))
 	}
+	o.Leases = slices.DeleteFunc(o.Leases, func(t LeaseTags) bool { return t.First == 0 || t.Count > maxProcesses })
 	return o
 }
 
