@@ -26,6 +26,13 @@ func (r *Resolved) layer() workloads.StorageLayer {
 	return workloads.NoLayer
 }
 
+// OnStorage reports whether the load of the specification goes to a storage layer in this
+// process instead of a cluster.
+func (s Spec) OnStorage() bool {
+	r := &Resolved{Spec: s.Clone()}
+	return r.readScenario() == nil && r.onStorage()
+}
+
 // onStorage reports whether the load goes to a storage layer.
 func (r *Resolved) onStorage() bool { return r.layer() != workloads.NoLayer }
 

@@ -79,11 +79,12 @@ func New(c Config) (*Experiment, error) {
 }
 
 // spec derives the specification of one run. A seed of 0 leaves it open. Other than the
-// runs of other experiments, it has a proof: a side that loses writes is no faster.
+// runs of other experiments, it has a proof: a side that loses writes is no faster. A
+// storage layer has none.
 func (c Config) spec(of runner.Spec, seed uint64) runner.Spec {
 	s := experiment.Derive(of, prefix)
 	if of.Verify == nil {
-		s.Verify = new(true)
+		s.Verify = new(!of.OnStorage())
 	}
 	s.Load.Duration, s.Load.Warmup = &c.Length, &c.Warmup
 	if seed != 0 {

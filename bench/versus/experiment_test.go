@@ -73,6 +73,18 @@ func TestWrongSide(t *testing.T) {
 	}
 }
 
+// A comparison of a storage layer is possible: unlike one of clusters, it has no proof.
+func TestStorageIsCompared(t *testing.T) {
+	for _, workload := range []string{"storage-put", "wal-append"} {
+		c := config()
+		c.Baseline.Spec.Scenario, c.Candidate.Spec.Scenario = workload, workload
+		c.Baseline.Spec.Cluster, c.Candidate.Spec.Cluster = runner.Cluster{}, runner.Cluster{}
+		if _, err := versus.New(c); err != nil {
+			t.Errorf("%s: %v", workload, err)
+		}
+	}
+}
+
 // Two sides with different transports are refused; auto is lean.
 func TestTransportsOfSides(t *testing.T) {
 	c := config()
