@@ -48,10 +48,10 @@ const maxExamples = 3
 // FindLeftovers lists what runs have left below a prefix, which is one run's; or, for the
 // [Namespace], below each prefix in it.
 //
-// Keys are a run's where the prefix ends with the ID of a run, as those in the namespace do
-// by default. Elsewhere, they are a run's if they are younger than the record that the run
+// Keys are a run's where the prefix is the namespace with the ID of a run, which is the
+// default. Elsewhere, they are a run's if they are younger than the record that the run
 // has left, and have names such as workloads give. Keys that a run has kept are removed
-// only where their prefix is given and ends with the run's ID.
+// only where their prefix is given and has the run's ID.
 func FindLeftovers(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) ([]*Leftover, error) {
 	byPrefix := map[string]*Leftover{}
 	var err error
@@ -130,10 +130,11 @@ func (l *Leftover) owns(kv *keyValue) bool {
 	return namesRun(l.Prefix) || (left != nil || l.Status.Active != nil) && named(string(kv.Key))
 }
 
-// namesRun reports whether a prefix ends with the ID of a run, as [bench.NewID] makes it:
-// no other client uses such a prefix.
+// namesRun reports whether a prefix is the namespace with the ID of a run, as [bench.NewID]
+// makes it: no other client uses such a prefix.
 func namesRun(prefix string) bool {
-	return runID.MatchString(strings.TrimPrefix(prefix, Namespace))
+	name, ok := strings.CutPrefix(prefix, Namespace)
+	return ok && runID.MatchString(name)
 }
 
 var runID = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{6}/$`)

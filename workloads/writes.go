@@ -250,17 +250,19 @@ func (w *Writes) Unresolved() (count int) {
 
 // Delete deletes the keys under a prefix that the run has created and that no other client
 // has written since. Each deletion is a transaction that compares revisions, so that a
-// key that another client writes meanwhile stays. foreign counts the keys younger than
+// key that another client writes meanwhile stays. Requests go through the first of the
+// connections whose member answers. foreign counts the keys younger than
 // the run's start that stay because they are not known to be the run's. Where writes are of
 // unknown outcome, it looks again, a second apart, until there is nothing to delete.
 //
 // A run that has written nothing sends no request. Errors are those of requests; keys
 // may be left then.
-func (w *Writes) Delete(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (foreign int, err error) {
+func (w *Writes) Delete(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (foreign int, err error) {
 	if !w.written.Load() {
 		return 0, nil
 	}
-	o := ownKeys{Writes: w, kv: pb.NewKVClient(conn)}
+	reachable := Target{Conns: conns, Prefix: prefix}.reachable(ctx)
+	o := ownKeys{Writes: w, kv: pb.NewKVClient(reachable.conn(0))}
 	young := func(kv *keyValue) bool { return kv.CreateRevision > w.start }
 	d := deletion{kv: o.kv, own: o.own, young: young}
 	if w.hasUnsure() {

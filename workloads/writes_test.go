@@ -78,7 +78,7 @@ func TestWritesDeleteLateKeys(t *testing.T) {
 	for n := range 20 {
 		_, _ = ours.Put(t.Context(), &pb.PutRequest{Key: fmt.Appendf(nil, "/late/%02d", n), Value: []byte("ours")})
 	}
-	foreign, err := w.Delete(t.Context(), conns[0], "/late/")
+	foreign, err := w.Delete(t.Context(), conns[:1], "/late/")
 	if err != nil || foreign > 0 {
 		t.Errorf("%d foreign keys, error %v", foreign, err)
 	}
@@ -153,7 +153,7 @@ func TestWritesDeleteOwnKeysOnly(t *testing.T) {
 					}
 				}
 			}
-			foreign, err := w.Delete(t.Context(), conns[0], prefix)
+			foreign, err := w.Delete(t.Context(), conns[:1], prefix)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,13 +198,43 @@ func TestWritesDeleteComparesRevisions(t *testing.T) {
 			mustPut(t, theirs, fmt.Sprintf("/m/%04d-new", 300*times), "theirs")
 		}
 	}}
-	foreign, err := w.Delete(t.Context(), meddler, "/m/")
+	foreign, err := w.Delete(t.Context(), []grpc.ClientConnInterface{meddler}, "/m/")
 	if err != nil {
 		t.Fatal(err)
 	}
 	left := keysUnder(t, theirs, "/m/")
 	if len(left) != 8 || foreign != 8 {
 		t.Errorf("left %v, %d reported: want the 8 that somebody else wrote", left, foreign)
+	}
+}
+
+// silent is a connection to a member that does not answer.
+type silent struct{ grpc.ClientConnInterface }
+
+func (silent) Invoke(ctx context.Context, _ string, _, _ any, _ ...grpc.CallOption) error {
+	<-ctx.Done()
+	return status.FromContextError(ctx.Err()).Err()
+}
+
+// Keys are deleted where one of the members does not answer. A write of unknown outcome is
+// unresolved until it is found.
+func TestWritesDeleteThroughMembersThatAnswer(t *testing.T) {
+	t.Parallel()
+	c := workloadstest.StartCluster(t, 1)
+	conns := workloadstest.Dial(t, 1, c.Members()[0].Endpoint)
+	w := workloads.NewWrites(1)
+	lossy := &unanswered{ClientConnInterface: conns[0], lose: true}
+	_, _ = pb.NewKVClient(w.Conns([]grpc.ClientConnInterface{lossy})[0]).Put(t.Context(), &pb.PutRequest{Key: []byte("/s/1"), Value: []byte("ours")})
+	if n := w.Unresolved(); n != 1 {
+		t.Errorf("%d unresolved writes, want 1", n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := w.Delete(ctx, []grpc.ClientConnInterface{silent{}, conns[0]}, "/s/"); err != nil {
+		t.Fatal(err)
+	}
+	if left := keysUnder(t, pb.NewKVClient(conns[0]), "/s/"); len(left) > 0 || w.Unresolved() > 0 {
+		t.Errorf("left %v, %d unresolved writes", left, w.Unresolved())
 	}
 }
 

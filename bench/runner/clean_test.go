@@ -17,11 +17,8 @@ import (
 // lease, and is killed then unless it goes on.
 func (r *running) claimed(prefix string, goesOn bool, names ...string) {
 	r.t.Helper()
-	keys, revision := r.keys()
+	_, revision := r.keys()
 	owner := claim.Self("run-of-"+prefix, revision)
-	for key := range keys {
-		owner.Shared = owner.Shared || strings.HasPrefix(key, prefix)
-	}
 	before := r.leases()
 	tags := claim.NewLeaseTags(2)
 	owner.Leases = []claim.LeaseTags{tags}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,43 +105,25 @@ func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.R
 	if !r.Spec.KeepData {
 		r.deleteKeys(ctx, s, run)
 	}
-	r.noteLeases(s, run)
-}
-
-// noteLeases says how to remove leases that the run could not revoke.
-func (r *Resolved) noteLeases(s *session, run *results.Run) {
-	for i := range run.Warnings {
-		if w := &run.Warnings[i]; w.Code == bench.TeardownFailed {
-			s.left = true
-			w.Message += ": " + r.removal()
-		}
+	lost := slices.ContainsFunc(run.Agents, func(a results.Agent) bool { return a.Failure != "" })
+	if s.left = s.left || lost || run.Warned(bench.TeardownFailed); s.left {
+		run.Warn("remains", fmt.Sprintf("etcdbench clean --endpoints %s --prefix %q removes what is left, once all members answer",
+			r.Spec.Cluster.Endpoints[0], r.Plan.Prefix))
 	}
-	for _, a := range run.Agents {
-		if a.Failure != "" && !s.left {
-			s.left = true
-			run.Warn("keys-left", fmt.Sprintf("agent %d was lost: keys and leases of its share may be left: %s", a.Index, r.removal()))
-		}
-	}
-}
-
-// removal says how to remove what is left of the run.
-func (r *Resolved) removal() string {
-	return fmt.Sprintf("once all members answer, remove what is left with: etcdbench clean --endpoints %s --prefix %q",
-		strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
 }
 
 // deleteKeys deletes the keys that the run has created.
 func (r *Resolved) deleteKeys(ctx context.Context, s *session, run *results.Run) {
 	ctx, cancel := bench.CleanUp(ctx, cleanUpTime)
 	defer cancel()
-	kept, err := s.writes.Delete(ctx, s.conn(), r.Plan.Prefix)
+	kept, err := s.writes.Delete(ctx, s.admin.Conns(), r.Plan.Prefix)
 	if err != nil {
 		s.left = true
-		run.Warn("keys-left", fmt.Sprintf("%v: keys of this run may be left: %s", err, r.removal()))
+		run.Warn("keys-left", fmt.Sprintf("keys of this run may be left: %v", err))
 	} else if n := s.writes.Unresolved(); n > 0 {
 		s.left = true
-		run.Warn("keys-left", fmt.Sprintf("the outcome of %s of the run's writes is unknown, and a member may still carry them out: %s",
-			humanize.Comma(int64(n)), r.removal()))
+		run.Warn("keys-left", fmt.Sprintf("the outcome of %s of the run's writes is unknown, and a member may still carry them out",
+			humanize.Comma(int64(n))))
 	}
 	if kept > 0 {
 		run.Warn("foreign-keys", fmt.Sprintf("kept %s keys under %q that were written during the run and that the run has no record of writing",

@@ -25,8 +25,6 @@ type Owner struct {
 	Started time.Time `json:"started"`
 	// Revision is the store's before the run has written: the run's keys are younger.
 	Revision int64 `json:"revision"`
-	// Shared means that the prefix had keys of others then.
-	Shared bool `json:"shared,omitempty"`
 	// Leases are the leases of the run, and of earlier ones that have left theirs.
 	Leases []LeaseTags `json:"leases,omitempty"`
 	// KeepData means that the run was to leave its keys.
