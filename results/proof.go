@@ -50,12 +50,13 @@ type Violation struct {
 
 // ProofOperation is one operation of a violation.
 type ProofOperation struct {
-	// Name is put, delete, read or compare-and-swap.
+	// Name is put, delete, read, transaction, compare-and-swap, lease or acquire, or write for
+	// one of which only the revision is known.
 	Name string `json:"name"`
 	Key  string `json:"key,omitempty"`
 	// Sent and Answered are moments of the generator's clock. Answered is zero without
-	// an answer.
-	Sent     time.Time `json:"sent"`
+	// an answer; both are zero where the times were not recorded.
+	Sent     time.Time `json:"sent,omitzero"`
 	Answered time.Time `json:"answered,omitzero"`
 	// Unknown means that it is unknown whether the operation took effect.
 	Unknown bool `json:"unknown,omitempty"`
@@ -66,10 +67,18 @@ type ProofOperation struct {
 	Modified int64  `json:"modified,omitempty"`
 	Version  int64  `json:"version,omitempty"`
 	Value    string `json:"value,omitempty"`
-	// Member is the ID of the member that answered, Conn the number of the connection.
+	// HeaderOnly means that only the answer's revision is known, and not what was found at
+	// the key.
+	HeaderOnly bool `json:"header_only,omitempty"`
+	// Member is the ID of the member that answered, Conn the number of the connection, or
+	// [NoConn].
 	Member string `json:"member,omitempty"`
 	Conn   int    `json:"conn"`
 }
+
+// NoConn means that it is not known which connection of the load an operation had, or that it
+// had none.
+const NoConn = -1
 
 // maxViolations is how many violations a proof carries.
 const maxViolations = 20

@@ -90,6 +90,7 @@ type inquiry struct {
 	floor   int64
 	// answered counts from the checker's start; 0 is now.
 	answered time.Duration
+	request  any
 }
 
 // mayLag reports whether a member may answer a request without asking the others.
@@ -196,6 +197,7 @@ func (c *checkedConn) beginOps(q inquiry, id uint64, ops []*pb.RequestOp) {
 // end comes when a request was answered. carrier stands for the TCP connection that carried
 // the answer; nil is not known.
 func (c *checkedConn) end(q inquiry, request, reply any, err error, carrier any) {
+	q.request = request
 	outcome := consistency.Done
 	if err != nil {
 		if outcome = consistency.Unknown; ledger.Refused(err) {
@@ -228,6 +230,7 @@ func (c *checkedConn) end(q inquiry, request, reply any, err error, carrier any)
 func (c *checkedConn) answer(q inquiry, operation consistency.Operation, h *pb.ResponseHeader) consistency.Answer {
 	return consistency.Answer{
 		Operation: operation, Conn: c.number, Revision: h.GetRevision(), Member: h.GetMemberId(), Answered: q.answered,
+		Request: q.request,
 	}
 }
 

@@ -110,6 +110,17 @@ func TestLossIsToldWithItsKey(t *testing.T) {
 	if lies != 1 || !keys || !growth {
 		t.Errorf("%d lies, want 1, and violations by key and by growth: %+v", lies, proof.Violations)
 	}
+	for _, v := range proof.Violations {
+		if v.Check == "growth" {
+			continue
+		}
+		if o := v.Operation; o == nil || o.Member == "" || !o.Answered.After(o.Sent) || v.Key == "" {
+			t.Errorf("violation %+v: operation %+v", v, o)
+		}
+		if o := v.Against; v.Check == "keys" && (o == nil || o.Member == "" || !o.Answered.After(o.Sent) || len(v.History) < 2) {
+			t.Errorf("violation %+v: against %+v", v, o)
+		}
+	}
 }
 
 // writeBeside writes keys of its own until the test ends.

@@ -50,7 +50,9 @@ func Compose(c Composition, t Target) (bench.Workload, error) {
 		default:
 			t.shared.ledger.Shared()
 		}
-		t.shared.checker = consistency.New(consistency.Options{Alone: (t.Exclusive || t.Disposable) && t.Share.Count <= 1})
+		t.shared.checker = consistency.New(consistency.Options{
+			Alone: (t.Exclusive || t.Disposable) && t.Share.Count <= 1, Keys: requestKeys,
+		})
 		t.Conns = checkConns(t.shared.checker, t.Conns)
 	}
 	for _, p := range parts {

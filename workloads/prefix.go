@@ -107,32 +107,36 @@ func eachKey(ctx context.Context, t Target, revision int64, keysOnly bool, fn fu
 	return err
 }
 
-// eachKeyAt is eachKey, and returns the revision.
+// eachKeyAt is eachKey, and returns the revision and the member.
 func eachKeyAt(
 	ctx context.Context, t Target, revision int64, keysOnly bool, fn func(kv *keyValue, revision int64),
-) (at int64, err error) {
+) (at ledger.At, err error) {
 	kv := pb.NewKVClient(t.conn(0))
 	req := &pb.RangeRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix), Limit: keyPage, KeysOnly: keysOnly, Revision: revision}
 	left := int64(mostKeys)
 	for {
 		r, err := kv.Range(ctx, req)
 		if err != nil {
-			return 0, fmt.Errorf("read keys under %q: %w", t.Prefix, err)
+			return ledger.At{}, fmt.Errorf("read keys under %q: %w", t.Prefix, err)
 		}
 		if t.answered != nil {
 			t.answered()
 		}
-		if req.Revision == 0 {
-			req.Revision = r.GetHeader().GetRevision()
+		member := r.GetHeader().GetMemberId()
+		if at.Revision == 0 {
+			at = ledger.At{Revision: cmp.Or(revision, r.GetHeader().GetRevision()), Member: member}
+			req.Revision = at.Revision
+		} else if member != at.Member {
+			at.Member = 0
 		}
 		if left = min(left, r.Count) - int64(len(r.Kvs)); left < 0 {
-			return 0, fmt.Errorf("read keys under %q: the server returns more keys than it counted, or more than %d", t.Prefix, mostKeys)
+			return ledger.At{}, fmt.Errorf("read keys under %q: the server returns more keys than it counted, or more than %d", t.Prefix, mostKeys)
 		}
 		for _, k := range r.Kvs {
 			fn(k, req.Revision)
 		}
 		if !r.More || len(r.Kvs) == 0 {
-			return req.Revision, nil
+			return at, nil
 		}
 		req.Key = append(r.Kvs[len(r.Kvs)-1].Key, 0)
 	}

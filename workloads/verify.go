@@ -60,20 +60,19 @@ func verifyKeys(ctx context.Context, t Target, l *ledger.Ledger, proof *results.
 	}
 	l.Verify(st.ctx, present, t.readKeys, proof)
 	t.shared.checker.Verify(proof)
+	for i := range proof.Violations {
+		t.shared.checker.Explain(&proof.Violations[i])
+	}
 	verifyLeases(st.ctx, t, proof)
 	return st.stalled()
 }
 
 // readKeys is a [ledger.Reader].
-func (t Target) readKeys(ctx context.Context, prefix string, revision int64, visit func(ledger.Found)) (at int64, err error) {
+func (t Target) readKeys(ctx context.Context, prefix string, revision int64, visit func(ledger.Found)) (ledger.At, error) {
 	t.Prefix = prefix
-	at, err = eachKeyAt(ctx, t, revision, revision > 0, func(kv *keyValue, _ int64) {
+	return eachKeyAt(ctx, t, revision, revision > 0, func(kv *keyValue, _ int64) {
 		visit(ledger.Found{Key: kv.Key, Value: kv.Value, Modified: kv.ModRevision, Created: kv.CreateRevision, Version: kv.Version})
 	})
-	if err != nil {
-		return 0, err
-	}
-	return at, nil
 }
 
 // A key may outlive its lease until the leader detects the end, which it checks twice a

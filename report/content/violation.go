@@ -32,6 +32,12 @@ func operationText(o *results.ProofOperation) string {
 	if o.Key != "" {
 		text += " of " + words.Clean(o.Key)
 	}
+	if o.Sent.IsZero() {
+		if o.Revision > 0 {
+			text += fmt.Sprintf(" at revision %d", o.Revision)
+		}
+		return text + ", time not recorded"
+	}
 	text += ", sent at " + o.Sent.UTC().Format(clockFormat)
 	if o.Answered.IsZero() {
 		return text + ", not answered"
@@ -43,5 +49,8 @@ func operationText(o *results.ProofOperation) string {
 	if o.Member != "" {
 		text += " by member " + words.Clean(o.Member)
 	}
-	return text + fmt.Sprintf(" on connection %d", o.Conn+1)
+	if o.Conn >= 0 {
+		text += fmt.Sprintf(" on connection %d", o.Conn+1)
+	}
+	return text
 }

@@ -21,6 +21,10 @@ func TestViolationLines(t *testing.T) {
 	if got := strings.Join(ViolationLines(v), "\n"); got != want {
 		t.Errorf("got %s", got)
 	}
+	v = results.Violation{Against: &results.ProofOperation{Name: "write", Key: "/a", Revision: 7}}
+	if got := strings.Join(ViolationLines(v), "\n"); got != "contradicts: write of /a at revision 7, time not recorded" {
+		t.Errorf("got %s", got)
+	}
 	if got := ViolationLines(results.Violation{Check: "growth"}); got != nil {
 		t.Errorf("got %q", got)
 	}

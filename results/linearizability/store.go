@@ -21,6 +21,7 @@ func (i input) String() string {
 	switch {
 	case i.Unknown:
 		return text + ": unknown"
+	case i.HeaderOnly:
 	case i.Modified > 0:
 		text += fmt.Sprintf(": modified %d", i.Modified)
 		if i.Version > 0 {
@@ -67,6 +68,8 @@ func (s *store) apply(op input) bool {
 	switch {
 	case op.Unknown:
 		return s.applyUnknown(op)
+	case op.HeaderOnly:
+		return s.advance(op.Revision, false)
 	case op.Compare && op.Failed && op.Modified == op.Compared:
 		return false
 	case op.Compare && !op.Failed && !s.compares(op):

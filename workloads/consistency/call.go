@@ -52,6 +52,8 @@ type Answer struct {
 	Member    uint64
 	// Answered counts from the checker's start; 0 is now.
 	Answered time.Duration
+	// Request is what [Options.Keys] names the keys of.
+	Request any
 }
 
 // Send comes right before a request is sent. It does not read the clock.
@@ -75,8 +77,16 @@ func (c *Checker) operation(call Call, a Answer) operation {
 // that were answered before it was sent.
 func (c *Checker) Answered(call Call, a Answer, write bool) {
 	c.lanes[a.Conn%laneCount].answers.Add(1)
-	if a.Revision < call.Floor || write && a.Revision == call.Floor {
-		c.outdated(call, a, write)
+	switch {
+	case write && a.Revision <= call.Floor:
+		c.outdated(call, a, open{floor: call.Floor, least: a.Revision}, results.Violation{
+			Expected: "a revision above " + revisionText(call.Floor) + ", which was answered before it was sent",
+		})
+		return
+	case a.Revision < call.Floor:
+		c.outdated(call, a, open{floor: call.Floor, least: a.Revision + 1}, results.Violation{
+			Expected: "a revision of at least " + revisionText(call.Floor) + ", which was answered before it was sent",
+		})
 		return
 	}
 	if a.Revision > c.highest.Load() {
@@ -89,17 +99,8 @@ func (c *Checker) Answered(call Call, a Answer, write bool) {
 func (c *Checker) AnsweredBehind(call Call, a Answer, floor int64) {
 	c.lanes[a.Conn%laneCount].answers.Add(1)
 	if a.Revision < floor {
-		op := c.operation(call, a)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.overflows() {
-			return
-		}
-		c.proof.Violate(results.Violation{
-			Check:     CheckRecency,
-			Expected:  "a revision of at least " + revisionText(floor) + ", which the same member answered on this connection before it was sent",
-			Found:     "revision " + revisionText(a.Revision),
-			Operation: c.describe(op),
+		c.outdated(call, a, open{floor: floor, least: a.Revision + 1, behind: true}, results.Violation{
+			Expected: "a revision of at least " + revisionText(floor) + ", which the same member answered on this connection before it was sent",
 		})
 		return
 	}
@@ -108,29 +109,18 @@ func (c *Checker) AnsweredBehind(call Call, a Answer, floor int64) {
 	}
 }
 
-// outdated is an answer from before the request was sent.
-func (c *Checker) outdated(call Call, a Answer, write bool) {
+// outdated is an answer from before the request was sent. What it contradicts is looked for
+// later, and v says what was expected.
+func (c *Checker) outdated(call Call, a Answer, o open, v results.Violation) {
 	op := c.operation(call, a)
-	v := results.Violation{
-		Check:    CheckRecency,
-		Expected: "a revision of at least " + revisionText(call.Floor) + ", which was answered before it was sent",
-		Found:    "revision " + revisionText(a.Revision),
-	}
-	if write {
-		v.Expected = "a revision above " + revisionText(call.Floor) + ", which was answered before it was sent"
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.overflows() {
-		return
+	v.Check, v.Found = CheckRecency, "revision "+revisionText(a.Revision)
+	if c.keys != nil && a.Request != nil {
+		v.Key = c.keys(a.Request)
 	}
 	v.Operation = c.describe(op)
-	v.Operation.Revision = a.Revision
-	if other, key := c.histories.writeAt(call.Floor); other != nil {
-		v.Against = c.describeWrite(key, other)
-		v.History = []results.ProofOperation{*v.Against, *v.Operation}
-	}
-	c.proof.Violate(v)
+	v.Operation.Key, v.Operation.Revision, v.Operation.HeaderOnly = v.Key, a.Revision, o.least > a.Revision // unless it is a write
+	o.operation = op
+	c.violate(o, v)
 }
 
 func revisionText(revision int64) string { return humanize.Comma(revision) }
@@ -226,16 +216,13 @@ func (c *Checker) Read(k Key, call Call, a Answer, r Read) {
 // had the compared revision.
 func (c *Checker) Contradicts(key []byte, call Call, a Answer, compared int64) {
 	op := c.operation(call, a)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.overflows() {
-		return
-	}
-	c.proof.Violate(results.Violation{
+	found := c.describe(op)
+	found.Key, found.Revision, found.Modified = string(key), a.Revision, compared
+	c.violate(open{operation: op, key: c.Find(key), floor: compared, least: compared}, results.Violation{
 		Check: CheckCompare, Key: string(key),
 		Expected:  "success, as the key's revision was " + revisionText(compared) + ", with which it was compared",
 		Found:     "a conflict, and the key at revision " + revisionText(compared),
-		Operation: c.describe(op),
+		Operation: found,
 	})
 }
 
@@ -269,16 +256,13 @@ func (c *Checker) Leased(key []byte, lease int64, call Call, a Answer, at int64)
 		return
 	}
 	op := c.operation(call, a)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.overflows() {
-		return
-	}
-	c.proof.Violate(results.Violation{
+	found := c.describe(op)
+	found.Key, found.Revision, found.HeaderOnly = string(key), at, true
+	c.violate(open{operation: op, key: c.Find(key), floor: at, least: unsettled}, results.Violation{
 		Check: CheckLeases, Key: string(key),
 		Expected:  "no key, as its lease " + strconv.FormatInt(lease, 16) + " was revoked at revision " + revisionText(revision) + " or before",
 		Found:     "the key at revision " + revisionText(at),
-		Operation: c.describe(op),
+		Operation: found,
 	})
 }
 

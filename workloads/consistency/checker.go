@@ -30,12 +30,16 @@ type Options struct {
 	// Alone means that no other client writes the keys of the run. Otherwise a version
 	// that no client of the run has written is another client's.
 	Alone bool
+	// Keys names the keys of the request of an [Answer], for a violation. With nil, answers
+	// have no request.
+	Keys func(request any) string
 }
 
 // A Checker checks the answers that the clients of one run get. Its methods may be
 // called by many goroutines at once.
 type Checker struct {
 	alone bool
+	keys  func(request any) string
 	start time.Time
 	seed  maphash.Seed
 	// highest is the highest revision that was answered.
@@ -53,13 +57,14 @@ type Checker struct {
 	histories histories
 	round     round
 	proof     results.Proof
+	open      []open
 }
 
 // New returns a checker that has seen nothing.
 func New(o Options) *Checker { return newChecker(o, laneSize) }
 
 func newChecker(o Options, laneSize int) *Checker {
-	c := &Checker{alone: o.Alone, start: time.Now(), seed: maphash.MakeSeed(), sample: newSample()}
+	c := &Checker{alone: o.Alone, keys: o.Keys, start: time.Now(), seed: maphash.MakeSeed(), sample: newSample()}
 	for i := range c.lanes {
 		c.lanes[i].init(laneSize)
 	}
@@ -110,6 +115,7 @@ func (c *Checker) Verify(proof *results.Proof) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.explainOpen(true)
 	var answers uint64
 	for i := range c.lanes {
 		answers += c.lanes[i].answers.Load()

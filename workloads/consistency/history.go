@@ -324,19 +324,6 @@ func (v *version) operation() *operation {
 	return &v.readBy
 }
 
-// writeAt returns the acknowledged write at a revision, if it is remembered.
-func (h *histories) writeAt(revision int64) (*version, *history) {
-	for _, k := range h.keys {
-		if k == nil {
-			continue
-		}
-		if i, ok := k.find(revision); ok && k.versions[i].by.name != 0 {
-			return &k.versions[i], k
-		}
-	}
-	return nil, nil
-}
-
 // overflows counts a violation that is one of too many to be described.
 func (c *Checker) overflows() bool {
 	if len(c.proof.Violations) < mostDescribed {

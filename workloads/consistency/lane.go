@@ -163,5 +163,6 @@ func (c *Checker) read() {
 	if complete {
 		r.reading = false
 		c.judge()
+		c.explainOpen(false)
 	}
 }

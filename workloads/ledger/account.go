@@ -75,27 +75,42 @@ func (a *Account) Failed(err error) {
 
 // report adds the account's oddities to the proof.
 func (a *Account) report(proof *results.Proof) {
-	a.disordered.report(proof, func(o oddities) (expected, found string) {
-		return fmt.Sprintf("a revision above %s, the store's revision before this write was sent", humanize.Comma(o.floor)),
-			"acknowledged at revision " + humanize.Comma(o.revision)
+	a.disordered.report(proof, func(o oddities) results.Violation {
+		v := results.Violation{
+			Expected: fmt.Sprintf("a revision above %s, the store's revision before this write was sent", humanize.Comma(o.floor)),
+			Found:    "acknowledged at revision " + humanize.Comma(o.revision),
+		}
+		if o.floor != a.ledger.begin {
+			v.Against = writeAt(o.floor, "")
+		}
+		return v
 	})
-	a.repeated.report(proof, func(o oddities) (expected, found string) {
-		return "one write at revision " + humanize.Comma(o.revision), "two writes acknowledged at that revision"
+	a.repeated.report(proof, func(o oddities) results.Violation {
+		return results.Violation{
+			Expected: "one write at revision " + humanize.Comma(o.revision), Found: "two writes acknowledged at that revision",
+			Against: writeAt(o.revision, ""),
+		}
 	})
 }
 
-func (o *oddities) report(proof *results.Proof, words func(oddities) (expected, found string)) {
+func (o *oddities) report(proof *results.Proof, violation func(oddities) results.Violation) {
 	if o == nil {
 		return
 	}
-	v := results.Violation{Check: "revisions"}
-	v.Expected, v.Found = words(*o)
+	v := violation(*o)
+	v.Check = "revisions"
 	if o.count > 1 {
 		v.Found += fmt.Sprintf(", and %d more of this client", o.count-1)
 	}
 	if o.space != nil {
 		v.Key = o.space.key(o.number)
 	}
+	v.Operation = writeAt(o.revision, v.Key)
 	proof.Violate(v)
 	proof.Found += o.count - 1
+}
+
+// writeAt is a write of which only the revision is known, and perhaps the key.
+func writeAt(revision int64, key string) *results.ProofOperation {
+	return &results.ProofOperation{Name: "write", Key: key, Revision: revision, Conn: results.NoConn}
 }

@@ -325,11 +325,11 @@ func TestWritesOfOthers(t *testing.T) {
 			s.Wrote(0, 12, []byte("b"))
 			var proof results.Proof
 			c.found.Key = []byte(s.key(0))
-			l.Verify(t.Context(), 20, func(_ context.Context, _ string, _ int64, visit func(Found)) (int64, error) {
+			l.Verify(t.Context(), 20, func(_ context.Context, _ string, _ int64, visit func(Found)) (At, error) {
 				if c.found.Modified > 0 {
 					visit(c.found)
 				}
-				return 20, nil
+				return At{Revision: 20}, nil
 			}, &proof)
 			if proof.Judge(); proof.Verdict != want {
 				t.Errorf("%s, shared %v: %s, want %s: %+v", name, shared, proof.Verdict, want, proof)
@@ -341,7 +341,9 @@ func TestWritesOfOthers(t *testing.T) {
 // verified is what the ledger proves of a store without keys.
 func (l *Ledger) verified(t *testing.T, present int64) results.Proof {
 	var proof results.Proof
-	l.Verify(t.Context(), present, func(context.Context, string, int64, func(Found)) (int64, error) { return max(present, 1), nil }, &proof)
+	l.Verify(t.Context(), present, func(context.Context, string, int64, func(Found)) (At, error) {
+		return At{Revision: max(present, 1)}, nil
+	}, &proof)
 	proof.Judge()
 	return proof
 }
@@ -379,8 +381,12 @@ func TestRevisionsOfAcknowledgements(t *testing.T) {
 		if proof.Verdict != c.want {
 			t.Errorf("%s: %s, want %s: %+v", name, proof.Verdict, c.want, proof)
 		}
-		if proof.Found > 0 && proof.Violations[0].Check == "revisions" && proof.Violations[0].Key != s.key(0) {
-			t.Errorf("%s: violation without its key: %+v", name, proof.Violations[0])
+		if proof.Found == 0 || proof.Violations[0].Check != "revisions" {
+			continue
+		}
+		v := proof.Violations[0]
+		if v.Key != s.key(0) || v.Operation == nil || v.Operation.Key != v.Key || (v.Against == nil) != (name == "of before the run" || name == "none") {
+			t.Errorf("%s: violation %+v, operation %+v, against %+v", name, v, v.Operation, v.Against)
 		}
 	}
 }

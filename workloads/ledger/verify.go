@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -19,10 +21,16 @@ type Found struct {
 	Version int64
 }
 
-// A Reader calls visit with every key under a prefix, all at one revision of the store, and
-// returns that revision. A revision of 0 requests the present one. For other revisions, values
-// may be omitted.
-type Reader func(ctx context.Context, prefix string, revision int64, visit func(Found)) (int64, error)
+// At is where keys were read: at a revision of the store, from a member. Member is the ID of
+// the member, and 0 if several have answered.
+type At struct {
+	Revision int64
+	Member   uint64
+}
+
+// A Reader calls visit with every key under a prefix, all at one revision of the store. A
+// revision of 0 requests the present one. For other revisions, values may be omitted.
+type Reader func(ctx context.Context, prefix string, revision int64, visit func(Found)) (At, error)
 
 // Verify reads every key back and adds its checks to the proof: each key holds its last
 // acknowledged write, and its version matches the acknowledged writes; each revision was
@@ -97,19 +105,21 @@ func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof
 
 // verify reads every key of the space. begin is the store's revision before the run.
 func (s *Space) verify(ctx context.Context, begin int64, read Reader, proof *results.Proof) {
-	r := &reading{space: s, begin: begin, proof: proof, seen: make([]bool, len(s.entries))}
+	r := &reading{space: s, begin: begin, proof: proof, first: len(proof.Violations), seen: make([]bool, len(s.entries))}
+	r.sent = time.Now().Round(0)
 	at, err := read(ctx, s.keys.Prefix, 0, r.present)
+	r.at, r.answered = at, time.Now().Round(0)
 	if err == nil && r.older != nil {
 		err = r.compareWithBegin(ctx, read)
 	}
 	check := results.Check{Name: "keys", Note: "each holds its last acknowledged write, and its version matches the acknowledged writes"}
 	switch {
-	case at == 0 && err != nil:
+	case at.Revision == 0 && err != nil:
 		check.Skipped = err.Error()
 	case err != nil:
 		proof.Checks = append(proof.Checks, results.Check{Name: "puts of older keys", Skipped: err.Error()})
 	}
-	if at > 0 {
+	if at.Revision > 0 {
 		for i := range s.entries {
 			if !r.seen[i] {
 				r.judge(i, Found{})
@@ -120,6 +130,7 @@ func (s *Space) verify(ctx context.Context, begin int64, read Reader, proof *res
 		}
 	}
 	check.Of = check.Checked
+	r.date()
 	if s.every > 1 {
 		check.Of = check.Checked * uint64(s.every)
 		check.Note += fmt.Sprintf(", one key in %d followed", s.every)
@@ -135,7 +146,12 @@ type reading struct {
 	space *Space
 	begin int64
 	proof *results.Proof
-	seen  []bool
+	// first is the index of the first violation of the reading.
+	first int
+	// sent and answered are the interval in which all keys were read.
+	sent, answered time.Time
+	at             At
+	seen           []bool
 	// foreign counts the keys that other clients have written.
 	foreign uint64
 	// older has the versions plus one of keys that are older than the run: their growth is
@@ -153,7 +169,7 @@ func (r *reading) present(f Found) {
 	switch {
 	case !r.judge(i, f):
 	case f.Created > r.begin || r.begin == 0:
-		r.judgePuts(i, f.Version)
+		r.judgePuts(i, f, f.Version)
 	default:
 		if r.older == nil {
 			r.older = make([]int64, len(r.seen))
@@ -175,7 +191,8 @@ func (r *reading) place(key []byte) (int, bool) {
 func (r *reading) compareWithBegin(ctx context.Context, read Reader) error {
 	_, err := read(ctx, r.space.keys.Prefix, r.begin, func(f Found) {
 		if i, ok := r.place(f.Key); ok && r.older[i] > 0 {
-			r.judgePuts(i, r.older[i]-1-f.Version)
+			present := r.older[i] - 1
+			r.judgePuts(i, Found{Version: present}, present-f.Version)
 			r.older[i] = 0
 		}
 	})
@@ -195,21 +212,43 @@ func (r *reading) judge(i int, f Found) bool {
 		r.foreign++
 		return f.Created <= r.space.revision(i) // else another client removed it before
 	default:
-		r.violate(i, expected, got)
+		r.violate(i, f, expected, got)
 	}
 	return ok
 }
 
 // judgePuts compares the growth of a key's version with its acknowledged puts.
-func (r *reading) judgePuts(i int, grown int64) {
+func (r *reading) judgePuts(i int, f Found, grown int64) {
 	if expected, got, ok := r.space.judgePuts(i, grown); !ok {
-		r.violate(i, expected, got)
+		r.violate(i, f, expected, got)
 	}
 }
 
-func (r *reading) violate(i int, expected, got string) {
+// violate adds a violation of what was found of a key, with its last acknowledged write.
+func (r *reading) violate(i int, f Found, expected, got string) {
 	key := r.space.key(int64(i)*r.space.every + r.space.residue)
-	r.proof.Violate(results.Violation{Check: "keys", Key: key, Expected: expected, Found: got})
+	last := r.space.entries[i].last.Load()
+	against := &results.ProofOperation{Name: "put", Key: key, Revision: int64(last >> hashBits), Conn: results.NoConn}
+	if last&hashMask == 0 {
+		against.Name = "delete"
+	}
+	r.proof.Violate(results.Violation{
+		Check: "keys", Key: key, Expected: expected, Found: got, Against: against,
+		Operation: &results.ProofOperation{
+			Name: "read", Key: key, Modified: f.Modified, Version: f.Version, HeaderOnly: f.Modified == 0 && f.Version > 0, Conn: results.NoConn,
+		},
+	})
+}
+
+// date adds when and where the keys were read to the violations.
+func (r *reading) date() {
+	for i := r.first; i < len(r.proof.Violations); i++ {
+		o := r.proof.Violations[i].Operation
+		o.Sent, o.Answered, o.Revision = r.sent, r.answered, r.at.Revision
+		if r.at.Member != 0 {
+			o.Member = strconv.FormatUint(r.at.Member, 16)
+		}
+	}
 }
 
 // judgePuts compares the growth of a key's version with its acknowledged puts. If they do not
