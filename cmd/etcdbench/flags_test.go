@@ -32,7 +32,7 @@ var refused = map[string][]string{
 	"qualify":  {"duration", "total"},
 	"scale":    {"agents", "endpoints", "duration", "total", "in-process"},
 	"capacity": {"rate", "duration", "total"},
-	"tune":     {"agents", "duration", "total", "warmup", "heartbeat-interval", "election-timeout", "in-process", "disturb"},
+	"tune":     {"duration", "total", "warmup", "heartbeat-interval", "election-timeout", "in-process", "disturb"},
 }
 
 // sample is how a flag is given: its value, what it needs besides, and the workload that
