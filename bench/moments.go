@@ -25,8 +25,8 @@ type moments struct {
 }
 
 type moment struct {
-	completed, failed atomic.Uint32
-	longest           atomic.Int64
+	completed, slow, failed atomic.Uint32
+	longest                 atomic.Int64
 }
 
 // Beside its timeout, an arrival may take what it waits for a client, and longer where the
@@ -61,6 +61,9 @@ func (m *moments) record(intended time.Duration, completed bool, response time.D
 		at.failed.Add(1)
 		return
 	}
+	if response > results.SlowAnswer {
+		at.slow.Add(1)
+	}
 	at.completed.Add(1)
 	for {
 		longest := at.longest.Load()
@@ -86,6 +89,7 @@ func (m *moments) collect(now time.Duration) (changed []results.Moment) {
 		if number < old { // no counter exists for it since the last call
 			at := &m.list[place]
 			at.completed.Store(0)
+			at.slow.Store(0)
 			at.failed.Store(0)
 			at.longest.Store(0)
 			m.shown[place] = results.Moment{}
@@ -103,10 +107,11 @@ func (m *moments) change(place, number int64) (results.Moment, bool) {
 	if completed == shown.Completed && failed == shown.Failed {
 		return results.Moment{}, false
 	}
+	slow := at.slow.Load()
 	delta := results.Moment{
 		At:        time.Duration(number) * results.MomentLength,
-		Completed: completed - shown.Completed, Failed: failed - shown.Failed, Longest: time.Duration(at.longest.Load()),
+		Completed: completed - shown.Completed, Slow: slow - shown.Slow, Failed: failed - shown.Failed, Longest: time.Duration(at.longest.Load()),
 	}
-	shown.Completed, shown.Failed = completed, failed
+	shown.Completed, shown.Slow, shown.Failed = completed, slow, failed
 	return delta, true
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Every arrival is in the moment for which it was intended, whatever became of it.
+// Every arrival is in the moment for which it was intended, whatever its outcome.
 func TestMomentsHoldEveryArrival(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := func(ctx context.Context, op *Op) error {
@@ -86,5 +86,20 @@ func TestMomentsOfALongRun(t *testing.T) {
 	}
 	if entries > 3*seconds {
 		t.Errorf("%d entries for %d seconds", entries, seconds)
+	}
+}
+
+// Slow answers are counted apart, also those that come after the moment was collected.
+func TestMomentsCountSlowAnswers(t *testing.T) {
+	m := newMoments(Plan{Timeout: time.Second, Phases: []PlanPhase{{Duration: time.Minute}}})
+	m.record(0, true, results.SlowAnswer)
+	m.record(0, true, results.SlowAnswer+1)
+	first := m.collect(time.Second)
+	m.record(0, true, time.Second)
+	second := m.collect(2 * time.Second)
+	for _, list := range [][]results.Moment{first, second} {
+		if len(list) != 1 || list[0].Slow != 1 {
+			t.Errorf("%+v, want one slow answer", list)
+		}
 	}
 }

@@ -58,9 +58,8 @@ func markdown(d Document) string {
 	b.WriteString("\n")
 	if line := content.Availability(d.Availability); line != "" {
 		fmt.Fprintf(&b, "\n%s\n", md(line))
-		_, rows := content.OutageRows(d.Availability)
-		for _, row := range rows {
-			fmt.Fprintf(&b, "- %s\n", md(content.OutageLine(row)))
+		for _, o := range d.Availability.Outages {
+			fmt.Fprintf(&b, "- %s\n", md(content.OutageLine(o)))
 		}
 	}
 	if p := d.Proof; p != nil {

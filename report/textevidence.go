@@ -63,11 +63,11 @@ func (t text) availability(a *results.Availability) {
 		return
 	}
 	t.line("  %s", content.Availability(a))
-	_, rows := content.OutageRows(a)
-	for _, row := range rows[:min(len(rows), maxOutages)] {
-		t.line("    %s", content.OutageLine(row))
+	shown := a.Outages[:min(len(a.Outages), maxOutages)]
+	for _, o := range shown {
+		t.line("    %s", content.OutageLine(o))
 	}
-	if more := a.Count - min(len(rows), maxOutages); more > 0 {
+	if more := a.Count - len(shown); more > 0 {
 		t.line("    … and %s", words.Plural(more, "more outage", "more outages"))
 	}
 }

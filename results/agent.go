@@ -72,7 +72,9 @@ func MergeIntervals(phase string, start, length time.Duration, list []*Interval)
 		}
 		for _, m := range i.Moments {
 			s := moments[m.At]
-			moments[m.At] = Moment{At: m.At, Completed: s.Completed + m.Completed, Failed: s.Failed + m.Failed, Longest: max(s.Longest, m.Longest)}
+			moments[m.At] = Moment{
+				At: m.At, Completed: s.Completed + m.Completed, Slow: s.Slow + m.Slow, Failed: s.Failed + m.Failed, Longest: max(s.Longest, m.Longest),
+			}
 		}
 	}
 	for _, key := range order {

@@ -12,9 +12,10 @@ type Availability struct {
 	// disturbance; without one, of the time without failed and late arrivals.
 	Late  time.Duration `json:"late_ns"`
 	Usual time.Duration `json:"usual_p99_ns"`
-	// Count is how many outages there were, Longest the length of the longest and Total
-	// that of all together.
+	// Count is how many outages there were, and Partial how many of them were partial. Longest
+	// is the length of the longest and Total that of all together.
 	Count   int           `json:"count"`
+	Partial int           `json:"partial,omitempty"`
 	Longest time.Duration `json:"longest_ns"`
 	Total   time.Duration `json:"total_ns"`
 	// Outages are the first of them.
@@ -22,15 +23,19 @@ type Availability struct {
 }
 
 // Outage is a stretch of the measured phases in which arrivals failed or were late, from the
-// intended time of the first of them until the rate had recovered. At least half of the
-// arrivals failed or were late, for a tenth of a second or more.
+// intended time of the first of them until the rate had recovered. Clearly more than one in
+// twenty arrivals were affected, for a tenth of a second or more. Where it was less than half
+// of them, for half a second or more: a partial outage.
 type Outage struct {
 	Start  time.Duration `json:"start_ns"`
 	Length time.Duration `json:"length_ns"`
-	// Affected are the arrivals in moments with a failure or a late arrival; Lost are those
-	// that failed.
+	// Affected are the arrivals that failed, and in moments with a late arrival those that took
+	// more than [SlowAnswer]. Lost are those that failed.
 	Affected uint64 `json:"affected"`
 	Lost     uint64 `json:"lost"`
+	// Share is the part of the arrivals from the first affected one to the last that were
+	// affected. It is 0 in results that do not have it.
+	Share float64 `json:"share,omitempty"`
 	// Settled is how long it took from Start until response times were as usual for a
 	// second; 0 where they were not before the next outage or the end.
 	Settled time.Duration `json:"settled_ns,omitempty"`
@@ -39,3 +44,6 @@ type Outage struct {
 	// Causes are the disturbances and the doings of members at the same time.
 	Causes []string `json:"causes,omitempty"`
 }
+
+// Partial reports whether most operations were served during the outage.
+func (o Outage) Partial() bool { return o.Share > 0 && o.Share < 0.5 }

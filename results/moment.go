@@ -7,15 +7,21 @@ const MomentLength = 10 * time.Millisecond
 
 // Moment counts the outcomes of the arrivals whose intended time lies in the ten
 // milliseconds from At on. In an interval, it holds those that ended in the interval.
-// Longest is the longest response time of those that have completed so far.
+// Longest is the longest response time of those that have completed so far. Slow are those that
+// completed after more than [SlowAnswer].
 type Moment struct {
 	At        time.Duration `json:"at_ns"`
 	Completed uint32        `json:"completed,omitempty"`
+	Slow      uint32        `json:"slow,omitempty"`
 	Failed    uint32        `json:"failed,omitempty"`
 	Longest   time.Duration `json:"longest_ns,omitempty"`
 	// Row is how many moments in a row it adds up, all of them quiet; 0 is one.
 	Row uint32 `json:"row,omitempty"`
 }
+
+// SlowAnswer is the response time above which a completed arrival counts as slow in its moment.
+// It is the least limit for a late arrival.
+const SlowAnswer = 100 * time.Millisecond
 
 // quietMoment is the response time up to which a moment without a failure is quiet: no
 // outage is looked for there.

@@ -17,8 +17,15 @@ func Availability(a *results.Availability) string {
 	case a.Count == 0:
 		return fmt.Sprintf("availability %s, no outages", availabilityShare(a.Share))
 	}
-	return fmt.Sprintf("availability %s, %s, the longest %s, %s in all", availabilityShare(a.Share),
-		words.Plural(a.Count, "outage", "outages"), words.Duration(int64(a.Longest)), words.Duration(int64(a.Total)))
+	outages := words.Plural(a.Count, "outage", "outages")
+	switch {
+	case a.Partial == a.Count:
+		outages = words.Plural(a.Count, "partial outage", "partial outages")
+	case a.Partial > 0:
+		outages += fmt.Sprintf(" (%s partial)", words.Count(a.Partial))
+	}
+	return fmt.Sprintf("availability %s, %s, the longest %s, %s in all", availabilityShare(a.Share), outages,
+		words.Duration(int64(a.Longest)), words.Duration(int64(a.Total)))
 }
 
 // availabilityShare has enough digits to tell 99.9 % from 99.99 %, and never rounds up to
@@ -33,33 +40,55 @@ func availabilityShare(share float64) string {
 }
 
 // OutageRows has a row for each outage: its start, its length, the time until response times
-// recovered, the affected operations, and the events at the same time.
+// recovered, the affected operations and their share, and the events at the same time.
 func OutageRows(a *results.Availability) (head []string, rows [][]string) {
-	head = []string{"at", "length", "recovered after", "affected", "lost", "at the same time"}
+	head = []string{"at", "length", "recovered after", "affected (share)", "lost", "at the same time"}
 	if a == nil {
 		return head, nil
 	}
 	for _, o := range a.Outages {
-		length, settled := words.Duration(int64(o.Length)), words.DurationOrUnknown(int64(o.Settled))
-		if o.Open {
-			length = "≥ " + length
-		}
-		var causes []string
-		for _, c := range o.Causes {
-			causes = append(causes, words.Clean(c))
-		}
 		rows = append(rows, []string{
-			words.Duration(int64(o.Start)), length, settled, words.Count(o.Affected), words.Count(o.Lost), strings.Join(causes, "; "),
+			words.Duration(int64(o.Start)), outageLength(o), words.DurationOrUnknown(int64(o.Settled)),
+			words.Count(o.Affected) + affectedShare(o), words.Count(o.Lost), outageCauses(o),
 		})
 	}
 	return head, rows
 }
 
 // OutageLine is one outage as a sentence.
-func OutageLine(row []string) string {
-	text := fmt.Sprintf("outage at %s for %s: %s operations affected, %s lost; recovered after %s", row[0], row[1], row[3], row[4], row[2])
-	if row[5] != "" {
-		text += "; at the same time: " + row[5]
+func OutageLine(o results.Outage) string {
+	kind := "outage"
+	if o.Partial() {
+		kind = "partial outage"
+	}
+	text := fmt.Sprintf("%s at %s for %s: %s operations affected%s, %s lost; recovered after %s", kind, words.Duration(int64(o.Start)),
+		outageLength(o), words.Count(o.Affected), affectedShare(o), words.Count(o.Lost), words.DurationOrUnknown(int64(o.Settled)))
+	if causes := outageCauses(o); causes != "" {
+		text += "; at the same time: " + causes
 	}
 	return text
+}
+
+// affectedShare is the share of the operations during an outage that were affected; empty where
+// the result does not have it.
+func affectedShare(o results.Outage) string {
+	if o.Share == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s)", words.Percent(o.Share))
+}
+
+func outageLength(o results.Outage) string {
+	if o.Open {
+		return "≥ " + words.Duration(int64(o.Length))
+	}
+	return words.Duration(int64(o.Length))
+}
+
+func outageCauses(o results.Outage) string {
+	var causes []string
+	for _, c := range o.Causes {
+		causes = append(causes, words.Clean(c))
+	}
+	return strings.Join(causes, "; ")
 }

@@ -13,7 +13,7 @@ import (
 const (
 	// The limit for a late arrival is three times the 90th percentile of the longest response
 	// times of the usual moments, within these bounds.
-	availabilityFactor, leastAvailabilityLate, mostAvailabilityLate = 3, 100 * time.Millisecond, time.Second
+	availabilityFactor, leastAvailabilityLate, mostAvailabilityLate = 3, results.SlowAnswer, time.Second
 	// leastMomentsBefore is how many moments before the first event are enough for usual response times.
 	leastMomentsBefore = 50
 )

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -8,9 +9,17 @@ import (
 )
 
 const (
-	// leastOutage is the shortest outage. In an outage, at least half of the arrivals fail or are
-	// late; shorter ones are single slow answers.
-	leastOutage = 100 * time.Millisecond
+	// leastOutage is the shortest outage: shorter ones are single slow answers. leastPartial is
+	// the shortest one in which less than half of the arrivals are affected. It is longer than
+	// what a short stop of the machine affects.
+	leastOutage, leastPartial = 100 * time.Millisecond, 500 * time.Millisecond
+	// An outage affects clearly more than backShare of its arrivals: with that share, as many would
+	// be affected by chance in one of falseAlarms stretches at most.
+	falseAlarms = 1e6
+	// outageShare is the share of affected arrivals above which a stretch belongs to an outage.
+	outageShare = 0.1
+	// leastAhead is how many arrivals show that the rate is back.
+	leastAhead = 40
 	// maxOutages is how many outages a run lists.
 	maxOutages = 100
 	// Response times have recovered when at most this share of the moments of a second is above
@@ -18,35 +27,99 @@ const (
 	settleTime, settleShare = time.Second, 0.05
 	// causeBefore is how long before an outage its cause may have begun.
 	causeBefore = time.Second
+	// maxCauses is how many causes of an outage are named.
+	maxCauses = 5
 )
 
 // outageFinder finds outages in moments that come in order.
 type outageFinder struct {
 	availability *results.Availability
 	run          *results.Run
-	// ahead are the moments that are not judged yet.
-	ahead  []results.Moment
-	outage *results.Outage
-	// arrivals are those since the outage began, between those up to its last bad moment,
-	// which ended at lastBad.
-	arrivals, between uint64
-	lastBad           time.Duration
-	// settling is an outage that has ended; since is when response times began to be as
-	// usual, seen and above count the moments from then on.
-	settling    *results.Outage
-	since       time.Duration
-	seen, above int
-	last        time.Duration
+	// ahead are the moments that are not judged yet, and waiting their arrivals.
+	ahead   []results.Moment
+	waiting uint64
+	// judged are the arrivals that were judged; last is when the last of their moments ended.
+	judged arrivalCounts
+	last   time.Duration
+	// current is the stretch that has not ended; found are the outages.
+	current *foundOutage
+	found   []*foundOutage
+	settler
 }
 
-func (f *outageFinder) bad(m results.Moment) bool {
-	return m.Failed > 0 || m.Longest > f.availability.Late
+// foundOutage is an outage, or what may be one: the part of a stretch in which the sum of what
+// its affected arrivals are above outageShare is highest. So single failures before and after
+// an outage do not belong to it.
+type foundOutage struct {
+	results.Outage
+	// before are the arrivals before its first affected moment.
+	before arrivalCounts
+	// sum is the one up to now, whose data are in now, and highest the highest one, whose data
+	// are in outageEnd.
+	sum, highest float64
+	now          outageEnd
+	outageEnd
+	// recovered is when the first arrival after the highest sum was answered.
+	recovered time.Duration
 }
+
+// outageEnd is what is known of an outage at the end of an affected moment.
+type outageEnd struct {
+	until   arrivalCounts
+	lastBad time.Duration
+	// answered is when the last late arrival was answered, and failed the latest time at which
+	// a failed arrival ended.
+	answered, failed time.Duration
+}
+
+type arrivalCounts struct{ all, affected, lost uint64 }
+
+// during returns how many arrivals there were from the first affected moment to the last one.
+func (s *foundOutage) during() arrivalCounts {
+	return arrivalCounts{s.until.all - s.before.all, s.until.affected - s.before.affected, s.until.lost - s.before.lost}
+}
+
+func (s *foundOutage) partial() bool { return 2*s.during().affected < s.during().all }
+
+// counts reports whether it is an outage if it is long enough.
+func (s *foundOutage) counts() bool {
+	n := s.during()
+	return s.lastBad-s.Start >= leastOutage && clearlyAbove(backShare, n.affected, n.all)
+}
+
+// clearlyAbove reports whether a count of n is too high for a share, by the bound of Chernoff
+// and Hoeffding (1963) for the tail of the binomial distribution.
+func clearlyAbove(share float64, count, n uint64) bool {
+	q := float64(count) / float64(n)
+	if n == 0 || q <= share {
+		return false
+	}
+	divergence := q * math.Log(q/share)
+	if q < 1 {
+		divergence += (1 - q) * math.Log((1-q)/(1-share))
+	}
+	return float64(n)*divergence > math.Log(falseAlarms)
+}
+
+// affected returns how many arrivals of a moment failed or may have been late: in one with a late
+// arrival, those that were slow. Older journals do not have the slow ones.
+func (f *outageFinder) affected(m results.Moment) uint32 {
+	switch {
+	case m.Longest <= f.availability.Late:
+		return m.Failed
+	case m.Slow == 0:
+		return m.Completed + m.Failed
+	}
+	return min(m.Slow, m.Completed) + m.Failed
+}
+
+func arrivalsOf(m results.Moment) uint64 { return uint64(m.Completed) + uint64(m.Failed) }
 
 // see takes one more moment and judges those of which enough is known.
 func (f *outageFinder) see(m results.Moment) {
 	f.ahead = append(f.ahead, m)
-	for len(f.ahead) > 1 && f.ahead[0].At+backFor < m.At {
+	f.waiting += arrivalsOf(m)
+	for len(f.ahead) > 1 && f.ahead[0].At+backFor < m.At && f.waiting > leastAhead+arrivalsOf(m) {
 		f.judge()
 	}
 }
@@ -54,79 +127,146 @@ func (f *outageFinder) see(m results.Moment) {
 // judge judges the earliest moment by those after it.
 func (f *outageFinder) judge() {
 	m := f.ahead[0]
-	bad := f.bad(m)
-	switch {
-	case f.outage == nil && bad:
-		f.outage, f.arrivals = &results.Outage{Start: m.At}, 0
-	case f.outage != nil && !bad && isBack(f.ahead, f.bad):
-		f.end(m.At+m.Longest, false)
-	case f.outage == nil:
-		f.settle(m)
+	affected := f.affected(m)
+	if f.current == nil && affected > 0 {
+		f.current = &foundOutage{Outage: results.Outage{Start: m.At}, before: f.judged}
 	}
-	if f.outage != nil {
-		f.count(m, bad)
-	}
+	f.judged.all += arrivalsOf(m)
+	f.judged.affected += uint64(affected)
+	f.judged.lost += uint64(m.Failed)
 	f.last = m.At + results.MomentLength
+	if f.current == nil {
+		f.settle(m, max(f.availability.Usual, leastLate))
+	} else if f.extend(m, affected); f.current.sum < 0 || affected == 0 && isBack(f.ahead, leastAhead, f.affected) {
+		f.end(false)
+	}
+	f.waiting -= arrivalsOf(m)
 	f.ahead = f.ahead[1:]
 }
 
-// count adds a moment to the outage.
-func (f *outageFinder) count(m results.Moment, bad bool) {
-	n := uint64(m.Completed) + uint64(m.Failed)
-	f.arrivals += n
-	if bad {
-		f.outage.Affected += n
-		f.outage.Lost += uint64(m.Failed)
-		f.between, f.lastBad = f.arrivals, m.At+results.MomentLength
+// extend adds a moment to the current stretch.
+func (f *outageFinder) extend(m results.Moment, affected uint32) {
+	s := f.current
+	s.sum += float64(affected) - outageShare*float64(arrivalsOf(m))
+	if affected == 0 {
+		if s.recovered == 0 {
+			s.recovered = m.At + m.Longest
+		}
+		return
+	}
+	s.now.until, s.now.lastBad = f.judged, f.last
+	if m.Longest > f.availability.Late {
+		s.now.answered = max(s.now.answered, m.At+m.Longest)
+	}
+	if m.Failed > 0 {
+		s.now.failed = m.At + f.run.Plan.Timeout
+	}
+	if s.sum >= s.highest {
+		s.highest, s.outageEnd, s.recovered = s.sum, s.now, 0
 	}
 }
 
-// end ends an outage. An outage that was too short, or during which most arrivals were served,
-// does not count.
-func (f *outageFinder) end(at time.Duration, open bool) {
-	o, a := f.outage, f.availability
-	f.outage = nil
-	o.Length, o.Open = at-o.Start, open
-	if f.lastBad-o.Start < leastOutage || 2*o.Affected < f.between {
-		f.since, f.seen, f.above = at, 0, 0
+// end ends the current stretch. A partial outage lasts until its late arrivals were answered. It
+// is one with the next outage where clients may have waited meanwhile: they send nothing.
+func (f *outageFinder) end(open bool) {
+	s := f.current
+	f.current = nil
+	f.restart(f.last)
+	if !s.counts() {
 		return
 	}
-	o.Causes = f.causes(o)
-	a.Count++
-	a.Total += o.Length
-	a.Longest = max(a.Longest, o.Length)
-	if len(a.Outages) == maxOutages {
-		return
+	at := s.recovered
+	if at == 0 {
+		at = s.lastBad
 	}
-	a.Outages = append(a.Outages, *o)
-	f.settling, f.since, f.seen, f.above = &a.Outages[len(a.Outages)-1], at, 0, 0
-}
-
-// settle looks for the second from which on response times are as usual.
-func (f *outageFinder) settle(m results.Moment) {
-	if f.settling == nil || m.At < f.since {
-		return
+	if s.partial() {
+		at = max(at, s.answered)
 	}
-	f.seen++
-	// The journal does not tell shorter response times than leastLate apart.
-	if m.Longest > max(f.availability.Usual, leastLate) {
-		f.above++
+	s.Length, s.Open = at-s.Start, open && s.recovered == 0
+	if n := len(f.found); n > 0 && f.found[n-1].goesOn(s) {
+		f.found[n-1].join(s)
+		s = f.found[n-1]
+	} else {
+		f.found = append(f.found, s)
 	}
-	switch {
-	case float64(f.above) > settleShare*float64(settleTime/results.MomentLength):
-		f.since, f.seen, f.above = m.At+results.MomentLength, 0, 0
-	case m.At-f.since >= settleTime:
-		f.settling.Settled, f.settling = f.since-f.settling.Start, nil
+	if !s.partial() || s.Length >= leastPartial {
+		f.settleAfter(&s.Outage, at)
 	}
 }
 
-// finish judges the last moments.
+// goesOn reports whether a later outage belongs to the same one. Failures say that clients waited
+// for their timeout only where most affected arrivals failed.
+func (s *foundOutage) goesOn(next *foundOutage) bool {
+	busy := s.answered
+	if n := s.during(); 2*n.lost >= n.affected {
+		busy = max(busy, s.failed)
+	}
+	return (s.partial() || next.partial()) && next.Start <= busy+backFor
+}
+
+// join adds a later outage, and the arrivals between.
+func (s *foundOutage) join(next *foundOutage) {
+	s.Length = max(s.Start+s.Length, next.Start+next.Length, s.answered, next.answered) - s.Start
+	s.until, s.lastBad, s.Open = next.until, next.lastBad, next.Open
+	s.answered, s.failed = max(s.answered, next.answered), max(s.failed, next.failed)
+}
+
+// finish judges the last moments and lists the outages.
 func (f *outageFinder) finish() {
 	for len(f.ahead) > 0 {
 		f.judge()
 	}
-	if f.outage != nil {
-		f.end(f.last, true)
+	if f.current != nil {
+		f.end(true)
+	}
+	a := f.availability
+	for _, s := range f.found {
+		if s.partial() && s.Length < leastPartial {
+			continue
+		}
+		a.Count++
+		if s.partial() {
+			a.Partial++
+		}
+		a.Total += s.Length
+		a.Longest = max(a.Longest, s.Length)
+		if len(a.Outages) < maxOutages {
+			n := s.during()
+			s.Affected, s.Lost, s.Share = n.affected, n.lost, float64(n.affected)/float64(n.all)
+			s.Causes = f.causes(&s.Outage)
+			a.Outages = append(a.Outages, s.Outage)
+		}
+	}
+}
+
+// settler looks for the second after an outage from which on response times are as usual.
+type settler struct {
+	outage *results.Outage
+	// since is when they began to be; of the moments from then on, slow were above the usual p99.
+	since time.Duration
+	slow  int
+}
+
+func (s *settler) settleAfter(o *results.Outage, at time.Duration) {
+	s.outage, o.Settled = o, 0
+	s.restart(at)
+}
+
+func (s *settler) restart(at time.Duration) { s.since, s.slow = max(s.since, at), 0 }
+
+func (s *settler) settle(m results.Moment, usual time.Duration) {
+	if s.outage == nil || m.At < s.since {
+		return
+	}
+	// The journal does not tell shorter response times than leastLate apart.
+	if m.Longest > usual {
+		s.slow++
+	}
+	switch {
+	case float64(s.slow) > settleShare*float64(settleTime/results.MomentLength):
+		s.restart(m.At + results.MomentLength)
+	case m.At-s.since >= settleTime:
+		s.outage.Settled, s.outage = s.since-s.outage.Start, nil
 	}
 }
 
@@ -152,6 +292,3 @@ func (f *outageFinder) causes(o *results.Outage) (list []string) {
 	list = slices.Compact(list)
 	return list[:min(len(list), maxCauses)]
 }
-
-// maxCauses is how many causes of an outage are named.
-const maxCauses = 5

@@ -93,7 +93,8 @@ func mergeMoments(intervals Intervals) ([]results.Moment, error) {
 // addMoments adds to a moment what ended later.
 func addMoments(sum, m results.Moment) results.Moment {
 	return results.Moment{
-		At: m.At, Completed: sum.Completed + m.Completed, Failed: sum.Failed + m.Failed, Longest: max(sum.Longest, m.Longest),
+		At: m.At, Completed: sum.Completed + m.Completed, Slow: sum.Slow + m.Slow, Failed: sum.Failed + m.Failed,
+		Longest: max(sum.Longest, m.Longest),
 	}
 }
 
@@ -122,13 +123,19 @@ func unavailable(moments []results.Moment, late time.Duration) (u results.Unavai
 	for _, m := range moments {
 		u.Lost += m.Failed
 	}
+	whole := func(m results.Moment) uint32 {
+		if bad(m) {
+			return m.Completed + m.Failed
+		}
+		return 0
+	}
 	first := slices.IndexFunc(moments, bad)
 	if first < 0 {
 		return u
 	}
 	u.Start = moments[first].At
 	for i, m := range moments[first:] {
-		if !bad(m) && isBack(moments[first+i:], bad) {
+		if !bad(m) && isBack(moments[first+i:], 0, whole) {
 			// Those that waited were completed when the outage was over.
 			u.Length = m.At + m.Longest - u.Start
 			return u
@@ -139,18 +146,16 @@ func unavailable(moments []results.Moment, late time.Duration) (u results.Unavai
 	return u
 }
 
-// isBack reports whether the rate has recovered in the time after the first moment.
-func isBack(moments []results.Moment, bad func(results.Moment) bool) bool {
-	var arrivals, lost uint32
+// isBack reports whether the rate has recovered in the time after the first moment, and in at
+// least so many arrivals.
+func isBack(moments []results.Moment, least uint32, affected func(results.Moment) uint32) bool {
+	var arrivals, bad uint32
 	for _, m := range moments {
-		if m.At > moments[0].At+backFor {
+		if m.At > moments[0].At+backFor && arrivals >= least {
 			break
 		}
-		n := m.Completed + m.Failed
-		arrivals += n
-		if bad(m) {
-			lost += n
-		}
+		arrivals += m.Completed + m.Failed
+		bad += affected(m)
 	}
-	return float64(lost) <= backShare*float64(arrivals)
+	return float64(bad) <= backShare*float64(arrivals)
 }
