@@ -107,7 +107,7 @@ func TestViolationIsDescribed(t *testing.T) {
 	if o := v.Operation; o == nil || o.Member != "b2" || o.Conn != 3 || o.Revision != 7 || !o.Answered.After(o.Sent) {
 		t.Errorf("operation %+v", v.Operation)
 	}
-	if o := v.Against; o == nil || o.Member != "a1" || o.Name != "put" || !o.Answered.After(o.Sent) {
+	if o := v.Against; o == nil || o.Member != "a1" || o.Name != "put" || o.Revision != 5 || !o.Answered.After(o.Sent) {
 		t.Errorf("against %+v", v.Against)
 	}
 	if len(v.History) != 3 {

@@ -53,7 +53,7 @@ func (c *Checker) explain(o *open, v *results.Violation) {
 		v.Against = c.contradicted(o)
 	} else if h := c.histories.keys[o.key-1]; h != nil {
 		if i, ok := h.find(o.floor); ok && o.least <= o.floor {
-			v.Against = &c.versionOperations(h, &h.versions[i])[0]
+			v.Against = c.describeOrigin(h, &h.versions[i])
 		}
 		v.History = append(v.History, c.neighbourhood(h, v.Operation.Revision)...)
 	}

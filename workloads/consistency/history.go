@@ -151,13 +151,12 @@ func (c *Checker) wrote(h *history, w *write, revision int64) {
 		v.known, v.by, v.absent = true, w.operation, w.deletion
 		switch {
 		case before.known:
-			c.contradiction(h, c.describeWrite(h, v), "a revision of its own", "the revision of another write", &before.by)
+			c.contradiction(h, c.describeSent(h, w, revision), "a revision of its own", "the revision of another write", c.describeWrite(h, &before))
 		case before.absent != w.deletion:
 			c.contradiction(h, c.describeVersion(h, &before), "the "+w.name.String()+" that was acknowledged at that revision",
-				contentText(&before),
-				&w.operation)
+				contentText(&before), c.describeSent(h, w, revision))
 		case !w.deletion && w.hash != 0 && before.hash != 0 && w.hash != before.hash:
-			c.contradiction(h, c.describeVersion(h, &before), contentText(v), "another value", &w.operation)
+			c.contradiction(h, c.describeVersion(h, &before), contentText(v), "another value", c.describeSent(h, w, revision))
 		}
 		v.hash = max(v.hash, w.hash)
 	} else {
@@ -183,7 +182,7 @@ func (c *Checker) checkBefore(h *history, i int) {
 		return
 	}
 	if before, v := &h.versions[i-1], &h.versions[i]; before.through >= v.revision {
-		c.contradiction(h, c.describeVersion(h, before), contentText(v)+" or a later one", contentText(before), v.operation())
+		c.contradiction(h, c.describeVersion(h, before), contentText(v)+" or a later one", contentText(before), c.describeOrigin(h, v))
 	}
 }
 
@@ -211,15 +210,15 @@ func (c *Checker) see(h *history, e *event) {
 	v := &h.versions[i]
 	switch {
 	case v.absent:
-		c.contradiction(h, c.describeRead(h, e), contentText(v), readText(e), v.operation())
+		c.contradiction(h, c.describeRead(h, e), contentText(v), readText(e), c.describeOrigin(h, v))
 		return
 	case e.hash != 0 && v.hash != 0 && e.hash != v.hash:
 		c.contradiction(h, c.describeRead(h, e), contentText(v),
-			"another value with that revision", v.operation())
+			"another value with that revision", c.describeOrigin(h, v))
 		return
 	case e.version != 0 && v.number != 0 && e.version != v.number:
 		c.contradiction(h, c.describeRead(h, e), "version "+revisionText(v.number)+" of the key, as it was read before",
-			"version "+revisionText(e.version), v.operation())
+			"version "+revisionText(e.version), c.describeOrigin(h, v))
 		return
 	}
 	learned := v.number == 0 && e.version != 0
@@ -229,7 +228,7 @@ func (c *Checker) see(h *history, e *event) {
 	}
 	if i+1 < len(h.versions) {
 		if next := &h.versions[i+1]; next.revision <= e.revision {
-			c.contradiction(h, c.describeRead(h, e), contentText(next)+" or later", readText(e), next.operation())
+			c.contradiction(h, c.describeRead(h, e), contentText(next)+" or later", readText(e), c.describeOrigin(h, next))
 		}
 	}
 	if !v.known || learned {
@@ -243,7 +242,7 @@ func (c *Checker) seeAbsence(h *history, e *event) {
 	i, found := h.find(e.revision)
 	if found {
 		if v := &h.versions[i]; !v.absent {
-			c.contradiction(h, c.describeRead(h, e), contentText(v), readText(e), v.operation())
+			c.contradiction(h, c.describeRead(h, e), contentText(v), readText(e), c.describeOrigin(h, v))
 		}
 		return
 	}
@@ -253,7 +252,7 @@ func (c *Checker) seeAbsence(h *history, e *event) {
 	if i > 0 {
 		switch before := &h.versions[i-1]; {
 		case before.through >= e.revision && !before.absent:
-			c.contradiction(h, c.describeRead(h, e), contentText(before), readText(e), &before.readBy)
+			c.contradiction(h, c.describeRead(h, e), contentText(before), readText(e), c.describeVersion(h, before))
 			return
 		case before.absent && !before.known && i > 1 && h.versions[i-2].absent && before.round < c.round.number:
 			// The one between two others says nothing more.
@@ -314,14 +313,6 @@ func (c *Checker) touch(h *history, revision int64) {
 		h.touched = true
 		c.histories.touched = append(c.histories.touched, h.key)
 	}
-}
-
-// operation is what made a version known.
-func (v *version) operation() *operation {
-	if v.by.name != 0 {
-		return &v.by
-	}
-	return &v.readBy
 }
 
 // overflows counts a violation that is one of too many to be described.

@@ -93,7 +93,7 @@ func (c *Checker) judgeAbsence(h *history, i int) (final bool) {
 	put := &h.versions[i-1]
 	open, unknown := h.candidates(v.revision, true)
 	if open == 0 {
-		c.contradiction(h, c.describeVersion(h, v), contentText(put), "no key", put.operation())
+		c.contradiction(h, c.describeVersion(h, v), contentText(put), "no key", c.describeOrigin(h, put))
 		v.known = true
 		return true
 	}
@@ -108,7 +108,8 @@ func (c *Checker) judgeDeletion(h *history, i int) (final bool) {
 	}
 	open, unknown := h.candidates(v.revision, false)
 	if open == 0 || v.revision < h.versions[i-1].revision+2 {
-		c.contradiction(h, c.describeWrite(h, v), "no key to delete: "+contentText(&h.versions[i-1]), "a deletion", h.versions[i-1].operation())
+		before := &h.versions[i-1]
+		c.contradiction(h, c.describeWrite(h, v), "no key to delete: "+contentText(before), "a deletion", c.describeOrigin(h, before))
 		return true
 	}
 	return unknown == open
@@ -169,7 +170,7 @@ func (c *Checker) judgeNumbers(h *history, i int) {
 	tooFew := grown < puts && !(maybeDeletions && restarts(h.versions[left:right+1], maybePuts))
 	if tooFew || grown > puts+maybePuts {
 		c.contradiction(h, c.describeVersion(h, to), "version "+revisionText(from.number+puts)+" of the key, after as many puts",
-			"version "+revisionText(to.number), from.operation())
+			"version "+revisionText(to.number), c.describeOrigin(h, from))
 		to.number = 0 // said once
 	}
 }

@@ -34,19 +34,19 @@ func (c *Checker) contentCheck() results.Check {
 
 // contradiction is a violation of the content of a key: what an operation found contradicts
 // another, which may be nil.
-func (c *Checker) contradiction(h *history, found *results.ProofOperation, expected, got string, against *operation) {
+func (c *Checker) contradiction(h *history, found *results.ProofOperation, expected, got string, against *results.ProofOperation) {
 	if c.overflows() {
 		return
 	}
-	v := results.Violation{Check: CheckContent, Key: c.sample.name(h.key), Expected: expected, Found: got, Operation: found}
+	v := results.Violation{Check: CheckContent, Key: c.sample.name(h.key), Expected: expected, Found: got, Operation: found, Against: against}
 	if found.Name == OperationCompare.String() {
 		v.Check = CheckCompare
 	}
-	if against != nil && against.name != 0 {
-		v.Against = c.describe(*against)
-		v.Against.Key = v.Key
+	v.History = append(c.neighbourhood(h, found.Revision), *found)
+	if against != nil {
+		v.History = append(v.History, *against)
 	}
-	v.History = sorted(append(c.neighbourhood(h, found.Revision), *found))
+	v.History = sorted(v.History)
 	c.proof.Violate(v)
 }
 
@@ -94,6 +94,21 @@ func (c *Checker) describeVersion(h *history, v *version) *results.ProofOperatio
 	if !v.absent {
 		op.Modified, op.Version, op.Value = v.revision, v.number, hashText(v.hash)
 	}
+	return op
+}
+
+// describeOrigin is the write that made a version, or a read of it where the write is not known.
+func (c *Checker) describeOrigin(h *history, v *version) *results.ProofOperation {
+	if v.by.name == 0 {
+		return c.describeVersion(h, v)
+	}
+	return c.describeWrite(h, v)
+}
+
+// describeSent is a write that was acknowledged at a revision.
+func (c *Checker) describeSent(h *history, w *write, revision int64) *results.ProofOperation {
+	op := c.describe(w.operation)
+	op.Key, op.Revision, op.Value = c.sample.name(h.key), revision, hashText(w.hash)
 	return op
 }
 
