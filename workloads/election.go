@@ -224,12 +224,16 @@ func (w *electionWorker) Do(ctx context.Context, op *bench.Op) error {
 	}
 	office := op.N % uint64(w.definition.elections)
 	election := w.election(w.session, office)
-	op.Send()
+	sent := op.Send()
 	if err := cmp.Or(election.Campaign(ctx, "candidate"), alive(w.session)); err != nil {
 		return err
 	}
-	op.Done()
-	ours, _ := w.leaders.acquire(int(office), w.client, w.session, election.Key(), election.Rev())
+	done := op.Done()
+	ours := &holder{
+		client: w.client, session: w.session, name: election.Key(), revision: election.Rev(),
+		sent: sent, answered: done, member: election.Header().GetMemberId(),
+	}
+	w.leaders.acquire(int(office), ours, w.sink.Now)
 	w.rng.seed = w.target.Seed
 	w.rng.reset(op.Phase, op.N)
 	w.lead(op, election, func() { w.leaders.release(int(office), ours) })

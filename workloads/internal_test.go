@@ -135,24 +135,28 @@ func TestSeveralKeys(t *testing.T) {
 // Two holders at once are a violation, whoever gives back first.
 func TestHoldersOverlap(t *testing.T) {
 	h := newHolders("locks", 2)
+	acquire := func(i, client int, session *concurrency.Session, name string, revision int64) (*holder, bool) {
+		ours := &holder{client: client, session: session, name: name, revision: revision}
+		return ours, h.acquire(i, ours, func() time.Duration { return 0 })
+	}
 	session := new(concurrency.Session) // lives for ever
-	first, alone := h.acquire(0, 1, session, "/l/0", 1)
+	first, alone := acquire(0, 1, session, "/l/0", 1)
 	if !alone {
 		t.Error("the first holder is not alone")
 	}
-	if _, alone := h.acquire(1, 2, session, "/l/1", 2); !alone {
+	if _, alone := acquire(1, 2, session, "/l/1", 2); !alone {
 		t.Error("another lock's holder is not alone")
 	}
 	h.release(0, first)
-	second, alone := h.acquire(0, 2, session, "/l/0", 3)
+	second, alone := acquire(0, 2, session, "/l/0", 3)
 	if !alone {
 		t.Error("the lock was given back, but the next holder is not alone")
 	}
-	if _, alone := h.acquire(0, 3, session, "/l/0", 4); alone {
+	if _, alone := acquire(0, 3, session, "/l/0", 4); alone {
 		t.Error("two holders at once, and nothing was seen")
 	}
 	h.release(0, second) // no longer the present holder: the third stays
-	if _, alone := h.acquire(0, 4, session, "/l/0", 5); alone {
+	if _, alone := acquire(0, 4, session, "/l/0", 5); alone {
 		t.Error("the third holder was forgotten")
 	}
 	var proof results.Proof

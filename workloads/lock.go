@@ -114,13 +114,16 @@ func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
 	lock := op.N % uint64(w.definition.locks)
 	name := fmt.Sprintf("%s%d", w.target.Prefix, lock)
 	mutex := concurrency.NewMutex(w.session, name)
-	op.Send()
+	sent := op.Send()
 	if err := cmp.Or(mutex.Lock(ctx), alive(w.session)); err != nil {
 		return err
 	}
-	op.Done()
-	ours, alone := w.holders.acquire(int(lock), w.client, w.session, name, createRevision(mutex))
-	if !alone {
+	done := op.Done()
+	ours := &holder{
+		client: w.client, session: w.session, name: name, revision: createRevision(mutex),
+		sent: sent, answered: done, member: mutex.Header().GetMemberId(),
+	}
+	if !w.holders.acquire(int(lock), ours, w.sink.Now) {
 		op.Count(lockOverlaps, 1)
 	}
 	op.Hold(w.definition.hold)
