@@ -26,6 +26,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/bench/transport/transporttest"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 
@@ -77,6 +78,7 @@ func TestScripts(t *testing.T) {
 			"saverun":    cmdSaveRun,
 			"outages":    cmdOutages,
 			"others":     cmdOthers,
+			"liar":       cmdLiar,
 			"interrupts": cmdInterrupts,
 			"slurm":      cmdSlurm,
 			"ssh":        cmdSSH,
@@ -133,6 +135,16 @@ func cmdOthers(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}()
 	ts.Defer(func() { cancel(); <-done; pool.Close() })
+}
+
+// liar NAME ENDPOINT LIE starts a proxy before a member, which answers one request falsely, and
+// sets $NAME to its address.
+func cmdLiar(ts *testscript.TestScript, neg bool, args []string) {
+	lie := map[string]transporttest.Lie{"drop": transporttest.Drop, "stale": transporttest.StaleRead}[args[2]]
+	liar, err := transporttest.NewLiar(args[1], transporttest.LiarOptions{Lie: lie, Every: 200, Seed: 1, Once: true})
+	ts.Check(err)
+	ts.Defer(liar.Stop)
+	ts.Setenv(args[0], liar.Address)
 }
 
 // count ENDPOINT PREFIX N checks how many keys there are.
