@@ -50,7 +50,7 @@ type Violation struct {
 
 // ProofOperation is one operation of a violation.
 type ProofOperation struct {
-	// Name is put, delete, read, transaction, compare-and-swap, lease or acquire, or write for
+	// Name is put, delete, read, transaction, compare-and-swap, lease, acquire or hash, or write for
 	// one of which only the revision is known.
 	Name string `json:"name"`
 	Key  string `json:"key,omitempty"`

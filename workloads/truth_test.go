@@ -325,6 +325,11 @@ func TestProofHasTeeth(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := run.Proof
+			for _, v := range p.Violations {
+				if o := v.Operation; o == nil && c.workload != "watch" && v.Check != "growth" || o != nil && (o.Member == "" || !o.Answered.After(o.Sent)) {
+					t.Errorf("violation %+v, operation %+v", v, o)
+				}
+			}
 			if c.tamper == nil && c.meddler.reply == nil && c.meddler.event == nil {
 				if p.Verdict != results.Proved {
 					t.Errorf("proof %+v", p)

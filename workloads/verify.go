@@ -82,12 +82,12 @@ const leaseGrace = 5 * time.Second
 // verifyLeases checks that the lease of every key with a lease exists.
 func verifyLeases(ctx context.Context, t Target, proof *results.Proof) {
 	check := results.Check{Name: "leases", Note: fmt.Sprintf("no key outlived its lease by more than %v", leaseGrace)}
-	orphans, total, err := leaseless(ctx, t)
+	orphans, total, read, err := leaseless(ctx, t)
 	for deadline := time.Now().Add(leaseGrace); err == nil && len(orphans) > 0 && time.Now().Before(deadline); {
 		if !sleep(ctx, 200*time.Millisecond) {
 			break
 		}
-		orphans, _, err = leaseless(ctx, t)
+		orphans, _, read, err = leaseless(ctx, t)
 	}
 	check.Checked, check.Of = total, total
 	switch {
@@ -98,36 +98,51 @@ func verifyLeases(ctx context.Context, t Target, proof *results.Proof) {
 	}
 	proof.Checks = append(proof.Checks, check)
 	for _, kv := range orphans {
+		operation := read
+		operation.Key, operation.Modified, operation.Version = string(kv.Key), kv.ModRevision, kv.Version
 		proof.Violate(results.Violation{
+			Operation: &operation, History: []results.ProofOperation{operation},
 			Check: "leases", Key: string(kv.Key), Expected: "no key, as its lease " + strconv.FormatInt(kv.Lease, 16) + " has ended",
 			Found: "a value written at revision " + humanize.Comma(kv.ModRevision),
 		})
 	}
 }
 
-// leaseless returns the keys whose lease does not exist, and the number of keys with a lease.
-func leaseless(ctx context.Context, t Target) (orphans []*keyValue, total uint64, err error) {
+// leaseless returns the keys whose lease does not exist, the number of keys with a lease, and
+// the read of the keys.
+func leaseless(ctx context.Context, t Target) (orphans []*keyValue, total uint64, read results.ProofOperation, err error) {
+	sent := time.Now()
 	var leased []*keyValue
 	// With values, because etcd v3.7 answers keys-only reads from its index, which has no leases.
-	err = eachKey(ctx, t, 0, false, func(kv *keyValue, _ int64) {
+	at, err := eachKeyAt(ctx, t, 0, false, func(kv *keyValue, _ int64) {
 		if kv.Lease != 0 && !claim.IsMarker(kv.Key) {
 			kv.Value = nil
 			leased = append(leased, kv)
 		}
 	})
 	if err != nil || len(leased) == 0 {
-		return nil, 0, err
+		return nil, 0, read, err
 	}
+	read = readBack("read", sent, at.Revision, at.Member)
 	r, err := pb.NewLeaseClient(t.conn(0)).LeaseLeases(ctx, &pb.LeaseLeasesRequest{})
 	if err != nil {
-		return nil, 0, fmt.Errorf("list leases: %w", err)
+		return nil, 0, read, fmt.Errorf("list leases: %w", err)
 	}
 	alive := map[int64]bool{}
 	for _, l := range r.Leases {
 		alive[l.ID] = true
 	}
 	orphans = slices.DeleteFunc(leased, func(kv *keyValue) bool { return alive[kv.Lease] })
-	return orphans, uint64(len(leased)), nil
+	return orphans, uint64(len(leased)), read, nil
+}
+
+// readBack is an operation after the load that ends now; a member of 0 is not known.
+func readBack(name string, sent time.Time, revision int64, member uint64) results.ProofOperation {
+	op := results.ProofOperation{Name: name, Sent: sent.Round(0), Answered: time.Now().Round(0), Revision: revision, Conn: results.NoConn}
+	if member != 0 {
+		op.Member = strconv.FormatUint(member, 16)
+	}
+	return op
 }
 
 // verifyMembers checks that all members have the same data at one revision.
@@ -145,6 +160,7 @@ func verifyMembers(ctx context.Context, t Target, proof *results.Proof) {
 		return
 	}
 	check.Note = "the same hash at revision " + humanize.Comma(revision)
+	sent := time.Now()
 	hashes, err := agreeingHashes(ctx, members, revision)
 	if err != nil {
 		check.Skipped = err.Error()
@@ -154,10 +170,14 @@ func verifyMembers(ctx context.Context, t Target, proof *results.Proof) {
 	if check.Checked < check.Of {
 		check.Skipped = fmt.Sprintf("%d of %d members did not answer", check.Of-check.Checked, check.Of)
 	}
+	first := readBack("hash", sent, revision, 0)
 	for i, h := range hashes {
 		if h.Hash != hashes[0].Hash {
+			first.Member = strconv.FormatUint(hashes[0].GetHeader().GetMemberId(), 16)
+			other := first
+			other.Member = strconv.FormatUint(h.GetHeader().GetMemberId(), 16)
 			proof.Violate(results.Violation{
-				Check: "members",
+				Check: "members", Operation: &other, Against: &first, History: []results.ProofOperation{first, other},
 				Expected: fmt.Sprintf("hash %08x at revision %s, the hash of member %x",
 					hashes[0].Hash, humanize.Comma(revision), hashes[0].Header.MemberId),
 				Found: fmt.Sprintf("hash %08x at member %x", h.Hash, hashes[i].Header.MemberId),
