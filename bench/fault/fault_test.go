@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,28 +22,35 @@ import (
 
 // cluster notes what is done to its members, in order.
 type cluster struct {
+	mu      sync.Mutex // of what follows, up to the election timeout
 	did     []string
 	leader  int
 	down    int // who does not lead, -1: nobody
 	elected time.Time
 	slow    time.Duration // what the next election takes longer
 	stuck   bool
-	ended   bool
+	ended   atomic.Bool
 
 	election time.Duration
 }
 
 func (c *cluster) note(format string, args ...any) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.did = append(c.did, fmt.Sprintf(format, args...))
 	return nil
 }
 
 func (c *cluster) lose(m int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.down, c.leader, c.elected = m, (m+1)%3, time.Now().Add(400*time.Millisecond+c.slow)
 	c.slow = 0
 }
 
 func (c *cluster) Leader(_ context.Context, leaveOut int) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if time.Now().Before(c.elected) {
 		return 0, errors.New("nobody leads")
 	}
@@ -50,7 +58,7 @@ func (c *cluster) Leader(_ context.Context, leaveOut int) (int, error) {
 }
 func (c *cluster) Kill(m int) error {
 	c.lose(m)
-	c.ended = true
+	c.ended.Store(true)
 	return c.note("kill %d", m)
 }
 func (c *cluster) Pause(m int) error  { c.lose(m); return c.note("pause %d", m) }
@@ -62,7 +70,7 @@ func (c *cluster) SetLink(m, peer int, ways link.Ways, _ link.Conditions) (func(
 }
 func (c *cluster) SetDisk(m int, conditions disk.Conditions) (disk.Effect, error) {
 	if conditions.Failed.Any() {
-		c.ended = true
+		c.ended.Store(true)
 	}
 	_ = c.note("disk %d %v", m, conditions != disk.Conditions{})
 	return disk.Effect{Delayed: 1200, Delay: 60 * time.Second}, nil
@@ -71,15 +79,15 @@ func (c *cluster) Start(m int) error {
 	if c.stuck {
 		return errors.New("not ready in time")
 	}
-	c.ended = false
+	c.ended.Store(false)
 	return c.note("start %d", m)
 }
 func (c *cluster) Terminate(m int) error {
 	c.lose(m)
-	c.ended = true
+	c.ended.Store(true)
 	return c.note("stop %d", m)
 }
-func (c *cluster) Running(int) bool            { return !c.ended }
+func (c *cluster) Running(int) bool            { return !c.ended.Load() }
 func (c *cluster) Ready(context.Context) error { time.Sleep(100 * time.Millisecond); return nil }
 func (c *cluster) Names() []string             { return []string{"m1", "m2", "m3"} }
 func (c *cluster) Election() time.Duration     { return c.election }
