@@ -117,7 +117,7 @@ func (p *Progress) Interval(i *results.Interval) error {
 	}
 	if p.style == ProgressPlain {
 		for _, e := range i.Events {
-			fmt.Fprintf(p.w, "%s %s: %s %s%s\n", i.Phase, e.Start.Round(100*time.Millisecond), e.Kind, printable(e.Detail), printable(e.Error))
+			fmt.Fprintf(p.w, "%s %s: %s %s\n", i.Phase, e.Start.Round(100*time.Millisecond), e.Kind, printable(e.Outcome()))
 		}
 	}
 	p.recent = append(p.recent, i.Operations...)

@@ -31,7 +31,7 @@ func progressOf(t *testing.T, style ProgressStyle) string {
 	for i := range 5 {
 		err := p.Interval(&results.Interval{
 			Number: i, Phase: "measure", Start: time.Duration(i) * time.Second, Length: time.Second, InFlight: 3,
-			Events:     []results.Event{{Kind: "compaction", Start: time.Duration(i)*time.Second + time.Millisecond, Detail: "to revision 7"}}[:max(0, i-3)],
+			Events:     []results.Event{{Kind: "compaction", Start: time.Duration(i)*time.Second + time.Millisecond, Detail: "to revision 7", Error: "ended early"}}[:max(0, i-3)],
 			Operations: []results.Operation{{Phase: "measure", Op: "put", Offered: 101, Completed: 100, Failed: 1, Throughput: 100, ResponseTime: l}},
 		})
 		if err != nil {
@@ -46,7 +46,7 @@ func progressOf(t *testing.T, style ProgressStyle) string {
 }
 
 func TestProgress(t *testing.T) {
-	if got, want := progressOf(t, ProgressPlain), "measure 4s: compaction to revision 7\nmeasure 5s: 100/s, p50 2ms, p99 ?, errors 5  15s left\nverifying acknowledged operations\n"; got != want {
+	if got, want := progressOf(t, ProgressPlain), "measure 4s: compaction to revision 7: ended early\nmeasure 5s: 100/s, p50 2ms, p99 ?, errors 5  15s left\nverifying acknowledged operations\n"; got != want {
 		t.Errorf("plain: %q, want %q", got, want)
 	}
 	lines := strings.Split(strings.TrimSpace(progressOf(t, ProgressJSON)), "\n")

@@ -62,8 +62,8 @@ type ProofOperation struct {
 	Unknown bool `json:"unknown,omitempty"`
 	// Revision is that of the answer.
 	Revision int64 `json:"revision,omitempty"`
-	// Modified, Version and Value are those of the key that was read; Value is a hash,
-	// also of what was written. Modified is 0 where no key was found.
+	// Modified, Version and Value are those of the key that was read. Value is a hash; for a
+	// write it is the hash of the value written. Modified is 0 where no key was found.
 	Modified int64  `json:"modified,omitempty"`
 	Version  int64  `json:"version,omitempty"`
 	Value    string `json:"value,omitempty"`

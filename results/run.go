@@ -125,6 +125,14 @@ type Event struct {
 	Error  string        `json:"error,omitempty"`
 }
 
+// Outcome is the detail and the error, as far as there are any.
+func (e Event) Outcome() string {
+	if e.Detail == "" || e.Error == "" {
+		return e.Detail + e.Error
+	}
+	return e.Detail + ": " + e.Error
+}
+
 // Phase is a stretch of a run as it happened. Start counts from the run's start.
 type Phase struct {
 	Name   string        `json:"name"`

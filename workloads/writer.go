@@ -8,8 +8,8 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
-// writer is how one worker writes: it makes keys and values and keeps account
-// of what was acknowledged.
+// writer is how one worker writes: it makes keys and values and keeps account of the
+// acknowledged writes.
 type writer struct {
 	keys  keyMaker
 	pool  *values.Source

@@ -152,7 +152,7 @@ func eventsTable(events []results.Event) table {
 	for _, e := range events {
 		t.Rows = append(t.Rows, []string{
 			words.Duration(int64(e.Start)), words.Clean(e.Kind), words.Duration(int64(e.Length)),
-			words.Clean(strings.TrimSpace(e.Detail + " " + e.Error)),
+			words.Clean(e.Outcome()),
 		})
 	}
 	return t

@@ -224,7 +224,7 @@ func (r *reading) judgePuts(i int, f Found, grown int64) {
 	}
 }
 
-// violate adds a violation of what was found of a key, with its last acknowledged write.
+// violate adds a violation by the found state of a key, with its last acknowledged write.
 func (r *reading) violate(i int, f Found, expected, got string) {
 	key := r.space.key(int64(i)*r.space.every + r.space.residue)
 	last := r.space.entries[i].last.Load()

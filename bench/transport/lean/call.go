@@ -76,8 +76,8 @@ func (c *Call) Connection() any {
 	return c.session
 }
 
-// moveTo has a call that is not under way belong to a connection. Whoever holds the lock of
-// the last one, to cancel the call, is waited for.
+// moveTo assigns a call that is not under way to a connection. It waits for the holder of the
+// last connection's lock, who may be cancelling the call.
 func (c *Call) moveTo(conn *Conn) {
 	last := c.conn.Load()
 	if last == conn {
