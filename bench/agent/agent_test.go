@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,7 +24,8 @@ import (
 type session struct {
 	*agent.Coordinator
 	endpoint agent.Endpoint
-	way      *link.Proxy // to the etcd for coordination
+	way      *link.Proxy     // to the etcd for coordination
+	down     *link.Direction // from it
 	count    int
 	agents   sync.WaitGroup
 	errs     []error
@@ -36,8 +38,9 @@ func startSession(t *testing.T, count int) *session {
 		t.Fatal(err)
 	}
 	t.Cleanup(etcd.Stop)
+	down := link.NewDirection(link.Conditions{})
 	way, err := link.Listen(link.Options{
-		Target: strings.TrimPrefix(etcd.URL, "https://"), Up: link.NewDirection(link.Conditions{}), Down: link.NewDirection(link.Conditions{}),
+		Target: strings.TrimPrefix(etcd.URL, "https://"), Up: link.NewDirection(link.Conditions{}), Down: down,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +48,7 @@ func startSession(t *testing.T, count int) *session {
 	t.Cleanup(way.Close)
 	s := &session{
 		endpoint: agent.Endpoint{URLs: []string{"https://" + way.Address}, Credentials: etcd.Credentials},
-		way:      way, count: count, errs: make([]error, count),
+		way:      way, down: down, count: count, errs: make([]error, count),
 	}
 	s.Coordinator, err = agent.NewCoordinator(t.Context(), agent.CoordinatorOptions{
 		Endpoint: s.endpoint, Count: count, Version: "v1", JoinTimeout: 20 * time.Second,
@@ -191,6 +194,31 @@ func TestClocksThatAreOff(t *testing.T) {
 		}
 	}
 	s.end(t)
+}
+
+// A start message that is half a second on its way, because a process or the network stood
+// still, reaches the agents before the start of the load.
+func TestSlowStartMessage(t *testing.T) {
+	t.Parallel()
+	s := startSession(t, 2)
+	o := s.options(0)
+	var asked atomic.Int64
+	o.Clock = func() time.Time { // asked when a message about clocks is sent and when the answer is received
+		if asked.Add(1) == 2*agent.Exchanges {
+			s.down.Set(link.Conditions{Delay: 500 * time.Millisecond})
+		}
+		return time.Now()
+	}
+	s.join(t.Context(), o)
+	s.join(t.Context(), s.options(1))
+	restore := &observer{func(*results.Interval) { s.down.Set(link.Conditions{}) }}
+	run, err := runner.Run(t.Context(), spec("put", 2), runner.Options{Dir: t.TempDir(), Fleet: s, Observers: []bench.Observer{restore}})
+	if err != nil || run.Outcome != results.Completed {
+		t.Errorf("the run ended with %v", err)
+	}
+	if s.end(t); asked.Load() <= 2*agent.Exchanges {
+		t.Errorf("clocks were asked %d times: nothing was delayed", asked.Load())
+	}
 }
 
 // lose has an agent end in the middle of a run, and another one take its place at once.

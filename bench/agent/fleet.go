@@ -55,8 +55,9 @@ type fleet struct {
 
 const (
 	// lead is how long before the start of the load agents are notified of it, and leadEach
-	// how much longer for each agent.
-	lead     = 300 * time.Millisecond
+	// how much longer for each agent. A late notice fails the run, so that it allows for
+	// a process or a network that stands still for most of a second.
+	lead     = time.Second
 	leadEach = time.Millisecond
 	// silence is how long an agent may say nothing under load, beside the intervals
 	// between its messages.

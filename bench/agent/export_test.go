@@ -1,0 +1,4 @@
+package agent
+
+// Exchanges is how many exchanges an estimate of an agent's clock takes.
+const Exchanges = exchanges
