@@ -94,7 +94,7 @@ func (g *guard) check(ctx context.Context, i int, m Member, conn grpc.ClientConn
 	} else if g.known[i] == 0 {
 		g.known[i] = g.metricQuota(ctx, i)
 	}
-	quota := g.known[i]
+	quota := cmp.Or(g.known[i], defaultQuota)
 	// The size includes neither requests in flight nor the growth until the next check.
 	next := s.DbSize + growth + min(g.inFlight, quota/2)
 	if quota < 0 || float64(s.DbSize) < quotaShare*float64(quota) && next < quota {
@@ -105,18 +105,20 @@ func (g *guard) check(ctx context.Context, i int, m Member, conn grpc.ClientConn
 		m.Endpoint, s.DbSize>>20, 100*float64(s.DbSize)/float64(quota))
 }
 
-// metricQuota reads the quota of a member from its metrics. If that fails, it returns etcd's
-// default.
+// metricQuota reads the quota of a member from its metrics. It is 0 if they cannot be read now,
+// and etcd's default if they do not have it.
 func (g *guard) metricQuota(ctx context.Context, i int) int64 {
 	s := NewSampler(g.cluster, g.addresses...)
 	defer s.client.CloseIdleConnections()
 	if i >= len(s.urls) {
 		return defaultQuota
 	}
-	s.ctx = ctx
-	page, err := s.fetch(s.urls[i])
+	page, err := s.fetch(ctx, s.urls[i])
+	if err != nil {
+		return 0
+	}
 	family := page["etcd_server_quota_backend_bytes"]
-	if err != nil || family == nil {
+	if family == nil {
 		return defaultQuota
 	}
 	return cmp.Or(int64(sumOf(family, "")), defaultQuota)

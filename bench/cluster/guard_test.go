@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -38,7 +39,7 @@ type sized struct {
 func (s *sized) Invoke(_ context.Context, _ string, _, reply any, _ ...grpc.CallOption) error {
 	r := reply.(*pb.StatusResponse)
 	r.Header, r.DbSize, r.DbSizeQuota = &pb.ResponseHeader{}, s.size, s.quota
-	if s.asked++; s.asked == 2 {
+	if s.asked++; s.asked == 3 {
 		s.cancel()
 	}
 	return nil
@@ -52,6 +53,15 @@ func TestGuardKnowsTheQuota(t *testing.T) {
 		_, _ = fmt.Fprintln(w, "# TYPE etcd_server_quota_backend_bytes gauge\netcd_server_quota_backend_bytes 8.589934592e+09")
 	}))
 	t.Cleanup(metrics.Close)
+	var read atomic.Int64
+	late := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if read.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "# TYPE etcd_server_quota_backend_bytes gauge\netcd_server_quota_backend_bytes 1.073741824e+09")
+	}))
+	t.Cleanup(late.Close)
 	const gib = 1 << 30
 	for _, c := range []struct {
 		name       string
@@ -71,6 +81,7 @@ func TestGuardKnowsTheQuota(t *testing.T) {
 		{name: "told and switched off", told: -1, size: 3 * gib},
 		{name: "in the metrics and small", endpoint: metrics.URL, size: 3 * gib},
 		{name: "in the metrics and large", endpoint: metrics.URL, size: 7 * gib, stop: "88 % of its quota"},
+		{name: "in the metrics, which the first check does not get", endpoint: late.URL, size: 1000 << 20, stop: "98 % of its quota"},
 		{name: "unknown and small", size: gib},
 		{name: "unknown and large", size: 1900 << 20, stop: "93 % of its quota"},
 	} {

@@ -59,8 +59,12 @@ type completedIn struct {
 	n             uint64
 }
 
-// A reading must be complete before the next one is due.
-const readTimeout = 800 * time.Millisecond
+const (
+	// readTimeout bounds a reading beside the load: it is complete before the next one is due.
+	readTimeout = 800 * time.Millisecond
+	// boundTimeout bounds the readings before and after the load. Without them there are no totals.
+	boundTimeout = 5 * time.Second
+)
 
 // NewSampler reads the metrics that the members serve at their client addresses, or at the
 // given addresses, in the order of the members.
@@ -75,7 +79,7 @@ func NewSampler(c Cluster, addresses ...string) *Sampler {
 		s.urls = append(s.urls, address+"/metrics")
 	}
 	s.asked, s.missed = make([]int, len(s.members)), make([]int, len(s.members))
-	s.client = &http.Client{Timeout: readTimeout, Transport: &http.Transport{TLSClientConfig: c.TLS(), MaxIdleConnsPerHost: 1}}
+	s.client = &http.Client{Transport: &http.Transport{TLSClientConfig: c.TLS(), MaxIdleConnsPerHost: 1}}
 	return s
 }
 
@@ -104,7 +108,7 @@ func HTTPAddresses(c Cluster, given []string) []string {
 func (s *Sampler) Begin(ctx context.Context, clock func() time.Duration) {
 	s.clock = clock
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.first = s.read()
+	s.first = s.read(boundTimeout)
 	s.last = s.first
 }
 
@@ -121,7 +125,7 @@ func Others(ctx context.Context, c Cluster, over time.Duration, addresses ...str
 		return 0, 0
 	case <-time.After(over):
 	}
-	for i, last := range s.read() {
+	for i, last := range s.read(boundTimeout) {
 		g := growth(s.first[i], last)
 		seconds := (last.At - s.first[i].At).Seconds()
 		if g == nil || seconds <= 0 {
@@ -157,7 +161,7 @@ func (s *Sampler) Sample(i *results.Interval) {
 		return // members may answer late
 	}
 	s.reading.Go(func() {
-		s.pending <- s.read()
+		s.pending <- s.read(readTimeout)
 		s.busy.Store(false)
 	})
 }
@@ -193,7 +197,7 @@ func (s *Sampler) End(run *results.Run) {
 		end = s.completed[n-1].start + s.completed[n-1].length
 	}
 	s.enter("", end)
-	s.take(s.read())
+	s.take(s.read(boundTimeout))
 	server := &results.Server{Bounds: s.bounds}
 	for k, m := range s.members {
 		member := results.ServerMember{
@@ -338,15 +342,17 @@ func (s *Sampler) take(readings []results.Reading) {
 	s.before, s.last = s.last, readings
 }
 
-// read reads all members in parallel.
-func (s *Sampler) read() []results.Reading {
+// read reads all members in parallel. A member that does not answer within the timeout is missing.
+func (s *Sampler) read(timeout time.Duration) []results.Reading {
+	ctx, cancel := context.WithTimeout(s.ctx, timeout)
+	defer cancel()
 	readings := make([]results.Reading, len(s.members))
 	pages := make([]page, len(s.members))
 	var wg sync.WaitGroup
 	for k, m := range s.members {
 		wg.Go(func() {
 			r := results.Reading{Member: m.Label()}
-			page, err := s.fetch(s.urls[k])
+			page, err := s.fetch(ctx, s.urls[k])
 			r.At = s.clock()
 			if err != nil {
 				r.Missing = err.Error()
@@ -366,8 +372,8 @@ func (s *Sampler) read() []results.Reading {
 	return readings
 }
 
-func (s *Sampler) fetch(url string) (page, error) {
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, url, nil)
+func (s *Sampler) fetch(ctx context.Context, url string) (page, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, fmt.Errorf("read metrics: %w", err)
 	}

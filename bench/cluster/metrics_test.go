@@ -69,3 +69,26 @@ func TestCostOfAKnownMember(t *testing.T) {
 		t.Errorf("costs %+v", run.Server.Cost)
 	}
 }
+
+// A member that is slow to answer before and after the load has totals, and one that is slow
+// beside the load a gap.
+func TestSlowMetrics(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	clock := func() time.Duration { return time.Since(start) }
+	var puts atomic.Int64
+	member := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		time.Sleep(1200 * time.Millisecond)
+		fmt.Fprintf(w, "# TYPE etcd_mvcc_put_total counter\netcd_mvcc_put_total %d\n", puts.Load())
+	}))
+	defer member.Close()
+	s := cluster.NewSampler(elsewhere{member.Listener.Addr().String()})
+	s.Begin(t.Context(), clock)
+	puts.Store(1000)
+	s.Sample(&results.Interval{Phase: "measure", Start: clock(), Length: time.Second})
+	run := &results.Run{Plan: results.Plan{Phases: []results.PlanPhase{{Name: "measure"}}}}
+	s.End(run)
+	if m := run.Server.Members[0]; m.Growth["puts"] != 1000 || m.Readings != 2 || m.Missed != 1 {
+		t.Errorf("%+v, want 1000 puts and one of two readings missed", m)
+	}
+}
