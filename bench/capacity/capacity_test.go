@@ -20,9 +20,10 @@ import (
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(workloadstest.Waiting{M: m}) }
 
 // queue is a server whose capacity is known: Poisson arrivals, c workers with
 // exponential service times, first come first served (M/M/c).
@@ -189,11 +190,11 @@ func (q queue) asked(t *testing.T, seed uint64, c capacity.Config) (*results.Cap
 // at most in the median and a fifth in nine of ten.
 func TestCapacityIsFound(t *testing.T) {
 	if testing.Short() {
-		t.Skip("plays two hundred probes, one after the other: tests of real clusters want the other CPUs")
+		t.Skip("plays a hundred probes, one after the other: tests of real clusters want the other CPUs")
 	}
 	q := queue{workers: 4, service: 4 * time.Millisecond}
 	truth := q.capacity(40 * time.Millisecond)
-	searches, kinds := uint64(20), map[string]capacity.Config{"default": {}}
+	searches, kinds := uint64(10), map[string]capacity.Config{"default": {}}
 	if *long {
 		searches, kinds["quick"], kinds["repeat"] = 200, capacity.Config{Effort: experiment.Quick}, capacity.Config{Repeat: new(5)}
 	}

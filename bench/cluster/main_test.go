@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
 // The test program stands in for etcdbench's hidden command.
@@ -16,7 +17,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "member" {
 		os.Exit(cluster.MemberMain(os.Args[2:], os.Stdin, os.Stderr))
 	}
-	code := m.Run()
+	code := workloadstest.Waiting{M: m}.Run()
 	// An etcd inside this process lets go of its peers' connections only when
 	// their reads time out, after five seconds.
 	err := goleak.Find()
