@@ -93,6 +93,7 @@ const (
 	ScaleSnapshot        = "snapshot"
 	ScaleListUnary       = "list storm, one request each"
 	ScaleListPages       = "list storm, in pages"
+	ScaleListStream      = "list storm, streamed"
 	ScaleRestart         = "restart"
 	ScaleFullLogRestart  = "restart, full log"
 	ScaleRestore         = "restore from a snapshot file"

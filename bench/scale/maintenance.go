@@ -3,14 +3,10 @@ package scale
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/dustin/go-humanize"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/etcdbench/etcdbench/bench/cluster"
-	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -22,13 +18,13 @@ func (e *Experiment) maintenance(size func() int64) []step {
 			return defragment(ctx, s, e, i)
 		}})
 	}
-	return append(list, step{results.ScaleSnapshot, snapshot},
-		skippable(results.ScaleListUnary, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
-			return storm(ctx, s, ev, e.clients, size(), 0)
-		}),
-		skippable(results.ScaleListPages, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
-			return storm(ctx, s, ev, e.clients, size(), pageSize)
+	list = append(list, step{results.ScaleSnapshot, snapshot})
+	for _, how := range listings() {
+		list = append(list, skippable(how.kind, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
+			return storm(ctx, s, ev, how, e.clients, size())
 		}))
+	}
+	return list
 }
 
 // compact compacts the whole history and waits until that is done on the disk of the member
@@ -72,66 +68,4 @@ func snapshot(ctx context.Context, s *site, e *results.ScaleEvent) error {
 		s.saved = before
 	}
 	return err
-}
-
-const (
-	// mostUnary is the most data that one answer can hold: gRPC's messages end at 2 GiB, and
-	// a little of it is not data.
-	mostUnary = 1 << 30
-	// listMemory is how many copies of all data a list by one request makes, in the member
-	// and here.
-	listMemory = 5
-)
-
-// storm lets clients list all objects at once: each by one request, or in pages. Each has a
-// connection of its own.
-func storm(ctx context.Context, s *site, e *results.ScaleEvent, clients int, size, page int64) error {
-	if page == 0 {
-		if size > mostUnary {
-			return skipped{fmt.Sprintf("one answer cannot hold %s", bytes(size))}
-		}
-		if available := machine.AvailableMemory() / 2; available > 0 {
-			clients = min(clients, int(available/uint64(listMemory*size)))
-		}
-		if clients == 0 {
-			return skipped{fmt.Sprintf("not enough memory for a list of %s", bytes(size))}
-		}
-	}
-	members := s.Members()
-	var read atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	for i := range clients {
-		g.Go(func() error {
-			n, err := list(ctx, s, members[i%len(members)].Endpoint, page)
-			read.Add(n)
-			return err
-		})
-	}
-	err := g.Wait()
-	e.Bytes, e.Detail = read.Load(), fmt.Sprintf("%d clients", clients)
-	return err
-}
-
-// list reads all objects from a member, and returns the bytes of their keys and values.
-func list(ctx context.Context, c *site, endpoint string, page int64) (read int64, err error) {
-	conn, err := dial(cluster.Cluster(c), endpoint)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	kv := pb.NewKVClient(conn)
-	req := &pb.RangeRequest{Key: []byte(c.prefix), RangeEnd: c.end(), Limit: page}
-	for {
-		r, err := kv.Range(ctx, req)
-		if err != nil {
-			return read, fmt.Errorf("list: %w", err)
-		}
-		for _, one := range r.Kvs {
-			read += int64(len(one.Key) + len(one.Value))
-		}
-		if !r.More || len(r.Kvs) == 0 {
-			return read, nil
-		}
-		req.Revision, req.Key = r.GetHeader().GetRevision(), append(r.Kvs[len(r.Kvs)-1].Key, 0)
-	}
 }
