@@ -108,14 +108,46 @@ func (r *Resolved) makeDataDir(runDir string) (string, error) {
 	return filepath.Abs(dir)
 }
 
+// Started is a cluster without a load.
+type Started struct {
+	cluster.Cluster
+	// DataDir has the members' data.
+	DataDir string
+	data    *scratch.Dir
+}
+
 // StartCluster starts the cluster that the specification describes, without a load. Its
-// logs lie in runDir, its data in dataDir. The caller stops it.
-func (r *Resolved) StartCluster(ctx context.Context, runDir string) (c cluster.Cluster, dataDir string, err error) {
-	if dataDir, err = r.makeDataDir(runDir); err != nil {
-		return nil, "", err
+// logs lie in runDir. The caller stops it.
+func (r *Resolved) StartCluster(ctx context.Context, runDir string) (*Started, error) {
+	s := &Started{}
+	var err error
+	if s.DataDir, err = r.makeDataDir(runDir); err != nil {
+		return nil, err
 	}
-	c, err = r.startCluster(ctx, dataDir, runDir)
-	return c, dataDir, err
+	if s.data, err = scratch.Hold(s.DataDir); err == nil {
+		s.Cluster, err = r.startCluster(ctx, s.DataDir, runDir)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.leave())
+	}
+	return s, nil
+}
+
+// Stop implements [cluster.Cluster]. It also removes the directory of the data.
+func (s *Started) Stop() error { return errors.Join(s.Cluster.Stop(), s.leave()) }
+
+func (s *Started) leave() error {
+	defer s.data.Release()
+	return removeDataDir(s.DataDir)
+}
+
+// removeDataDir removes the directory of the data of members that have stopped. It is empty
+// by now; what is not ours stays, and keeps the directory.
+func removeDataDir(dir string) error {
+	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove data directory: %w", err)
+	}
+	return nil
 }
 
 // startCluster returns the cluster, ready, with its data in dataDir and its logs in
@@ -293,10 +325,7 @@ func (s *session) close(ctx context.Context) error {
 	}
 	defer s.data.Release()
 	if s.dataDir != "" {
-		// Empty by now; what is not ours stays, and keeps the directory.
-		if rmErr := os.Remove(s.dataDir); rmErr != nil && !errors.Is(rmErr, os.ErrNotExist) {
-			err = errors.Join(err, fmt.Errorf("remove data directory: %w", rmErr))
-		}
+		err = errors.Join(err, removeDataDir(s.dataDir))
 	}
 	return err
 }

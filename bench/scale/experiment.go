@@ -13,6 +13,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/bench/scratch"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
 )
@@ -41,8 +42,7 @@ type ladder struct {
 	// present are the objects in the cluster.
 	present int64
 	// speed is that of the populations until now, those of earlier sessions included.
-	speed   speed
-	dataDir string
+	speed speed
 }
 
 // The stages of a rung before its events, which are called by their kinds.
@@ -66,7 +66,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 		err = context.Cause(ctx)
 	}
 	if l.site != nil {
-		err = errors.Join(err, l.site.stop(), removeEmpty(l.dataDir))
+		err = errors.Join(err, l.site.stop())
 	}
 	l.out.Fits, l.out.Ended = judge.ScaleFits(l.out), time.Now().Round(0)
 	if err != nil {
@@ -74,14 +74,6 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 		err = experiment.Unfinished(err, fmt.Sprintf("%d of %d rungs", len(l.out.Rungs), len(e.sizes)), o.Dir)
 	}
 	return l.out, err
-}
-
-// removeEmpty removes a directory that has nothing left in it.
-func removeEmpty(dir string) error {
-	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("remove data directory: %w", err)
-	}
-	return nil
 }
 
 // rungFile is the name of a rung's own document in its directory.
@@ -137,13 +129,24 @@ func (l *ladder) prepare(ctx context.Context, rung int) error {
 		return nil
 	}
 	l.tell(Progress{Rung: rung + 1, Rungs: len(l.sizes), Size: l.sizes[rung], Doing: startStage})
-	c, dataDir, err := l.first.StartCluster(ctx, l.Dir)
-	l.dataDir = dataDir
+	started, err := l.start(ctx, dir)
 	if err != nil {
 		return err
 	}
-	l.site, err = newSite(c.(*cluster.Processes), l.base.Prefix+objectsPrefix)
+	l.site, err = newSite(started.Cluster.(*cluster.Processes), l.base.Prefix+objectsPrefix)
+	l.site.close = append(l.site.close, started.Stop)
 	return err
+}
+
+// start starts the cluster with its data in a directory of their own below dir. The members of
+// a session that was killed may not have ended yet: they share no directory with the new ones.
+func (l *ladder) start(ctx context.Context, dir string) (*runner.Started, error) {
+	for _, path := range scratch.AbandonedData(l.Dir) {
+		_ = scratch.RemoveAbandoned(path) // the command clean finds what stays
+	}
+	r := *l.first
+	r.Spec.Cluster.Start.DataDir = dir
+	return r.StartCluster(ctx, l.Dir)
 }
 
 // stored is the rung of an earlier session.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/bench/scratch"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -52,8 +54,8 @@ func TestInterruptAtEachStage(t *testing.T) {
 // nothingLeft checks that no member of a ladder runs, and that none has data.
 func nothingLeft(t *testing.T, dir, stage string) {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join(dir, "data")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("interrupted at %q: data left: %v", stage, err)
+	if data := dataDirs(t, dir); len(data) > 0 {
+		t.Errorf("interrupted at %q: data left: %v", stage, data)
 	}
 	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, name := range commands {
@@ -61,4 +63,50 @@ func nothingLeft(t *testing.T, dir, stage string) {
 			t.Errorf("interrupted at %q: process left: %s", stage, name)
 		}
 	}
+}
+
+// dataDirs are the directories of data in that of a ladder.
+func dataDirs(t *testing.T, dir string) []string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(dir, scratch.GivenDataDir("*")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// The data of a session that was killed are found, and removed when the ladder goes on. Those
+// of the session under way are in use.
+func TestDataOfKilledSession(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	left := filepath.Join(dir, scratch.GivenDataDir("20261120-101500-a1b2c3"))
+	for _, path := range []string{"m1/member/wal", "snapshot"} {
+		if err := os.MkdirAll(filepath.Join(left, path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found := scratch.AbandonedData(filepath.Dir(dir)); !slices.Equal(found, []string{left}) {
+		t.Errorf("found %q, want %q", found, left)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	_, err := smallLadder(t).Run(ctx, experiment.Options{Dir: dir, Run: runner.Run}, func(p Progress) {
+		if p.Doing != populationStage {
+			return
+		}
+		defer cancel(bench.ErrInterrupted)
+		data := dataDirs(t, dir)
+		if len(data) != 1 || data[0] == left {
+			t.Errorf("data in %q", data)
+			return
+		}
+		if err := scratch.RemoveAbandoned(data[0]); !errors.Is(err, scratch.ErrInUse) {
+			t.Errorf("data of a member that runs can be removed: %v", err)
+		}
+	})
+	if !errors.Is(err, bench.ErrInterrupted) {
+		t.Error(err)
+	}
+	nothingLeft(t, dir, populationStage)
 }

@@ -53,13 +53,12 @@ func newSite(c *cluster.Processes, prefix string) (*site, error) {
 	return s, nil
 }
 
-// stop disconnects, stops the cluster and removes its data.
-func (s *site) stop() error {
-	errs := []error{}
+// stop disconnects, then stops the cluster and removes its data where the site closes it.
+func (s *site) stop() (err error) {
 	for _, f := range s.close {
-		errs = append(errs, f())
+		err = errors.Join(err, f())
 	}
-	return errors.Join(append(errs, s.Stop())...)
+	return err
 }
 
 func (s *site) name(member int) string { return s.Members()[member].Name }

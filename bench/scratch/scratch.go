@@ -113,20 +113,31 @@ func take(path string) (*Dir, error) {
 // of members in the given directories, which are those of results, of experiments, of
 // several of these, or of --data-dir. Directories that this user cannot open are left out.
 func Abandoned(directories ...string) (paths []string) {
-	candidates := subdirectories(os.TempDir(), temporary)
+	paths = append(unheld(subdirectories(os.TempDir(), temporary)), AbandonedData(directories...)...)
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// AbandonedData returns the data of members as [Abandoned] does, without temporary directories.
+func AbandonedData(directories ...string) []string {
+	var candidates []string
 	for _, dir := range directories {
 		for _, d := range append([]string{dir}, below(dir)...) {
 			candidates = append(candidates, dataIn(d)...)
 		}
 	}
+	return unheld(candidates)
+}
+
+// unheld returns the directories that no process holds.
+func unheld(candidates []string) (paths []string) {
 	for _, path := range candidates {
 		if d, err := take(path); err == nil {
 			d.Release()
 			paths = append(paths, path)
 		}
 	}
-	slices.Sort(paths)
-	return slices.Compact(paths)
+	return paths
 }
 
 // RemoveAbandoned removes a directory that [Abandoned] returned. The error is [ErrInUse]

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -33,16 +32,16 @@ one line, and waits for Ctrl-C; then the cluster and its data are removed.`,
 				return err
 			}
 			defer func() { err = errors.Join(err, dir.Remove()) }()
-			c, dataDir, err := r.StartCluster(ctx, dir.Path)
+			c, err := r.StartCluster(ctx, dir.Path)
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, c.Stop(), os.RemoveAll(dataDir)) }()
+			defer func() { err = errors.Join(err, c.Stop()) }()
 			fmt.Fprintln(cmd.OutOrStdout(), strings.Join(cluster.Endpoints(c), ","))
 			if c.TLS() != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "clients need --cacert %s\n", filepath.Join(dataDir, "tls", "cert.pem"))
+				fmt.Fprintf(cmd.ErrOrStderr(), "clients need --cacert %s\n", filepath.Join(c.DataDir, "tls", "cert.pem"))
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "ready: data in %s; press Ctrl-C to stop and remove the cluster\n", dataDir)
+			fmt.Fprintf(cmd.ErrOrStderr(), "ready: data in %s; press Ctrl-C to stop and remove the cluster\n", c.DataDir)
 			<-ctx.Done()
 			return nil
 		},
