@@ -6,6 +6,7 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -52,8 +53,8 @@ var (
 	// startLine is what a member with data logs before it starts, with the last entry that it
 	// knows to be committed.
 	startLine = regexp.MustCompile(`"msg":"restarting local member"[^\n]*"commit-index":(\d+)`)
-	// snapshotLine is what it logs of the snapshot that it has made or starts from.
-	snapshotLine = regexp.MustCompile(`"snapshot-index":(\d+)`)
+	// snapshotLine is what it logs of a snapshot, or of a start without one.
+	snapshotLine = regexp.MustCompile(`"msg":"(No snapshot found|[^"]*"[^\n]*"snapshot-index":(\d+))`)
 )
 
 // replayed is how many committed entries a member read from its write-ahead log when it
@@ -81,14 +82,19 @@ func replayedEntries(log []byte) int64 {
 	return max(0, commit-snapshot)
 }
 
-// lastSnapshot is the index of the snapshot that a member has made or started from last.
+// lastSnapshot is the index of the snapshot that a member has made or started from last, 0
+// where it started without one. It is not ok where the log does not say.
 func lastSnapshot(log []byte) (index int64, ok bool) {
-	snapshots := snapshotLine.FindAllSubmatch(log, -1)
-	if len(snapshots) == 0 {
-		return 0, false
+	for _, m := range snapshotLine.FindAllSubmatch(log, -1) {
+		if what := string(m[1]); strings.HasPrefix(what, "sending ") || strings.HasPrefix(what, "sent ") {
+			continue // made for another member, and not kept
+		}
+		index, ok = 0, true
+		if len(m[2]) > 0 {
+			index, _ = strconv.ParseInt(string(m[2]), 10, 64)
+		}
 	}
-	index, err := strconv.ParseInt(string(snapshots[len(snapshots)-1][1]), 10, 64)
-	return index, err == nil
+	return index, ok
 }
 
 const (

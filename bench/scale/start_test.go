@@ -10,7 +10,9 @@ func TestReplayedEntries(t *testing.T) {
 		start = `{"msg":"restarting local member","cluster-id":"8","local-member-id":"7","commit-index":9641}` + "\n"
 		later = `{"msg":"triggering snapshot","local-member-snapshot-index":5001}` + "\n" + `{"msg":"saved snapshot to disk","snapshot-index":10001}` + "\n"
 	)
+	const none = `{"msg":"No snapshot found. Recovering WAL from scratch!"}` + "\n"
 	for log, want := range map[string]int64{
+		none + start:         9641,
 		"":                   0,
 		start:                0,
 		from + start + later: 4640,
@@ -28,6 +30,29 @@ func TestLogEntries(t *testing.T) {
 	for version, want := range map[string]uint64{"3.5.21": 16_000, "": 16_000, "3.6.14": 6_000, "3.10.0-rc.1": 6_000, "4.0.0": 6_000} {
 		if got := logEntries(version, 10_000); got != want {
 			t.Errorf("%q: %d entries, want %d", version, got, want)
+		}
+	}
+}
+
+// The snapshot of a member is the one that it keeps, and not one that it sends to another.
+func TestLastSnapshot(t *testing.T) {
+	t.Parallel()
+	const (
+		none  = `{"msg":"No snapshot found. Recovering WAL from scratch!"}` + "\n"
+		saved = `{"msg":"saved snapshot to disk","snapshot-index":10004}` + "\n"
+		sent  = `{"msg":"sending database snapshot","snapshot-index":17517,"remote-peer-id":"7e"}` + "\n" + `{"msg":"sent database snapshot","snapshot-index":17517}` + "\n"
+	)
+	for log, want := range map[string]struct {
+		index int64
+		ok    bool
+	}{
+		"":                  {0, false},
+		sent:                {0, false},
+		none:                {0, true},
+		none + saved + sent: {10004, true},
+	} {
+		if index, ok := lastSnapshot([]byte(log)); index != want.index || ok != want.ok {
+			t.Errorf("%d, %v, want %v:\n%s", index, ok, want, log)
 		}
 	}
 }
