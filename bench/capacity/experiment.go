@@ -175,7 +175,7 @@ func (e *Experiment) chooseSLO(r *runner.Resolved) error {
 	case r.Scenario.Name == "put":
 		e.SLO = []string{defaultSLO}
 	default:
-		return fmt.Errorf("%s needs an --slo, such as 'OPERATION.response_time.p99 < 50ms'", r.Scenario.Name)
+		return fmt.Errorf("%s needs an --slo, such as '%s.response_time.p99 < 50ms'", r.Scenario.Name, exampleOperation(r))
 	}
 	for _, text := range e.SLO {
 		t, err := judge.ParseThreshold(text)
@@ -194,6 +194,14 @@ func (e *Experiment) chooseSLO(r *runner.Resolved) error {
 	// Every probe has the SLO as its thresholds.
 	e.base.Thresholds = e.SLO
 	return nil
+}
+
+// exampleOperation is the name of an operation of the load, for an example of an SLO.
+func exampleOperation(r *runner.Resolved) string {
+	if names, err := r.Scenario.Operations(); err == nil && len(names) > 0 {
+		return names[0]
+	}
+	return "OPERATION"
 }
 
 // chooseStart sets the first rate and the largest rate.

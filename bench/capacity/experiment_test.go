@@ -136,3 +136,21 @@ func TestUnfinishedSearch(t *testing.T) {
 		t.Errorf("document %+v", c)
 	}
 }
+
+// A search without an SLO gives an example, which is one that the load can have.
+func TestExampleOfSLO(t *testing.T) {
+	for name, want := range map[string]string{
+		"storage-put": "put", "range": "range", "txn-mixed": "read", "wal-append": "put", "watch": "put",
+	} {
+		_, err := capacity.New(runner.Spec{Scenario: name}, capacity.Config{})
+		if err == nil || !strings.Contains(err.Error(), "such as '"+want) {
+			t.Errorf("%s: %v, want an example of %q", name, err, want)
+			continue
+		}
+		_, example, _ := strings.Cut(err.Error(), "'")
+		slo := []string{strings.TrimSuffix(example, "'")}
+		if _, err := capacity.New(runner.Spec{Scenario: name}, capacity.Config{SLO: slo}); err != nil {
+			t.Errorf("%s with %q: %v", name, slo, err)
+		}
+	}
+}

@@ -41,7 +41,7 @@ cluster with --endpoints. Exit codes: 0 found, 3 no load meets the SLO or the
   etcdbench capacity --quick --members 1 --sweep
   etcdbench capacity --demand 4000/s --growth 5%
   etcdbench capacity kubernetes --over nodes --param nodes=300
-  etcdbench capacity txn-mixed --slo 'txn-mixed/read.response_time.p99 < 20ms'
+  etcdbench capacity txn-mixed --slo 'read.response_time.p99 < 20ms'
   etcdbench capacity --resume etcdbench-results/capacity-20261120-101500-a1b2c3`,
 		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.MaximumNArgs(1)(cmd, args)) },
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },

@@ -206,28 +206,37 @@ func (s *Scenario) atThreshold(err error) error {
 	return s.at(0, err)
 }
 
-// CheckThresholds returns an error when a threshold names an operation that the mix
-// does not have.
-func (s *Scenario) CheckThresholds() error {
+// Operations returns the names of the operations that the mix has; none where the mix needs
+// the prefix of a run.
+func (s *Scenario) Operations() (names []string, err error) {
 	entries, err := s.PlanEntries("/-/")
 	if err != nil {
-		return nil // another prefix may be valid
+		return nil, nil // another prefix may be valid
 	}
 	parts, err := workloads.Parts(entries)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w, err := workloads.Compose(workloads.Composition{Name: s.Name, Parts: parts}, workloads.Target{})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var names []string
 	for _, k := range w.Kinds() {
 		names = append(names, k.Name)
 	}
+	return names, nil
+}
+
+// CheckThresholds returns an error when a threshold names an operation that the mix
+// does not have.
+func (s *Scenario) CheckThresholds() error {
+	names, err := s.Operations()
+	if err != nil {
+		return err
+	}
 	for _, text := range s.Thresholds {
 		t, err := judge.ParseThreshold(text)
-		if err == nil && t.Op != "" && !slices.Contains(names, t.Op) {
+		if err == nil && t.Op != "" && len(names) > 0 && !slices.Contains(names, t.Op) {
 			err = fmt.Errorf("threshold %q: no operation %q%s: there are %s", text, t.Op, results.Nearest(t.Op, names),
 				strings.Join(names, ", "))
 		}
