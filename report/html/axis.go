@@ -30,6 +30,14 @@ func (a axis) place(v float64) float64 {
 	return a.from + share*(a.to-a.from)
 }
 
+// within is the value where the axis has it, and a gap otherwise.
+func (a axis) within(v float64) float64 {
+	if v < a.low || v > a.high {
+		return math.NaN()
+	}
+	return v
+}
+
 // ticks are round values along the axis, 1, 2 and 5 times powers of ten, and not
 // many more than most.
 func (a axis) ticks(most int) []float64 {

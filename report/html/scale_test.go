@@ -43,5 +43,21 @@ func TestScalePageInABrowser(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
+	file := charts[find(t, charts, "file: by size")]
+	if len(file.Rows) != len(s.Rungs) || len(file.Paths) != 4 {
+		t.Errorf("the growth of the file has %d rows and %d lines", len(file.Rows), len(file.Paths))
+	}
+	checkNames(t, page)
 	checkReadable(t, page, "scale")
+	checkNames(t, page)
+}
+
+// checkNames fails the test where the name of a line is shortened or reaches beyond its chart.
+func checkNames(t *testing.T, page *browsertest.Page) {
+	t.Helper()
+	const cut = `[...document.querySelectorAll('svg.chart > text.end')].filter((e) => e.textContent.includes('…') ||
+		e.getBBox().x + e.getBBox().width > e.ownerSVGElement.viewBox.baseVal.width).map((e) => e.textContent).join(', ')`
+	if names := browsertest.Eval[string](page, cut); names != "" {
+		t.Errorf("names of lines are cut: %s", names)
+	}
 }

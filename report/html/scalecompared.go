@@ -34,7 +34,7 @@ func scaleOverlay(c content.ScaleCompared, rows []judge.ScaleRatio, t table) fig
 	var at []float64
 	lines := []line{
 		{name: "base", class: scaleClasses[0], dots: true},
-		{name: "candidate", class: scaleClasses[1], dots: true, series: 1},
+		{name: "candidate", class: scaleClasses[1], dots: true, shape: shapeCross, series: 1},
 	}
 	for _, r := range rows {
 		at = append(at, float64(r.Size))
@@ -48,22 +48,18 @@ func scaleOverlay(c content.ScaleCompared, rows []judge.ScaleRatio, t table) fig
 			lines = append(lines, scaleDots(side, rows, lines[i]))
 		}
 	}
-	label := words.AxisDuration
-	if rows[0].Unit == "bytes" {
-		label = scaleBytes
-	}
 	low, high := bounds(lines, true)
 	ch := chart{
 		title: words.Clean(rows[0].Figure), describe: "of both sides by amount of data", width: chartWidth, height: 220,
 		x: axis{low: at[0] * 0.9, high: at[len(at)-1] * 1.1, log: true}, y: axis{low: low, high: high, log: true},
-		xLabel: scaleBytes, yLabel: label, lines: lines,
+		xLabel: scaleBytes, yLabel: scaleLabel(rows[0].Unit), lines: lines,
 	}
 	return figure{Title: words.Clean(rows[0].Figure) + ", by size of the data (log scales)", SVG: ch.svg(), Key: key, Table: t, At: places(at)}
 }
 
 // scaleDots are the single ladders of a side.
 func scaleDots(side []*results.Scale, rows []judge.ScaleRatio, of line) line {
-	dots := line{name: of.name, class: of.class, series: of.series, scattered: true, dots: true, unnamed: true}
+	dots := line{name: of.name, class: of.class, shape: of.shape, series: of.series, scattered: true, dots: true, unnamed: true}
 	for _, s := range side {
 		figures := judge.ScaleFigures(s)
 		known := slices.IndexFunc(figures, func(f judge.ScaleFigure) bool { return f.Name == rows[0].Figure })

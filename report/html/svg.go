@@ -19,6 +19,7 @@ const (
 	marginLeft  = 62
 	marginRight = 104 // for the names of lines
 	marginSmall = 34  // the same of a small chart
+	marginLong  = 224 // the same of a chart with long names
 	marginTop   = 10
 	marginFoot  = 26
 	labelHeight = 17 // of a row of labels above the plot
@@ -54,6 +55,19 @@ type chart struct {
 	legend []legendEntry
 	// overTime means that x is time, along which the page can zoom.
 	overTime bool
+	// longNames means that the names of lines have the room that they need.
+	longNames bool
+}
+
+// right is the room for the names of lines, and most how many characters of a name it has.
+func (c chart) right() (room float64, most int) {
+	switch {
+	case c.width == smallWidth:
+		return marginSmall, 4
+	case c.longNames:
+		return marginLong, 30
+	}
+	return marginRight, 14
 }
 
 // limit is a horizontal line with a label, such as a threshold.
@@ -89,10 +103,8 @@ type plot struct{ top, width, height float64 }
 // drawing of its own, of which the page's script can show a part.
 func (c chart) svg() template.HTML {
 	var b strings.Builder
-	p := plot{top: marginTop, width: c.width - marginLeft - marginRight}
-	if c.width == smallWidth {
-		p.width = c.width - marginLeft - marginSmall
-	}
+	right, _ := c.right()
+	p := plot{top: marginTop, width: c.width - marginLeft - right}
 	c.x.from, c.x.to = 0, p.width
 	labels, rows := c.markLabels(p)
 	p.top += float64(rows * labelHeight)
@@ -204,10 +216,7 @@ type endName struct {
 // drawNames writes the names of lines where these end, and those of limits, moved apart
 // as far as needed.
 func (c chart) drawNames(b *strings.Builder, p plot) {
-	most := 14
-	if c.width == smallWidth {
-		most = 4
-	}
+	_, most := c.right()
 	var names []endName
 	for _, l := range c.limits {
 		names = append(names, endName{c.y.place(l.value), l.label, "limit", -1})

@@ -2,6 +2,7 @@ package judge
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -142,18 +143,48 @@ func ScaleFigures(s *results.Scale) []ScaleFigure {
 	return list
 }
 
+// ScalePoint is the power law of a figure at a size in bytes, with the ends of a 95 % interval
+// of the law there.
+type ScalePoint struct{ Size, Value, Low, High float64 }
+
+// curvePoints are those of a curve.
+const curvePoints = 40
+
+// ScaleCurve returns the power law of a figure from the smallest size to 1.2 times the largest
+// one, at sizes whose logarithms are evenly spaced. Its intervals are pointwise. It returns
+// nothing for a figure that fewer than three rungs have.
+func ScaleCurve(s *results.Scale, f ScaleFigure) (curve []ScalePoint) {
+	x, y := scalePoints(s, f)
+	law, ok := stats.FitPowerLaw(x, y, 0.05)
+	if !ok {
+		return nil
+	}
+	low, high := slices.Min(x), scaleReach*slices.Max(x)
+	for i := range curvePoints {
+		p := ScalePoint{Size: low * math.Pow(high/low, float64(i)/(curvePoints-1))}
+		p.Value, p.Low, p.High = law.At(p.Size)
+		curve = append(curve, p)
+	}
+	return curve
+}
+
+// scalePoints are the sizes and the values of the rungs that have a figure.
+func scalePoints(s *results.Scale, f ScaleFigure) (x, y []float64) {
+	for i := range s.Rungs {
+		if v := f.Of(&s.Rungs[i]); v > 0 {
+			x, y = append(x, float64(s.Rungs[i].Size)), append(y, v)
+		}
+	}
+	return x, y
+}
+
 // gb is the unit of the size in which slopes of lines are given, in bytes.
 const gb = 1e9
 
 // ScaleFits fits power laws and lines to the figures that at least three rungs have.
 func ScaleFits(s *results.Scale) (fits []results.ScaleFit) {
 	for _, f := range ScaleFigures(s) {
-		var x, y []float64
-		for i := range s.Rungs {
-			if v := f.Of(&s.Rungs[i]); v > 0 {
-				x, y = append(x, float64(s.Rungs[i].Size)), append(y, v)
-			}
-		}
+		x, y := scalePoints(s, f)
 		p, ok := stats.FitPowerLaw(x, y, 0.05)
 		l, lineOK := stats.FitLine(x, y, 0.05)
 		if ok && lineOK {

@@ -80,4 +80,19 @@ func TestScaleFits(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
+	for _, f := range ScaleFigures(s) {
+		curve := ScaleCurve(s, f)
+		switch {
+		case f.Name == results.ScaleKill:
+			if len(curve) > 0 {
+				t.Errorf("%s: %+v", f.Name, curve)
+			}
+		case f.Name == results.ScaleSnapshot:
+			first, last := curve[0], curve[len(curve)-1]
+			if math.Abs(first.Size-1e6) > 1 || math.Abs(last.Size-1.2e8) > 10 || math.Abs(last.Value-1.2e8) > 1e3 ||
+				last.Low > last.Value || last.High < last.Value {
+				t.Errorf("%+v to %+v", first, last)
+			}
+		}
+	}
 }

@@ -10,6 +10,19 @@ import (
 // the exponent.
 type PowerLaw struct {
 	Factor, Exponent, Low, High float64
+	// points are those of the fit, mean is that of their log x, squares the sum of the squares
+	// of its deviations, and half that of an interval at one standard error of a residual.
+	points              int
+	mean, squares, half float64
+}
+
+// At returns the law's value at x, with a pointwise confidence interval of the law there, which
+// is not one of a single value.
+func (p PowerLaw) At(x float64) (y, low, high float64) {
+	u := math.Log(x)
+	y = p.Factor * math.Pow(x, p.Exponent)
+	width := math.Exp(p.half * math.Sqrt(1/float64(p.points)+(u-p.mean)*(u-p.mean)/p.squares))
+	return y, y / width, y * width
 }
 
 // FitPowerLaw fits a power law by least squares on logarithms, with Student's interval of
@@ -39,6 +52,10 @@ func FitPowerLaw(x, y []float64, alpha float64) (p PowerLaw, ok bool) {
 		return p, false
 	}
 	freedom := n - 2
-	half := StudentQuantile(1-alpha/2, freedom) * math.Sqrt(residual/float64(freedom)/squares)
-	return PowerLaw{Factor: math.Exp(intercept), Exponent: slope, Low: slope - half, High: slope + half}, true
+	half := StudentQuantile(1-alpha/2, freedom) * math.Sqrt(residual/float64(freedom))
+	of := half / math.Sqrt(squares)
+	return PowerLaw{
+		Factor: math.Exp(intercept), Exponent: slope, Low: slope - of, High: slope + of,
+		points: n, mean: mean, squares: squares, half: half,
+	}, true
 }

@@ -22,14 +22,21 @@ func TestPowerLaw(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	const trials = 2000
-	covered := 0
+	const beyond = 4.8e9
+	covered, there := 0, 0
 	for range trials {
-		if p, _ := FitPowerLaw(x, law(func() float64 { return 0.1 * r.NormFloat64() }), 0.05); p.Low <= 0.7 && 0.7 <= p.High {
+		p, _ := FitPowerLaw(x, law(func() float64 { return 0.1 * r.NormFloat64() }), 0.05)
+		if p.Low <= 0.7 && 0.7 <= p.High {
 			covered++
 		}
+		if _, low, high := p.At(beyond); low <= 3*math.Pow(beyond, 0.7) && 3*math.Pow(beyond, 0.7) <= high {
+			there++
+		}
 	}
-	if share := float64(covered) / trials; share < 0.93 || share > 0.97 {
-		t.Errorf("the 95 %% interval covers %.3f", share)
+	for _, n := range []int{covered, there} {
+		if share := float64(n) / trials; share < 0.93 || share > 0.97 {
+			t.Errorf("the 95 %% interval covers %.3f", share)
+		}
 	}
 	for _, y := range [][]float64{{1, 2}, {1, 0, 2}, {1, math.NaN(), 2}} {
 		if p, ok := FitPowerLaw(x[:len(y)], y, 0.05); ok {
