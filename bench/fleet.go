@@ -19,14 +19,19 @@ type Fleet interface {
 	// returns when the load begins, on this process's clock.
 	Start(ctx context.Context, handover []byte) (time.Time, error)
 	// Load calls each with what all agents measured in one stretch of the run, in order,
-	// and returns when they have handed over everything. When ctx ends, it ends the load.
-	// An error names the agents that did not finish their shares.
+	// and returns when they have handed over everything. When ctx ends, it ends the load:
+	// as planned, with the cause [ErrLoadEnded]. An error names the agents that did not
+	// finish their shares.
 	Load(ctx context.Context, each func(*results.Interval)) error
 	// Reports returns what the agents handed over, by index. It comes after Load.
 	Reports() []Report
-	// Release lets the agents clean up, and waits for them.
-	Release(ctx context.Context)
+	// Release lets the agents clean up, and waits for them. It returns their warnings.
+	Release(ctx context.Context) []results.Warning
 }
+
+// ErrLoadEnded is the cause with which a disturbance ends the load of a fleet before its
+// phases are over; see [Disturbance].
+var ErrLoadEnded = errors.New("the load ended with its disturbance")
 
 // Report is what one agent handed over.
 type Report struct {
@@ -66,7 +71,7 @@ func (e *engine) lead(ctx context.Context) error {
 	defer func() {
 		ctx, cancel := CleanUp(ctx, TeardownTimeout)
 		defer cancel()
-		e.fleet.Release(ctx)
+		e.run.Warnings = append(e.run.Warnings, e.fleet.Release(ctx)...)
 	}()
 	start, err := e.fleet.Start(ctx, handover)
 	if err != nil {
@@ -84,6 +89,9 @@ func (e *engine) lead(ctx context.Context) error {
 // follow shows the agents' intervals to the observers, and disturbs the cluster, until
 // the load is over.
 func (e *engine) follow(ctx context.Context) (totals *results.Totals, err error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	e.endLoad = func() { end(ErrLoadEnded) }
 	totals = results.NewTotals()
 	intervals, loaded := make(chan *results.Interval), make(chan error, 1)
 	go func() {

@@ -324,6 +324,9 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 	run := ctx
 	ctx, e.endLoad = context.WithCancel(run)
 	defer e.endLoad()
+	if e.peers != nil {
+		go e.endWithPeers(ctx)
+	}
 	for i, pp := range e.plan.Phases {
 		ph := e.newPhase(i, pp, last)
 		e.enter(ph, last)

@@ -105,6 +105,8 @@ type Peers interface {
 	// Start reports that the share is ready. It returns when the load begins, on this
 	// process's clock.
 	Start(ctx context.Context) (time.Time, error)
+	// Ended is closed when all shares end their load before its phases are over, as planned.
+	Ended() <-chan struct{}
 	// Drained reports that no request of the share is in flight, and waits until that is
 	// so of all shares.
 	Drained(ctx context.Context) error
@@ -153,6 +155,15 @@ func (e *engine) startClock(ctx context.Context) error {
 		s.sleep(ctx, wait)
 	}
 	return nil
+}
+
+// endWithPeers ends the load when the peers do, until ctx ends.
+func (e *engine) endWithPeers(ctx context.Context) {
+	select {
+	case <-e.peers.Ended():
+		e.endLoad()
+	case <-ctx.Done():
+	}
 }
 
 // handOver gives the peers what the share measured.

@@ -74,6 +74,7 @@ func TestSharesMixKinds(t *testing.T) {
 // meeting keeps shares in step that run in one process.
 type meeting struct {
 	start time.Time
+	ended chan struct{}
 	all   sync.WaitGroup
 	mu    sync.Mutex
 	runs  []*results.Run
@@ -86,6 +87,7 @@ func newMeeting(count int) *meeting {
 }
 
 func (m *meeting) Start(context.Context) (time.Time, error) { return m.start, nil }
+func (m *meeting) Ended() <-chan struct{}                   { return m.ended }
 func (m *meeting) Drained(context.Context) error            { m.all.Done(); m.all.Wait(); return nil }
 func (m *meeting) Done(_ context.Context, run *results.Run, _ []byte) error {
 	m.mu.Lock()

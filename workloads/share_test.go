@@ -61,6 +61,7 @@ type crowd struct {
 }
 
 func (c *crowd) Start(context.Context) (time.Time, error)       { return c.start, nil }
+func (*crowd) Ended() <-chan struct{}                           { return nil }
 func (c *crowd) Drained(context.Context) error                  { c.all.Done(); c.all.Wait(); return nil }
 func (*crowd) Done(context.Context, *results.Run, []byte) error { return nil }
 

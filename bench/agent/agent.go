@@ -16,6 +16,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // AgentOptions say how an agent joins.
@@ -53,13 +54,16 @@ type agent struct {
 	// messages uses it.
 	assigned chan *share
 	current  *share
+	// status says why the last share did not reach its end. Only work uses it.
+	status error
 }
 
 // ErrCoordinator says that the coordinator is gone, or cannot be reached.
 var ErrCoordinator = errors.New("the coordinator cannot be reached: the load was stopped")
 
 // Serve joins a session and carries out shares of runs until the coordinator ends the
-// session, which is no error.
+// session. The error says why the session, or its last share, did not reach its end:
+// [bench.ErrInterrupted] where the coordinator was interrupted.
 func Serve(ctx context.Context, o AgentOptions) error {
 	if o.Clock == nil {
 		o.Clock = time.Now
@@ -262,7 +266,7 @@ func (a *agent) work(ctx context.Context) error {
 			return context.Cause(ctx)
 		case s, ok := <-a.assigned:
 			if !ok {
-				return nil
+				return a.status
 			}
 			if err := a.carryOut(ctx, s); err != nil {
 				return err
@@ -274,20 +278,23 @@ func (a *agent) work(ctx context.Context) error {
 // carryOut carries out one share. An error is one of the session, not of the run.
 func (a *agent) carryOut(ctx context.Context, s *share) error {
 	var given runner.Assignment
-	err := json.Unmarshal(s.assignment, &given)
+	run, err := new(results.Run), json.Unmarshal(s.assignment, &given)
 	if err == nil {
 		if a.o.Reach != nil {
 			a.o.Reach(&given.Cluster.Remote)
 		}
 		a.o.Notice("run " + given.ID)
-		err = s.carryOut(ctx, given)
+		run, err = s.carryOut(ctx, given)
+	}
+	if a.status = err; err != nil {
+		a.status = fmt.Errorf("run %s: %w", given.ID, err)
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if err != nil && !s.reported.Load() {
-		a.o.Notice(fmt.Sprintf("run %s: %v", given.ID, err))
+		a.o.Notice(a.status.Error())
 		return a.mail.post(ctx, s.run, failed, err.Error())
 	}
-	return a.mail.post(ctx, s.run, released, nil)
+	return a.mail.post(ctx, s.run, released, run.Warnings)
 }

@@ -1,10 +1,13 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +27,10 @@ type member struct {
 	// steered counts the messages about members that the agent has followed.
 	steered  int
 	released bool
+	// left says why the agent is gone that has handed over its result; empty while it is
+	// there.
+	left     string
+	warnings []results.Warning
 	// failure says why the agent does not finish its share; empty while it may.
 	failure string
 	seen    time.Time
@@ -47,6 +54,8 @@ type fleet struct {
 	run         int
 	members     []*member
 	stopped     bool
+	// ended says that the load ended as planned before its phases were over.
+	ended bool
 
 	// steering guards steers, which counts the messages about members.
 	steering sync.Mutex
@@ -71,7 +80,11 @@ const (
 
 // lose notes that an agent is gone. The coordinator's lock is held.
 func (f *fleet) lose(index int, lease int64, reason string) {
-	if m := f.members[index]; m.Lease == lease && !m.over() {
+	switch m := f.members[index]; {
+	case m.Lease != lease:
+	case m.over():
+		m.left = reason
+	default:
 		m.failure = reason
 	}
 }
@@ -136,6 +149,7 @@ func (m *member) receive(msg message) error {
 		}
 	case released:
 		m.released = true
+		return json.Unmarshal(msg.Body, &m.warnings)
 	}
 	return nil
 }
@@ -237,7 +251,7 @@ func (f *fleet) Start(ctx context.Context, handover []byte) (time.Time, error) {
 // stop has every agent end its load.
 func (f *fleet) stop(ctx context.Context, cause error) {
 	if !f.stopped {
-		f.stopped = true
+		f.stopped, f.ended = true, errors.Is(cause, bench.ErrLoadEnded)
 		_ = f.coordinator.post(context.WithoutCancel(ctx), f.run, stopLoad, newStop(cause))
 	}
 }
@@ -357,7 +371,7 @@ func (f *fleet) Reports() []bench.Report {
 		for _, n := range phases {
 			planned += share.Below(n)
 		}
-		if known && planned > m.offered {
+		if known && !f.ended && planned > m.offered {
 			a.NotOffered = planned - m.offered
 			if a.Failure == "" && m.run != nil && m.run.Outcome == results.Completed {
 				a.Failure = "it did not offer its whole share"
@@ -381,16 +395,16 @@ func (m *member) describe(a *results.Agent) {
 }
 
 // Release implements [bench.Fleet].
-func (f *fleet) Release(ctx context.Context) {
+func (f *fleet) Release(ctx context.Context) []results.Warning {
 	c := f.coordinator
 	if f.run == 0 {
-		return
+		return nil
 	}
 	ctx, cancel := c.reachable(ctx)
 	defer cancel()
 	_ = c.post(ctx, f.run, release, nil)
 	for {
-		if gone, _ := f.all(func(m *member) bool { return m.released }); gone || ctx.Err() != nil {
+		if gone, _ := f.all(func(m *member) bool { return m.released || m.left != "" }); gone || ctx.Err() != nil {
 			break
 		}
 		select {
@@ -399,4 +413,30 @@ func (f *fleet) Release(ctx context.Context) {
 		}
 	}
 	_, _ = c.client.Delete(ctx, c.root+"up/from/", clientv3.WithPrefix())
+	return f.warnings()
 }
+
+// warnings returns those of all agents, one of each kind, and one of agents that were not
+// there to clean up.
+func (f *fleet) warnings() (list []results.Warning) {
+	f.coordinator.mu.Lock()
+	defer f.coordinator.mu.Unlock()
+	for i, m := range f.members {
+		found := m.warnings
+		if m.failure == "" && !m.released {
+			found = []results.Warning{{Code: bench.TeardownFailed, Message: cmp.Or(m.left, "it did not answer in time")}}
+		}
+		for _, w := range found {
+			w.Message = fmt.Sprintf("agent %d: %s", i, w.Message)
+			switch k := slices.IndexFunc(list, func(o results.Warning) bool { return o.Code == w.Code }); {
+			case k < 0:
+				list = append(list, w)
+			case !strings.HasSuffix(list[k].Message, otherAgents):
+				list[k].Message += otherAgents
+			}
+		}
+	}
+	return list
+}
+
+const otherAgents = "; other agents also"

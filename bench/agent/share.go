@@ -24,11 +24,16 @@ type stopBody struct {
 	Reason      string `json:"reason"`
 	Interrupted bool   `json:"interrupted,omitempty"`
 	Aborted     bool   `json:"aborted,omitempty"`
+	// Planned says that the load ends as planned, with a disturbance.
+	Planned bool `json:"planned,omitempty"`
 }
 
 func newStop(cause error) stopBody {
 	_, aborted := errors.AsType[*bench.Abort](cause)
-	return stopBody{Reason: cause.Error(), Interrupted: errors.Is(cause, bench.ErrInterrupted), Aborted: aborted}
+	return stopBody{
+		Reason: cause.Error(), Interrupted: errors.Is(cause, bench.ErrInterrupted), Aborted: aborted,
+		Planned: errors.Is(cause, bench.ErrLoadEnded),
+	}
 }
 
 // cause is what the body was made of.
@@ -55,6 +60,7 @@ type share struct {
 	assignment json.RawMessage
 
 	start    chan int64 // ns since 1970, of the coordinator's clock
+	ended    chan struct{}
 	drained  chan struct{}
 	released chan struct{}
 	steering chan runner.Steering
@@ -69,7 +75,7 @@ type share struct {
 func newShare(a *agent, m message) *share {
 	s := &share{
 		agent: a, run: m.Run, assignment: m.Body,
-		start: make(chan int64, 1), drained: make(chan struct{}), released: make(chan struct{}),
+		start: make(chan int64, 1), ended: make(chan struct{}), drained: make(chan struct{}), released: make(chan struct{}),
 		steering: make(chan runner.Steering, 8),
 	}
 	s.stopped, s.stop = context.WithCancelCause(context.Background())
@@ -90,7 +96,11 @@ func (s *share) signal(m message) {
 	case stopLoad:
 		var b stopBody
 		_ = json.Unmarshal(m.Body, &b)
-		s.stop(b.cause())
+		if b.Planned {
+			closeOnce(s.ended)
+		} else {
+			s.stop(b.cause())
+		}
 	case steer:
 		s.steer(m.Body)
 	case allDrained:
@@ -108,18 +118,22 @@ func closeOnce(c chan struct{}) {
 	}
 }
 
-// carryOut runs the share until the coordinator releases it. ctx is that of the session.
-func (s *share) carryOut(ctx context.Context, given runner.Assignment) error {
+// carryOut runs the share until the coordinator releases it. ctx is that of the session. The
+// error says why the share did not reach its end.
+func (s *share) carryOut(ctx context.Context, given runner.Assignment) (*results.Run, error) {
 	run, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.stopped, func() { cancel(context.Cause(s.stopped)) })()
 	s.publisher = newPublisher(ctx, s, given.Plan)
 	defer s.publisher.close()
-	_, err := runner.RunShare(run, given, runner.ShareOptions{
+	done, err := runner.RunShare(run, given, runner.ShareOptions{
 		Share: bench.Share{Index: s.agent.index, Count: s.agent.count}, Peers: peers{s, ctx},
 		Password: s.agent.o.Password, Observers: []bench.Observer{s.publisher}, Steering: s.steering, Steered: s.steered,
 	})
-	return err
+	if err == nil && done.Outcome == results.Interrupted {
+		err = bench.ErrInterrupted
+	}
+	return done, err
 }
 
 // peers is a share as the engine sees the others. Its context is that of the session: the
@@ -150,6 +164,9 @@ func (p peers) Start(ctx context.Context) (time.Time, error) {
 		return time.Time{}, context.Cause(ctx)
 	}
 }
+
+// Ended implements [bench.Peers].
+func (p peers) Ended() <-chan struct{} { return p.ended }
 
 // Drained implements [bench.Peers].
 func (p peers) Drained(context.Context) error {

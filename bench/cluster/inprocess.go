@@ -104,6 +104,9 @@ func (c *InProcess) Members() []Member {
 // TLS implements [Cluster].
 func (c *InProcess) TLS() *tls.Config { return c.tls }
 
+// CertFile returns the path of the certificate that all members have.
+func (c *InProcess) CertFile() string { return certFile(c.settings.DataDir) }
+
 // Describe implements [Cluster].
 func (c *InProcess) Describe() results.Cluster { return c.settings.describe(results.ClusterInProcess) }
 

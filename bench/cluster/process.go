@@ -287,6 +287,9 @@ func (c *Processes) Members() []Member {
 // TLS implements [Cluster].
 func (c *Processes) TLS() *tls.Config { return c.tls }
 
+// CertFile returns the path of the certificate that all members have.
+func (c *Processes) CertFile() string { return certFile(c.settings.DataDir) }
+
 // Describe implements [Cluster].
 func (c *Processes) Describe() results.Cluster {
 	d := c.settings.describe(results.ClusterProcess)

@@ -293,6 +293,9 @@ func (s Settings) places() ([]memberSpec, error) {
 	return specs, nil
 }
 
+// certFile is where etcd's own function writes the certificate of members with that directory.
+func certFile(dataDir string) string { return filepath.Join(dataDir, "tls", "cert.pem") }
+
 // prepare checks the disk space and makes the directories and certificates.
 func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
 	if s.DataDir == "" || s.LogDir == "" {

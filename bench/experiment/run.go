@@ -48,7 +48,7 @@ func (o Options) MeasureOn(
 	ctx context.Context, spec runner.Spec, dir string, c cluster.Cluster, disturbances ...bench.Disturbance,
 ) (*results.Run, error) {
 	return runner.Run(ctx, spec, runner.Options{
-		Dir: dir, Password: o.Password, Observers: o.Observers, Cluster: c, Disturbances: disturbances,
+		Dir: dir, Password: o.Password, Observers: o.Observers, Fleet: o.Fleet, Cluster: c, Disturbances: disturbances,
 	})
 }
 

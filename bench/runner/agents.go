@@ -6,7 +6,6 @@ import (
 	"encoding/gob"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 
 	"github.com/etcdbench/etcdbench/bench"
@@ -82,8 +81,6 @@ func (r *Resolved) checkAgents() error {
 	case !a.Local && !r.Spec.Cluster.Running():
 		return wrong("agents", "--agents %d needs --endpoints: a cluster that etcdbench starts is reachable only from this machine; "+
 			"or start the agents here with --agents local:%d", a.Count, a.Count)
-	case r.Spec.Experiment.MemberDown:
-		return wrong("agents", "--agents cannot be combined with a member that is down: agents use all members")
 	}
 	for i, ph := range p.Phases {
 		if ph.Total > 0 && i < len(p.Phases)-1 {
@@ -110,10 +107,12 @@ func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.
 	if !r.Spec.Cluster.Running() {
 		a.Cluster = Cluster{TargetLeader: r.Spec.Cluster.TargetLeader, DialTimeout: r.Spec.Cluster.DialTimeout}
 		for _, m := range s.Members() {
-			a.Cluster.Endpoints = append(a.Cluster.Endpoints, m.Endpoint)
+			if m.Endpoint != s.down { // agents need an answer of each
+				a.Cluster.Endpoints = append(a.Cluster.Endpoints, m.Endpoint)
+			}
 		}
-		if s.TLS() != nil {
-			a.Cluster.Remote.CACert = filepath.Join(s.dataDir, "tls", "cert.pem")
+		if c, ok := s.Cluster.(interface{ CertFile() string }); ok && s.TLS() != nil {
+			a.Cluster.Remote.CACert = c.CertFile()
 		}
 	}
 	if fleet == nil {

@@ -93,6 +93,7 @@ func (s *session) killFollower(ctx context.Context) error {
 	}
 	victim := (leader + 1) % len(c.Members())
 	s.steer.Avoid(victim)
+	s.down = c.Members()[victim].Endpoint
 	return c.Kill(victim)
 }
 

@@ -39,6 +39,8 @@ type session struct {
 	endpoints []string
 	// steer keeps the load away from a member; nil where nothing wants that.
 	steer *transport.Steer
+	// down is the endpoint of a member that is down during the whole load; empty where none is.
+	down string
 	// agents generate the load; nil where this process does.
 	agents AssignedFleet
 	// clusterID is that of the cluster.

@@ -150,8 +150,9 @@ func (e *Experiment) check() error {
 		return errors.New("scale stops and replaces members: leave out --endpoints, it starts a cluster of its own")
 	case s.Cluster.Start.InProcess:
 		return errors.New("scale measures the memory of members and kills them: leave out --in-process")
-	case s.Agents.Count > 0:
-		return errors.New("scale has no agents: leave out --agents")
+	case s.Agents.Count > 0 && !s.Agents.Local:
+		return fmt.Errorf("scale starts a cluster that is reachable only from this machine: start the agents here with --agents local:%d",
+			s.Agents.Count)
 	case s.Load.Duration != nil || s.Load.Total != nil || len(s.Load.Phases) > 0:
 		return errors.New("scale chooses the lengths of its runs: leave out --duration and --total")
 	case s.Load.Rate != nil && !(*s.Load.Rate > 0):

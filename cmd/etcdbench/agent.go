@@ -40,8 +40,10 @@ func newAgentCommand() *cobra.Command {
 		Use:   "agent --join URL",
 		Short: "generate a share of a distributed run's load",
 		Long: `Joins the coordinator of a distributed run, generates a share of its load, and
-exits with 0 when the coordinator ends the session. The join token comes from
---join-file or from the variable ` + joinVariable + `. Credentials of the cluster under
+exits when the coordinator ends the session: with 0 if its last share reached its
+end, with 1 if not, also after the loss of another agent, and with 130 after an
+interrupt. The join token comes from --join-file or from the variable
+` + joinVariable + `. Credentials of the cluster under
 test stay with the agent: files at the same paths as on the coordinator's
 machine, or at the given ones, and the password in ` + runner.PasswordVariable + `.`,
 		Example: `  etcdbench run --endpoints 10.0.0.1:2379 --agents 2 --coordinator-listen :2389 --join-file join.pem
@@ -54,7 +56,7 @@ machine, or at the given ones, and the password in ` + runner.PasswordVariable +
 			}
 			o.Version = agentVersion(cmd.Context())
 			o.Notice = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), "agent:", text) }
-			return agent.Serve(cmd.Context(), o.AgentOptions)
+			return interrupted(agent.Serve(cmd.Context(), o.AgentOptions))
 		},
 	}
 	fs := cmd.Flags()

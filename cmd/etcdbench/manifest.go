@@ -14,6 +14,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/agent/manifest"
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/scale"
 )
 
 func newManifestCommand() *cobra.Command {
@@ -22,8 +23,8 @@ func newManifestCommand() *cobra.Command {
 		Use:   "manifest --agents N --image IMAGE -- COMMAND [ARGUMENTS]",
 		Short: "print Kubernetes Jobs of a coordinator and its agents",
 		Long: `Prints a Job of a coordinator with a headless Service, and an Indexed Job of
-agents, for kubectl apply. After -- follows the coordinator's command: run, gate or
-capacity, with its arguments. The first line says how to create the Secret of the
+agents, for kubectl apply. After -- follows the coordinator's command, with its
+arguments: run, gate, qualify, capacity or tune. The first line says how to create the Secret of the
 join token, which must exist before.
 
 With --secret, the keys of that Secret are files in ` + manifest.CredentialsDir + ` of every pod, and
@@ -74,14 +75,20 @@ log. --claim keeps the results in a PersistentVolumeClaim.`,
 // ownFlags are the flags that the manifest sets for the coordinator.
 var ownFlags = [...]string{"agents", "coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"}
 
+// otherCommands are those that a manifest can be made for.
+const otherCommands = "the command after -- must be run, gate, qualify, capacity or tune"
+
 // checkCommand checks that the coordinator will accept its command line.
 func checkCommand(cmd *cobra.Command, args []string, agents int) error {
 	called, rest, err := newRootCommand().Find(args)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if called.Flags().Lookup(ownFlags[0]) == nil {
-		return fmt.Errorf("%q does not support agents: the command after -- must be run, gate or capacity", args[0])
+	case called.Name() == scale.Kind:
+		return fmt.Errorf("scale stops and replaces members of a cluster that it starts, which agents in other pods cannot reach: %s",
+			otherCommands)
+	case called.Flags().Lookup(ownFlags[0]) == nil:
+		return fmt.Errorf("%q does not support agents: %s", args[0], otherCommands)
 	}
 	if err := called.ParseFlags(rest); err != nil {
 		return err

@@ -43,8 +43,8 @@ type Options struct {
 	CPU, Memory string
 	// JoinTimeout bounds the wait of coordinator and agents for each other.
 	JoinTimeout time.Duration
-	// Command is what the coordinator carries out: run, gate or capacity, and its
-	// arguments.
+	// Command is what the coordinator carries out: run, gate, qualify, capacity or tune, and
+	// its arguments.
 	Command []string
 }
 

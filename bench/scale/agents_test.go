@@ -1,0 +1,59 @@
+package scale
+
+import (
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/etcdbench/etcdbench/bench/agent"
+	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/experiment"
+	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
+)
+
+// A ladder whose load comes from agents makes all steps, which end the load of the agents,
+// too.
+func TestLadderOverAgents(t *testing.T) {
+	t.Parallel()
+	const count = 2
+	etcd, err := cluster.StartCoordination(t.Context(), cluster.CoordinationOptions{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer etcd.Stop()
+	endpoint := agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}
+	c, err := agent.NewCoordinator(t.Context(), agent.CoordinatorOptions{Endpoint: endpoint, Count: count, JoinTimeout: 20 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var agents sync.WaitGroup
+	for i := range count {
+		agents.Go(func() {
+			if err := agent.Serve(t.Context(), agent.AgentOptions{Endpoint: endpoint, Index: i}); err != nil {
+				t.Errorf("agent %d: %v", i, err)
+			}
+		})
+	}
+	e := smallLadder(t)
+	e.base.Agents = runner.Agents{Count: count, Local: true}
+	dir := t.TempDir()
+	s, err := e.Run(t.Context(), experiment.Options{Dir: dir, Fleet: c}, func(Progress) {})
+	c.Close()
+	agents.Wait()
+	if err != nil || s.Stopped != "" || len(s.Rungs) != 1 || len(s.Rungs[0].Events) == 0 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	for _, part := range []string{steadyDir, eventsDir} {
+		run, whole := results.ReadWhole(filepath.Join(dir, s.Rungs[0].Dir, part))
+		if !whole || run.Outcome != results.Completed || len(run.Agents) != count {
+			t.Fatalf("%s: %+v", part, run)
+		}
+		for _, a := range run.Agents {
+			if a.Failure != "" || a.NotOffered != 0 || a.Offered == 0 {
+				t.Errorf("%s: agent %+v", part, a)
+			}
+		}
+	}
+}
