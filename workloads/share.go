@@ -81,6 +81,7 @@ func (m *mix) Evidence(ctx context.Context) ([]byte, error) {
 		return nil, nil
 	}
 	e := evidence{Ledger: m.target.shared.ledger.Record()}
+	resolveOutcomes(ctx, m.target.reachable(ctx))
 	m.target.shared.checker.Verify(&e.Proof)
 	m.verifyParts(ctx, &e.Proof)
 	return pack(e)

@@ -59,6 +59,7 @@ func verifyKeys(ctx context.Context, t Target, l *ledger.Ledger, proof *results.
 		present = 0
 	}
 	l.Verify(st.ctx, present, t.readKeys, proof)
+	resolveOutcomes(st.ctx, t)
 	t.shared.checker.Verify(proof)
 	for i := range proof.Violations {
 		t.shared.checker.Explain(&proof.Violations[i])

@@ -16,6 +16,8 @@ const (
 	CheckContent = "content"
 	CheckLeases  = "revoked leases"
 	CheckCompare = "compare-and-swap"
+	// CheckOutcomes counts the writes of unknown outcome that the server's history has resolved.
+	CheckOutcomes = "unknown outcomes"
 )
 
 // An Operation is what a request does.

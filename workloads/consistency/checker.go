@@ -58,6 +58,7 @@ type Checker struct {
 	round     round
 	proof     results.Proof
 	open      []open
+	outcomes  outcomes
 }
 
 // New returns a checker that has seen nothing.
@@ -77,6 +78,9 @@ func (c *Checker) Begin(revision int64) {
 	c.begin.CompareAndSwap(0, revision)
 	raise(&c.highest, revision)
 }
+
+// Began returns the store's revision before the first write of the run; 0 is not known.
+func (c *Checker) Began() int64 { return c.begin.Load() }
 
 // hash is that of a key or of a value, and never 0.
 func (c *Checker) hash(b []byte) uint64 { return max(1, maphash.Bytes(c.seed, b)) }
@@ -127,6 +131,9 @@ func (c *Checker) Verify(proof *results.Proof) {
 	}
 	if c.histories.compared > 0 {
 		proof.Checks = append(proof.Checks, c.contentCheck())
+	}
+	if c.outcomes.writes > 0 {
+		proof.Checks = append(proof.Checks, c.outcomes.check())
 	}
 	proof.Merge(c.proof)
 }

@@ -36,6 +36,9 @@ const (
 	WrongCompare
 	// SwallowEvent leaves out one event of a watch.
 	SwallowEvent
+	// Phantom neither forwards nor answers one put, and answers the next read of its key as if
+	// it had been done.
+	Phantom
 )
 
 // LiarOptions are how a [Liar] lies.
@@ -74,6 +77,7 @@ type Liar struct {
 	held     map[string]*heldBack // by key
 	owed     bool                 // a lie that was not possible yet
 	earlier  map[string][]byte    // answers of reads, by request
+	phantoms map[string][]byte    // values that were not written, by key
 }
 
 // heldBack is a write that waits for another of its key.
@@ -96,7 +100,7 @@ func NewLiar(target string, o LiarOptions) (*Liar, error) {
 	}
 	p := &Liar{
 		Address: l.Addr().String(), options: o, member: member, rand: rand.New(rand.NewPCG(o.Seed, 1)), held: map[string]*heldBack{},
-		earlier: map[string][]byte{},
+		earlier: map[string][]byte{}, phantoms: map[string][]byte{},
 	}
 	p.next = p.choose(0)
 	p.server = grpc.NewServer(grpc.ForceServerCodec(rawCodec{}), grpc.UnknownServiceHandler(p.handle))
@@ -152,6 +156,10 @@ func (p *Liar) handle(_ any, s grpc.ServerStream) error {
 	switch {
 	case method == pb.KV_Range_FullMethodName && p.options.Lie == StaleRead:
 		return p.read(ctx, s)
+	case method == pb.KV_Range_FullMethodName && p.options.Lie == Phantom:
+		return p.readPhantom(ctx, s)
+	case method == pb.KV_Put_FullMethodName && p.options.Lie == Phantom:
+		return p.keepSilent(ctx, s)
 	case method == pb.KV_Txn_FullMethodName && p.options.Lie == WrongCompare:
 		return p.compare(ctx, s)
 	}
