@@ -17,8 +17,8 @@ import (
 // maxTop is how many functions a result names of each profile.
 const maxTop = 10
 
-// assemble puts the shots together: parts are merged, of two moments the
-// difference is kept.
+// assemble makes profiles of the shots: it merges parts, and subtracts the first of two moments
+// from the second.
 func (c *Capture) assemble() []results.Profile {
 	type group struct {
 		source, kind, phase string
@@ -79,7 +79,7 @@ func phasesOf(list []results.Profile) []string {
 	return names
 }
 
-// untaken are entries for what was asked for and did not even begin.
+// untaken returns entries for requested captures that have not begun.
 func (c *Capture) untaken(kind, phase string, list []results.Profile) []results.Profile {
 	var missing []results.Profile
 	for _, s := range c.Sources {

@@ -28,7 +28,7 @@ const (
 
 	traceLength = time.Second
 
-	// A program that is being profiled already is asked again after this pause.
+	// A program that is already being profiled is asked again after this pause.
 	inUsePause = 200 * time.Millisecond
 
 	anomalyLength = 2 * time.Second
@@ -48,8 +48,8 @@ type Options struct {
 	Anomaly time.Duration
 }
 
-// Capture is an observer of a run that profiles its sources. What it took is
-// written at once, and put together when the run is over.
+// Capture is an observer of a run that profiles its sources. Each capture is written at once;
+// profiles are made of the captures at the end of the run.
 type Capture struct {
 	Options
 	ctx    context.Context
@@ -83,7 +83,7 @@ type shot struct {
 	err                 error
 }
 
-// role is what a shot is for.
+// role is the purpose of a shot.
 type role string
 
 const (
@@ -92,7 +92,7 @@ const (
 	roleEnd   role = "end"
 )
 
-// second is what was completed in one interval.
+// second has the operations that were completed in one interval.
 type second struct {
 	start, length time.Duration
 	completed     uint64
@@ -226,7 +226,7 @@ func (c *Capture) goroutines(ctx context.Context, s Source, ph results.PlanPhase
 	c.take(ctx, s, sh, 0)
 }
 
-// take makes one capture, writes it, and tells whether that went well.
+// take makes one capture, writes it, and reports whether it succeeded.
 func (c *Capture) take(ctx context.Context, s Source, sh shot, length time.Duration) bool {
 	sh.source, sh.from = s.Name(), c.now()
 	data, err := s.Take(ctx, sh.kind, length)
@@ -257,8 +257,8 @@ func (c *Capture) take(ctx context.Context, s Source, sh shot, length time.Durat
 	return sh.err == nil
 }
 
-// isInUse reports whether a program refuses a capture because of another one, by what
-// Go's runtime says.
+// isInUse reports whether a program refuses a capture because of another one, by the messages of
+// Go's runtime.
 func isInUse(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "already in use") || strings.Contains(err.Error(), "already enabled"))
 }

@@ -23,7 +23,7 @@ const (
 	Trace     = "trace"
 )
 
-// kind says how a capture is taken and which of its values counts.
+// kind describes how a capture is taken and which of its values functions are ranked by.
 type kind struct {
 	name string
 	// path is where net/http/pprof serves it.
@@ -36,7 +36,7 @@ type kind struct {
 	// skip leaves out the frames of the runtime and of package sync, in which all
 	// that wait are found, when functions are ranked.
 	skip bool
-	// empty is why a capture has nothing in it.
+	// empty is the reason why a capture may have no samples.
 	empty string
 }
 

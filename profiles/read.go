@@ -147,7 +147,7 @@ func frames(s *profile.Sample) iter.Seq[string] {
 	}
 }
 
-// waits says that a function is one in which others wait.
+// waits reports whether a function is one in which other functions wait.
 func waits(name string) bool {
 	for _, prefix := range []string{"runtime.", "sync.", "internal/"} {
 		if strings.HasPrefix(name, prefix) {
@@ -175,10 +175,10 @@ type Set struct {
 	Profile    *profile.Profile
 }
 
-// ErrNone says that a run has no captures of a kind.
+// ErrNone is the error of a run without captures of a kind.
 var ErrNone = errors.New("no profiles of this kind")
 
-// Load reads and merges what a run has of a kind: of the generator, or, with an
+// Load reads and merges the captures of a kind that a run has: of the generator, or, with an
 // empty source, of all members.
 func Load(runDir string, run *results.Run, kindName, source string) (Set, error) {
 	set := Set{Kind: kindName, Source: source}

@@ -35,7 +35,7 @@ const (
 // answerTime is how long a source may take beyond the length of a capture.
 const answerTime = 5 * time.Second
 
-// Server is a program that serves net/http/pprof, as etcd does with
+// Server is a program that serves net/http/pprof, such as etcd with
 // --enable-pprof.
 type Server struct {
 	// Member is the name of its captures, Address where it serves: a URL without

@@ -41,7 +41,7 @@ type Outage struct {
 	Settled time.Duration `json:"settled_ns,omitempty"`
 	// Open means that the rate had not recovered by the end of the measured phases.
 	Open bool `json:"open,omitempty"`
-	// Causes are the disturbances and the doings of members at the same time.
+	// Causes are the disturbances and the member events at the same time.
 	Causes []string `json:"causes,omitempty"`
 }
 

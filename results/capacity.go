@@ -28,7 +28,7 @@ type Capacity struct {
 	// Machine means that the generator or the machine, which the cluster may share with it, was at
 	// its limit when the rate failed.
 	Machine string `json:"machine_limit,omitempty"`
-	// Most is the end of what could be asked for, where that was sustained.
+	// Most is the largest rate that could be searched, if it was sustained.
 	Most float64 `json:"most,omitempty"`
 	// Target compares the interval with the target.
 	Target Target `json:"target"`

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Environment holds what decides a number besides the plan and the cluster.
+// Environment describes the machine: all that affects figures besides the plan and the cluster.
 type Environment struct {
 	CPUModel    string `json:"cpu_model,omitempty"`
 	CPUs        int    `json:"cpus"`

@@ -24,8 +24,8 @@ type HistoryRun struct {
 
 // History reads the runs that lie in a directory, or in directories of it, oldest
 // first. Experiments are passed over: their runs are parts of a comparison or a search,
-// and no series. What is no result, or cannot be read, is skipped and returned as an
-// error each.
+// and no series. Each file that is not a result, or cannot be read, is skipped and returned as
+// an error.
 func History(dir string) (runs []HistoryRun, skipped []error, err error) {
 	if exists(filepath.Join(dir, ExperimentFile)) {
 		return nil, nil, fmt.Errorf("read history: %s is one experiment, not a history: give its parent directory", dir)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Nearest suggests the name that was probably meant, as a half-sentence to follow
-// the wrong one, or nothing when none is near.
+// Nearest suggests the name that was probably meant, as text to append to the wrong name, such
+// as ` (did you mean "put"?)`. It is empty if no name is similar.
 func Nearest(name string, names []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, n := range names {

@@ -107,8 +107,8 @@ func (o *Operation) Counted(name string) (n uint64, counted bool) {
 	return 0, false
 }
 
-// ErrorClass counts the errors of one kind: a gRPC code and, where etcd said
-// so, its own error.
+// ErrorClass counts the errors of one kind: a gRPC code and, if there is one, etcd's own
+// error.
 type ErrorClass struct {
 	Code    string `json:"code"`
 	Etcd    string `json:"etcd,omitempty"`

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// WarnOthers is the code of the warning that others use the cluster meanwhile.
+// WarnOthers is the code of the warning that other clients use the cluster during the run.
 const WarnOthers = "others"
 
-// OthersUse is the warning that others use the cluster, with what they do.
+// OthersUse returns the warning that other clients use the cluster. what describes their load.
 func OthersUse(what string) Warning {
 	return Warning{WarnOthers, fmt.Sprintf("other clients use the cluster (%s); results show the remaining capacity", what)}
 }
 
-// ForeignWrites are the writes per second that others made in a running cluster during
-// the run, by its members' own counters: what they took beyond all that the run sent,
-// answered or not, so that it is a lower bound. It is known of runs that write by
-// single puts alone (the workloads put and watch, and mixes with range).
+// ForeignWrites returns the writes per second of other clients of a running cluster during
+// the run, by the members' own counters: the writes beyond all that the run sent, answered or
+// not. It is a lower bound. It is known for runs that write only by single puts (the workloads
+// put and watch, and mixes with range).
 func ForeignWrites(run *Run) (perSecond float64, known bool) {
 	if run.Cluster.Kind != ClusterRemote || run.Server == nil {
 		return 0, false

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Plan is everything that decides what a run does, so that it can be repeated.
+// Plan describes a run completely, so that it can be repeated.
 type Plan struct {
 	// Workload is the workload's name, or the scenario's.
 	Workload string            `json:"workload"`
@@ -21,7 +21,7 @@ type Plan struct {
 	Disturbances []PlanDisturbance `json:"disturbances,omitempty"`
 	// Thresholds are for a gate; the run does not look at them.
 	Thresholds []string `json:"thresholds,omitempty"`
-	// Verify asks for a proof that nothing acknowledged was lost.
+	// Verify requests a proof that no acknowledged write was lost.
 	Verify bool `json:"verify,omitempty"`
 	// Seed fixes keys, values, mix and arrivals.
 	Seed    uint64 `json:"seed"`

@@ -2,10 +2,10 @@ package results
 
 import "time"
 
-// Proof is what a run's checks of correctness found after the load.
+// Proof is the result of a run's checks of correctness after the load.
 type Proof struct {
-	// Verdict is "proved", "violated", or "incomplete" when something could not
-	// be checked and nothing was found wrong.
+	// Verdict is "proved", "violated", or "incomplete" if a check could not be made and none
+	// found a violation.
 	Verdict string  `json:"verdict"`
 	Checks  []Check `json:"checks"`
 	// Violations are the first of those that were found; Found counts all.
@@ -20,11 +20,11 @@ const (
 	Incomplete = "incomplete"
 )
 
-// Check is one thing that was looked at.
+// Check is one check of a proof.
 type Check struct {
 	Name string `json:"name"`
-	// Checked is how many of Of things (keys, members, events) were looked at; a
-	// sample is drawn with the plan's seed.
+	// Checked is how many of Of keys, members or events were checked; a sample is drawn with
+	// the plan's seed.
 	Checked uint64 `json:"checked"`
 	Of      uint64 `json:"of"`
 	// Skipped is the reason why the check could not be made.
@@ -32,14 +32,14 @@ type Check struct {
 	Note    string `json:"note,omitempty"`
 }
 
-// Violation is one broken promise.
+// Violation is one violation of a guarantee of etcd.
 type Violation struct {
 	Check    string `json:"check"`
 	Key      string `json:"key"`
 	Expected string `json:"expected"`
 	Found    string `json:"found"`
-	// Operation is the one that was answered wrongly, Against the one that it
-	// contradicts; nil where a check looks at no single operation.
+	// Operation is the one with the wrong answer, Against the one that it contradicts; nil for
+	// checks that are not about single operations.
 	Operation *ProofOperation `json:"operation,omitempty"`
 	Against   *ProofOperation `json:"against,omitempty"`
 	// History has the operations around, of which some contradict each other.

@@ -24,9 +24,9 @@ type Published struct {
 	Short bool `json:"short,omitempty"`
 }
 
-// PublishedRow is one published row, and what was measured here.
+// PublishedRow is one published row with the figures that were measured here.
 type PublishedRow struct {
-	// Name says what is done, such as "put, 1 client, leader only".
+	// Name describes the load, such as "put, 1 client, leader only".
 	Name    string `json:"name"`
 	Clients int    `json:"clients"`
 	Conns   int    `json:"conns"`

@@ -28,8 +28,7 @@ type Resilience struct {
 	// RoundTrips are the generator's own to each member of a cluster that runs already:
 	// medians of requests that cost the member next to nothing.
 	RoundTrips map[string]time.Duration `json:"round_trips_ns,omitempty"`
-	// Finding says what went wrong with a fault, such as a member that did not come
-	// back.
+	// Finding describes a problem with a fault, such as a member that did not return.
 	Finding string `json:"finding,omitempty"`
 }
 

@@ -29,7 +29,7 @@ const schemaV1 = "etcdbench.run/v1"
 // claim.
 const DefaultTarget = 10_000
 
-// Outcome says how a run ended.
+// Outcome is how a run ended.
 type Outcome string
 
 // A run is completed, or it was interrupted by its user, or it failed, or it
@@ -62,19 +62,19 @@ type Run struct {
 	// Events are what was done to the cluster beside the load, in the order in
 	// which it began.
 	Events []Event `json:"events,omitempty"`
-	// Server is what the members said of themselves, and what operations cost them.
+	// Server has the members' own figures, and the cost of operations for them.
 	Server *Server `json:"server,omitempty"`
-	// Slow are the stretches that were much slower than usual, with what moved
-	// meanwhile.
+	// Slow are the stretches that were much slower than usual, with the signals that changed
+	// at the same time.
 	Slow []Slow `json:"slow,omitempty"`
-	// Availability is what users of the cluster noticed, where arrivals were scheduled.
+	// Availability has the outages, for runs whose arrivals were scheduled.
 	Availability *Availability `json:"availability,omitempty"`
-	// Resilience is the outcome of the load through faults, where such were made.
+	// Resilience has the outcome of the load with faults, for runs with faults.
 	Resilience *Resilience `json:"resilience,omitempty"`
-	// Profiles say where CPU time and memory went, where that was asked for.
+	// Profiles are the requested profiles of CPU time, memory and others.
 	Profiles []Profile `json:"profiles,omitempty"`
 	Proof    *Proof    `json:"proof,omitempty"`
-	// Agents are the processes that generated the load, where they were several.
+	// Agents are the processes that generated the load of a distributed run.
 	Agents   []Agent   `json:"agents,omitempty"`
 	Warnings []Warning `json:"warnings,omitempty"`
 }
@@ -109,7 +109,7 @@ func (r *Run) Warned(code string) bool {
 	return slices.ContainsFunc(r.Warnings, func(w Warning) bool { return w.Code == code })
 }
 
-// Warning is something that the reader should know about a result.
+// Warning is a note for the reader of a result.
 type Warning struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`

@@ -56,8 +56,8 @@ type ScaleRung struct {
 	Events []ScaleEvent `json:"events"`
 	// Validity says whether the generator did its job in the steady state.
 	Validity string `json:"validity"`
-	// Findings are what kept the rung from being complete, such as a member that did not
-	// come back.
+	// Findings are the reasons why the rung is not complete, such as a member that did not
+	// return.
 	Findings []string `json:"findings,omitempty"`
 	// Violations are those that the proofs of the rung's runs have found.
 	Violations uint64 `json:"violations,omitempty"`
@@ -115,7 +115,7 @@ func Recovers(kind string) bool {
 	return false
 }
 
-// ScaleEvent is something that was done under load, and its effect.
+// ScaleEvent is maintenance or a fault under load, and its effect.
 type ScaleEvent struct {
 	Kind string `json:"kind"`
 	// Member is the one that it was done to; empty means all.

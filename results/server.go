@@ -8,7 +8,7 @@ import (
 type Metric struct {
 	Name string
 	Unit string
-	// Counter means that it only grows, and that its growth is what matters.
+	// Counter means that the figure only grows, and that its growth is reported.
 	Counter bool
 	// Source is where it comes from: a metric of etcd's, or /proc.
 	Source string
@@ -75,7 +75,7 @@ const (
 	HistogramPeerRTT = "peer_rtt"
 )
 
-// Reading is what one member said at one moment.
+// Reading has the figures of one member at one moment.
 type Reading struct {
 	Member string `json:"member"`
 	// At is when the answer was complete, from the run's start.
@@ -90,7 +90,7 @@ type Reading struct {
 	Buckets map[string][]uint64 `json:"buckets,omitempty"`
 }
 
-// Server is what the members said of themselves over the whole load.
+// Server has the members' own figures over the whole load.
 type Server struct {
 	// Bounds are the histograms' upper bounds in seconds, without the last, +Inf.
 	Bounds  map[string][]float64 `json:"bounds,omitempty"`
@@ -147,7 +147,7 @@ func NewBucketTimes(bounds []float64, growth []uint64, sum float64) BucketTimes 
 	return t
 }
 
-// Cost is what one operation cost the server in one phase.
+// Cost is the cost of one operation for the server in one phase.
 type Cost struct {
 	Phase  string `json:"phase"`
 	Member string `json:"member,omitempty"`

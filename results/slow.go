@@ -25,8 +25,8 @@ type Slow struct {
 	Causes []Cause `json:"causes"`
 }
 
-// Cause is a signal that took longer than usual while the run was slow. That both
-// happened at the same time is all that is known.
+// Cause is a signal that took longer than usual while the run was slow. The coincidence does not
+// prove that it is the cause.
 type Cause struct {
 	Name   string `json:"name"`
 	Member string `json:"member,omitempty"`

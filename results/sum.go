@@ -47,7 +47,7 @@ func (s *operationSum) add(o *Operation) error {
 	return nil
 }
 
-// count adds what needs no histogram.
+// count adds the figures without a histogram.
 func (s *operationSum) count(o *Operation) {
 	s.identify(o)
 	t := &s.op

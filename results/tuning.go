@@ -69,8 +69,8 @@ type Tried struct {
 	// Heartbeat and Election are the pair, where that is the dimension.
 	Heartbeat time.Duration `json:"heartbeat_ns,omitempty"`
 	Election  time.Duration `json:"election_ns,omitempty"`
-	// Finding says what kept it from being measured whole, such as that no leader
-	// could be elected.
+	// Finding is the reason why the measurement is not complete, such as that no leader could be
+	// elected.
 	Finding string   `json:"finding,omitempty"`
 	Runs    []string `json:"runs,omitempty"`
 	// P50 and P99 are response times of the steady stretch, medians over runs, in ns.

@@ -25,7 +25,7 @@ func (b *bits) word(n uint32, create bool) (*atomic.Uint64, uint64) {
 	return &page[n>>6&0x3ff], 1 << (n & 63)
 }
 
-// at returns what a pointer points to, and makes it first where that is wanted.
+// at returns the value of a pointer. With create, it makes a value for a pointer without one.
 func at[T any](p *atomic.Pointer[T], create bool) *T {
 	if v := p.Load(); v != nil || !create {
 		return v

@@ -15,7 +15,7 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// checkedConn has every answer on a connection checked, whichever workload asked.
+// checkedConn is a connection on which every answer to every workload is checked.
 type checkedConn struct {
 	grpc.ClientConnInterface
 	checker *consistency.Checker
@@ -74,18 +74,18 @@ func (c *checkedConn) Invoke(ctx context.Context, method string, args, reply any
 	return err
 }
 
-// AsStarter implements what [lean.StarterOf] asks for. The starter of calls has begin and
-// end to call.
+// AsStarter returns the starter of the connection, for [lean.StarterOf]. The starter of calls
+// calls begin and end.
 func (c *checkedConn) AsStarter() lean.Starter { return lean.StarterOf(c.ClientConnInterface) }
 
 // inquiry is a request that was sent.
 type inquiry struct {
 	consistency.Call
-	// key is the one that the request writes or reads, where it is one that is followed.
+	// key is the followed key that the request writes or reads, if there is one.
 	key consistency.Key
-	// id is that of the request where it writes.
+	// id is the ID of a request that writes.
 	id uint64
-	// serving and floor are those of a request whose answer may lag.
+	// serving and floor are for a request whose answer may lag.
 	serving *serving
 	floor   int64
 	// answered counts from the checker's start; 0 is now.
@@ -113,7 +113,7 @@ func onlyLocalReads(ops []*pb.RequestOp) bool {
 	return true
 }
 
-// begin comes right before a request is sent.
+// begin is called right before a request is sent.
 func (c *checkedConn) begin(request any) (q inquiry) {
 	switch r := request.(type) {
 	case *pb.PutRequest:
@@ -194,8 +194,8 @@ func (c *checkedConn) beginOps(q inquiry, id uint64, ops []*pb.RequestOp) {
 	}
 }
 
-// end comes when a request was answered. carrier stands for the TCP connection that carried
-// the answer; nil is not known.
+// end is called when a request was answered. carrier identifies the TCP connection of the
+// answer, nil if it is not known.
 func (c *checkedConn) end(q inquiry, request, reply any, err error, carrier any) {
 	q.request = request
 	outcome := consistency.Done
@@ -279,7 +279,7 @@ func (c *checkedConn) endRange(q inquiry, r *pb.RangeRequest, answer *pb.RangeRe
 	c.content(q, r, answer, a)
 }
 
-// compared is how many keys of an answer with many are compared.
+// compared is the number of keys that are compared of an answer with many keys.
 const compared = 8
 
 // content checks the keys that were read.

@@ -16,8 +16,8 @@ func deleteEntry() Entry {
 	return Entry{
 		Name:    "delete",
 		Summary: "delete keys, and write them again",
-		Measures: "Every other operation is a DeleteRange of one key that exists, the ones between are the Puts that bring deleted " +
-			"keys back, oldest first: the two are reported apart, and the number of keys stays level.",
+		Measures: "Operations alternate: a DeleteRange of one key that exists, and the Put of a deleted key, the one that was deleted " +
+			"first. Both are reported separately, and the number of keys stays the same.",
 		Define: func() Definition { return new(deleteDefinition) },
 	}
 }
@@ -88,7 +88,7 @@ func (w *deleteWorkload) NewWorker(_ context.Context, client int) (bench.Worker,
 	return newScripted(w.target.link(client), d), nil
 }
 
-// deleteScript is an operation of one DeleteRange, or of the Put of a key that is gone.
+// deleteScript is an operation of one DeleteRange, or of the Put of a deleted key.
 type deleteScript struct {
 	*writer
 	stock *stock

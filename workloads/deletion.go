@@ -13,7 +13,7 @@ import (
 // deletePatience is how long a deletion waits for a page's answers.
 const deletePatience = 20 * time.Second
 
-// maxAgain is how often a page is read once more because somebody wrote in it; after
+// maxAgain is how often a page is read again because another client wrote in it; after
 // that, what was not deleted stays.
 const maxAgain = 20
 
@@ -64,15 +64,15 @@ func (d deletion) run(ctx context.Context, prefix string, batch int64) (deleted,
 	}
 }
 
-// latePause is the time between two looks for what late requests have made: those that a
-// member carries out though their clients have given up. lateLooks bounds the looks.
+// latePause is the time between two searches for keys of late requests: those that a member
+// executes after their clients have given up. lateLooks bounds the number of searches.
 const (
 	latePause = time.Second
 	lateLooks = 10
 )
 
-// runLate is run, and looks again until a look finds nothing to delete: a late request may
-// write a key behind the first one.
+// runLate is like run, but repeats the search until it finds nothing to delete: a late request
+// may write a key after the first search.
 func (d deletion) runLate(ctx context.Context, prefix string, batch int64) (foreign int, err error) {
 	_, foreign, err = d.run(ctx, prefix, batch)
 	for range lateLooks {
@@ -99,7 +99,7 @@ func (d deletion) isOwn(ctx context.Context, kv *keyValue) (bool, error) {
 }
 
 // page deletes the keys of a page, neighbours together. It returns how many it has
-// deleted, how many that stay were counted, and whether somebody wrote one meanwhile.
+// deleted, how many that stay were counted, and whether another client wrote one meanwhile.
 func (d deletion) page(ctx context.Context, page *pb.RangeResponse) (deleted, foreign int, changed bool, err error) {
 	first := -1 // of neighbours that are to be deleted
 	for i := 0; i <= len(page.Kvs); i++ {

@@ -214,7 +214,7 @@ type compaction struct {
 
 func (d *compaction) AddFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&d.previous, "previous", false, "compact to the revision of the previous time, so that one interval of history stays")
-	fs.Int64Var(&d.keep, "keep", 0, "revisions before the present one that stay")
+	fs.Int64Var(&d.keep, "keep", 0, "number of revisions to keep before the present one")
 	fs.StringVar(&d.casKey, "cas-key", "",
 		"key under the run's prefix that is written with the revision first, if no other client has (Kubernetes: compact_rev_key)")
 }
@@ -435,8 +435,8 @@ type watcherStorm struct {
 
 func (d *watcherStorm) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.watchers, "watchers", 1000, "watchers of the run's whole prefix")
-	fs.IntVar(&d.streams, "streams", 100, "streams that they share")
-	fs.DurationVar(&d.hold, "hold", 5*time.Second, "time that they stay")
+	fs.IntVar(&d.streams, "streams", 100, "streams that the watchers share")
+	fs.DurationVar(&d.hold, "hold", 5*time.Second, "time after which the watchers are canceled")
 }
 
 func (d *watcherStorm) Validate() error {

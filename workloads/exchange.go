@@ -15,9 +15,9 @@ type duplex[Q, R any] interface {
 	Recv() (*R, error)
 }
 
-// exchange asks and waits for the answer on one long-lived stream. A stream that
-// broke, or that was left in the middle of an answer, is replaced at the next
-// question. It belongs to one worker.
+// exchange sends requests and waits for their answers on one long-lived stream. A stream
+// that broke, or that was left in the middle of an answer, is replaced at the next
+// request. It belongs to one worker.
 type exchange[Q, R any] struct {
 	open func(ctx context.Context) (duplex[Q, R], error)
 
@@ -78,8 +78,8 @@ func (x *exchange[Q, R]) close() {
 	x.stream = nil
 }
 
-// openError says what gRPC does not: it lets a stream wait, without a word, while
-// the connection has as many as the server allows.
+// openError explains a stream that could not be opened: gRPC lets it wait without an error
+// while the connection has as many streams as the server allows.
 func openError(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return fmt.Errorf("no stream could be opened in time: the server may allow no more on a connection "+
@@ -88,7 +88,7 @@ func openError(ctx context.Context, err error) error {
 	return contextFirst(ctx, err)
 }
 
-// contextFirst tells that ctx has ended rather than what came of it.
+// contextFirst returns the error of ctx if it has ended, or else err.
 func contextFirst(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -34,8 +34,8 @@ func newFacades(t Target) []*facade {
 	return list
 }
 
-// firstKeepalive is how long a session's first renewal may take before clientv3
-// takes it for lost.
+// firstKeepalive is how long a session's first renewal may take before clientv3 treats the
+// session as lost.
 const firstKeepalive = 5 * time.Second
 
 func (f *facade) close() {
@@ -44,12 +44,12 @@ func (f *facade) close() {
 	f.cancel()
 }
 
-// cleanUpTime bounds what a recipe does on its own when its context has ended,
-// such as taking back a half-made lock.
+// cleanUpTime bounds the clean-up of a recipe whose context has ended, such as the release of
+// a lock that is not held yet.
 const cleanUpTime = 500 * time.Millisecond
 
-// boundedConn gives every unary call without a deadline one: the recipes clean
-// up with no bound at all, and would hang on a member that is away.
+// boundedConn sets a deadline for every unary call without one: the recipes clean up without a
+// bound, and would hang on a member that does not answer.
 type boundedConn struct{ grpc.ClientConnInterface }
 
 // Invoke implements [grpc.ClientConnInterface].
@@ -95,8 +95,8 @@ func (s *sessions) open(t Target) {
 
 var errSession = errors.New("the client's session ended while it waited")
 
-// alive is what to ask when a recipe says that it has got something: with its
-// session, it may have lost it before.
+// alive returns an error if a session has ended: then a lock or a leadership that a recipe
+// reports is already lost.
 func alive(s *concurrency.Session) error {
 	select {
 	case <-s.Done():

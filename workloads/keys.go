@@ -21,7 +21,7 @@ const maxKeySpace = 1_000_000_000_000
 // defaultSpace is how many keys most workloads spread over.
 const defaultSpace = 100_000
 
-// Keys says which keys operations go to.
+// Keys describes the keys of operations.
 type Keys struct {
 	// Size is the length of a key in bytes, prefix included.
 	Size int
@@ -45,7 +45,7 @@ func (k *Keys) addFlags(fs *pflag.FlagSet, distribution string, space int64) {
 	fs.BoolVar(&k.sequential, "sequential-keys", false, "the same as --keys sequential")
 	fs.Float64Var(&k.Theta, "zipf-theta", 0.99, "skew of zipfian and latest, above 0 and below 1")
 	fs.Float64Var(&k.HotKeys, "hot-keys", 0.2, "hotspot: share of the keys that is hot")
-	fs.Float64Var(&k.HotOps, "hot-ops", 0.8, "hotspot: share of the operations that go to hot keys")
+	fs.Float64Var(&k.HotOps, "hot-ops", 0.8, "hotspot: share of the operations on hot keys")
 }
 
 // addSpaceFlags is for workloads that choose among the keys by themselves.

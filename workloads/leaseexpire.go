@@ -89,7 +89,7 @@ type leaseExpireWorkload struct {
 	waiting map[string]*expiry // by key
 }
 
-// expiry is a lease whose end is waited for.
+// expiry is a lease that has not ended yet.
 type expiry struct {
 	phase, client int
 	lease         int64
@@ -109,7 +109,7 @@ func (*leaseExpireWorkload) Kinds() []bench.Kind {
 	return []bench.Kind{{Name: "lifetime"}, {Name: "expire", Arrives: true, Counts: []bench.CountName{{Name: results.CountReadLate}}}}
 }
 
-// Attach implements [bench.Receiver]: it watches the keys go.
+// Attach implements [bench.Receiver]: it watches the deletion of the keys.
 func (w *leaseExpireWorkload) Attach(ctx context.Context, s *bench.Sink) (err error) {
 	w.sink = s
 	stream := newWatchStream(w.target.stream(0), s.Now)

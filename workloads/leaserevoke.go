@@ -21,8 +21,8 @@ func leaseRevokeEntry() Entry {
 	return Entry{
 		Name:    "lease-revoke",
 		Summary: "revoke leases that have keys, and grant them again",
-		Measures: "Every other operation is one LeaseRevoke of a lease with --keys-per-lease keys, which deletes them; the ones " +
-			"between bring a revoked lease back: a LeaseGrant and one Txn with its keys. The two are reported apart.",
+		Measures: "Operations alternate: a LeaseRevoke of a lease with --keys-per-lease keys, which deletes them, and the restoration " +
+			"of a revoked lease by a LeaseGrant and one Txn with its keys. Both are reported separately.",
 		Define: func() Definition { return new(leaseRevokeDefinition) },
 	}
 }

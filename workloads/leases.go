@@ -49,18 +49,18 @@ func newLeaseBook(t Target) *leaseBook {
 	return &leaseBook{leaseIDs: t.shared.leaseIDs}
 }
 
-// id is the next one to ask for.
+// id returns the ID of the next lease.
 func (b *leaseBook) id() int64 {
 	n := b.last.Add(1)
 	b.open.add(n)
 	return b.tag | int64(n)
 }
 
-// ended notes that a lease of the book is there no more.
+// ended records that a lease of the book has ended.
 func (b *leaseBook) ended(id int64) { b.open.remove(uint32(id)) }
 
-// failed notes that a grant has failed. A lease that was refused is not the book's, in
-// particular not one with an ID that somebody else has taken.
+// failed records that a grant has failed. A lease that was refused does not belong to the book,
+// for example if another client uses its ID.
 func (b *leaseBook) failed(id int64, err error) {
 	if ledger.Refused(err) {
 		b.ended(id)
@@ -130,8 +130,8 @@ func (b *leaseBook) revokeOpen(ctx context.Context, t Target) error {
 	return ctx.Err()
 }
 
-// tearDown is revokeAll for the end of a run. It returns an error, too, where a grant may
-// be carried out yet.
+// tearDown is like revokeAll, for the end of a run. It also returns an error if a member may
+// still execute a grant.
 func (b *leaseBook) tearDown(ctx context.Context, t Target) error {
 	if t.Disposable || b.open.count()+b.unsure.count() == 0 {
 		return nil

@@ -24,7 +24,7 @@ const Namespace = "/etcdbench/"
 // A Leftover is what a run has left below a prefix.
 type Leftover struct {
 	Prefix string
-	// Status is what the markers say: which run it was, and whether it still goes on.
+	// Status is the run of the markers, and whether it is still under way.
 	Status claim.Status
 	// Keys are the run's, Others are not. Kept are those of a run that was to leave them.
 	Keys, Others, Kept int
@@ -94,8 +94,8 @@ func runPrefix(prefix, key string) string {
 	return prefix + name + "/"
 }
 
-// keeps reports whether the keys stay: those of a run that was to leave them. A run that
-// leaves nothing else leaves no record.
+// keeps reports whether the keys stay because the run was told to keep them. A run that leaves
+// nothing else leaves no record.
 func (l *Leftover) keeps(listed bool) bool {
 	if left := l.Status.Left; left != nil {
 		return left.KeepData
@@ -121,7 +121,7 @@ func (l *Leftover) add(kv *keyValue) {
 	}
 }
 
-// owns reports whether a key is taken for the run's.
+// owns reports whether a key is treated as one of the run.
 func (l *Leftover) owns(kv *keyValue) bool {
 	left := l.Status.Left
 	if left != nil && kv.CreateRevision <= left.Revision {

@@ -27,7 +27,7 @@ type Part struct {
 	Definition Definition
 }
 
-// Composition is what a run's workload is made of.
+// Composition describes the workload of a run.
 type Composition struct {
 	Name       string
 	Population []results.PlanPopulation

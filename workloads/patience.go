@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// defaultPatience is for targets that do not say theirs.
+// defaultPatience is for targets without a patience of their own.
 const defaultPatience = 15 * time.Second
 
 // patient bounds a single request of the preparation.
@@ -15,8 +15,8 @@ func (t Target) patient(ctx context.Context) (context.Context, context.CancelFun
 	return context.WithTimeout(ctx, cmp.Or(t.Patience, defaultPatience))
 }
 
-// stage is a part of the preparation that takes many requests: it may take its time,
-// but not stand still.
+// stage is a part of the preparation with many requests. Its length is not bounded, but it
+// must make progress.
 type stage struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc

@@ -34,7 +34,7 @@ const (
 	populatedBytes = 40e6   // per second
 )
 
-// PopulationTime estimates how long the keys are written that a run has before its load.
+// PopulationTime estimates how long it takes to write the keys that a run needs before its load.
 func PopulationTime(plan *results.Plan) time.Duration {
 	var seconds float64
 	eachPopulation(plan, func(count int64, keySize int, values Values) {
@@ -44,8 +44,8 @@ func PopulationTime(plan *results.Plan) time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
-// LargestPopulation returns an upper bound of the bytes that may be under way at one time
-// while the keys are written that a run has before its load.
+// LargestPopulation returns an upper bound of the bytes in flight at one time while the
+// population is written.
 func LargestPopulation(plan *results.Plan) (most int64) {
 	eachPopulation(plan, func(count int64, keySize int, values Values) {
 		put := int64(keySize + values.choice.High + requestOverhead)
@@ -55,7 +55,7 @@ func LargestPopulation(plan *results.Plan) (most int64) {
 }
 
 // eachPopulation visits the populations of a plan and those that its workloads write
-// themselves, by the number of keys and their sizes in bytes. Wrong ones are left out.
+// themselves, by the number of keys and their sizes in bytes. Invalid ones are left out.
 func eachPopulation(plan *results.Plan, visit func(count int64, keySize int, values Values)) {
 	for _, p := range plan.Population {
 		values := populationValues(p)

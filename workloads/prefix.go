@@ -20,8 +20,8 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
-// CheckPrefix says what is wrong with a prefix. One that is empty, or "/",
-// would make every key of the cluster ours.
+// CheckPrefix returns an error for a wrong prefix: one that is too long, or one such as "/" that
+// includes every key of the cluster.
 func CheckPrefix(prefix string) error {
 	if len(prefix) < 2 {
 		return fmt.Errorf("--prefix %q includes every key: use two characters or more", prefix)

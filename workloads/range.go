@@ -44,20 +44,20 @@ type rangeDefinition struct {
 func (d *rangeDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "uniform", defaultSpace)
 	d.values.addFlags(fs)
-	fs.StringVar(&d.span, "span", "key", "what a read covers: key, prefix, or a number of neighbouring keys")
+	fs.StringVar(&d.span, "span", "key", "keys that a read covers: key, prefix, or a number of neighbouring keys")
 	addChoices(fs, "span", "key", "prefix")
-	fs.Int64Var(&d.limit, "limit", 0, "most keys that a read returns (0: all)")
+	fs.Int64Var(&d.limit, "limit", 0, "largest number of keys that a read returns (0: all)")
 	fs.Int64Var(&d.pageSize, "page-size", 0, "read in pages of so many keys, all at the first page's revision (0: at once)")
 	fs.BoolVar(&d.keysOnly, "keys-only", false, "return keys without values")
-	fs.BoolVar(&d.countOnly, "count-only", false, "return the number of keys alone")
+	fs.BoolVar(&d.countOnly, "count-only", false, "return only the number of keys")
 	fs.StringVar(&d.stream, "stream", "false", "use RangeStream (etcd v3.7 and later): true, false, or auto where the server has it")
 	addChoices(fs, "stream", "true", "false", "auto")
 	fs.Lookup("stream").NoOptDefVal = "true"
 	fs.BoolVar(&d.existing, "existing", false, "read keys that exist already instead of writing a population")
 	fs.StringVar(&d.readKey, "read-key", "",
 		"read this existing `key`, also outside the prefix; with --span prefix, all keys that begin with it")
-	fs.StringVar(&d.readEnd, "read-end", "", "read from --read-key up to this `key`, which is left out")
-	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
+	fs.StringVar(&d.readEnd, "read-end", "", "end of the range that starts at --read-key: this `key` is not read")
+	fs.StringVar(&d.consistency, "consistency", "l", "consistency of reads: l (linearizable) or s (serializable)")
 	addChoices(fs, "consistency", "l", "s")
 }
 
@@ -192,11 +192,11 @@ type rangeScript struct {
 	found      int64
 }
 
-// errMissing makes a read that found less than was written a failure: a
-// benchmark of misses would look splendid.
+// errMissing is the error of a read that found less than was written: a benchmark of
+// misses would show too good results.
 var errMissing = errors.New("the read found fewer keys than were written")
 
-// errNothing is errMissing where others have written the keys.
+// errNothing is like errMissing, for keys that other clients have written.
 var errNothing = errors.New("the read found no key")
 
 func (r *rangeScript) first(op *bench.Op) (request, error) {

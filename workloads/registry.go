@@ -38,8 +38,8 @@ type Target struct {
 	// Members has one connection to each member, for requests beside the load;
 	// without, the workload does with Conns.
 	Members []grpc.ClientConnInterface
-	// Faults are the members of a cluster that was started, for its disturbances; nil
-	// where there are none.
+	// Faults are the members of a cluster that was started, for its disturbances; nil for
+	// other clusters.
 	Faults fault.Members
 	// Verify keeps account of acknowledged writes, for the proof after the run.
 	Verify bool
@@ -330,7 +330,7 @@ func (t Target) numbers(total int64) iter.Seq[int64] {
 	}
 }
 
-// nothing is the Setup and Teardown of workloads that need none.
+// nothing is the Setup and Teardown of workloads that need neither.
 type nothing struct{}
 
 func (nothing) Setup(context.Context, func(done, total int)) error { return nil }

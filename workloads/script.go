@@ -18,8 +18,8 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
-// method is a unary method, and the messages into which its replies are decoded: all clients
-// share them, because a reply is looked at before the next one.
+// method is a unary method, and the messages into which its replies are decoded. All clients
+// share them, because each reply is read before the next one is decoded.
 type method struct {
 	name    string
 	replies sync.Pool

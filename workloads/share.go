@@ -16,15 +16,15 @@ import (
 
 var _ bench.Sharer = (*mix)(nil)
 
-// preparer is implemented by workloads whose Setup finds out what the other processes of
-// a run must know.
+// preparer is implemented by workloads whose Setup has results that the other processes of
+// a run need.
 type preparer interface {
 	// prepared returns what Setup found out; prepare takes it over.
 	prepared() []int64
 	prepare([]int64) error
 }
 
-// handover is what the processes of a run must know of its preparation.
+// handover has the results of the preparation of a run, for its other processes.
 type handover struct {
 	// Revision is the store's before the first write; 0 where it is not known.
 	Revision int64
@@ -69,7 +69,7 @@ func (m *mix) TakeOver(data []byte) error {
 	return nil
 }
 
-// evidence is what one share of a run knows for the proof of the whole.
+// evidence is the contribution of one share of a run to the proof.
 type evidence struct {
 	Ledger ledger.Record
 	Proof  results.Proof
@@ -87,7 +87,7 @@ func (m *mix) Evidence(ctx context.Context) ([]byte, error) {
 	return pack(e)
 }
 
-// verifyParts adds what the parts have to say.
+// verifyParts adds the checks of the parts.
 func (m *mix) verifyParts(ctx context.Context, proof *results.Proof) {
 	for _, p := range m.parts {
 		if v, ok := p.Workload.(verifier); ok {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// stock keeps the numbers of things that exist and of those that do not, for
-// workloads that make and remove them in turns. A number that was taken belongs
-// to its taker until it is put back. The oldest of a kind comes first.
+// stock keeps the numbers of objects that exist and of those that do not, for
+// workloads that create and remove them by turns. A number that was taken belongs
+// to its worker until it is put back. The oldest of a kind comes first.
 type stock struct{ there, gone chan int64 }
 
 // maxStock bounds the memory of a stock, 16 bytes a number.

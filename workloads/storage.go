@@ -63,7 +63,7 @@ func storageCompactEntry() Entry {
 		Name:    "storage-compact",
 		Summary: "compact the history of etcd's storage layer alone",
 		Measures: "After each --puts puts, an operation is one compaction to the newest revision; it ends when the old revisions are " +
-			"removed from the backend and that is committed. Puts and compactions are reported apart.",
+			"removed from the backend and that is committed. Puts and compactions are reported separately.",
 		Storage: StoreLayer,
 		Define:  func() Definition { return new(storageCompactDefinition) },
 	}

@@ -4,7 +4,7 @@ import (
 	"math"
 )
 
-// turns says which part of a mix each operation belongs to, in blocks of a fixed
+// turns assigns the operations to the parts of a mix, in blocks of a fixed
 // length in which every part has its share.
 type turns struct {
 	shares []uint64 // operations of each part in a block

@@ -87,13 +87,13 @@ func (d *txnCASDefinition) Validate(prefix string) error {
 	return d.values.validate(d.keys.Size)
 }
 
-// churns says that objects come and go; otherwise, clients share them all and
-// may get into each other's way.
+// churns reports whether objects are created and deleted. Otherwise, clients share all
+// objects and may conflict.
 func (d *txnCASDefinition) churns() bool {
 	return slices.ContainsFunc(d.verbs, func(v string) bool { return v != verbUpdate })
 }
 
-// there is how many objects exist at first.
+// there returns how many objects exist at first.
 func (d *txnCASDefinition) there() int64 {
 	switch {
 	case d.initial >= 0:
@@ -277,8 +277,8 @@ func (s *txnCASScript) takeObject() (int64, error) {
 	return number, err
 }
 
-// putBack returns the object. Of one whose change was not answered, the next taker finds
-// out.
+// putBack returns the object. The next client that takes it finds out the result of a change
+// without an answer.
 func (s *txnCASScript) putBack() {
 	switch {
 	case !s.definition.churns():
@@ -351,8 +351,8 @@ func (s *txnCASScript) succeeded(op *bench.Op, revision int64) {
 	}
 }
 
-// learn takes the object's revision from a conflict. An error says that another
-// attempt would be no use.
+// learn takes the object's revision from a conflict. It returns an error if another attempt
+// cannot succeed.
 func (s *txnCASScript) learn(reply *pb.TxnResponse) error {
 	kvs := reply.Responses[0].GetResponseRange().GetKvs()
 	if len(kvs) == 0 {

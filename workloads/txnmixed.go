@@ -18,8 +18,8 @@ func txnMixedEntry() Entry {
 	return Entry{
 		Name:    "txn-mixed",
 		Summary: "read some keys or write some, in transactions",
-		Measures: "An operation is one Txn: of --txn-ops Ranges, each of one key that is there or of --span, or of as many Puts. " +
-			"Reads and writes are reported apart.",
+		Measures: "An operation is one Txn: of --txn-ops Ranges, each of one existing key or of --span, or of as many Puts. " +
+			"Reads and writes are reported separately.",
 		Define: func() Definition { return new(txnMixedDefinition) },
 	}
 }
@@ -41,10 +41,10 @@ func (d *txnMixedDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.values.addFlags(fs)
 	fs.IntVar(&d.ops, "txn-ops", 1, "operations in one transaction")
 	fs.Float64Var(&d.ratio, "rw-ratio", 1, "reads for each write")
-	fs.StringVar(&d.span, "span", "key", "what a read covers: key, prefix, or a number of neighbouring keys")
+	fs.StringVar(&d.span, "span", "key", "keys that a read covers: key, prefix, or a number of neighbouring keys")
 	addChoices(fs, "span", "key", "prefix")
-	fs.Int64Var(&d.limit, "limit", 0, "most keys that a read returns (0: all)")
-	fs.StringVar(&d.consistency, "consistency", "l", "of reads; l: linearizable, s: serializable")
+	fs.Int64Var(&d.limit, "limit", 0, "largest number of keys that a read returns (0: all)")
+	fs.StringVar(&d.consistency, "consistency", "l", "consistency of reads: l (linearizable) or s (serializable)")
 	addChoices(fs, "consistency", "l", "s")
 }
 

@@ -16,7 +16,7 @@ const maxRequest = 1536 * 1024
 // requestOverhead is what a put takes besides key and value.
 const requestOverhead = 64
 
-// Values says what operations write.
+// Values describes the values that operations write.
 type Values struct {
 	values.Spec
 	choice values.Choice

@@ -93,7 +93,7 @@ func (s *watchStream) run(ctx context.Context) error {
 	}
 }
 
-// refusedError says that the server will not have a watcher.
+// refusedError is the error of a watcher that the server has refused.
 type refusedError struct{ reason string }
 
 func (e *refusedError) Error() string { return "watch refused: " + e.reason }

@@ -68,8 +68,8 @@ func (w *writer) send(op *bench.Op, values ...[]byte) {
 	}
 }
 
-// acked takes note of an acknowledged request, of which number is one key; the
-// writes in it are noted one by one, in the ledger's space.
+// acked records an acknowledged request; number is one of its keys. The writes in it are
+// recorded one by one, in the ledger's space.
 func (w *writer) acked(op *bench.Op, revision, number int64) {
 	if w.acks != nil {
 		stamp := ledger.Stamp{Phase: op.Phase, Intended: op.Intended, Sent: w.sent}
@@ -78,7 +78,7 @@ func (w *writer) acked(op *bench.Op, revision, number int64) {
 	w.account.Acknowledge(revision, w.space, number)
 }
 
-// failed takes note of a request that was answered with an error.
+// failed records a request that was answered with an error.
 func (w *writer) failed(err error, numbers ...int64) {
 	w.account.Failed(err)
 	for _, n := range numbers {

@@ -33,8 +33,8 @@ type Writes struct {
 	largest atomic.Int64
 
 	mu sync.Mutex
-	// unsureKeys has the hashes of the keys of the writes of unknown outcome. unsure has
-	// those of the keys with the values, and whether the write was found in the store.
+	// unsureKeys has the hashes of the keys of the writes of unknown outcome. unsure has the
+	// hashes of the keys with their values, and whether the write was found in the store.
 	unsureKeys map[uint64]struct{}
 	unsure     map[uint64]bool
 }
@@ -95,7 +95,7 @@ func (w *Writes) answered(args, reply any, err error) {
 	}
 }
 
-// AsStarter implements what [lean.StarterOf] asks for.
+// AsStarter returns the starter of the connection, for [lean.StarterOf].
 func (c writesConn) AsStarter() lean.Starter { return c.starter }
 
 // writesStarter notes the outcome of the calls that it starts.
@@ -283,7 +283,7 @@ func (w *Writes) batch() int64 {
 	return min(deleteBatch, max(1, deleteBytes/max(1, w.largest.Load())))
 }
 
-// ownKeys tells the run's keys from others.
+// ownKeys distinguishes the keys of the run from those of other clients.
 type ownKeys struct {
 	*Writes
 	kv pb.KVClient

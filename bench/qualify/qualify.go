@@ -125,7 +125,8 @@ func (e *Experiment) Run(ctx context.Context, o Options) (*results.Verdict, erro
 	for i, c := range e.comparisons {
 		part, err := e.compare(ctx, c, o)
 		if errors.Is(err, bench.ErrInterrupted) || ctx.Err() != nil {
-			return nil, experiment.Unfinished(cmp.Or(err, context.Cause(ctx)), fmt.Sprintf("%d of %d scenarios", i, len(e.comparisons)), o.Dir)
+			done := fmt.Sprintf("%d of %s", i, judge.Scenarios(len(e.comparisons)))
+			return nil, experiment.Unfinished(cmp.Or(err, context.Cause(ctx)), done, o.Dir)
 		}
 		if err != nil {
 			return nil, err
@@ -153,7 +154,7 @@ func (e *Experiment) verdict(ctx context.Context) *results.Verdict {
 	c := e.Comparison
 	rules := results.GateRules(c.Rules)
 	return &results.Verdict{
-		Schema: results.VerdictSchema, Gate: Gate, Started: time.Now().Round(0), Workload: fmt.Sprintf("%d scenarios", len(e.Scenarios)),
+		Schema: results.VerdictSchema, Gate: Gate, Started: time.Now().Round(0), Workload: judge.Scenarios(len(e.Scenarios)),
 		Baseline: c.Baseline.Label, Candidate: c.Candidate.Label, Rules: &rules, Machine: machine.Describe(ctx).Machine(),
 	}
 }

@@ -26,7 +26,9 @@ func keySpace() officialFlag {
 }
 
 func consistency() officialFlag {
-	return officialFlag{name: "consistency", value: "l", usage: "of reads; l: linearizable, s: serializable", param: "consistency"}
+	return officialFlag{
+		name: "consistency", value: "l", usage: "consistency of reads: l (linearizable) or s (serializable)", param: "consistency",
+	}
 }
 
 // total is the flag of the number of operations.

@@ -88,8 +88,8 @@ func officialRange() officialCommand {
 		differs: "a read that finds no key is a failure",
 		flags: []officialFlag{
 			total("total", 10000, "reads"), rate("rate", 0, "reads"), consistency(),
-			{name: "limit", value: 0, usage: "most keys that a read returns (0: all)", param: "limit"},
-			{name: "count-only", value: false, usage: "return the number of keys alone", param: "count-only"},
+			{name: "limit", value: 0, usage: "largest number of keys that a read returns (0: all)", param: "limit"},
+			{name: "count-only", value: false, usage: "return only the number of keys", param: "count-only"},
 			{name: "keys-only", value: false, usage: "return keys without values", param: "keys-only"},
 			{name: "stream", value: false, usage: "use RangeStream", param: "stream"},
 			{name: "paginate", value: false, usage: "read in pages of 10,000 keys", becomes: "`--page-size 10000`",
@@ -129,7 +129,7 @@ func officialTxnMixed() officialCommand {
 		flags: []officialFlag{
 			keySize(8), valueSize(8), keySpace(), total("total", 10000, "transactions"), rate("rate", 0, "transactions"), consistency(),
 			{name: "rw-ratio", value: 1.0, usage: "reads for each write", param: "rw-ratio"},
-			{name: "limit", value: 1000, usage: "most keys that a read returns (0: all)", param: "limit"},
+			{name: "limit", value: 1000, usage: "largest number of keys that a read returns (0: all)", param: "limit"},
 			{name: "end-key", value: "", refused: "it has no effect in etcd's benchmark, whose reads cover all keys; leave it out"},
 		},
 	}

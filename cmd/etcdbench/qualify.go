@@ -17,6 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/versus"
 	"github.com/etcdbench/etcdbench/report"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
@@ -149,9 +150,9 @@ func (o *qualifyOptions) qualify(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
-		r.say(length, "%s against %s: %d scenarios, up to %d rounds of two runs of %v each, about %v in all",
-			e.Comparison.Candidate.Label, e.Comparison.Baseline.Label, len(e.Scenarios), e.Plan().Runs[0].Count, e.Comparison.Length,
-			length.Round(time.Minute))
+		r.say(length, "%s against %s: %s, up to %d rounds of two runs of %v each, about %v in all",
+			e.Comparison.Candidate.Label, e.Comparison.Baseline.Label, judge.Scenarios(len(e.Scenarios)), e.Plan().Runs[0].Count,
+			e.Comparison.Length, length.Round(time.Minute))
 		v, err := e.Run(ctx, qualify.Options{
 			Options: options, Save: o.saveScenario,
 			Progress: func(name string, p versus.Progress) { r.say(0, "%s: %s", name, progressLine(p, r.room())) },

@@ -64,6 +64,10 @@ func TestLivePagesOfExperimentsInABrowser(t *testing.T) {
 			"try", results.TuningFile, "Tuning: recommended", reporttest.PairTuning(t),
 			func(w io.Writer) error { return writeExperimentPage(report.Tunings(), w, reporttest.PairTuning(t)) },
 		},
+		{
+			"put-round", results.VerdictFile, "Release check", reporttest.GateVerdicts()["qualify"],
+			func(w io.Writer) error { return report.WriteVerdictPage(w, reporttest.GateVerdicts()["qualify"]) },
+		},
 	} {
 		var stderr lockedBuffer
 		o := outputFlags{webAt: "127.0.0.1:0"}
@@ -100,8 +104,11 @@ func TestLivePagesOfExperimentsInABrowser(t *testing.T) {
 		eventually(t, "the page of the experiment", func() bool {
 			return browsertest.Eval[string](b, `document.body.dataset.ended ?? ''`) == "true" && strings.Contains(liveReport(b), e.heading)
 		})
-		if n := browsertest.Eval[int](b, `document.querySelector('iframe.front').contentDocument.querySelectorAll('svg.chart').length`); n == 0 {
-			t.Errorf("%s: the final page has no chart", e.heading)
+		if n := finalCount(b, "svg.chart, table"); n == 0 {
+			t.Errorf("%s: the final page has neither chart nor table", e.heading)
+		}
+		if n := finalCount(b, `a[href]:not([href^="#"])`); n > 0 {
+			t.Errorf("%s: %d links of the final page lead to files that the server does not serve", e.heading, n)
 		}
 		_ = w.listener.Close()
 		if err := <-w.served; err != nil {
@@ -111,6 +118,11 @@ func TestLivePagesOfExperimentsInABrowser(t *testing.T) {
 	for _, c := range b.Complaints() {
 		t.Errorf("the browser complains: %s", c)
 	}
+}
+
+// finalCount counts the elements of the shown report that a selector finds.
+func finalCount(b *browsertest.Page, selector string) int {
+	return browsertest.Eval[int](b, fmt.Sprintf(`document.querySelector('iframe.front').contentDocument.querySelectorAll(%q).length`, selector))
 }
 
 func writeExperimentPage[J report.Judgement](formats report.FormatsOf[J], w io.Writer, document J) error {

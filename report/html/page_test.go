@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -37,6 +39,35 @@ func BenchmarkHourAsHTML(b *testing.B) {
 }
 
 var drawing = regexp.MustCompile(`(?s)(<svg class="chart".*?</svg>)(?:</div>|<output>)`)
+
+var heading = regexp.MustCompile(`<h([1-6])[ >]`)
+
+// Headings skip no level, so that a screen reader's list of them is complete: on the page of
+// each kind of document.
+func TestHeadingsSkipNoLevel(t *testing.T) {
+	pages := map[string]string{"run": render(t, reporttest.Document(t, reporttest.Mixture(t)))}
+	files, err := filepath.Glob("testdata/*.html")
+	if err != nil || len(files) < 5 {
+		t.Fatal("pages: ", files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages[file] = string(data)
+	}
+	for name, page := range pages {
+		last := 0
+		for _, h := range heading.FindAllStringSubmatch(page, -1) {
+			level := int(h[1][0] - '0')
+			if level > last+1 {
+				t.Errorf("%s: h%d after h%d", name, level, last)
+			}
+			last = level
+		}
+	}
+}
 
 // Drawings are well formed, whatever a document's strings hold, and the page of a
 // long run stays small.

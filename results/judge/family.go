@@ -27,10 +27,20 @@ func DecideFamily(parts []results.Verdict) (verdict, reason string) {
 	failed, passed := names[results.Fail], names[results.Pass]
 	switch {
 	case len(failed) > 0:
-		return results.Fail, fmt.Sprintf("%d of %d scenarios failed: %s", len(failed), len(parts), strings.Join(failed, ", "))
+		return results.Fail, fmt.Sprintf("%d of %s failed: %s", len(failed), Scenarios(len(parts)), strings.Join(failed, ", "))
+	case len(parts) == 1 && len(passed) == 1:
+		return results.Pass, Scenarios(1) + " passed"
 	case len(parts) > 0 && len(passed) == len(parts):
-		return results.Pass, fmt.Sprintf("all %d scenarios passed", len(parts))
+		return results.Pass, "all " + Scenarios(len(parts)) + " passed"
 	}
-	return results.Inconclusive, fmt.Sprintf("%d of %d scenarios passed; inconclusive: %s", len(passed), len(parts),
+	return results.Inconclusive, fmt.Sprintf("%d of %s passed; inconclusive: %s", len(passed), Scenarios(len(parts)),
 		strings.Join(names[results.Inconclusive], ", "))
+}
+
+// Scenarios prints a number of scenarios with its noun.
+func Scenarios(n int) string {
+	if n == 1 {
+		return "1 scenario"
+	}
+	return fmt.Sprintf("%d scenarios", n)
 }

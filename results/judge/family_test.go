@@ -101,3 +101,23 @@ func TestDecideFamily(t *testing.T) {
 		}
 	}
 }
+
+// The reason has the number of scenarios with the right noun.
+func TestReasonOfAFamily(t *testing.T) {
+	t.Parallel()
+	part := func(name, verdict string) results.Verdict { return results.Verdict{Workload: name, Verdict: verdict} }
+	for _, c := range []struct {
+		parts  []results.Verdict
+		reason string
+	}{
+		{[]results.Verdict{part("put", results.Pass)}, "1 scenario passed"},
+		{[]results.Verdict{part("put", results.Fail)}, "1 of 1 scenario failed: put"},
+		{[]results.Verdict{part("put", results.Inconclusive)}, "0 of 1 scenario passed; inconclusive: put"},
+		{[]results.Verdict{part("put", results.Pass), part("range", results.Pass)}, "all 2 scenarios passed"},
+		{[]results.Verdict{part("put", results.Pass), part("range", results.Fail)}, "1 of 2 scenarios failed: range"},
+	} {
+		if _, reason := DecideFamily(c.parts); reason != c.reason {
+			t.Errorf("%q, want %q", reason, c.reason)
+		}
+	}
+}

@@ -46,7 +46,7 @@ type Call struct {
 	Sent time.Duration
 }
 
-// An Answer is what the header of an answer says.
+// An Answer is the header of an answer.
 type Answer struct {
 	Operation Operation
 	Conn      int
@@ -54,20 +54,20 @@ type Answer struct {
 	Member    uint64
 	// Answered counts from the checker's start; 0 is now.
 	Answered time.Duration
-	// Request is what [Options.Keys] names the keys of.
+	// Request is the request, for [Options.Keys].
 	Request any
 }
 
-// Send comes right before a request is sent. It does not read the clock.
+// Send begins a call. It is called right before the request is sent, and does not read the clock.
 func (c *Checker) Send() Call { return Call{Floor: c.highest.Load()} }
 
-// Now is the time since the checker was made.
+// Now returns the time since the checker was made.
 func (c *Checker) Now() time.Duration { return time.Since(c.start) }
 
-// Since is the time from when the checker was made until t.
+// Since returns the time from when the checker was made until t.
 func (c *Checker) Since(t time.Time) time.Duration { return t.Sub(c.start) }
 
-// operation is what a report says of a call.
+// operation describes a call for reports.
 func (c *Checker) operation(call Call, a Answer) operation {
 	if a.Answered == 0 {
 		a.Answered = c.Now()
@@ -75,7 +75,7 @@ func (c *Checker) operation(call Call, a Answer) operation {
 	return operation{call.Sent, a.Answered, a.Member, int32(a.Conn), a.Operation}
 }
 
-// Answered checks the recency of an answer. A write has a revision of its own, above all
+// Answered checks the recency of an answer. The revision of a write is above all revisions
 // that were answered before it was sent.
 func (c *Checker) Answered(call Call, a Answer, write bool) {
 	c.lanes[a.Conn%laneCount].answers.Add(1)
@@ -96,8 +96,8 @@ func (c *Checker) Answered(call Call, a Answer, write bool) {
 	}
 }
 
-// AnsweredBehind checks an answer that may lag behind the cluster, but not behind what
-// the same connection to the same member answered before, which is floor.
+// AnsweredBehind checks an answer that may lag behind the cluster, but not behind floor: the
+// highest revision that the same member answered on the same connection before.
 func (c *Checker) AnsweredBehind(call Call, a Answer, floor int64) {
 	c.lanes[a.Conn%laneCount].answers.Add(1)
 	if a.Revision < floor {
@@ -111,8 +111,8 @@ func (c *Checker) AnsweredBehind(call Call, a Answer, floor int64) {
 	}
 }
 
-// outdated is an answer from before the request was sent. What it contradicts is looked for
-// later, and v says what was expected.
+// outdated adds the violation v: an answer that is older than its request. The operation that it
+// contradicts is looked for later.
 func (c *Checker) outdated(call Call, a Answer, o open, v results.Violation) {
 	op := c.operation(call, a)
 	v.Check, v.Found = CheckRecency, "revision "+revisionText(a.Revision)
@@ -127,15 +127,15 @@ func (c *Checker) outdated(call Call, a Answer, o open, v results.Violation) {
 
 func revisionText(revision int64) string { return humanize.Comma(revision) }
 
-// Claim returns the key that a write changes, and 0 where it is not followed.
+// Claim returns the key that a write changes, or 0 for a key that is not followed.
 func (c *Checker) Claim(key []byte) Key { return c.sample.claim(c.hash(key), key) }
 
-// Find returns a key that is read, and 0 where it is not followed.
+// Find returns a key that is read, or 0 for a key that is not followed.
 func (c *Checker) Find(key []byte) Key { return c.sample.find(c.hash(key)) }
 
-// A Write is what a request does to a key.
+// A Write is the change of a key by a request.
 type Write struct {
-	// Value is the new one; nil is not known.
+	// Value is the new value, nil if it is not known.
 	Value            []byte
 	Deletion, Leased bool
 }
@@ -147,7 +147,7 @@ func (c *Checker) ID(conn int) uint64 {
 	return 2 * (c.lanes[lane].ids.Add(1)*laneCount + uint64(lane))
 }
 
-// Sending puts down a write of a followed key that is about to be sent.
+// Sending records a write of a followed key that is about to be sent.
 func (c *Checker) Sending(k Key, id uint64, call Call, conn int, w Write) {
 	e := event{kind: sentPut, key: k, id: id, floor: call.Floor, operation: operation{name: OperationPut, sent: call.Sent, conn: int32(conn)}}
 	switch {
@@ -162,7 +162,7 @@ func (c *Checker) Sending(k Key, id uint64, call Call, conn int, w Write) {
 	c.keep(&e)
 }
 
-// An Outcome is what is known of a write after the answer.
+// An Outcome is the outcome of a write, as far as the answer tells it.
 type Outcome uint8
 
 // The outcomes.
@@ -175,7 +175,7 @@ const (
 	Unknown
 )
 
-// Settled puts down the outcome of a write.
+// Settled records the outcome of a write.
 func (c *Checker) Settled(k Key, id uint64, call Call, a Answer, o Outcome) {
 	e := event{kind: acknowledged, key: k, id: id, revision: a.Revision}
 	switch o {
@@ -188,23 +188,23 @@ func (c *Checker) Settled(k Key, id uint64, call Call, a Answer, o Outcome) {
 	c.keep(&e)
 }
 
-// keep puts down an event without which the history of its key is not complete. Where
-// there is no room for it, the key is followed no longer.
+// keep records an event without which the history of its key is not complete. Without room for
+// it, the key is no longer followed.
 func (c *Checker) keep(e *event) {
 	if !c.put(&c.lanes[e.conn%laneCount], e) {
 		c.sample.lose(e.key)
 	}
 }
 
-// A Read is what an answer says of a key at a revision. Modified is 0 for no key.
+// A Read is a key as an answer has it at a revision. Modified is 0 if there is no such key.
 type Read struct {
 	Revision, Modified, Version int64
-	// Value is nil where it is not known.
+	// Value is nil if it is not known.
 	Value []byte
 	Lease int64
 }
 
-// Read puts down what was read of a followed key.
+// Read records a read of a followed key.
 func (c *Checker) Read(k Key, call Call, a Answer, r Read) {
 	e := event{kind: keyRead, key: k, revision: r.Revision, modified: r.Modified, version: r.Version}
 	if r.Value != nil {
@@ -214,7 +214,7 @@ func (c *Checker) Read(k Key, call Call, a Answer, r Read) {
 	c.put(&c.lanes[a.Conn%laneCount], &e)
 }
 
-// Contradicts puts down a compare-and-swap that was answered as failed though the key
+// Contradicts adds a violation: a compare-and-swap that was answered as failed although the key
 // had the compared revision.
 func (c *Checker) Contradicts(key []byte, call Call, a Answer, compared int64) {
 	op := c.operation(call, a)
@@ -228,7 +228,7 @@ func (c *Checker) Contradicts(key []byte, call Call, a Answer, compared int64) {
 	})
 }
 
-// revocations remembers the latest revocations of leases, by the lease's ID.
+// revocations holds the latest revocations of leases, by the lease's ID.
 type revocations struct{ places [1 << 12]revocation }
 
 type revocation struct {
@@ -239,10 +239,10 @@ func (r *revocations) place(lease int64) *revocation {
 	return &r.places[(uint64(lease)*0x9e3779b97f4a7c15)>>52]
 }
 
-// unsettled is no revision yet.
+// unsettled stands for a revision that is not known yet.
 const unsettled = 1<<63 - 1
 
-// Revoked notes that the revocation of a lease was acknowledged at a revision.
+// Revoked records that the revocation of a lease was acknowledged at a revision.
 func (c *Checker) Revoked(lease, revision int64) {
 	p := c.revoked.place(lease)
 	p.revision.Store(unsettled)
@@ -268,6 +268,6 @@ func (c *Checker) Leased(key []byte, lease int64, call Call, a Answer, at int64)
 	})
 }
 
-// Widely comes before a request that changes keys without naming each. The content of
-// keys is not checked from then on.
+// Widely is called before a request that changes keys without naming each of them. From then on,
+// the content of keys is not checked.
 func (c *Checker) Widely() { c.wide.Store(true) }

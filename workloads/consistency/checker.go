@@ -1,5 +1,5 @@
-// Package consistency checks the answers of a cluster while the load goes on: that
-// none is older than what was answered before the request was sent, and that the
+// Package consistency checks the answers of a cluster during the load: that
+// none is older than an answer received before its request was sent, and that the
 // reads of a sample of keys return the last write at their revision.
 //
 // etcd numbers all changes of its store with one counter, the revision, and each
@@ -7,9 +7,9 @@
 // operations is needed: the order is known, and each answer is compared with it.
 //
 // Clients call a [Checker] before a request is sent and after it was answered. Both
-// calls take no lock and allocate nothing. Recency is decided at once. What concerns
-// the content of a sampled key is put down as an event, and a goroutine of the
-// checker compares the events of each key: which order they come in does not matter.
+// calls take no lock and allocate nothing. Recency is decided at once. A read or write
+// of a sampled key is recorded as an event, and a goroutine of the checker compares the
+// events of each key, in any order.
 // Memory is bounded: the sample has a fixed number of keys, and the histories of all
 // have a fixed number of versions, of which the oldest are forgotten.
 //
@@ -25,10 +25,10 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Options are what a checker must know of the cluster.
+// Options are the settings of a checker.
 type Options struct {
 	// Alone means that no other client writes the keys of the run. Otherwise a version
-	// that no client of the run has written is another client's.
+	// that no client of the run has written is attributed to another client.
 	Alone bool
 	// Keys names the keys of the request of an [Answer], for a violation. With nil, answers
 	// have no request.
@@ -61,7 +61,7 @@ type Checker struct {
 	outcomes  outcomes
 }
 
-// New returns a checker that has seen nothing.
+// New returns a checker without any calls.
 func New(o Options) *Checker { return newChecker(o, laneSize) }
 
 func newChecker(o Options, laneSize int) *Checker {
@@ -82,10 +82,10 @@ func (c *Checker) Begin(revision int64) {
 // Began returns the store's revision before the first write of the run; 0 is not known.
 func (c *Checker) Began() int64 { return c.begin.Load() }
 
-// hash is that of a key or of a value, and never 0.
+// hash returns the hash of a key or of a value. It is never 0.
 func (c *Checker) hash(b []byte) uint64 { return max(1, maphash.Bytes(c.seed, b)) }
 
-// raise sets an atomic to a value unless it is above that.
+// raise sets an atomic to a value unless it is larger already.
 func raise(to *atomic.Int64, value int64) {
 	for old := to.Load(); old < value; old = to.Load() {
 		if to.CompareAndSwap(old, value) {
@@ -111,7 +111,7 @@ func (c *Checker) Run(stop <-chan struct{}) {
 	}
 }
 
-// Verify compares what is left and adds the checks and their violations to a proof.
+// Verify compares the remaining events and adds the checks and their violations to a proof.
 // The clients must be at rest.
 func (c *Checker) Verify(proof *results.Proof) {
 	for range 3 { // rounds after which every event is compared with every other

@@ -2,13 +2,13 @@ package consistency
 
 import "github.com/etcdbench/etcdbench/results"
 
-// An open violation is one whose other operation is looked for when the events are read that
-// came before it.
+// An open violation is one whose other operation is not known yet. It is looked for after the
+// events before the violation have been read.
 type open struct {
 	// violation is the index in the proof, and round the one in which it was found.
 	violation int
 	round     uint32
-	// operation is the one that was answered wrongly.
+	// operation is the operation with the wrong answer.
 	operation operation
 	// key is the one whose version of revision floor was made by the other operation. With 0,
 	// the other operation is any one that was answered at floor, or at a revision from least to
@@ -20,7 +20,7 @@ type open struct {
 	behind bool
 }
 
-// violate adds a violation, whose other operation is looked for later.
+// violate adds a violation. Its other operation is looked for later.
 func (c *Checker) violate(o open, v results.Violation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,8 +33,8 @@ func (c *Checker) violate(o open, v results.Violation) {
 	c.open = append(c.open, o)
 }
 
-// explainOpen completes the violations of earlier rounds, as the events that came before them
-// have been read, or all.
+// explainOpen completes the violations of earlier rounds, or all: the events before them have
+// been read.
 func (c *Checker) explainOpen(all bool) {
 	left := c.open[:0]
 	for _, o := range c.open {
@@ -63,8 +63,8 @@ func (c *Checker) explain(o *open, v *results.Violation) {
 	v.History = sorted(v.History)
 }
 
-// contradicted returns the operation with the highest revision that an answer contradicts;
-// nil is not known.
+// contradicted returns the operation with the highest revision that an answer contradicts, or nil
+// if it is not known.
 func (c *Checker) contradicted(o *open) (other *results.ProofOperation) {
 	highest := o.least - 1
 	for _, h := range c.histories.keys {
@@ -119,8 +119,8 @@ func (c *Checker) Explain(v *results.Violation) {
 	v.History = sorted(v.History)
 }
 
-// complete adds what is remembered of a write of which only the revision is known, and perhaps
-// the key, which is not besides. It returns the history of the key; nil is not known.
+// complete adds the remembered details of a write of which only the revision is known, and
+// perhaps the key, which differs from besides. It returns the history of the key, or nil.
 func (c *Checker) complete(op *results.ProofOperation, besides string) *history {
 	if op.Revision == 0 || !op.Sent.IsZero() {
 		return nil

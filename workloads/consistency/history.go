@@ -13,7 +13,7 @@ const (
 	comparedAtATime = 1 << 6
 )
 
-// histories are what is known of all followed keys.
+// histories are the histories of all followed keys.
 type histories struct {
 	keys  []*history // by place
 	count int
@@ -25,7 +25,7 @@ type histories struct {
 	touched []Key
 }
 
-// A history is what is known of one key.
+// A history has the known versions and writes of one key.
 type history struct {
 	key Key
 	// versions are in the order of their revisions, the latest ones.
@@ -62,7 +62,7 @@ type version struct {
 // deletion reports whether the version is that of a deletion whose revision is known.
 func (v *version) deletion() bool { return v.absent && v.known }
 
-// A write is one whose revision is not known.
+// A write is a write whose revision is not known.
 type write struct {
 	id       uint64
 	floor    int64
@@ -72,7 +72,7 @@ type write struct {
 	operation
 }
 
-// of returns the history of a key, and nil where it is followed no longer.
+// of returns the history of a key, or nil if the key is no longer followed.
 func (c *Checker) of(k Key) *history {
 	h := c.histories.keys[k-1]
 	if h == nil {
@@ -176,7 +176,7 @@ func (c *Checker) wrote(h *history, w *write, revision int64) {
 	c.forget(h)
 }
 
-// checkBefore sees that the version before a new one was not read later.
+// checkBefore checks that the version before a new one was not read later.
 func (c *Checker) checkBefore(h *history, i int) {
 	if i == 0 {
 		return
@@ -186,7 +186,7 @@ func (c *Checker) checkBefore(h *history, i int) {
 	}
 }
 
-// see compares a read with what is known.
+// see compares a read with the history of the key.
 func (c *Checker) see(h *history, e *event) {
 	if e.modified > e.revision {
 		c.contradiction(h, c.describeRead(h, e), "nothing newer than the answer's revision "+revisionText(e.revision),
@@ -237,7 +237,7 @@ func (c *Checker) see(h *history, e *event) {
 	c.forget(h)
 }
 
-// seeAbsence compares a read that found no key with what is known.
+// seeAbsence compares a read that found no key with the history of the key.
 func (c *Checker) seeAbsence(h *history, e *event) {
 	i, found := h.find(e.revision)
 	if found {
@@ -290,7 +290,7 @@ func (h *history) insert(i int, revision int64) *version {
 	return v
 }
 
-// forget leaves out the oldest versions where there are too many and no room for one more.
+// forget removes the oldest versions when there are too many and no room for one more.
 func (c *Checker) forget(h *history) {
 	if limit := c.histories.limit; len(h.versions) > limit && len(h.versions) == cap(h.versions) {
 		h.versions = slices.Delete(h.versions, 0, len(h.versions)-limit*3/4)
@@ -315,7 +315,7 @@ func (c *Checker) touch(h *history, revision int64) {
 	}
 }
 
-// overflows counts a violation that is one of too many to be described.
+// overflows counts a violation, and reports whether there are too many to describe it.
 func (c *Checker) overflows() bool {
 	if len(c.proof.Violations) < mostDescribed {
 		return false
@@ -324,5 +324,5 @@ func (c *Checker) overflows() bool {
 	return true
 }
 
-// mostDescribed is how many violations are described.
+// mostDescribed is the largest number of violations that are described.
 const mostDescribed = 20

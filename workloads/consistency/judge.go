@@ -2,7 +2,7 @@ package consistency
 
 import "slices"
 
-// judge looks at what is open in the keys that were touched. Only versions of earlier
+// judge judges the open versions of the keys that were touched. Only versions of earlier
 // rounds are judged: every write that was sent before they were read is known now.
 func (c *Checker) judge() {
 	touched := c.histories.touched
@@ -31,7 +31,7 @@ func (c *Checker) judge() {
 	}
 }
 
-// exclusive reports whether every version that is younger than the run is one of its own.
+// exclusive reports whether the run has written every version that is younger than the run.
 func (c *Checker) exclusive() bool { return c.alone && c.begin.Load() > 0 }
 
 // judgeVersion reports whether no later event can change the judgement.
@@ -84,7 +84,7 @@ func (c *Checker) judgeUnacknowledged(h *history, i int) (final bool) {
 	return unknown == all
 }
 
-// judgeAbsence sees that a key which was not found may have been deleted.
+// judgeAbsence checks that a key that was not found may have been deleted.
 func (c *Checker) judgeAbsence(h *history, i int) (final bool) {
 	v := &h.versions[i]
 	if !c.exclusive() || h.leased || i == 0 || h.versions[i-1].absent {
@@ -100,7 +100,7 @@ func (c *Checker) judgeAbsence(h *history, i int) (final bool) {
 	return unknown == open
 }
 
-// judgeDeletion sees that a key which was deleted may have existed.
+// judgeDeletion checks that a key that was deleted may have existed.
 func (c *Checker) judgeDeletion(h *history, i int) (final bool) {
 	v := &h.versions[i]
 	if !c.exclusive() || i == 0 || !h.versions[i-1].absent {
@@ -115,8 +115,8 @@ func (c *Checker) judgeDeletion(h *history, i int) (final bool) {
 	return unknown == open
 }
 
-// candidates counts the puts or deletions that may have taken effect before a revision, and
-// those of them of which that will not be known.
+// candidates counts the puts or deletions that may have taken effect before a revision: those
+// that are still open, and those whose outcome stays unknown.
 func (h *history) candidates(revision int64, deletion bool) (open, unknown int) {
 	for _, w := range h.writes {
 		if w.deletion == deletion && w.floor < revision {

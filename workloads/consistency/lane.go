@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// An event is what a client puts down about a followed key.
+// An event is a read or a write of a followed key, as a client records it.
 type event struct {
 	kind kind
 	key  Key
@@ -24,7 +24,7 @@ type event struct {
 	operation
 }
 
-// An operation is what a report says of one.
+// An operation describes one operation for reports.
 type operation struct {
 	// sent and answered count from the checker's start; answered is 0 without an answer.
 	sent, answered time.Duration
@@ -33,7 +33,7 @@ type operation struct {
 	name           Operation
 }
 
-// A kind is what an event says.
+// A kind is the kind of an event.
 type kind uint8
 
 const (
@@ -77,7 +77,7 @@ type slot struct {
 
 func (l *lane) init(size int) { l.slots, l.mask = make([]slot, size), uint64(size-1) }
 
-// push puts an event down, and reports false where there is no room.
+// push appends an event. It returns false without room.
 func (l *lane) push(e *event) bool {
 	for at := l.tail.Load(); at-l.free.Load() < uint64(len(l.slots)); at = l.tail.Load() {
 		if l.tail.CompareAndSwap(at, at+1) {
@@ -110,8 +110,8 @@ func (l *lane) drain(to uint64, visit func(*event)) bool {
 	return true
 }
 
-// put puts an event down. Without room, the caller compares events itself, unless that
-// is being done.
+// put appends an event. Without room, the caller compares events itself, unless another client
+// is doing so.
 func (c *Checker) put(l *lane, e *event) bool {
 	const attempts = 1000
 	for range attempts {
@@ -131,8 +131,7 @@ func (c *Checker) put(l *lane, e *event) bool {
 	return false
 }
 
-// A round is one reading of all lanes. What was put down before a round began has been
-// read when it ends.
+// A round is one reading of all lanes. Events from before a round have been read when it ends.
 type round struct {
 	number  uint32
 	reading bool

@@ -2,11 +2,11 @@ package consistency
 
 import "sync/atomic"
 
-// sampleSize is how many keys are followed at most. A key is followed from its first
-// write of the run on, where there is room for it.
+// sampleSize is the largest number of followed keys. A key is followed from its first write of
+// the run on, if there is room for it.
 const (
 	sampleSize = 1 << 12
-	// probes is how many places a key may have.
+	// probes is the number of places that a key may have.
 	probes = 8
 )
 
@@ -32,7 +32,7 @@ func newSample() sample {
 	}
 }
 
-// find returns the place of a key that is followed, and 0 for any other.
+// find returns the place of a followed key, or 0 for any other.
 func (s *sample) find(hash uint64) Key {
 	for i := range uint64(probes) {
 		place := (hash + i) % sampleSize
@@ -46,7 +46,7 @@ func (s *sample) find(hash uint64) Key {
 	return 0
 }
 
-// claim is find, and gives a place to a key that is new where there is one.
+// claim is like find, but gives a new key a place if one is free.
 func (s *sample) claim(hash uint64, name []byte) Key {
 	for i := range uint64(probes) {
 		place := (hash + i) % sampleSize
@@ -74,7 +74,7 @@ func (s *sample) name(k Key) string {
 	return ""
 }
 
-// lose follows a key no longer.
+// lose stops following a key.
 func (s *sample) lose(k Key) {
 	s.lost[k-1].Store(true)
 	s.losses.Store(true)

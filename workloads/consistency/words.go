@@ -50,10 +50,10 @@ func (c *Checker) contradiction(h *history, found *results.ProofOperation, expec
 	c.proof.Violate(v)
 }
 
-// around is how many versions before and after a violation its history has.
+// around is the number of versions before and after a violation in its history.
 const around = 4
 
-// neighbourhood is what is known of a key around a revision.
+// neighbourhood returns the operations on a key around a revision.
 func (c *Checker) neighbourhood(h *history, at int64) (list []results.ProofOperation) {
 	i, _ := h.find(at)
 	for _, v := range h.versions[max(0, i-around):min(len(h.versions), i+around)] {
@@ -77,14 +77,14 @@ func (c *Checker) versionOperations(h *history, v *version) (list []results.Proo
 	return list
 }
 
-// describeRead is a read of a key.
+// describeRead describes a read of a key.
 func (c *Checker) describeRead(h *history, e *event) *results.ProofOperation {
 	op := c.describe(e.operation)
 	op.Key, op.Revision, op.Modified, op.Version, op.Value = c.sample.name(h.key), e.revision, e.modified, e.version, hashText(e.hash)
 	return op
 }
 
-// describeVersion is the read of a version, or the write where none read it.
+// describeVersion describes the read of a version, or its write if no client has read it.
 func (c *Checker) describeVersion(h *history, v *version) *results.ProofOperation {
 	if v.readBy.name == 0 {
 		return c.describeWrite(h, v)
@@ -97,7 +97,7 @@ func (c *Checker) describeVersion(h *history, v *version) *results.ProofOperatio
 	return op
 }
 
-// describeOrigin is the write that made a version, or a read of it where the write is not known.
+// describeOrigin describes the write of a version, or a read of it if the write is not known.
 func (c *Checker) describeOrigin(h *history, v *version) *results.ProofOperation {
 	if v.by.name == 0 {
 		return c.describeVersion(h, v)
@@ -105,14 +105,14 @@ func (c *Checker) describeOrigin(h *history, v *version) *results.ProofOperation
 	return c.describeWrite(h, v)
 }
 
-// describeSent is a write that was acknowledged at a revision.
+// describeSent describes a write that was acknowledged at a revision.
 func (c *Checker) describeSent(h *history, w *write, revision int64) *results.ProofOperation {
 	op := c.describe(w.operation)
 	op.Key, op.Revision, op.Value = c.sample.name(h.key), revision, hashText(w.hash)
 	return op
 }
 
-// describeWrite is the write that made a version.
+// describeWrite describes the write of a version.
 func (c *Checker) describeWrite(h *history, v *version) *results.ProofOperation {
 	op := c.describe(v.by)
 	op.Key, op.Revision, op.Value = c.sample.name(h.key), v.revision, hashText(v.hash)
@@ -140,7 +140,7 @@ func hashText(hash uint64) string {
 	return strconv.FormatUint(hash, 16)
 }
 
-// contentText is what a version holds.
+// contentText describes the content of a version.
 func contentText(v *version) string {
 	if v.absent {
 		return "no key, as of revision " + revisionText(v.revision)

@@ -77,12 +77,21 @@
         return;
       }
       loaded = version;
+      removeFileLinks(report);
       listen(report);
       show();
       if (state.ended && loaded === state.version) source.close();
       load();
     };
     frame.contentWindow.location.replace(`report?version=${loading}`);
+  }
+
+  // removeFileLinks leaves the names of links to files beside the saved page: this server does
+  // not serve them.
+  function removeFileLinks(report) {
+    for (const link of report.querySelectorAll('a[href]')) {
+      if (!link.getAttribute('href').startsWith('#')) link.removeAttribute('href');
+    }
   }
 
   // listen stops the updates while the reader uses a chart.
