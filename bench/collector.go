@@ -23,6 +23,7 @@ type collector struct {
 	live []*livePhase
 	// interval is what the last collect brought, by kind: one for all phases.
 	interval []*total
+	encoder  results.Encoder
 	// usage is what was used up until the last interval, intervalLag the send lag
 	// in it.
 	usage       machine.Usage
@@ -329,7 +330,7 @@ func (c *collector) operation(ph *phase, kind int, t *total, a arrivals, length 
 	var errs []error
 	for i, l := range []*results.Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime} {
 		var err error
-		*l, err = t.hists[i].latency()
+		*l, err = t.hists[i].latency(&c.encoder)
 		errs = append(errs, err)
 	}
 	return o, errors.Join(append(errs, o.Complete(length))...)

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"math/bits"
 	"sync/atomic"
 	"time"
 
@@ -10,48 +9,25 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// The bucket layout of an HdrHistogram with the geometry of package results
-// (http://hdrhistogram.org). It is written out here because the library's
-// histograms cannot be counted into by several goroutines at once; a property
-// test holds it to the library, bucket by bucket.
-const (
-	unitMagnitude = 9  // floor(log2(1,000 ns)): buckets are 512 ns wide at first
-	halfMagnitude = 10 // a bucket is halved into 1,024: three significant digits
-	halfCount     = 1 << halfMagnitude
-	firstBucket   = 2*halfCount<<unitMagnitude - 1
-)
-
-// bucketCount returns the number of buckets that reach up to results.HighestTime.
-func bucketCount() int { return bucketOf(results.HighestTime) + 1 }
-
-func bucketOf(ns int64) int {
-	magnitude := bits.Len64(uint64(ns)|firstBucket) - unitMagnitude - halfMagnitude - 1
-	return magnitude<<halfMagnitude + int(ns>>(magnitude+unitMagnitude))
-}
-
-// valueOf returns the lowest time of bucket i.
-func valueOf(i int) int64 {
-	magnitude := max(0, i>>halfMagnitude-1)
-	return int64(i-magnitude<<halfMagnitude) << (magnitude + unitMagnitude)
-}
-
 // A counter is a histogram that many goroutines count into without a lock. It
 // covers one interval, for which 32 bits are enough. Its pages are made when something
 // is first counted into them: most operations need few.
 type counter []atomic.Pointer[page]
 
 // page is a part of a counter's buckets.
-type page [halfCount]uint32
+type page [pageSize]uint32
 
-func newCounter() counter { return make(counter, bucketCount()>>halfMagnitude+1) }
+const pageSize = 1024
+
+func newCounter() counter { return make(counter, results.Buckets()/pageSize+1) }
 
 func (c counter) record(d time.Duration) {
-	i := bucketOf(min(max(int64(d), 0), results.HighestTime))
-	p := c[i>>halfMagnitude].Load()
+	i := results.BucketOf(min(max(int64(d), 0), results.HighestTime))
+	p := c[i/pageSize].Load()
 	if p == nil {
-		p = c.add(i >> halfMagnitude)
+		p = c.add(i / pageSize)
 	}
-	atomic.AddUint32(&p[i&(halfCount-1)], 1)
+	atomic.AddUint32(&p[i%pageSize], 1)
 }
 
 // add makes a page, unless another goroutine was first.
@@ -74,7 +50,7 @@ func (c counter) drain(into ...*series) {
 			}
 			p[j] = 0
 			for _, s := range into {
-				s.add(valueOf(i<<halfMagnitude|j), int64(n))
+				s.add(results.BucketTime(i*pageSize+j), int64(n))
 			}
 		}
 	}
@@ -117,9 +93,9 @@ func (s *series) merge(other *series) {
 }
 
 // latency summarises the series.
-func (s *series) latency() (results.Latency, error) {
+func (s *series) latency(e *results.Encoder) (results.Latency, error) {
 	if s.total() == 0 {
 		return results.Latency{}, nil
 	}
-	return results.NewLatency(s.PackedHistogram)
+	return e.Latency(s.PackedHistogram)
 }

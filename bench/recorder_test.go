@@ -11,30 +11,6 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// The bucket layout must be the library's own, or everything read from a
-// counter would be off.
-func TestBucketsAreTheLibrarys(t *testing.T) {
-	if want := len(results.NewHistogram().Export().Counts); bucketCount() > want {
-		t.Errorf("%d buckets, the library has %d", bucketCount(), want)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		magnitude := rapid.IntRange(0, 40).Draw(t, "magnitude")
-		ns := min(rapid.Int64Range(0, 1<<magnitude).Draw(t, "ns"), results.HighestTime)
-		h := results.NewHistogram()
-		if err := h.RecordValue(ns); err != nil {
-			t.Fatal(err)
-		}
-		for i, n := range h.Export().Counts {
-			if n != 0 && i != bucketOf(ns) {
-				t.Fatalf("%d ns is in bucket %d, the library has it in %d", ns, bucketOf(ns), i)
-			}
-		}
-		if low := valueOf(bucketOf(ns)); low > ns || bucketOf(low) != bucketOf(ns) {
-			t.Fatalf("bucket %d of %d ns starts at %d ns", bucketOf(ns), ns, low)
-		}
-	})
-}
-
 // However samples are spread over shards, goroutines and intervals, what comes
 // out is one histogram of all of them, and nothing is lost or counted twice.
 func TestShardsMergeToOneHistogram(t *testing.T) {
@@ -82,10 +58,10 @@ func TestShardsMergeToOneHistogram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := r.phase[0].hists[seriesResponse].latency(); err != nil || got.HDR != all.HDR {
+		if got, err := r.phase[0].hists[seriesResponse].latency(&results.Encoder{}); err != nil || got.HDR != all.HDR {
 			t.Fatalf("the phase has %d samples, want %d (%v)", got.Count, all.Count, err)
 		}
-		if got, err := intervals.latency(); err != nil || got.HDR != all.HDR {
+		if got, err := intervals.latency(&results.Encoder{}); err != nil || got.HDR != all.HDR {
 			t.Fatalf("the intervals have %d samples together, want %d (%v)", got.Count, all.Count, err)
 		}
 	})

@@ -34,7 +34,7 @@ const (
 // judgeValidity fills in the run's validity from what happened in its measured
 // phases.
 func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Operation) error {
-	sendLag, err := lag.latency()
+	sendLag, err := lag.latency(&e.collector.encoder)
 	if err != nil {
 		return err
 	}
