@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -60,7 +59,7 @@ func parseMember(args []string, stderr io.Writer) (o memberOptions, err error) {
 	fs.IntVar(&o.resume, "resume", 0, "process group to resume at the end")
 	fs.BoolVar(&o.kept, "kept", false, "run until the keeper ends this process")
 	fs.Func("disk", "calls to supervise", func(text string) error {
-		o.calls = disk.Calls{Syncs: strings.Contains(text, "syncs"), Writes: strings.Contains(text, "writes")}
+		o.calls = disk.ParseCalls(text)
 		return nil
 	})
 	fs.Func("remove", "directory to remove at the end", func(dir string) error {

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,30 +23,38 @@ type Calls struct {
 	// Syncs are fsync and fdatasync.
 	Syncs bool `json:"syncs,omitempty"`
 	// Writes are those to a position of a file (pwrite64, pwritev) and the allocation of
-	// space (fallocate). Not write, which sends to sockets as well: each request would
-	// pay for the detour.
+	// space (fallocate).
 	Writes bool `json:"writes,omitempty"`
+	// Appends are write and writev to regular files, but for the standard streams. Calls for
+	// sockets and pipes are reported, too, because the kernel's filter sees only the number of the
+	// descriptor. They go on at once, but each pays for the detour.
+	Appends bool `json:"appends,omitempty"`
 }
 
 // Any reports whether there are any calls.
-func (c Calls) Any() bool { return c.Syncs || c.Writes }
+func (c Calls) Any() bool { return c.Syncs || c.Writes || c.Appends }
 
 // Or returns the calls of both.
 func (c Calls) Or(other Calls) Calls {
-	return Calls{Syncs: c.Syncs || other.Syncs, Writes: c.Writes || other.Writes}
+	return Calls{Syncs: c.Syncs || other.Syncs, Writes: c.Writes || other.Writes, Appends: c.Appends || other.Appends}
 }
 
-// String names the calls as a result shows them.
+// String names the calls as a result shows them, and [ParseCalls] reads them.
 func (c Calls) String() string {
-	switch {
-	case c.Syncs && c.Writes:
-		return "syncs,writes"
-	case c.Writes:
-		return "writes"
-	case c.Syncs:
-		return "syncs"
+	var names []string
+	for _, k := range []kind{kindSync, kindWrite, kindAppend} {
+		if k.in(c) {
+			names = append(names, k.String())
+		}
 	}
-	return ""
+	return strings.Join(names, ",")
+}
+
+// ParseCalls returns the calls that a text names, separated by commas.
+func ParseCalls(text string) Calls {
+	names := strings.Split(text, ",")
+	has := func(k kind) bool { return slices.Contains(names, k.String()) }
+	return Calls{Syncs: has(kindSync), Writes: has(kindWrite), Appends: has(kindAppend)}
 }
 
 // Conditions are those of a disk. The zero value changes nothing.
@@ -59,7 +69,7 @@ type Conditions struct {
 	IOPS float64 `json:"iops,omitempty"`
 	// Delayed are the calls to which the delays apply.
 	Delayed Calls `json:"delayed,omitzero"`
-	// Failed are the calls that fail at once: syncs with EIO, writes with ENOSPC.
+	// Failed are the calls that fail at once: syncs with EIO, the others with ENOSPC.
 	Failed Calls `json:"failed,omitzero"`
 }
 

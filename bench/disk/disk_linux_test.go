@@ -191,17 +191,18 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// Syncs fail with EIO, writes with ENOSPC, and only those that are to. The calls of
-// write, which sockets need, are not supervised.
+// Syncs fail with EIO, writes and appends with ENOSPC, and only those that are to. Writes to
+// pipes, such as those of the answers, never fail.
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	p := start(t, file(t), disk.Calls{Syncs: true, Writes: true})
+	p := start(t, file(t), disk.Calls{Syncs: true, Writes: true, Appends: true})
 	for _, c := range []struct {
 		failed              disk.Calls
 		sync, write, stream string
 	}{
 		{disk.Calls{Syncs: true}, "input/output_error", "-", "-"},
 		{disk.Calls{Writes: true}, "-", "no_space_left_on_device", "-"},
+		{disk.Calls{Appends: true}, "-", "-", "no_space_left_on_device"},
 		{disk.Calls{}, "-", "-", "-"},
 	} {
 		p.Set(disk.Conditions{Failed: c.failed})
@@ -265,7 +266,7 @@ func TestStartFails(t *testing.T) {
 	failure := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		_, err := disk.Start(exec.Command("/does/not/exist"), disk.Calls{Syncs: true})
+		_, err := disk.Start(exec.Command("/does/not/exist"), disk.Calls{Syncs: true, Appends: true})
 		failure <- err
 	}()
 	if err := <-failure; !errors.Is(err, os.ErrNotExist) {
@@ -292,6 +293,16 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// Calls are the same after they were written and read.
+func TestCalls(t *testing.T) {
+	t.Parallel()
+	for _, c := range []disk.Calls{{}, {Syncs: true}, {Writes: true}, {Appends: true}, {Syncs: true, Writes: true, Appends: true}} {
+		if got := disk.ParseCalls(c.String()); got != c {
+			t.Errorf("%q: %+v", c, got)
+		}
+	}
+}
+
 // BenchmarkSync is the cost of supervision without any condition: run it with the file on
 // a file system in memory (TMPDIR=/dev/shm), where a sync costs nothing else.
 func BenchmarkSync(b *testing.B) {
@@ -300,6 +311,18 @@ func BenchmarkSync(b *testing.B) {
 			p := start(b, file(b), calls)
 			r := p.do(b, fmt.Sprintf("sync %d 1", b.N))
 			b.ReportMetric(float64(r.total)/float64(b.N), "ns/sync")
+			b.ReportMetric(float64(r.p50), "p50-ns")
+			b.ReportMetric(float64(r.p99), "p99-ns")
+		})
+	}
+}
+
+// BenchmarkAppend is the same for writes to a file; those to sockets and pipes pay as much.
+func BenchmarkAppend(b *testing.B) {
+	for name, calls := range map[string]disk.Calls{"free": {}, "supervised": {Appends: true}} {
+		b.Run(name, func(b *testing.B) {
+			r := start(b, file(b), calls).do(b, fmt.Sprintf("stream %d 1", b.N))
+			b.ReportMetric(float64(r.total)/float64(b.N), "ns/write")
 			b.ReportMetric(float64(r.p50), "p50-ns")
 			b.ReportMetric(float64(r.p99), "p99-ns")
 		})

@@ -11,11 +11,15 @@ type kind int
 const (
 	kindSync kind = iota
 	kindWrite
+	kindAppend
 )
+
+// String returns the name of the kind's calls.
+func (k kind) String() string { return [...]string{"syncs", "writes", "appends"}[k] }
 
 // in reports whether the kind is one of calls.
 func (k kind) in(calls Calls) bool {
-	return k == kindSync && calls.Syncs || k == kindWrite && calls.Writes
+	return k == kindSync && calls.Syncs || k == kindWrite && calls.Writes || k == kindAppend && calls.Appends
 }
 
 // call is a system call that waits for its answer.
@@ -44,6 +48,13 @@ func (s *schedule) set(c Conditions) Effect {
 	effect := s.effect
 	s.conditions, s.effect, s.free = c, Effect{}, time.Time{}
 	return effect
+}
+
+// concerns reports whether the conditions change anything about calls of a kind.
+func (s *schedule) concerns(k kind) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return k.in(s.conditions.Delayed) || k.in(s.conditions.Failed)
 }
 
 // decide returns how long a thread's call is delayed, or that it fails. A thread that was

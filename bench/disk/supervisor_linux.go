@@ -18,6 +18,7 @@ func kinds() map[int32]kind {
 	return map[int32]kind{
 		unix.SYS_FSYNC: kindSync, unix.SYS_FDATASYNC: kindSync,
 		unix.SYS_PWRITE64: kindWrite, unix.SYS_PWRITEV: kindWrite, unix.SYS_PWRITEV2: kindWrite, unix.SYS_FALLOCATE: kindWrite,
+		unix.SYS_WRITE: kindAppend, unix.SYS_WRITEV: kindAppend,
 	}
 }
 
@@ -57,11 +58,10 @@ func Start(cmd *exec.Cmd, calls Calls) (*Supervisor, error) {
 	if s.listener, err = listen(calls, s.kinds); err != nil {
 		return nil, err
 	}
+	go s.serve() // where the program cannot be executed, its process writes the error to a pipe
 	if err := cmd.Start(); err != nil {
-		_ = unix.Close(s.listener)
 		return nil, err
 	}
-	go s.serve()
 	return s, nil
 }
 
@@ -134,6 +134,10 @@ func (s *Supervisor) serve() {
 		default:
 			return
 		}
+		if s.kinds[n.nr] == kindAppend && !(s.schedule.concerns(kindAppend) && ofFile(&n)) {
+			s.send(answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
+			continue
+		}
 		wait, fails := s.schedule.decide(n.thread, n.id, s.kinds[n.nr], time.Now())
 		switch {
 		case fails:
@@ -144,6 +148,15 @@ func (s *Supervisor) serve() {
 			time.AfterFunc(wait, func() { s.proceed(n) })
 		}
 	}
+}
+
+// ofFile reports whether a call is for a regular file other than the standard streams. The
+// descriptor may belong to another file by the time the call goes on; it then fails as the first would.
+func ofFile(n *notification) bool {
+	const standard = 2
+	fd := int32(n.args[0])
+	var stat unix.Stat_t
+	return fd > standard && unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", n.thread, fd), &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
 // over reports whether no thread has the filter any longer.
@@ -162,7 +175,7 @@ func (s *Supervisor) proceed(n notification) {
 // fail lets the call fail.
 func (s *Supervisor) fail(n notification) {
 	errno := unix.EIO
-	if s.kinds[n.nr] == kindWrite {
+	if s.kinds[n.nr] != kindSync {
 		errno = unix.ENOSPC
 	}
 	s.send(answer{id: n.id, errno: -int32(errno)})

@@ -45,14 +45,32 @@ func (s *slowDisk) New(m Members) func(ctx context.Context) (string, error) {
 	return s.do(m, func(member int) fault { return &badDisk{members: m, member: member, conditions: s.conditions} })
 }
 
-func diskError() action { return failing(disk.Calls{Syncs: true}) }
-func diskFull() action  { return failing(disk.Calls{Writes: true}) }
-
-// failing lets calls fail.
-func failing(calls disk.Calls) action {
+// diskError lets syncs fail.
+func diskError() action {
+	calls := disk.Calls{Syncs: true}
 	return action{lengthName: "for", length: defaultDown, disk: calls, make: func(m Members, member int) fault {
 		return &badDisk{members: m, member: member, conditions: disk.Conditions{Failed: calls}}
 	}}
+}
+
+// fullDisk lets the writes of a member fail.
+type fullDisk struct {
+	victim
+	appends bool
+}
+
+func (f *fullDisk) AddFlags(fs *pflag.FlagSet) {
+	f.addFlags(fs, "follower", "for", defaultDown)
+	fs.BoolVar(&f.appends, "appends", true, "also appends to files, such as the log; each send of the member costs some microseconds for it")
+}
+
+func (f *fullDisk) Validate() error   { return f.validate() }
+func (f *fullDisk) calls() disk.Calls { return disk.Calls{Writes: true, Appends: f.appends} }
+func (f *fullDisk) Needs() Needs      { return f.needs().And(Needs{Disk: f.calls()}) }
+func (f *fullDisk) New(m Members) func(ctx context.Context) (string, error) {
+	return f.do(m, func(member int) fault {
+		return &badDisk{members: m, member: member, conditions: disk.Conditions{Failed: f.calls()}}
+	})
 }
 
 // endTimeout is how long etcd may take to end when its disk has failed.

@@ -93,7 +93,7 @@ func Kinds() []Kind {
 		{"slow-link", "delay the traffic between a member and others", func() Definition { return new(slowLink) }},
 		{"slow-disk", "delay the syncs of a member (Linux 5.5 or later)", func() Definition { return new(slowDisk) }},
 		{"disk-error", "make the syncs of a member fail with EIO; etcd ends and is restarted", define(diskError())},
-		{"disk-full", "make the writes of a member fail with ENOSPC; etcd ends and is restarted", define(diskFull())},
+		{"disk-full", "make the writes of a member fail with ENOSPC; etcd ends and is restarted", func() Definition { return new(fullDisk) }},
 	}
 }
 

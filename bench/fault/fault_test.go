@@ -295,7 +295,8 @@ func TestNeeds(t *testing.T) {
 		{"cut", [2]string{"member", "leader"}, Needs{Members: 2, Links: true}},
 		{"slow-disk", [2]string{"member", "leader"}, Needs{Members: 1, Disk: disk.Calls{Syncs: true}}},
 		{"slow-disk", [2]string{"writes", "true"}, Needs{Members: 2, Disk: disk.Calls{Syncs: true, Writes: true}}},
-		{"disk-full", [2]string{"member", "all"}, Needs{Members: 1, Disk: disk.Calls{Writes: true}}},
+		{"disk-full", [2]string{"member", "all"}, Needs{Members: 1, Disk: disk.Calls{Writes: true, Appends: true}}},
+		{"disk-full", [2]string{"appends", "false"}, Needs{Members: 2, Disk: disk.Calls{Writes: true}}},
 	} {
 		for _, k := range Kinds() {
 			if k.Name != c.kind {
