@@ -128,6 +128,10 @@ type ScaleEvent struct {
 	// and had applied what the leader had. 0 where that did not happen, or is not asked.
 	Serving   time.Duration `json:"serving_ns,omitempty"`
 	Redundant time.Duration `json:"redundant_ns,omitempty"`
+	// Ended is the time from the fault until the processes that were asked to stop had ended,
+	// Promoted that until the new member voted. 0 where that is not asked.
+	Ended    time.Duration `json:"ended_ns,omitempty"`
+	Promoted time.Duration `json:"promoted_ns,omitempty"`
 	// Bytes is how much was read or sent, or the size of a snapshot's file.
 	Bytes int64 `json:"bytes,omitempty"`
 	// Restored is the time until all members' data were made from the snapshot's file, which

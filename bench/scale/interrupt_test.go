@@ -110,3 +110,30 @@ func TestDataOfKilledSession(t *testing.T) {
 	}
 	nothingLeft(t, dir, populationStage)
 }
+
+// A ladder ends with what it has before a rung that does not fit, and says so. The rung before
+// has every event that one member can have; a resumed ladder does not make it again.
+func TestRungThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	e := smallLadder(t)
+	e.sizes = append(e.sizes, 1e15)
+	dir := t.TempDir()
+	for resumed := range 2 {
+		var there bool
+		s, err := e.Run(t.Context(), experiment.Options{Dir: dir, Run: runner.Run}, func(p Progress) { there = there || p.Resumed })
+		if err != nil || len(s.Rungs) != 1 || !strings.Contains(s.Stopped, "stopped before rung 2: 1.0 PB of data need some") ||
+			there != (resumed == 1) {
+			t.Fatalf("%d rungs, resumed %v, %q, %v", len(s.Rungs), there, s.Stopped, err)
+		}
+		for _, kind := range []string{
+			results.ScaleCompaction, results.ScaleDefragmentation, results.ScaleSnapshot, results.ScaleListUnary, results.ScaleListPages,
+			results.ScaleListStream, results.ScaleRestart, results.ScaleFullLogRestart, results.ScaleKill, results.ScaleClusterRestart,
+			results.ScaleRestore,
+		} {
+			if _, ok := s.Rungs[0].Event(kind); !ok {
+				t.Errorf("no %s: %+v", kind, s.Rungs[0].Events)
+			}
+		}
+		nothingLeft(t, dir, "end")
+	}
+}

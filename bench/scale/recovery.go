@@ -75,7 +75,7 @@ func restart(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	if err := s.Terminate(member); err != nil {
 		return err
 	}
-	e.Detail = fmt.Sprintf("the process ended after %v", results.ThreeDigits(time.Since(fault)))
+	e.Ended = time.Since(fault)
 	if err := s.Start(member); err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func restartAll(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	e.Detail = fmt.Sprintf("all processes ended after %v", results.ThreeDigits(time.Since(fault)))
+	e.Ended = time.Since(fault)
 	for i := range s.conns {
 		if err := s.Start(i); err != nil {
 			return err
@@ -264,7 +264,7 @@ func replace(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	}); err != nil {
 		return fmt.Errorf("promote the learner: %w", err)
 	}
-	e.Detail = fmt.Sprintf("promoted after %v", results.ThreeDigits(time.Since(fault)))
+	e.Promoted = time.Since(fault)
 	return measureRecovery(ctx, s, e, fault, member)
 }
 

@@ -211,8 +211,8 @@ func TestRecoveryTimes(t *testing.T) {
 			if err := step.do(t.Context(), s, &e); err != nil {
 				t.Fatal(err)
 			}
-			if e.Redundant < e.Serving {
-				t.Errorf("%s: redundant after %v, serving after %v", step.kind, e.Redundant, e.Serving)
+			if e.Redundant < e.Serving || e.Ended > e.Serving || (e.Ended > 0) != (step.kind != results.ScaleKill) {
+				t.Errorf("%s: ended after %v, serving after %v, redundant after %v", step.kind, e.Ended, e.Serving, e.Redundant)
 			}
 			differences = append(differences, e.Serving-(<-seen).Sub(fault))
 			if differences[len(differences)-1].Abs() <= most {

@@ -197,6 +197,14 @@ func scaleWords(e results.ScaleEvent) string {
 	if e.Replayed > 0 {
 		parts = append(parts, words.Count(e.Replayed)+" log entries read at the start")
 	}
+	switch {
+	case e.Ended > 0 && e.Member == "":
+		parts = append(parts, "all processes ended after "+words.Duration(int64(e.Ended)))
+	case e.Ended > 0:
+		parts = append(parts, "the process ended after "+words.Duration(int64(e.Ended)))
+	case e.Promoted > 0:
+		parts = append(parts, "promoted after "+words.Duration(int64(e.Promoted)))
+	}
 	if e.Detail != "" {
 		parts = append(parts, words.Clean(e.Detail))
 	}

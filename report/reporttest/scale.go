@@ -32,7 +32,7 @@ func Scale(t testing.TB) *results.Scale {
 				{Kind: results.ScaleSnapshot, Member: "m2", Length: n * time.Second, Bytes: size, Effect: effect},
 				{Kind: results.ScaleListUnary, Skipped: "one answer cannot hold it"},
 				{Kind: results.ScaleRestore, Length: 4 * time.Second, Serving: 3 * time.Second, Redundant: (n*2 + 1) * time.Second, Bytes: size, Restored: n * 2 * time.Second, Effect: effect, Detail: "24,414 objects"},
-				{Kind: results.ScaleReplacement, Member: "m3", Length: 3 * time.Second, Serving: 2 * time.Second, Redundant: n * 3 * time.Second, Effect: effect, Detail: "promoted after 2s"},
+				{Kind: results.ScaleReplacement, Member: "m3", Length: 3 * time.Second, Serving: 2 * time.Second, Redundant: n * 3 * time.Second, Effect: effect, Promoted: 2 * time.Second},
 			},
 		}
 		s.Rungs = append(s.Rungs, r)
