@@ -3,6 +3,8 @@ package bench
 import (
 	"fmt"
 	"math"
+
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // queueSeconds is how many seconds of arrivals may wait for a free client when
@@ -31,6 +33,8 @@ func ValidatePlan(p Plan) error {
 		return fmt.Errorf("target must not be negative, but is %v", p.Target)
 	case len(p.Phases) == 0:
 		return fmt.Errorf("the plan has no phases")
+	case len(p.Phases) > results.MaxPhases:
+		return fmt.Errorf("%d phases are more than the %d of a plan", len(p.Phases), results.MaxPhases)
 	}
 	names := map[string]bool{}
 	for _, ph := range p.Phases {

@@ -34,11 +34,12 @@ func writeBenchfmt(w io.Writer, docs []Document) error {
 		}
 	}
 	for _, d := range docs {
+		omitted, costs := content.OmittedLine(d.Run), costsByPhase(d.Run)
 		for _, o := range content.Operations(d.Run) {
 			if o.Of != "" || o.Ended() == 0 {
 				continue
 			}
-			if err := out.Write(benchResult(d.Run, o)); err != nil {
+			if err := out.Write(benchResult(d.Run, o, costs, omitted)); err != nil {
 				return err
 			}
 		}
@@ -46,14 +47,14 @@ func writeBenchfmt(w io.Writer, docs []Document) error {
 	return nil
 }
 
-func benchResult(r *results.Run, o results.Operation) *benchfmt.Result {
+func benchResult(r *results.Run, o results.Operation, costs map[string]results.Cost, omitted string) *benchfmt.Result {
 	res := &benchfmt.Result{
 		Name:  benchfmt.Name(title(benchName(r.Plan.Workload)) + "/phase=" + benchName(o.Phase) + "/op=" + benchName(o.Op)),
 		Iters: int(max(1, o.Completed)), // the format has no 0
 	}
 	for _, kv := range [][2]string{
 		{"goos", r.Environment.OS}, {"goarch", r.Environment.Arch}, {"cpu", r.Environment.CPUModel},
-		{"etcd", r.Cluster.Version}, {"validity", r.Validity.Verdict},
+		{"etcd", r.Cluster.Version}, {"validity", r.Validity.Verdict}, {"omitted", omitted},
 	} {
 		if kv[1] != "" {
 			res.SetConfig(kv[0], words.Clean(kv[1]))
@@ -76,7 +77,7 @@ func benchResult(r *results.Run, o results.Operation) *benchfmt.Result {
 		}
 	}
 	add(o.ErrorRate(), "errors/op")
-	for _, c := range costsOf(r, o.Phase) {
+	if c, ok := costs[o.Phase]; ok {
 		for name, unit := range map[string]string{
 			"cpu": "server-cpu-ns/op", "alloc_bytes": "server-B/op", "allocs": "server-allocs/op",
 			"fsyncs": "server-fsyncs/op", "wal_bytes": "server-wal-B/op",
@@ -90,24 +91,25 @@ func benchResult(r *results.Run, o results.Operation) *benchfmt.Result {
 	return res
 }
 
-// costsOf is the cost of all members together in a phase, where it is known and
+// costsByPhase is the cost of all members together in each phase where it is known and
 // of one kind of operation: a blend would not be that operation's.
-func costsOf(r *results.Run, phase string) []results.Cost {
-	kinds := 0
-	for _, o := range r.Operations {
-		if o.Phase == phase && !o.Arrived && o.Offered > 0 {
-			kinds++
-		}
+func costsByPhase(r *results.Run) map[string]results.Cost {
+	costs := map[string]results.Cost{}
+	if r.Server == nil {
+		return costs
 	}
-	if r.Server == nil || kinds != 1 {
-		return nil
+	kinds := map[string]int{}
+	for i := range r.Operations {
+		if o := &r.Operations[i]; !o.Arrived && o.Offered > 0 {
+			kinds[o.Phase]++
+		}
 	}
 	for _, c := range r.Server.Cost {
-		if c.Phase == phase && c.Member == "" {
-			return []results.Cost{c}
+		if _, known := costs[c.Phase]; !known && c.Member == "" && kinds[c.Phase] == 1 {
+			costs[c.Phase] = c
 		}
 	}
-	return nil
+	return costs
 }
 
 // sortValues puts values into the order of benchUnits.

@@ -1,10 +1,12 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,26 +66,52 @@ func TestRunsNearLimits(t *testing.T) {
 	}
 }
 
-// A run of as many operations as a document may have ends in every format.
-func TestManyOperations(t *testing.T) {
-	t.Parallel()
+// manyOperations returns a document of 100,000 operations in 1,000 phases, with thresholds.
+func manyOperations(t *testing.T) []byte {
 	run := reporttest.Sample(t)
-	one := run.Operations[0]
-	for i := len(run.Operations); i < 10_000; i++ {
-		o := one
-		o.Op = fmt.Sprint("put-", i)
-		run.Operations = append(run.Operations, o)
+	run.Plan.Thresholds = []string{"put.p99 < 1s"}
+	for i := range 998 {
+		name := fmt.Sprint("p", i)
+		planned := results.PlanPhase{Name: name, Duration: time.Second, Load: results.Load{Rate: 1000}}
+		run.Plan.Phases = append(run.Plan.Phases, planned)
+		run.Phases = append(run.Phases, results.Phase{Name: name, Length: time.Second})
+		if i%50 == 0 {
+			run.Plan.Thresholds = append(run.Plan.Thresholds, fmt.Sprintf("put-%d.completed >= 1", 100*i))
+		}
 	}
 	document, err := results.Encode(run)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if run, err = results.Decode(document); err != nil {
+	var more strings.Builder
+	for i := range 100_000 - len(run.Operations) {
+		fmt.Fprintf(&more, `{"phase":"p%d","op":"put-%d","offered":20,"completed":17,"failed":3,"throughput":20,"error_rate":0.1,`+
+			`"service_time":{"count":0,"min":0,"mean":0,"max":0},"errors":[{"code":"Unavailable","count":3}],"goodput":17},`, i%998, i)
+	}
+	const start = `"operations": [`
+	return []byte(strings.Replace(string(document), start, start+more.String(), 1))
+}
+
+// A run of as many operations as a document may have ends in every format. All but the
+// document itself show a part of the operations and say how many they omit.
+func TestManyOperations(t *testing.T) {
+	t.Parallel()
+	run, err := results.Decode(manyOperations(t))
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range All() {
+		var out bytes.Buffer
 		begin := time.Now()
-		_ = f.Write(io.Discard, []Document{reporttest.Document(t, run)}) // an error will do
-		t.Logf("%s: %v", f.Name, time.Since(begin))
+		if err := f.Write(&out, []Document{reporttest.Document(t, run)}); err != nil {
+			t.Errorf("%s: %v", f.Name, err)
+		}
+		t.Logf("%s: %v, %d bytes", f.Name, time.Since(begin), out.Len())
+		if f.Name == "json" || f.Name == "csv" { // all operations; those of the seconds
+			continue
+		}
+		if out.Len() > 2<<20 || !regexp.MustCompile(`98[,.]?999|98999`).Match(out.Bytes()) {
+			t.Errorf("%s: %d bytes, want at most 2 MiB that mention the other 98,999 operations", f.Name, out.Len())
+		}
 	}
 }

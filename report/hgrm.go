@@ -47,6 +47,11 @@ func writeHGRM(w io.Writer, docs []Document) error {
 				}
 			}
 		}
+		if line := content.OmittedLine(d.Run); line != "" {
+			if _, err := fmt.Fprintf(w, "#[%s]\n", line); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

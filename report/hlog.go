@@ -26,6 +26,9 @@ func writeHLog(w io.Writer, docs []Document) error {
 					return err
 				}
 			}
+			if line := content.OmittedLine(d.Run); line != "" {
+				return log.OutputComment("[outcomes of " + line + "]")
+			}
 			return nil
 		}
 		for _, step := range []func() error{

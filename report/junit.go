@@ -140,6 +140,9 @@ func suiteOf(r *results.Run) junitSuite {
 	for _, o := range content.Operations(r) {
 		s.Properties = append(s.Properties, operationProperties(o)...)
 	}
+	if n := content.OmittedOperations(r); n > 0 {
+		s.Properties = append(s.Properties, junitProperty{"omitted_operations", float64(n)})
+	}
 	if r.Server != nil {
 		for _, c := range r.Server.Cost {
 			for _, f := range results.CostFigures() {

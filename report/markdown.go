@@ -48,6 +48,9 @@ func markdown(d Document) string {
 			md(content.OperationName(d.Run, o)), words.Rate(o.Throughput), strings.Join(content.ResponseCells(o), " | "),
 			content.ErrorRate(o), words.Count(o.Failed), words.Count(o.Dropped), words.Count(o.Unfinished))
 	}
+	if line := content.OmittedLine(d.Run); line != "" {
+		fmt.Fprintf(&b, "\n… %s\n", line)
+	}
 	for _, line := range content.BacklogLines(d.Run) {
 		fmt.Fprintf(&b, "\n%s\n", md(line))
 	}

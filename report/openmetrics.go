@@ -15,7 +15,7 @@ import (
 
 // openMetrics are the families that a report fills.
 type openMetrics struct {
-	operations, throughput, errors, response, bounds, service, cost *dto.MetricFamily
+	operations, throughput, errors, response, bounds, service, cost, omitted *dto.MetricFamily
 }
 
 // writeOpenMetrics writes the measured operations as OpenMetrics text: counters
@@ -34,10 +34,15 @@ func writeOpenMetrics(w io.Writer, docs []Document) error {
 			"Quantiles of the response time that are lower bounds.", dto.MetricType_GAUGE),
 		service: family("etcdbench_service_time_seconds", "Service time of completed operations.", dto.MetricType_SUMMARY),
 		cost:    family("etcdbench_server_cost", "What one operation cost the server, by figure.", dto.MetricType_GAUGE),
+		omitted: family("etcdbench_omitted_operations", "Kinds of operations that are in the result document only.", dto.MetricType_GAUGE),
 	}
 	for _, d := range docs {
 		for _, o := range content.Operations(d.Run) {
 			m.add(d, o)
+		}
+		if n := content.OmittedOperations(d.Run); n > 0 {
+			pairs := labelPairs("run", d.ID, "workload", d.Plan.Workload)
+			m.omitted.Metric = append(m.omitted.Metric, &dto.Metric{Label: pairs, Gauge: &dto.Gauge{Value: ptr(float64(n))}})
 		}
 		if d.Server == nil {
 			continue
@@ -51,7 +56,7 @@ func writeOpenMetrics(w io.Writer, docs []Document) error {
 			}
 		}
 	}
-	for _, f := range []*dto.MetricFamily{m.operations, m.throughput, m.errors, m.response, m.bounds, m.service, m.cost} {
+	for _, f := range []*dto.MetricFamily{m.operations, m.throughput, m.errors, m.response, m.bounds, m.service, m.cost, m.omitted} {
 		if len(f.Metric) == 0 {
 			continue
 		}

@@ -41,6 +41,11 @@ func writePerfdash(w io.Writer, docs []Document) error {
 		for _, o := range perfdashOperations(d) {
 			out.DataItems = append(out.DataItems, perfdashItems(d, o)...)
 		}
+		if n := content.OmittedOperations(d.Run); n > 0 {
+			out.DataItems = append(out.DataItems, perfdashItem{
+				Data: map[string]float64{"OmittedOperations": float64(n)}, Unit: "count", Labels: map[string]string{},
+			})
+		}
 		if err := enc.Encode(out); err != nil {
 			return err
 		}

@@ -268,6 +268,9 @@ func (t text) accounting(r *results.Run) {
 	if len(ops) > 1 {
 		t.table(rows)
 	}
+	if line := content.OmittedLine(r); line != "" {
+		t.line("  … %s", line)
+	}
 	for _, line := range content.BacklogLines(r) {
 		t.line("  %s", line)
 	}

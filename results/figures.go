@@ -10,14 +10,59 @@ import (
 // throughput is over these phases' length.
 func (r *Run) Sum(covers func(phase string) bool, of func(o *Operation) bool) (Operation, error) {
 	var s operationSum
+	covers = EachOnce(covers)
 	for i := range r.Operations {
-		if o := &r.Operations[i]; covers(o.Phase) && of(o) {
+		if o := &r.Operations[i]; of(o) && covers(o.Phase) {
 			if err := s.add(o); err != nil {
 				return Operation{}, err
 			}
 		}
 	}
 	return s.operation(r.Length(covers))
+}
+
+// CountByPhase adds up the counts of operations by phase, without their times: those of
+// operations that of accepts, with the throughput over the length of the phase.
+func (r *Run) CountByPhase(of func(o *Operation) bool) map[string]Operation {
+	sums, lengths := map[string]*operationSum{}, r.lengths()
+	for i := range r.Operations {
+		o := &r.Operations[i]
+		if !of(o) {
+			continue
+		}
+		if sums[o.Phase] == nil {
+			sums[o.Phase] = &operationSum{}
+		}
+		sums[o.Phase].count(o)
+	}
+	counts := map[string]Operation{}
+	for phase, s := range sums {
+		s.op.Throughput = rate(s.op.Acknowledged(), lengths[phase])
+		counts[phase] = s.op
+	}
+	return counts
+}
+
+// lengths returns how long each phase took.
+func (r *Run) lengths() map[string]time.Duration {
+	lengths := map[string]time.Duration{}
+	for _, ph := range r.Phases {
+		lengths[ph.Name] += ph.Length
+	}
+	return lengths
+}
+
+// EachOnce returns a function with the same results, which asks covers once for each phase.
+func EachOnce(covers func(phase string) bool) func(phase string) bool {
+	known := map[string]bool{}
+	return func(phase string) bool {
+		is, ok := known[phase]
+		if !ok {
+			is = covers(phase)
+			known[phase] = is
+		}
+		return is
+	}
 }
 
 // Length returns how long the phases took that covers accepts.
@@ -40,8 +85,9 @@ func (r *Run) Measured(op string) (Operation, error) {
 // phases, and whether the run wrote anything at all.
 func (r *Run) WriteRate() (perSecond float64, writes bool) {
 	var s operationSum
+	measures := EachOnce(r.Measures)
 	for i := range r.Operations {
-		if o := &r.Operations[i]; o.Write && r.Measures(o.Phase) {
+		if o := &r.Operations[i]; o.Write && measures(o.Phase) {
 			s.count(o)
 		}
 	}
@@ -52,9 +98,10 @@ func (r *Run) WriteRate() (perSecond float64, writes bool) {
 // complete computes the operations' figures that follow from others anew. The
 // throughput of a phase whose length is not known stays.
 func (r *Run) complete() error {
+	lengths := r.lengths()
 	for i := range r.Operations {
 		o := &r.Operations[i]
-		saved, length := o.Throughput, r.Length(func(phase string) bool { return phase == o.Phase })
+		saved, length := o.Throughput, lengths[o.Phase]
 		if err := o.Complete(length); err != nil {
 			return fmt.Errorf("operation %s/%s: %w", Clip(o.Phase), Clip(o.Op), err)
 		}

@@ -13,17 +13,22 @@ import (
 // largest number would overflow where they are added up.
 const (
 	// maxElements is the number of the entries of all lists together, maxFields that of
-	// the fields of all objects.
+	// the fields of all objects. The operations of a run and their errors and counts have
+	// bounds of their own, maxOperations and maxDetails.
 	maxElements = 1 << 17
+	maxDetails  = 1 << 19
 	maxFields   = 1 << 20
 	maxDepth    = 100
 	// maxTime bounds each time, and the length of all phases together: ten years.
 	maxTime = 10 * 366 * 24 * time.Hour
 	// maxCount bounds the operations that are counted.
 	maxCount = 1 << 50
-	// maxOperations is how many kinds of operations in phases there are, which reports compare
-	// with each other.
-	maxOperations = 10_000
+	// maxOperations is how many kinds of operations in phases there are. Formats for people
+	// show the first of them, see report/content.
+	maxOperations = 100_000
+	// MaxPhases is how many phases a plan or a run has, MaxThresholds how many thresholds.
+	MaxPhases     = 1_000
+	MaxThresholds = 200
 	// maxClasses is how many kinds of errors, and how many counts of a workload, there are.
 	maxClasses = 256
 	// maxTotals is how many bytes the sums over a journal take.
@@ -33,39 +38,78 @@ const (
 // checkSize refuses JSON with more entries, fields or levels than etcdbench writes. It
 // allocates nothing, and leaves it to the parser to find out what is no JSON.
 func checkSize(data []byte) error {
-	var lists [maxDepth]bool // which of the levels that are open are lists
-	depth, elements, fields := 0, 0, 0
+	var s size
+	before := byte(0) // the previous character that is not white space
 	for i := 0; i < len(data); i++ {
-		switch data[i] {
+		c := data[i]
+		switch c {
+		case ' ', '\t', '\n', '\r':
+			continue
 		case '"':
+			begin := i
 			for i++; i < len(data) && data[i] != '"'; i++ {
 				if data[i] == '\\' {
 					i++
 				}
 			}
-			continue
+			if s.depth == 1 {
+				s.operations = string(data[begin:min(i+1, len(data))]) == `"operations"`
+			}
 		case '{', '[':
-			if depth == maxDepth {
+			if s.depth == maxDepth {
 				return fmt.Errorf("more than %d levels", maxDepth)
 			}
-			lists[depth] = data[i] == '['
-			depth++
+			s.lists[s.depth] = c == '['
+			s.depth++
+			*s.counter()++
 		case '}', ']':
-			depth = max(0, depth-1)
-			continue
+			if c == ']' && before == '[' {
+				*s.counter()-- // an empty list
+			}
+			s.depth = max(0, s.depth-1)
 		case ',':
-		default:
-			continue
+			*s.counter()++
 		}
-		if depth > 0 && lists[depth-1] {
-			elements++
-		} else {
-			fields++
-		}
+		before = c
 	}
-	if elements > maxElements || fields > maxFields {
+	return s.check()
+}
+
+// size is how much JSON has of what takes memory.
+type size struct {
+	lists      [maxDepth]bool // which of the levels that are open are lists
+	depth      int
+	operations bool // within the operations of a run
+
+	elements, fields int
+	// kinds are the operations of a run, details the entries of lists in them.
+	kinds, details int
+	free           int // fields of operations, which take no memory of their own
+}
+
+// counter returns the count of what the present level has.
+func (s *size) counter() *int {
+	list := s.depth > 0 && s.lists[s.depth-1]
+	switch {
+	case s.operations && s.depth == 2 && list:
+		return &s.kinds
+	case s.operations && s.depth > 2 && list:
+		return &s.details
+	case s.operations && s.depth > 2:
+		return &s.free
+	case list:
+		return &s.elements
+	}
+	return &s.fields
+}
+
+func (s *size) check() error {
+	switch {
+	case s.kinds > maxOperations:
+		return fmt.Errorf("%d operations are more than the %d that etcdbench reads", s.kinds, maxOperations)
+	case s.elements > maxElements || s.details > maxDetails || s.fields > maxFields:
 		return fmt.Errorf("%d entries and %d fields are more than the %d and %d that etcdbench writes at most",
-			elements, fields, maxElements, maxFields)
+			s.elements+s.details, s.fields, maxElements, maxFields)
 	}
 	return nil
 }
@@ -134,7 +178,7 @@ func checkPhases(phases []Phase) error {
 // errors than there are.
 func checkCounts(ops []Operation) error {
 	if len(ops) > maxOperations {
-		return fmt.Errorf("%d operations are more than the %d that etcdbench writes at most", len(ops), maxOperations)
+		return fmt.Errorf("%d operations are more than the %d that etcdbench reads", len(ops), maxOperations)
 	}
 	errors, counts := map[[2]string]bool{}, map[string]bool{}
 	for i := range ops {
@@ -163,6 +207,13 @@ func checkRun(run *Run) error {
 		return err
 	}
 	if err := checkPhases(run.Phases); err != nil {
+		return err
+	}
+	err := checkLengths([]length{
+		{"phases", len(run.Phases), MaxPhases}, {"phases of the plan", len(run.Plan.Phases), MaxPhases},
+		{"thresholds", len(run.Plan.Thresholds), MaxThresholds},
+	})
+	if err != nil {
 		return err
 	}
 	return checkCounts(run.Operations)

@@ -67,13 +67,16 @@ func untrusted(t *testing.T) map[string]struct {
 		file, want string
 		write      func(w *bufio.Writer)
 	}{
-		"empty operations": {RunFile, "entries", repeat(start+`"operations":[`, "{}", "]}")},
-		"no operations":    {RunFile, "entries", repeat(start+`"operations":[`, "null", "]}")},
+		"empty operations": {RunFile, "operations are more than", repeat(start+`"operations":[`, "{}", "]}")},
+		"no operations":    {RunFile, "operations are more than", repeat(start+`"operations":[`, "null", "]}")},
 		"members":          {RunFile, "entries", repeat(start+`"cluster":{"members":[`, "{}", "]}}")},
 		"settings":         {RunFile, "fields", repeat(start+`"cluster":{"settings":{`, `"a":""`, "}}}")},
 		"too many operations": {RunFile, "operations are more than", func(w *bufio.Writer) {
-			fmt.Fprint(w, start, `"operations":[{}`, strings.Repeat(",{}", 100_000), "]}")
+			fmt.Fprint(w, start, `"operations":[{}`, strings.Repeat(",{}", maxOperations), "]}")
 		}},
+		"errors of operations": {RunFile, "entries", repeat(start+`"operations":[{"errors":[`, "null", "]}]}")},
+		"settings after the word operations": {RunFile, "fields",
+			repeat(start+`"label":"operations","cluster":{"settings":{`, `"a":""`, "}}}")},
 		"as many operations as there may be": {RunFile, "", func(w *bufio.Writer) {
 			fmt.Fprint(w, start, `"operations":[{}`, strings.Repeat(",{}", maxOperations-1), "]}")
 		}},

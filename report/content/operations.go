@@ -48,25 +48,56 @@ func MeasuredPhases(r *results.Run) map[string]bool {
 	return phases
 }
 
+// maxOperations is how many operations a report shows, which bounds its size and the time
+// that it takes.
+const maxOperations = 1_000
+
 // Operations returns the operations that a report shows: those of the measured
-// phases that were offered. If none was offered, it returns the first that could
-// have been.
+// phases that were offered, at most the first 1,000. If none was offered, it returns the
+// first that could have been.
 func Operations(r *results.Run) []results.Operation {
+	shown, _ := shownOperations(r)
+	return shown
+}
+
+// OmittedOperations returns how many operations a report omits because they are too many.
+func OmittedOperations(r *results.Run) int {
+	_, omitted := shownOperations(r)
+	return omitted
+}
+
+// OmittedLine says how many operations a report omits, and where they are. It is empty where
+// the report shows all.
+func OmittedLine(r *results.Run) string {
+	if n := OmittedOperations(r); n > 0 {
+		return words.Plural(n, "more operation is", "more operations are") + " in the result document only"
+	}
+	return ""
+}
+
+func shownOperations(r *results.Run) (shown []results.Operation, omitted int) {
 	measured := MeasuredPhases(r)
-	var all, happened []results.Operation
-	for _, o := range r.Operations {
-		if !measured[o.Phase] {
-			continue
-		}
-		all = append(all, o)
-		if o.Offered+o.Inherited > 0 {
-			happened = append(happened, o)
+	var first []results.Operation // that could have been offered
+	for i := range r.Operations {
+		switch o := &r.Operations[i]; {
+		case !measured[o.Phase]:
+		case o.Offered+o.Inherited == 0:
+			if first == nil {
+				first = []results.Operation{*o}
+			}
+		case len(shown) < maxOperations:
+			shown = append(shown, *o)
+		default:
+			omitted++
 		}
 	}
-	if len(happened) == 0 {
-		return all[:min(len(all), 1)]
+	if len(shown) == 0 {
+		return first, 0
 	}
-	return happened
+	if n := len(shown); omitted > 0 && n > 1 && shown[n-1].Of != "" && shown[n-1].Of != shown[n-2].Of {
+		return shown[:n-1], omitted + 1 // without its other half, it would be wrong
+	}
+	return shown, omitted
 }
 
 // OperationName returns the name of an operation, after the name of its phase
@@ -234,32 +265,27 @@ func CostCell(f results.CostFigure, v float64) string {
 // BacklogLines returns a line for each measured phase of an open loop that did not keep up
 // with its arrivals: the offered and acknowledged operations and the backlog.
 func BacklogLines(r *results.Run) (lines []string) {
-	waiting := map[string]int64{} // at the end of a phase
+	begin, end := map[string]int64{}, map[string]int64{} // the backlog at the begin and the end of a phase
 	for i, ph := range r.Phases {
+		begin[ph.Name] = ph.Backlog
 		if i > 0 {
-			waiting[r.Phases[i-1].Name] = ph.Backlog
+			end[r.Phases[i-1].Name] = ph.Backlog
 		}
 	}
+	sums := r.CountByPhase(func(o *results.Operation) bool { return !o.Arrived })
 	for _, planned := range r.Plan.Phases {
 		if planned.Warmup || !planned.Load.Open() {
 			continue
 		}
-		only := func(phase string) bool { return phase == planned.Name }
-		sum, err := r.Sum(only, func(o *results.Operation) bool { return !o.Arrived })
-		seconds := r.Length(only).Seconds()
-		if err != nil || seconds <= 0 || !keepsBehind(sum) {
+		sum := sums[planned.Name]
+		seconds := r.Length(func(phase string) bool { return phase == planned.Name }).Seconds()
+		if seconds <= 0 || !keepsBehind(sum) {
 			continue
-		}
-		begin := int64(0)
-		for _, ph := range r.Phases {
-			if ph.Name == planned.Name {
-				begin = ph.Backlog
-			}
 		}
 		lines = append(lines, fmt.Sprintf(
 			"offered load in %s: %s/s, acknowledged %s/s, within the timeout %s/s; backlog %s at the beginning, %s at the end",
 			words.Clean(planned.Name), words.Rate(float64(sum.Offered)/seconds), words.Rate(sum.Throughput), words.Rate(sum.Goodput()),
-			words.Count(max(0, begin)), words.Count(max(0, waiting[planned.Name]))))
+			words.Count(max(0, begin[planned.Name])), words.Count(max(0, end[planned.Name]))))
 	}
 	return lines
 }

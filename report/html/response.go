@@ -27,30 +27,36 @@ const (
 // operationSeries is one kind of operation over time.
 type operationSeries struct {
 	name, title string
-	of          results.Operation // its figures in the measured phases
-	seconds     []column
+	count       int64 // of its response times in the measured phases
 	limits      []limit
+	// of has its figures in the measured phases, seconds those over time. Only the first
+	// series have them: the others are not drawn.
+	of      results.Operation
+	seconds []column
 }
 
 // operationsOverTime are the kinds of operation that can be drawn: those with a threshold
 // on their response time first, then by their number.
 func operationsOverTime(r *results.Run, seconds []column) []operationSeries {
 	var list []operationSeries
+	counts, measures := map[string]int64{}, results.EachOnce(r.Measures)
+	for i := range r.Operations {
+		if o := &r.Operations[i]; measures(o.Phase) {
+			counts[o.Op] += o.ResponseTime.Count
+		}
+	}
 	for _, o := range content.Operations(r) {
 		known := slices.ContainsFunc(list, func(s operationSeries) bool { return s.name == o.Op })
-		if o.Of != "" || known {
+		if o.Of != "" || known || counts[o.Op] == 0 {
 			continue
 		}
-		sum, err := r.Measured(o.Op)
-		if err != nil || sum.ResponseTime.Count == 0 {
-			continue
-		}
-		list = append(list, operationSeries{name: o.Op, title: words.Clean(o.Op), of: sum, limits: responseLimits(r, o.Op)})
+		list = append(list, operationSeries{name: o.Op, title: words.Clean(o.Op), count: counts[o.Op], limits: responseLimits(r, o.Op)})
 	}
 	slices.SortStableFunc(list, func(a, b operationSeries) int {
-		return cmp.Or(cmp.Compare(len(b.limits), len(a.limits)), cmp.Compare(b.of.ResponseTime.Count, a.of.ResponseTime.Count))
+		return cmp.Or(cmp.Compare(len(b.limits), len(a.limits)), cmp.Compare(b.count, a.count))
 	})
-	for i := range list {
+	for i := range list[:min(len(list), max(maxOperations, len(memberClasses)))] {
+		list[i].of, _ = r.Measured(list[i].name)
 		list[i].seconds = make([]column, 0, len(seconds))
 		for _, c := range seconds {
 			c.ops = slices.Collect(func(yield func(results.Operation) bool) {

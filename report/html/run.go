@@ -189,6 +189,9 @@ func operationNotes(r *results.Run) []string {
 			lines = append(lines, sign[1])
 		}
 	}
+	if line := content.OmittedLine(r); line != "" {
+		lines = append(lines, "… "+line+".")
+	}
 	for _, o := range content.Operations(r) {
 		if s := content.Counts(o); s != "" {
 			lines = append(lines, content.OperationName(r, o)+": "+s)

@@ -14,6 +14,7 @@ import (
 // the run does not have is an error that lists those it has.
 func CheckThresholds(run *results.Run, thresholds []Threshold, intervals Intervals) ([]results.ThresholdCheck, error) {
 	var checks []results.ThresholdCheck
+	totals := map[[2]string]stretch{} // by phase and operation, which several thresholds are about
 	for _, t := range thresholds {
 		c := check{results.ThresholdCheck{Text: t.Text, Limit: t.Value, Verdict: results.Pass}}
 		c.IsTime, _ = thresholdMetric(t.Metric)
@@ -26,11 +27,15 @@ func CheckThresholds(run *results.Run, thresholds []Threshold, intervals Interva
 			return nil, err
 		}
 		if t.Window == 0 {
-			sum, err := t.total(run)
-			if err != nil {
-				return nil, fmt.Errorf("threshold %q: %w", t.Text, err)
+			about := [2]string{t.Phase, t.Op}
+			if _, known := totals[about]; !known {
+				sum, err := t.total(run)
+				if err != nil {
+					return nil, fmt.Errorf("threshold %q: %w", t.Text, err)
+				}
+				totals[about] = sum
 			}
-			c.judge(t, sum, 0)
+			c.judge(t, totals[about], 0)
 		} else if err := c.eachWindow(t, run, intervals); err != nil {
 			return nil, fmt.Errorf("threshold %q: %w", t.Text, err)
 		}
@@ -68,19 +73,33 @@ func CheckVerdict(run *results.Run, checks []results.ThresholdCheck) (verdict, r
 
 // find returns an error for a phase or an operation that the run does not have.
 func (t Threshold) find(run *results.Run) error {
-	var ops []string
-	if err := t.CheckPhase(&run.Plan); err != nil {
+	if err := t.CheckPhase(&run.Plan); err != nil || t.Op == "" {
 		return err
 	}
-	for _, o := range run.Operations {
-		if t.covers(run, o.Phase) && !slices.Contains(ops, o.Op) {
-			ops = append(ops, o.Op)
+	covers := results.EachOnce(func(phase string) bool { return t.covers(run, phase) })
+	var ops []string
+	known := map[string]bool{}
+	for i := range run.Operations {
+		o := &run.Operations[i]
+		if !covers(o.Phase) || known[o.Op] {
+			continue
 		}
+		if o.Op == t.Op {
+			return nil
+		}
+		known[o.Op] = true
+		ops = append(ops, o.Op)
 	}
-	if t.Op != "" && !slices.Contains(ops, t.Op) {
-		return fmt.Errorf("threshold %q: no operation %q%s: there are %s", t.Text, t.Op, results.Nearest(t.Op, ops), strings.Join(ops, ", "))
+	return fmt.Errorf("threshold %q: no operation %q%s: there are %s", t.Text, t.Op, results.Nearest(t.Op, ops), listed(ops))
+}
+
+// listed lists names for an error, the first of many.
+func listed(names []string) string {
+	const most = 20
+	if n := len(names) - most; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n)
 	}
-	return nil
+	return strings.Join(names, ", ")
 }
 
 // CheckPhase returns an error when a threshold names a phase that a plan does not have.
@@ -91,7 +110,7 @@ func (t Threshold) CheckPhase(plan *results.Plan) error {
 	}
 	if t.Phase != "" && !slices.Contains(phases, t.Phase) {
 		return fmt.Errorf("threshold %q: no phase %q%s: there are %s",
-			t.Text, t.Phase, results.Nearest(t.Phase, phases), strings.Join(phases, ", "))
+			t.Text, t.Phase, results.Nearest(t.Phase, phases), listed(phases))
 	}
 	return nil
 }

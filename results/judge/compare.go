@@ -15,6 +15,8 @@ const (
 	// blockLength is that of the stretches whose means are taken as independent.
 	blockLength = 10 * time.Second
 	leastBlocks = 3
+	// maxCompared is how many operations are compared: each reads all seconds of all runs.
+	maxCompared = 100
 )
 
 // Compare compares two sides of one or several runs each: the throughput and the
@@ -27,8 +29,12 @@ func Compare(base, candidate []Run) ([]results.Comparison, error) {
 			return nil, err
 		}
 	}
+	operations := comparedOperations(base, candidate)
+	if n := len(operations); n > maxCompared {
+		return nil, fmt.Errorf("the runs have %d operations in common: at most %d can be compared", n, maxCompared)
+	}
 	var list []results.Comparison
-	for _, op := range comparedOperations(base, candidate) {
+	for _, op := range operations {
 		for _, m := range []struct {
 			name, unit string
 			p          float64
@@ -72,8 +78,9 @@ func comparedOperations(base, candidate []Run) []string {
 	var order []string
 	for _, r := range slices.Concat(base, candidate) {
 		seen := map[string]bool{}
-		for _, o := range r.Operations {
-			if o.Ended() > 0 && o.Of == "" && r.Measures(o.Phase) && !seen[o.Op] {
+		measures := results.EachOnce(r.Measures)
+		for i := range r.Operations {
+			if o := &r.Operations[i]; o.Ended() > 0 && o.Of == "" && measures(o.Phase) && !seen[o.Op] {
 				seen[o.Op] = true
 				if counts[o.Op]++; counts[o.Op] == 1 {
 					order = append(order, o.Op)

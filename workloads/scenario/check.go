@@ -234,6 +234,9 @@ func (s *Scenario) CheckThresholds() error {
 	if err != nil {
 		return err
 	}
+	if n := len(s.Thresholds); n > results.MaxThresholds {
+		return s.atThreshold(fmt.Errorf("thresholds: %d are more than the %d of a run", n, results.MaxThresholds))
+	}
 	for _, text := range s.Thresholds {
 		t, err := judge.ParseThreshold(text)
 		if err == nil && t.Op != "" && len(names) > 0 && !slices.Contains(names, t.Op) {
