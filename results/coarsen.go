@@ -11,47 +11,67 @@ import (
 	"time"
 )
 
-// A journal has at most about this number of lines. When it is longer, pairs of its older
-// intervals are merged, except for the latest ones. This is repeated when it is as long again,
-// so that older intervals are longer.
+// A journal has at most about this number of lines and bytes. When it has more of either, pairs
+// of its older intervals are merged, except for the latest ones. This is repeated when it has
+// as many again, so that older intervals are longer.
 const (
 	journalLines  = 7200
 	journalLatest = 1800
+	journalBytes  = 128 << 20
 	// coarsenPause is between two merged lines, so that neither CPU nor disk are busy with it.
 	coarsenPause = 10 * time.Millisecond
 )
 
-// coarsening is how a journal is kept short.
+// coarsening is how a journal is kept short: the bounds, how many of the latest lines stay as
+// they are, unless they take more than a quarter of the bytes, and the pause.
 type coarsening struct {
 	lines, latest int
+	bytes         int64
 	pause         time.Duration
 }
 
-// coarsen rewrites the first lines of the journal with older intervals merged, during the run.
-// Lines that are written meanwhile are added at the end. On an error, the journal stays
-// unchanged.
-func (d *Dir) coarsen(lines int) {
-	defer close(d.coarsened)
-	written, err := d.rewrite(lines)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err != nil {
-		d.lines = 0 // it is tried again later
-		return
-	}
-	d.lines += written - lines
+// full reports whether a journal has reached its bounds.
+func (c coarsening) full(l journalLength) bool { return l.lines >= c.lines || l.bytes >= c.bytes }
+
+// journalLength is the length of a journal.
+type journalLength struct {
+	lines int
+	bytes int64
 }
 
-// rewrite returns how many lines the first ones have become.
-func (d *Dir) rewrite(lines int) (written int, err error) {
+// coarsen rewrites the first lines of the journal with older intervals merged, during the run,
+// until it is well below its bounds or nothing is left to merge. Lines that are written
+// meanwhile are added at the end. On an error, the journal stays unchanged.
+func (d *Dir) coarsen(first journalLength) {
+	defer close(d.coarsened)
+	well := coarsening{lines: d.coarse.lines, bytes: d.coarse.bytes / 4 * 3}
+	for {
+		written, err := d.rewrite(first)
+		d.mu.Lock()
+		d.length.lines += written.lines - first.lines
+		d.length.bytes += written.bytes - first.bytes
+		again := err == nil && written.lines < first.lines && well.full(d.length)
+		if err != nil || !again && d.coarse.full(d.length) {
+			d.length = journalLength{} // it is tried again when as much has been added
+		}
+		first = d.length
+		d.mu.Unlock()
+		if !again {
+			return
+		}
+	}
+}
+
+// rewrite returns the length that the first lines have got.
+func (d *Dir) rewrite(first journalLength) (written journalLength, err error) {
 	old, err := os.Open(filepath.Join(d.Path, JournalFile))
 	if err != nil {
-		return 0, err
+		return written, err
 	}
 	defer old.Close()
 	tmp, err := os.CreateTemp(d.Path, ".intervals-*")
 	if err != nil {
-		return 0, err
+		return written, err
 	}
 	defer func() {
 		if err != nil {
@@ -60,25 +80,27 @@ func (d *Dir) rewrite(lines int) (written int, err error) {
 	}()
 	in := bufio.NewReaderSize(old, 64<<10)
 	w := coarseWriter{dir: d, to: tmp}
-	for n := range lines {
+	read := int64(0)
+	for n := range first.lines {
 		line, err := in.ReadBytes('\n')
-		if err == nil {
-			err = w.line(line, n > 0 && n < lines-d.coarse.latest)
+		if read += int64(len(line)); err == nil {
+			old := n < first.lines-d.coarse.latest || read < first.bytes-d.coarse.bytes/4
+			err = w.line(line, n > 0 && old)
 		}
 		if err != nil {
-			return 0, err
+			return written, err
 		}
 	}
 	if err := errors.Join(w.flush(), tmp.Chmod(0o644), tmp.Sync()); err != nil {
-		return 0, err
+		return written, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, err := io.Copy(tmp, in); err != nil {
-		return 0, err
+		return written, err
 	}
 	if err := errors.Join(tmp.Sync(), os.Rename(tmp.Name(), filepath.Join(d.Path, JournalFile))); err != nil {
-		return 0, err
+		return written, err
 	}
 	_ = d.journal.Close()
 	d.journal = tmp
@@ -90,7 +112,7 @@ type coarseWriter struct {
 	dir     *Dir
 	to      io.Writer
 	pending *Interval // waits for its neighbour
-	written int
+	written journalLength
 }
 
 // line takes one line of the journal, which is merged with its neighbour if it may be.
@@ -99,9 +121,7 @@ func (w *coarseWriter) line(line []byte, merge bool) error {
 		if err := w.flush(); err != nil {
 			return err
 		}
-		w.written++
-		_, err := w.to.Write(line)
-		return err
+		return w.write(line)
 	}
 	e, err := readEntry(line)
 	if err != nil || e.Interval == nil {
@@ -133,8 +153,13 @@ func (w *coarseWriter) flush() error {
 	if err != nil {
 		return fmt.Errorf("encode journal line: %w", err)
 	}
-	w.written++
-	_, err = w.to.Write(append(line, '\n'))
+	return w.write(append(line, '\n'))
+}
+
+func (w *coarseWriter) write(line []byte) error {
+	w.written.lines++
+	w.written.bytes += int64(len(line))
+	_, err := w.to.Write(line)
 	return err
 }
 
@@ -145,7 +170,7 @@ func mergeIntervals(a, b *Interval) (*Interval, error) {
 	m.Length = b.Start + b.Length - a.Start
 	m.InFlight, m.Queued = b.InFlight, b.Queued
 	m.Events = append(m.Events, b.Events...)
-	m.Moments = append(m.Moments, b.Moments...)
+	m.Moments = mergeMoments(m.Length, a.Moments, b.Moments)
 	if len(m.Members) == 0 {
 		m.Members = b.Members
 	}

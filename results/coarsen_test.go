@@ -2,6 +2,8 @@ package results
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -48,7 +50,7 @@ func TestJournalStaysShort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.coarse = coarsening{lines: limit, latest: latest}
+		d.coarse = coarsening{lines: limit, latest: latest, bytes: 1 << 40}
 		run := &Run{Schema: Schema, ID: "x", Plan: Plan{Phases: []PlanPhase{{Name: "warmup", Warmup: true}, {Name: "measure"}}}}
 		if err := d.WriteStart(run); err != nil {
 			t.Fatal(err)
@@ -118,10 +120,118 @@ func TestJournalStaysShort(t *testing.T) {
 	}
 }
 
+// latencies returns that many latencies of as many samples each, which differ.
+func latencies(tb testing.TB, random *rand.Rand, n, samples int) (list []Latency) {
+	tb.Helper()
+	for range n {
+		h := NewHistogram()
+		for range samples {
+			if err := h.RecordValue(int64(2e6 * math.Exp(0.5*random.NormFloat64()))); err != nil {
+				tb.Fatal(err)
+			}
+		}
+		l, err := NewLatency(h)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+// manyKinds is an interval of one second with that many kinds of operations, and with moments
+// of response times that vary.
+func manyKinds(n, kinds int, shapes []Latency) *Interval {
+	i := &Interval{Number: n, Phase: "measure", Start: time.Duration(n) * time.Second, Length: time.Second}
+	for k := range kinds {
+		l := shapes[(n+k)%len(shapes)]
+		i.Operations = append(i.Operations, Operation{
+			Phase: "measure", Op: "op" + strconv.Itoa(k), Offered: 2000, Completed: 2000, ResponseTime: l, ServiceTime: l,
+			Errors: []ErrorClass{},
+		})
+	}
+	for k := range 100 {
+		at := i.Start + time.Duration(k)*MomentLength
+		longest := time.Duration(30+(n+7*k)%30) * time.Millisecond
+		i.Moments = append(i.Moments, Moment{At: at, Completed: 2, Longest: longest})
+	}
+	return i
+}
+
+// A journal is bounded in bytes, too: of many kinds of operations, its intervals become coarser
+// long before it has many lines, and they still add up to the same.
+func TestJournalIsBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	const seconds, kinds, limit = 200, 4, 1 << 20
+	d, err := Create(filepath.Join(t.TempDir(), "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.coarse = coarsening{lines: journalLines, latest: journalLatest, bytes: limit}
+	if err := d.WriteStart(&Run{Schema: Schema, ID: "x", Plan: Plan{Phases: []PlanPhase{{Name: "measure"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	shapes := latencies(t, rand.New(rand.NewPCG(1, 2)), 10, 2000)
+	written, largest := int64(0), int64(0)
+	for n := range seconds {
+		i := manyKinds(n, kinds, shapes)
+		if err := d.WriteInterval(i); err != nil {
+			t.Fatal(err)
+		}
+		d.mu.Lock()
+		wait := d.coarsened
+		d.mu.Unlock()
+		<-wait
+		line, err := json.Marshal(i)
+		info, statErr := os.Stat(filepath.Join(d.Path, JournalFile))
+		if err := errors.Join(err, statErr); err != nil {
+			t.Fatal(err)
+		}
+		written, largest = written+int64(len(line)), max(largest, info.Size())
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if written < 3*limit || largest > limit {
+		t.Errorf("a journal of %d bytes had %d, want at most %d", written, largest, limit)
+	}
+	run, err := Read(d.Path)
+	if err != nil || len(run.Operations) != kinds {
+		t.Fatalf("%v, %d kinds", err, len(run.Operations))
+	}
+	for _, o := range run.Operations {
+		if o.Completed != 2000*seconds || o.ResponseTime.Count != 2000*seconds || o.ServiceTime.Count != 2000*seconds {
+			t.Errorf("%s: completed %d, %d and %d times, want %d", o.Op, o.Completed, o.ResponseTime.Count, o.ServiceTime.Count, 2000*seconds)
+		}
+	}
+	var end time.Duration
+	answered := uint64(0)
+	err = EachInterval(d.Path, func(i *Interval) error {
+		if i.Start != end {
+			t.Errorf("interval at %v after %v", i.Start, end)
+		}
+		end = i.Start + i.Length
+		for _, m := range i.Moments {
+			answered += uint64(m.Completed)
+		}
+		return nil
+	})
+	if err != nil || end != seconds*time.Second || answered != 200*seconds {
+		t.Errorf("%v of %d s, %d answers in moments, %v", end, seconds, answered, err)
+	}
+	t.Logf("%d bytes of %d written", largest, written)
+}
+
 // BenchmarkJournalOfADay writes the intervals of 24 h, of 5,000 puts a second on three
-// members, and prints how large the journal is and how long it takes to read it; with -short,
+// members, of one kind or of 40, and prints how large the journal is and how long it takes to read it; with -short,
 // of a quarter of an hour. It needs a file system in memory, as each line is synced.
 func BenchmarkJournalOfADay(b *testing.B) {
+	for _, kinds := range []int{1, 40} {
+		b.Run(strconv.Itoa(kinds)+"-kinds", func(b *testing.B) { journalOfADay(b, kinds) })
+	}
+}
+
+func journalOfADay(b *testing.B, kinds int) {
 	seconds := 24 * 60 * 60
 	if testing.Short() {
 		seconds = 15 * 60
@@ -132,20 +242,7 @@ func BenchmarkJournalOfADay(b *testing.B) {
 	}
 	defer os.RemoveAll(dir)
 	random := rand.New(rand.NewPCG(1, 2))
-	var shapes []Latency
-	for range 60 {
-		h := NewHistogram()
-		for range 5000 {
-			if err := h.RecordValue(int64(2e6 * math.Exp(0.5*random.NormFloat64()))); err != nil {
-				b.Fatal(err)
-			}
-		}
-		l, err := NewLatency(h)
-		if err != nil {
-			b.Fatal(err)
-		}
-		shapes = append(shapes, l)
-	}
+	shapes := latencies(b, random, 60, 5000)
 	for n := range b.N {
 		d, err := Create(filepath.Join(dir, strconv.Itoa(n)))
 		if err != nil {
@@ -158,10 +255,13 @@ func BenchmarkJournalOfADay(b *testing.B) {
 		}
 		for k := range seconds {
 			at := time.Duration(k) * time.Second
-			i := &Interval{Number: k, Phase: "measure", Start: at, Length: time.Second, Operations: []Operation{{
-				Phase: "measure", Op: "put", Write: true, Offered: 5000, Completed: 5000, Throughput: 5000, Errors: []ErrorClass{},
-				ResponseTime: shapes[k%len(shapes)], ServiceTime: shapes[(k+7)%len(shapes)],
-			}}}
+			i := &Interval{Number: k, Phase: "measure", Start: at, Length: time.Second}
+			for kind := range kinds {
+				i.Operations = append(i.Operations, Operation{
+					Phase: "measure", Op: "put" + strconv.Itoa(kind), Write: true, Offered: 5000, Completed: 5000, Throughput: 5000,
+					Errors: []ErrorClass{}, ResponseTime: shapes[(k+kind)%len(shapes)], ServiceTime: shapes[(k+kind+7)%len(shapes)],
+				})
+			}
 			for _, name := range []string{"m1", "m2", "m3"} {
 				values := map[string]float64{}
 				for v := range 40 {

@@ -32,17 +32,20 @@ func (d *Dir) append(e entry) error {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, err := d.journal.Write(append(line, '\n')); err != nil {
+	line = append(line, '\n')
+	if _, err := d.journal.Write(line); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	if err := d.journal.Sync(); err != nil {
 		return fmt.Errorf("sync journal: %w", err)
 	}
-	if d.lines++; d.lines >= d.coarse.lines {
+	d.length.lines++
+	d.length.bytes += int64(len(line))
+	if d.coarse.full(d.length) {
 		select {
 		case <-d.coarsened:
 			d.coarsened = make(chan struct{})
-			go d.coarsen(d.lines)
+			go d.coarsen(d.length)
 		default:
 		}
 	}

@@ -1,6 +1,9 @@
 package results
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // MomentLength is the length of a [Moment].
 const MomentLength = 10 * time.Millisecond
@@ -36,17 +39,40 @@ func (m Moment) row() uint32 { return min(max(m.Row, 1), maxRow) }
 
 // AppendMoment adds a moment to a list in the order of time, to the last one where both are
 // quiet and follow each other.
-func AppendMoment(list []Moment, m Moment) []Moment {
+func AppendMoment(list []Moment, m Moment) []Moment { return appendMoment(list, m, Moment.quiet) }
+
+// appendMoment adds a moment to the last one of a list where both may be added up.
+func appendMoment(list []Moment, m Moment, mayBe func(Moment) bool) []Moment {
 	if n := len(list); n > 0 {
 		last := &list[n-1]
-		if last.quiet() && m.quiet() && last.row() < maxRow && last.At+time.Duration(last.row())*MomentLength == m.At {
-			last.Row = last.row() + 1
+		row := last.row() + m.row()
+		if mayBe(*last) && mayBe(m) && row <= maxRow && last.At+time.Duration(last.row())*MomentLength == m.At {
+			last.Row = row
 			last.Completed += m.Completed
 			last.Longest = max(last.Longest, m.Longest)
 			return list
 		}
 	}
 	return append(list, m)
+}
+
+// coarseInterval is the length from which on the moments of an interval are coarse: those that
+// are no part of an outage are added up, whatever their response times.
+const coarseInterval = time.Minute
+
+// inTime reports a moment in which all arrivals were answered in time, see [SlowAnswer].
+func (m Moment) inTime() bool { return m.Failed == 0 && m.Slow == 0 && m.Longest <= SlowAnswer }
+
+// mergeMoments joins the moments of two intervals that become one of that length.
+func mergeMoments(length time.Duration, a, b []Moment) (list []Moment) {
+	mayBe := Moment.quiet
+	if length >= coarseInterval {
+		mayBe = Moment.inTime
+	}
+	for _, m := range slices.Concat(a, b) {
+		list = appendMoment(list, m, mayBe)
+	}
+	return list
 }
 
 // Each calls visit with each moment of a row, among which the arrivals are divided.

@@ -44,7 +44,7 @@ type Dir struct {
 
 	mu      sync.Mutex
 	journal *os.File
-	lines   int
+	length  journalLength
 	// coarsened is closed when the journal is not being written anew; closing ends that.
 	coarsened, closing chan struct{}
 }
@@ -64,7 +64,7 @@ func Create(path string) (*Dir, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create journal: %w", err)
 	}
-	d := &Dir{Path: path, journal: f, coarse: coarsening{journalLines, journalLatest, coarsenPause}}
+	d := &Dir{Path: path, journal: f, coarse: coarsening{journalLines, journalLatest, journalBytes, coarsenPause}}
 	d.coarsened, d.closing = make(chan struct{}), make(chan struct{})
 	close(d.coarsened)
 	return d, nil
