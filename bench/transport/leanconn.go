@@ -79,6 +79,6 @@ func (a anonymous) Header(string) *lean.Header { return a.header }
 func (anonymous) Accepted(*lean.Header)        {}
 func (anonymous) Refused(error) bool           { return false }
 
-func (anonymous) Renew(context.Context, grpc.ClientConnInterface, *lean.Header) error {
+func (anonymous) Renew(context.Context, grpc.ClientConnInterface, *lean.Header, error) error {
 	return rpctypes.ErrUserEmpty
 }

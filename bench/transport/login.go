@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,19 +24,27 @@ import (
 // login keeps the token of a user, which all connections of a pool share. A token with an
 // expiry time is renewed at half of its life. Another token is renewed when a member refuses
 // it: one request fetches the new token while others wait, and each is sent once more. A
-// refused request has had no effect, so that no request is executed twice.
+// refused request has had no effect, so that no request is executed twice. The age of the
+// refused token shows about how long such tokens last: from then on, they are renewed before.
 type login struct {
 	user, password string
 	current        atomic.Pointer[token]
 	bare           *lean.Header  // without a token
 	busy           chan struct{} // held by who renews
+	// life is the least age, in nanoseconds, at which a member refused a token without an expiry
+	// time; 0 if none did. learned has a value when it has changed.
+	life    atomic.Int64
+	learned chan struct{}
 
 	cancel context.CancelFunc
 	keeper sync.WaitGroup
 }
 
 func newLogin(o Options) *login {
-	l := &login{user: o.User, password: o.Password, busy: make(chan struct{}, 1), cancel: func() {}, bare: versionHeader()}
+	l := &login{
+		user: o.User, password: o.Password, busy: make(chan struct{}, 1), learned: make(chan struct{}, 1),
+		cancel: func() {}, bare: versionHeader(),
+	}
 	l.current.Store(newToken(""))
 	return l
 }
@@ -101,6 +110,27 @@ func (l *login) renew(ctx context.Context, cc grpc.ClientConnInterface, old *tok
 	return nil
 }
 
+// learn keeps the age of a token that a member refused because it has ended.
+func (l *login) learn(t *token, refusal error) {
+	if !errors.Is(rpctypes.Error(refusal), rpctypes.ErrInvalidAuthToken) || t.text == "" || !t.expires.IsZero() || l.current.Load() != t {
+		return
+	}
+	age := int64(max(time.Since(t.got), 1))
+	for {
+		life := l.life.Load()
+		if life != 0 && life <= age {
+			return
+		}
+		if l.life.CompareAndSwap(life, age) {
+			break
+		}
+	}
+	select {
+	case l.learned <- struct{}{}:
+	default: // the keeper has not seen the last change yet
+	}
+}
+
 // refused reports whether a member refused the token of a request. A member does so before the
 // request takes effect.
 func refused(err error) bool {
@@ -130,11 +160,12 @@ func (l *login) Accepted(h *lean.Header) {
 func (*login) Refused(err error) bool { return refused(err) }
 
 // Renew implements [lean.Credentials].
-func (l *login) Renew(ctx context.Context, cc grpc.ClientConnInterface, old *lean.Header) error {
+func (l *login) Renew(ctx context.Context, cc grpc.ClientConnInterface, old *lean.Header, refusal error) error {
 	t := l.current.Load()
 	if t.lean != old {
 		return nil
 	}
+	l.learn(t, refusal)
 	return l.renew(ctx, cc, t)
 }
 
@@ -151,7 +182,11 @@ func (l *login) unary(
 		t.see(time.Now())
 		return reply.Check(method, req, answer)
 	}
-	if !refused(err) || l.renew(ctx, cc, t) != nil {
+	if !refused(err) {
+		return err
+	}
+	l.learn(t, err)
+	if l.renew(ctx, cc, t) != nil {
 		return err
 	}
 	if err := invoker(withHeader(ctx, l.current.Load().header), method, req, answer, cc, opts...); err != nil {
@@ -195,12 +230,13 @@ func (l *login) stream(
 	if err != nil {
 		return nil, err
 	}
-	return &loginStream{s, t}, nil
+	return &loginStream{s, l, t}, nil
 }
 
 // loginStream records what its messages show about the token.
 type loginStream struct {
 	grpc.ClientStream
+	login *login
 	token *token
 }
 
@@ -208,6 +244,7 @@ type loginStream struct {
 func (s *loginStream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
 	if err != nil && refused(err) {
+		s.login.learn(s.token, err)
 		s.token.good.Store(0)
 	}
 	return err
@@ -220,22 +257,34 @@ const (
 	renewTime  = 5 * time.Second
 )
 
-// keep renews the token before it ends, through one connection after the other, until the
-// login is closed. A token without an expiry time is not renewed.
-func (l *login) keep(ctx context.Context, conns []grpc.ClientConnInterface) {
-	if l.current.Load().expires.IsZero() {
-		return
+// due returns how long to wait before a token is renewed: to half of its life, or to a quarter
+// of the least age at which one was refused, because it had ended some time before. Of a
+// token of which nothing is known, it returns a time that never comes.
+func (l *login) due(t *token) time.Duration {
+	if !t.expires.IsZero() {
+		return max(renewPause, time.Until(t.got.Add(t.expires.Sub(t.got)/2)))
 	}
+	if life := time.Duration(l.life.Load()); life > 0 && t.text != "" {
+		return max(renewPause, time.Until(t.got.Add(life/4)))
+	}
+	return math.MaxInt64
+}
+
+// keep renews the token before it ends, through one connection after the other, until the
+// login is closed.
+func (l *login) keep(ctx context.Context, conns []grpc.ClientConnInterface) {
 	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	l.keeper.Go(func() {
 		for try := 0; ; try++ {
 			t := l.current.Load()
-			half := t.got.Add(t.expires.Sub(t.got) / 2)
-			timer := time.NewTimer(max(renewPause, time.Until(half)))
+			timer := time.NewTimer(l.due(t))
 			select {
 			case <-ctx.Done():
 				timer.Stop()
 				return
+			case <-l.learned:
+				timer.Stop()
+				continue
 			case <-timer.C:
 			}
 			attempt, cancel := context.WithTimeout(ctx, renewTime)

@@ -49,9 +49,9 @@ type Credentials interface {
 	// Refused reports whether the error of a call means that its header is no longer valid and
 	// that the call had no effect.
 	Refused(err error) bool
-	// Renew replaces a refused header through the connection, unless it has been replaced
-	// meanwhile. An error means that there is no new header.
-	Renew(ctx context.Context, c grpc.ClientConnInterface, refused *Header) error
+	// Renew replaces a header that was refused with an error through the connection, unless it
+	// has been replaced meanwhile. An error means that there is no new header.
+	Renew(ctx context.Context, c grpc.ClientConnInterface, refused *Header, refusal error) error
 }
 
 // Conn is a connection. It connects by itself, also after the connection breaks. Calls wait
@@ -365,7 +365,7 @@ func (c *Conn) renew(call *Call) {
 	}
 	c.watch(call)
 	c.work.Go(func() {
-		err := c.options.Credentials.Renew(ctx, c, old)
+		err := c.options.Credentials.Renew(ctx, c, old, r.refusal)
 		cancel()
 		c.renewed(call, r, err)
 	})

@@ -134,7 +134,7 @@ type slowToken struct {
 func (s *slowToken) Header(string) *Header { return s.header }
 func (*slowToken) Accepted(*Header)        {}
 func (*slowToken) Refused(err error) bool  { return status.Code(err) == codes.Unauthenticated }
-func (s *slowToken) Renew(ctx context.Context, _ grpc.ClientConnInterface, _ *Header) error {
+func (s *slowToken) Renew(ctx context.Context, _ grpc.ClientConnInterface, _ *Header, _ error) error {
 	select {
 	case <-ctx.Done():
 		return ctx.Err()

@@ -153,10 +153,10 @@ func TestMetadataBesideCredentials(t *testing.T) {
 // fixed are credentials that never change.
 type fixed struct{ header *Header }
 
-func (f fixed) Header(string) *Header                                        { return f.header }
-func (fixed) Accepted(*Header)                                               {}
-func (fixed) Refused(error) bool                                             { return false }
-func (fixed) Renew(context.Context, grpc.ClientConnInterface, *Header) error { return nil }
+func (f fixed) Header(string) *Header                                               { return f.header }
+func (fixed) Accepted(*Header)                                                      {}
+func (fixed) Refused(error) bool                                                    { return false }
+func (fixed) Renew(context.Context, grpc.ClientConnInterface, *Header, error) error { return nil }
 
 // A server that turns every call away with GOAWAY is asked again after pauses, which grow.
 func TestServerThatTurnsCallsAway(t *testing.T) {
