@@ -213,7 +213,7 @@ func (ph *phase) drive(ctx context.Context) {
 // poller.
 func (ph *phase) sleeper() sleeper {
 	if p := ph.engine.poller; p != nil && ph.Load.Open() {
-		return newPollSleeper(p)
+		return newPollSleeper(p, ph.engine.alone)
 	}
 	return ph.engine.newSleeper()
 }

@@ -133,6 +133,8 @@ type engine struct {
 	peers      Peers // nil where the share is the whole plan
 	fleet      Fleet // nil where the load is generated here
 	poller     Poller
+	// alone says that no goroutine does operations or receives them.
+	alone bool
 
 	sampler      Sampler
 	disturbances []Disturbance
@@ -184,6 +186,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	}
 	e.sink.open.Store(true)
 	e.collector = newCollector(e, receiver != nil)
+	e.alone = receiver == nil && !slices.ContainsFunc(clients, func(c *client) bool { return c.starter == nil })
 	stopBackground := e.background()
 	usage := machine.ReadUsage()
 	e.load(ctx, clients, cancel)

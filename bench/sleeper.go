@@ -35,10 +35,11 @@ func (s *timerSleeper) sleep(ctx context.Context, d time.Duration) {
 
 func (s *timerSleeper) close() { s.timer.Stop() }
 
-// A Poller handles answers on the goroutine that calls it, between Take and Release.
-// Poll does so for at most d, and may return early.
+// A Poller handles answers on the goroutine that calls it, between Take and Release. alone
+// says that other goroutines have little to do. Poll does so for at most d, and may return
+// early.
 type Poller interface {
-	Take()
+	Take(alone bool)
 	Poll(d time.Duration)
 	Release()
 }
@@ -46,8 +47,8 @@ type Poller interface {
 // pollSleeper handles answers while it waits: both waits cost one wake-up.
 type pollSleeper struct{ poller Poller }
 
-func newPollSleeper(p Poller) pollSleeper {
-	p.Take()
+func newPollSleeper(p Poller, alone bool) pollSleeper {
+	p.Take(alone)
 	return pollSleeper{p}
 }
 

@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -24,6 +23,7 @@ type Poller struct {
 	events       []unix.EpollEvent
 
 	turn    sync.Mutex // held by the goroutine that polls
+	keeps   bool       // a processor in short waits; of the goroutine that polls
 	wanted  atomic.Int32
 	release chan struct{} // the goroutine of its own may go on
 	closing atomic.Bool
@@ -79,11 +79,14 @@ func (p *Poller) run() {
 }
 
 // Take makes the calling goroutine the one that polls, until Release. It must call Poll
-// repeatedly. Only one goroutine at a time may do so.
-func (p *Poller) Take() {
+// repeatedly. Only one goroutine at a time may do so. alone says that other goroutines have
+// little to do: short waits then keep one of Go's processors, which costs less than to give
+// it away and to take it again.
+func (p *Poller) Take(alone bool) {
 	p.wanted.Add(1)
 	p.wake()
 	p.turn.Lock()
+	p.keeps = alone && runtime.GOMAXPROCS(0) > 1
 	// Timers of this thread are to be exact, not rounded to 50 µs.
 	runtime.LockOSThread()
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
@@ -93,6 +96,7 @@ func (p *Poller) Take() {
 func (p *Poller) Release() {
 	_ = unix.Prctl(unix.PR_SET_TIMERSLACK, 0, 0, 0, 0) // the default
 	runtime.UnlockOSThread()
+	p.keeps = false
 	p.turn.Unlock()
 	if p.wanted.Add(-1) == 0 {
 		select {
@@ -122,22 +126,31 @@ func (p *Poller) poll(d time.Duration) error {
 	return err
 }
 
+// shortWait is the longest wait that keeps a processor. The collector's signals end it early.
+const shortWait = time.Millisecond
+
 // wait is epoll_pwait2, whose timeout is exact.
-func (p *Poller) wait(d time.Duration) (int, error) {
+func (p *Poller) wait(d time.Duration) (n int, err error) {
 	var timeout *unix.Timespec
 	if d >= 0 {
 		t := unix.NsecToTimespec(int64(d))
 		timeout = &t
 	}
-	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll), uintptr(unsafe.Pointer(&p.events[0])),
-		uintptr(len(p.events)), uintptr(unsafe.Pointer(timeout)), 0, 0)
-	if errno != 0 && errno != syscall.EINTR {
-		return 0, errno
+	events, size := unsafe.Pointer(&p.events[0]), uintptr(len(p.events))
+	var r uintptr
+	var errno unix.Errno
+	if d == 0 || p.keeps && 0 < d && d <= shortWait {
+		r, _, errno = unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll), uintptr(events), size, uintptr(unsafe.Pointer(timeout)), 0, 0)
+	} else {
+		r, _, errno = unix.Syscall6(unix.SYS_EPOLL_PWAIT2, uintptr(p.epoll), uintptr(events), size, uintptr(unsafe.Pointer(timeout)), 0, 0)
 	}
-	if errno != 0 {
-		n = 0
+	switch errno {
+	case 0:
+		return int(r), nil
+	case unix.EINTR:
+		return 0, nil
 	}
-	return int(n), nil
+	return 0, errno
 }
 
 func (p *Poller) watch(fd int, id uint64) error {

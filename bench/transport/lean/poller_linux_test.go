@@ -19,7 +19,7 @@ func TestClosedBeforeThePollerReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	p.Take() // so that nothing is read until Poll
+	p.Take(false) // so that nothing is read until Poll
 	defer p.Release()
 	c := New(Options{Address: listener.Addr().String(), Poller: p})
 	conn, err := listener.Accept()

@@ -18,7 +18,7 @@ func NewPoller() (*Poller, error) { return nil, errors.ErrUnsupported }
 func (*Poller) Close() {}
 
 // Take does nothing.
-func (*Poller) Take() {}
+func (*Poller) Take(bool) {}
 
 // Release does nothing.
 func (*Poller) Release() {}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,14 +63,14 @@ func (s *socket) Read(p []byte) (int, error) {
 		return 0, net.ErrClosed
 	}
 	for {
-		n, err := unix.Read(s.fd, p)
+		n, errno := s.call(unix.SYS_READ, p)
 		switch {
-		case err == unix.EINTR:
+		case errno == unix.EINTR:
 			continue
-		case err == unix.EAGAIN:
+		case errno == unix.EAGAIN:
 			return 0, waitError{}
-		case err != nil:
-			return 0, os.NewSyscallError("read", err)
+		case errno != 0:
+			return 0, os.NewSyscallError("read", errno)
 		case n == 0:
 			return 0, io.EOF
 		}
@@ -78,13 +79,36 @@ func (s *socket) Read(p []byte) (int, error) {
 }
 
 // try writes as much as the socket accepts at once.
-func (s *socket) try(p []byte) (int, error) {
+func (s *socket) try(p []byte) (written int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return 0, net.ErrClosed
 	}
-	return tryWrite(uintptr(s.fd), p)
+	for n := 0; written < len(p); written += n {
+		var errno unix.Errno
+		switch n, errno = s.call(unix.SYS_WRITE, p[written:]); {
+		case errno == unix.EINTR:
+			n = 0
+		case errno == unix.EAGAIN:
+			return written, nil
+		case errno != 0:
+			return written, os.NewSyscallError("write", errno)
+		case n == 0:
+			return written, io.ErrUnexpectedEOF
+		}
+	}
+	return written, nil
+}
+
+// call reads or writes without a word to Go's scheduler: it never waits. The number of bytes
+// is not negative.
+func (s *socket) call(number uintptr, p []byte) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall(number, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
 }
 
 // Write implements [net.Conn], and waits.
