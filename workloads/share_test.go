@@ -39,8 +39,11 @@ func (r *recording) Invoke(_ context.Context, method string, args, reply any, _ 
 		reply.Header, reply.Count = header, 1
 	case *pb.TxnResponse:
 		reply.Header, reply.Succeeded = header, true
-		for range args.(*pb.TxnRequest).Success {
+		for _, op := range args.(*pb.TxnRequest).Success {
 			one := &pb.ResponseOp{Response: &pb.ResponseOp_ResponsePut{ResponsePut: &pb.PutResponse{}}}
+			if op.GetRequestRange() != nil {
+				one.Response = &pb.ResponseOp_ResponseRange{ResponseRange: &pb.RangeResponse{Count: 1}}
+			}
 			reply.Responses = append(reply.Responses, one)
 		}
 	}
@@ -101,7 +104,9 @@ func TestSharesSendTheSameRequests(t *testing.T) {
 	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		var entries []results.PlanEntry
-		for i, workload := range []string{"put", "txn-put", "range"}[:1+rng.IntN(3)] {
+		list := []string{"put", "txn-put", "range", "txn-mixed"}
+		for i, k := range rng.Perm(len(list))[:1+rng.IntN(len(list))] {
+			workload := list[k]
 			keys := []string{"uniform", "zipfian", "latest", "hotspot", "sequential"}[rng.IntN(5)]
 			params := map[string]string{"keys": keys, "key-space-size": "500", "val-size": "20-60"}
 			entries = append(entries, results.PlanEntry{

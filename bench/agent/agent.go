@@ -174,7 +174,7 @@ func (a *agent) join(ctx context.Context) (revision int64, err error) {
 		}
 		if r.Succeeded {
 			a.index = i
-			a.mail = &mailbox{client: a.client, prefix: fmt.Sprintf("%sup/from/%d/%d/", a.root, i, lease)}
+			a.mail = &mailbox{client: a.client, prefix: fmt.Sprintf("%sup/from/%d/%d/", a.root, i, lease), lease: lease}
 			return r.Header.Revision + 1, nil
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/agent"
 	"github.com/etcdbench/etcdbench/bench/cluster"
@@ -25,7 +27,7 @@ type session struct {
 	*agent.Coordinator
 	endpoint agent.Endpoint
 	way      *link.Proxy     // to the etcd for coordination
-	down     *link.Direction // from it
+	up, down *link.Direction // to it and from it
 	count    int
 	agents   sync.WaitGroup
 	errs     []error
@@ -38,17 +40,15 @@ func startSession(t *testing.T, count int) *session {
 		t.Fatal(err)
 	}
 	t.Cleanup(etcd.Stop)
-	down := link.NewDirection(link.Conditions{})
-	way, err := link.Listen(link.Options{
-		Target: strings.TrimPrefix(etcd.URL, "https://"), Up: link.NewDirection(link.Conditions{}), Down: down,
-	})
+	up, down := link.NewDirection(link.Conditions{}), link.NewDirection(link.Conditions{})
+	way, err := link.Listen(link.Options{Target: strings.TrimPrefix(etcd.URL, "https://"), Up: up, Down: down})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(way.Close)
 	s := &session{
 		endpoint: agent.Endpoint{URLs: []string{"https://" + way.Address}, Credentials: etcd.Credentials},
-		way:      way, down: down, count: count, errs: make([]error, count),
+		way:      way, up: up, down: down, count: count, errs: make([]error, count),
 	}
 	s.Coordinator, err = agent.NewCoordinator(t.Context(), agent.CoordinatorOptions{
 		Endpoint: s.endpoint, Count: count, Version: "v1", JoinTimeout: 20 * time.Second,
@@ -126,7 +126,7 @@ func TestRunsOverAgents(t *testing.T) {
 	for _, c := range []struct {
 		scenario string
 		rate     float64
-	}{{"put", 600}, {"delete", 0}, {"lease-revoke", 200}, {"watch", 200}} {
+	}{{"put", 600}, {"delete", 0}, {"lease-revoke", 200}, {"watch", 200}, {"lock", 0}} {
 		sp := spec(c.scenario, s.count)
 		sp.Verify = new(true)
 		if c.rate > 0 {
@@ -356,6 +356,21 @@ func startMember(t *testing.T) cluster.Cluster {
 	return c
 }
 
+// withoutLease returns the keys of a coordination that do not end with a process.
+func withoutLease(t *testing.T, endpoint string) (keys []string) {
+	kv := pb.NewKVClient(workloadstest.Dial(t, 1, endpoint)[0])
+	r, err := kv.Range(t.Context(), &pb.RangeRequest{Key: []byte("/etcdbench-agents/"), RangeEnd: []byte("/etcdbench-agents0")})
+	if err != nil || len(r.Kvs) == 0 {
+		t.Errorf("the coordination has %d keys, %v", len(r.GetKvs()), err)
+	}
+	for _, kv := range r.GetKvs() {
+		if kv.Lease == 0 {
+			keys = append(keys, string(kv.Key))
+		}
+	}
+	return keys
+}
+
 // Agents and coordinator meet over an etcd that runs already. What the agents write to a
 // running cluster is proved and removed; the cluster under test is refused for the meeting.
 func TestRunningClusters(t *testing.T) {
@@ -379,8 +394,13 @@ func TestRunningClusters(t *testing.T) {
 		if err := s.Wait(t.Context()); err != nil { // an agent that joins after a refused run finds no coordinator
 			t.Fatal(err)
 		}
-		run, err := runner.Run(t.Context(), sp, runner.Options{Dir: t.TempDir(), Fleet: s})
+		var kept []string
+		look := once(func() { kept = withoutLease(t, cluster.Endpoints(c.at)[0]) })
+		run, err := runner.Run(t.Context(), sp, runner.Options{Dir: t.TempDir(), Fleet: s, Observers: []bench.Observer{look}})
 		s.end(t)
+		if len(kept) > 0 {
+			t.Errorf("a coordinator that is killed leaves %q", kept)
+		}
 		if c.want != "" {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)

@@ -165,3 +165,25 @@ func BenchmarkSecond(b *testing.B) {
 		})
 	}
 }
+
+// A clock that moved by more than the bounds makes the agent's share degraded.
+func TestClockDrift(t *testing.T) {
+	for drift, want := range map[time.Duration]string{
+		11 * time.Millisecond: results.Valid, 15 * time.Millisecond: results.Degraded, -15 * time.Millisecond: results.Degraded,
+	} {
+		run, err := results.Encode(&results.Run{
+			Schema: results.Schema, Validity: results.Validity{Verdict: results.Valid}, Operations: []results.Operation{},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := json.Marshal(reportBody{offset{Ahead: time.Second + drift, Bound: time.Millisecond}, run})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := member{offset: offset{Ahead: time.Second, Bound: time.Millisecond}}
+		if err := m.takeReport(body); err != nil || m.drift != drift || m.run.Validity.Verdict != want {
+			t.Errorf("%v: %v, %+v, %v", drift, m.drift, m.run, err)
+		}
+	}
+}

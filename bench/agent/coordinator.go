@@ -39,6 +39,8 @@ type Coordinator struct {
 	all     *mailbox
 	cancel  context.CancelFunc
 	served  chan struct{}
+	// answers are answers to questions about the clock that are under way.
+	answers sync.WaitGroup
 
 	mu      sync.Mutex
 	members map[int]hello
@@ -77,6 +79,7 @@ func (c *Coordinator) open(ctx context.Context) (err error) {
 	if c.session, err = concurrency.NewSession(c.client, concurrency.WithTTL(leaseTime)); err != nil {
 		return fmt.Errorf("open session for agents: %w", err)
 	}
+	c.all.lease = c.session.Lease()
 	about, err := json.Marshal(info{Version: c.o.Version, Count: c.o.Count})
 	if err != nil {
 		return err
@@ -95,6 +98,7 @@ func (c *Coordinator) open(ctx context.Context) (err error) {
 // serve reads what agents say until the session is closed.
 func (c *Coordinator) serve(ctx context.Context, up clientv3.WatchChan) {
 	defer close(c.served)
+	defer c.answers.Wait()
 	for r := range up {
 		received := time.Now()
 		if err := r.Err(); err != nil && ctx.Err() == nil {
@@ -145,19 +149,24 @@ func (c *Coordinator) receive(ctx context.Context, e *clientv3.Event, at time.Ti
 	}
 }
 
-// reply answers a question about the clock.
+// reply answers a question about the clock, while others are read: what waits for being read
+// counts as time on the way. c.mu is held.
 func (c *Coordinator) reply(ctx context.Context, index int, m message, at time.Time) {
 	var s stamps
 	if json.Unmarshal(m.Body, &s) != nil {
 		return
 	}
 	if c.replies[index] == nil {
-		c.replies[index] = &mailbox{client: c.client, prefix: fmt.Sprintf("%sdown/%d/", c.root, index)}
+		c.replies[index] = &mailbox{client: c.client, prefix: fmt.Sprintf("%sdown/%d/", c.root, index), lease: c.session.Lease()}
 	}
-	s.RequestReceived, s.AnswerSent = at.UnixNano(), time.Now().UnixNano()
-	ctx, cancel := c.reachable(ctx)
-	defer cancel()
-	_ = c.replies[index].post(ctx, 0, clockReply, s) // the agent asks again
+	to := c.replies[index]
+	s.RequestReceived = at.UnixNano()
+	c.answers.Go(func() {
+		ctx, cancel := c.reachable(ctx)
+		defer cancel()
+		s.AnswerSent = time.Now().UnixNano()
+		_ = to.post(ctx, 0, clockReply, s) // the agent asks again
+	})
 }
 
 // reachable returns a context that ends when the etcd for coordination cannot be reached

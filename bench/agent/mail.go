@@ -87,10 +87,12 @@ type message struct {
 	Body json.RawMessage `json:"body,omitempty"`
 }
 
-// mailbox posts messages below a prefix, one after the other.
+// mailbox posts messages below a prefix, one after the other. They end with the lease of the
+// process.
 type mailbox struct {
 	client *clientv3.Client
 	prefix string
+	lease  clientv3.LeaseID
 
 	mu   sync.Mutex
 	next int
@@ -111,7 +113,7 @@ func (m *mailbox) post(ctx context.Context, run int, k kind, body any) error {
 	defer m.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, postTime)
 	defer cancel()
-	if _, err := m.client.Put(ctx, fmt.Sprintf("%s%08d", m.prefix, m.next), string(data)); err != nil {
+	if _, err := m.client.Put(ctx, fmt.Sprintf("%s%08d", m.prefix, m.next), string(data), clientv3.WithLease(m.lease)); err != nil {
 		return fmt.Errorf("send message %s: %w", k, err)
 	}
 	m.next++
