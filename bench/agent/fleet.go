@@ -1,13 +1,10 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,12 +33,14 @@ type member struct {
 	seen    time.Time
 	offset  offset
 	drift   time.Duration
-	// waiting are intervals that were not merged yet; offered counts the operations of
-	// all intervals that were asked for.
-	waiting  []*results.Interval
-	offered  uint64
-	run      *results.Run
-	evidence []byte
+	// waiting are intervals that were not merged yet. offered counts the operations of all
+	// others that were asked for, measured and acknowledged those of measured phases.
+	waiting      []*results.Interval
+	offered      uint64
+	measured     uint64
+	acknowledged uint64
+	run          *results.Run
+	evidence     []byte
 }
 
 // over reports whether nothing more comes from the agent.
@@ -118,11 +117,6 @@ func (m *member) receive(msg message) error {
 			if i == nil {
 				return errors.New("an interval is missing")
 			}
-			for _, o := range i.Operations {
-				if !o.Arrived {
-					m.offered += o.Offered
-				}
-			}
 		}
 		m.waiting = append(m.waiting, list...)
 	case drained:
@@ -152,42 +146,6 @@ func (m *member) receive(msg message) error {
 		return json.Unmarshal(msg.Body, &m.warnings)
 	}
 	return nil
-}
-
-// takeReport takes the result of the agent's share, and judges the agent's clock.
-func (m *member) takeReport(data json.RawMessage) error {
-	var b reportBody
-	if err := json.Unmarshal(data, &b); err != nil {
-		return err
-	}
-	run, err := results.Decode(b.Run)
-	if err != nil {
-		return err
-	}
-	m.run, m.drift = run, b.Offset.Ahead-m.offset.Ahead
-	if limit := m.offset.Bound + b.Offset.Bound + boundDegraded; m.drift.Abs() > limit {
-		addReason(run, results.Reason{
-			Code: "clock-drift", Severity: results.Degraded, Value: m.drift.Seconds(), Limit: limit.Seconds(),
-			Message: fmt.Sprintf("its clock moved by %v against the coordinator's", m.drift.Round(time.Microsecond)),
-			Remedy:  "synchronize the clocks of the machines",
-		})
-	}
-	if m.offset.Bound > boundDegraded {
-		addReason(run, results.Reason{
-			Code: "clock-offset", Severity: results.Degraded, Value: m.offset.Bound.Seconds(), Limit: boundDegraded.Seconds(),
-			Message: fmt.Sprintf("its clock is known only to within %v: its arrivals may be shifted by as much",
-				m.offset.Bound.Round(time.Microsecond)),
-			Remedy: "use a network with shorter round trips to the coordinator",
-		})
-	}
-	return nil
-}
-
-func addReason(run *results.Run, r results.Reason) {
-	run.Validity.Reasons = append(run.Validity.Reasons, r)
-	if run.Validity.Verdict == results.Valid {
-		run.Validity.Verdict = r.Severity
-	}
 }
 
 // all reports whether something is so of all agents that have not failed, and returns the
@@ -332,7 +290,9 @@ func (f *fleet) merge(a *aligner, each func(*results.Interval)) error {
 	f.coordinator.mu.Lock()
 	for i, m := range f.members {
 		for _, interval := range m.waiting {
-			if err := a.add(i, interval); err != nil && m.failure == "" {
+			if err := a.add(i, interval); err == nil {
+				m.count(f.assignment.Plan, interval)
+			} else if m.failure == "" {
 				m.failure, m.run = fmt.Sprintf("its measurements cannot be used: %v", err), nil
 			}
 		}
@@ -347,51 +307,6 @@ func (f *fleet) merge(a *aligner, each func(*results.Interval)) error {
 		each(i)
 	}
 	return err
-}
-
-// Reports implements [bench.Fleet].
-func (f *fleet) Reports() []bench.Report {
-	phases, known := bench.Planned(f.assignment.Plan)
-	f.coordinator.mu.Lock()
-	defer f.coordinator.mu.Unlock()
-	var list []bench.Report
-	for i, m := range f.members {
-		share := bench.Share{Index: i, Count: len(f.members)}
-		a := results.Agent{
-			Index: i, Host: m.Host, Offset: m.offset.Ahead, OffsetBound: m.offset.Bound, Drift: m.drift, Failure: m.failure,
-			Validity: results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{}},
-		}
-		_, a.Clients = share.Divide(f.assignment.Plan.Clients)
-		_, a.Conns = share.Divide(f.assignment.Plan.Conns)
-		a.Offered = m.offered
-		if m.run != nil {
-			m.describe(&a)
-		}
-		var planned uint64
-		for _, n := range phases {
-			planned += share.Below(n)
-		}
-		if known && !f.ended && planned > m.offered {
-			a.NotOffered = planned - m.offered
-			if a.Failure == "" && m.run != nil && m.run.Outcome == results.Completed {
-				a.Failure = "it did not offer its whole share"
-			}
-		}
-		list = append(list, bench.Report{Agent: a, Run: m.run, Evidence: m.evidence})
-	}
-	return list
-}
-
-// describe fills in what follows from the result of the agent's share.
-func (m *member) describe(a *results.Agent) {
-	a.Offered = 0
-	for _, o := range m.run.Operations {
-		if m.run.Measures(o.Phase) && !o.Arrived {
-			a.Offered += o.Offered
-			a.Acknowledged += o.Acknowledged()
-		}
-	}
-	a.Validity = m.run.Validity
 }
 
 // Release implements [bench.Fleet].
@@ -415,28 +330,3 @@ func (f *fleet) Release(ctx context.Context) []results.Warning {
 	_, _ = c.client.Delete(ctx, c.root+"up/from/", clientv3.WithPrefix())
 	return f.warnings()
 }
-
-// warnings returns those of all agents, one of each kind, and one of agents that were not
-// there to clean up.
-func (f *fleet) warnings() (list []results.Warning) {
-	f.coordinator.mu.Lock()
-	defer f.coordinator.mu.Unlock()
-	for i, m := range f.members {
-		found := m.warnings
-		if m.failure == "" && !m.released {
-			found = []results.Warning{{Code: bench.TeardownFailed, Message: cmp.Or(m.left, "it did not answer in time")}}
-		}
-		for _, w := range found {
-			w.Message = fmt.Sprintf("agent %d: %s", i, w.Message)
-			switch k := slices.IndexFunc(list, func(o results.Warning) bool { return o.Code == w.Code }); {
-			case k < 0:
-				list = append(list, w)
-			case !strings.HasSuffix(list[k].Message, otherAgents):
-				list[k].Message += otherAgents
-			}
-		}
-	}
-	return list
-}
-
-const otherAgents = "; other agents also"

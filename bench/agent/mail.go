@@ -144,6 +144,21 @@ func ParseToken(text string) ([]byte, error) {
 	return data, nil
 }
 
+// Check returns an error where the endpoint cannot be used.
+func (e Endpoint) Check() error {
+	for _, text := range e.URLs {
+		u, err := url.Parse(text)
+		switch {
+		case err != nil || u.Hostname() == "" || u.Port() == "" || u.Scheme != "http" && u.Scheme != "https":
+			return fmt.Errorf("%q is not a URL such as https://host:2389", text)
+		case u.Scheme == "https" && len(e.Credentials) == 0:
+			return errors.New("the join token is missing: give --join-file or ETCDBENCH_JOIN")
+		}
+	}
+	_, err := e.tlsConfig()
+	return err
+}
+
 // tlsConfig is nil without credentials.
 func (e Endpoint) tlsConfig() (*tls.Config, error) {
 	if len(e.Credentials) == 0 {
@@ -176,11 +191,8 @@ const connectTime = 10 * time.Second
 // its time is up.
 func (e Endpoint) try(ctx context.Context, config *tls.Config) error {
 	u, err := url.Parse(e.URLs[0])
-	switch {
-	case err != nil || u.Host == "":
-		return fmt.Errorf("connect to coordinator: %q is not a URL such as https://host:2389", e.URLs[0])
-	case u.Scheme == "https" && config == nil:
-		return errors.New("connect to coordinator: the join token is missing: give --join-file or ETCDBENCH_JOIN")
+	if err != nil {
+		return fmt.Errorf("connect to coordinator: %w", err)
 	}
 	dialer := net.Dialer{Timeout: connectTime}
 	conn, err := dialer.DialContext(ctx, "tcp", u.Host)
@@ -202,6 +214,9 @@ func (e Endpoint) try(ctx context.Context, config *tls.Config) error {
 
 // connect returns a client of an etcd that answers.
 func (e Endpoint) connect(ctx context.Context) (*clientv3.Client, error) {
+	if err := e.Check(); err != nil {
+		return nil, fmt.Errorf("connect to coordinator: %w", err)
+	}
 	config, err := e.tlsConfig()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -42,7 +43,7 @@ func crowd(tb testing.TB, count int) (agents []*agent) {
 			tb.Fatal(err)
 		}
 		serving.Go(func() {
-			if err := a.serve(tb.Context(), revision); err != nil {
+			if err := a.serve(context.WithoutCancel(tb.Context()), revision); err != nil {
 				tb.Errorf("agent %d: %v", i, err)
 			}
 			_ = a.session.Close()

@@ -35,8 +35,9 @@ func TestStatus(t *testing.T) {
 	s.agents.Go(func() { defer close(lost); _ = agent.Serve(gone, s.options(1)) })
 	sp := spec("put", 2)
 	sp.Load.Rate, sp.Load.Duration = new(200.0), new(time.Minute)
-	if _, err := runner.Run(t.Context(), sp, runner.Options{Fleet: s, Observers: []bench.Observer{once(kill)}}); err == nil {
-		t.Error("the run without agent 1 has no error")
+	run, err := runner.Run(t.Context(), sp, runner.Options{Fleet: s, Observers: []bench.Observer{once(kill)}})
+	if err == nil || run.Agents[0].Failure != "" || run.Agents[0].NotOffered == 0 || lostReason(run) != "agent 1" {
+		t.Errorf("the run without agent 1: %+v, %+v, %v", run.Agents, run.Validity, err)
 	}
 	<-lost
 	s.Close()
@@ -49,9 +50,9 @@ func TestStatus(t *testing.T) {
 	s.joinAll(t.Context())
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	stop := once(func() { interrupt(bench.ErrInterrupted) })
-	run, err := runner.Run(ctx, sp, runner.Options{Fleet: s, Observers: []bench.Observer{stop}})
-	if err != nil || run.Outcome != results.Interrupted {
-		t.Errorf("interrupted: %+v, %v", run, err)
+	run, err = runner.Run(ctx, sp, runner.Options{Fleet: s, Observers: []bench.Observer{stop}})
+	if err != nil || run.Outcome != results.Interrupted || lostReason(run) != "" {
+		t.Errorf("interrupted: %s, %+v, %v", run.Outcome, run.Validity, err)
 	}
 	s.Close()
 	s.agents.Wait()
@@ -60,6 +61,17 @@ func TestStatus(t *testing.T) {
 			t.Errorf("interrupted: agent %d ended with %v", i, err)
 		}
 	}
+}
+
+// lostReason returns which agent a result calls lost, "" without any.
+func lostReason(run *results.Run) string {
+	for _, r := range run.Validity.Reasons {
+		if r.Code == "agent-lost" {
+			name, _, _ := strings.Cut(r.Message, ":")
+			return name
+		}
+	}
+	return ""
 }
 
 // Leases that an agent cannot revoke are a warning of the result, and the command that

@@ -92,6 +92,9 @@ func StartCoordination(ctx context.Context, o CoordinationOptions) (_ *Coordinat
 			c.Stop()
 		}
 	}()
+	if err := checkSpace(c.dir.Path, 1); err != nil { // etcd would panic
+		return nil, fmt.Errorf("start coordination: %w; TMPDIR names another directory", err)
+	}
 	c.URL = "https://" + net.JoinHostPort(hosts[0], port)
 	address, err := bindAddress(ctx, host)
 	if err == nil {

@@ -296,18 +296,34 @@ func (s Settings) places() ([]memberSpec, error) {
 // certFile is where etcd's own function writes the certificate of members with that directory.
 func certFile(dataDir string) string { return filepath.Join(dataDir, "tls", "cert.pem") }
 
+// checkSpace returns an error where members do not fit the disk of a directory.
+func checkSpace(dir string, members int) error {
+	free, err := machine.FreeSpace(dir)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if need := uint64(members) * minSpace; free < need {
+		return fmt.Errorf("data directory %s: no space left: %d MiB are free, %s at least %d MiB",
+			dir, free>>20, needs(members), need>>20)
+	}
+	return nil
+}
+
+// needs begins what members need.
+func needs(members int) string {
+	if members == 1 {
+		return "one member needs"
+	}
+	return fmt.Sprintf("%d members need", members)
+}
+
 // prepare checks the disk space and makes the directories and certificates.
 func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
 	if s.DataDir == "" || s.LogDir == "" {
 		return nil, nil, errors.New("a cluster needs a data directory and a log directory")
 	}
-	free, err := machine.FreeSpace(s.DataDir)
-	if err != nil {
-		return nil, nil, fmt.Errorf("data directory: %w", err)
-	}
-	if need := uint64(s.Members) * minSpace; free < need {
-		return nil, nil, fmt.Errorf("data directory %s: no space left: %d MiB are free, %d members need at least %d MiB",
-			s.DataDir, free>>20, s.Members, need>>20)
+	if err := checkSpace(s.DataDir, s.Members); err != nil {
+		return nil, nil, err
 	}
 	if err := os.MkdirAll(s.LogDir, 0o755); err != nil {
 		return nil, nil, fmt.Errorf("make log directory: %w", err)

@@ -121,6 +121,9 @@ func (o *agentOptions) complete(ctx context.Context, stdin io.Reader, indexGiven
 			return err
 		}
 	}
+	if err := o.Endpoint.Check(); err != nil {
+		return fmt.Errorf("--join: %w", err)
+	}
 	o.Password = os.Getenv(runner.PasswordVariable)
 	o.Reach = func(r *runner.Remote) {
 		for _, f := range []struct{ from, to *string }{{&o.cacert, &r.CACert}, {&o.cert, &r.Cert}, {&o.key, &r.Key}} {

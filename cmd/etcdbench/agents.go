@@ -182,15 +182,17 @@ const agentStopTime = 5 * time.Second
 func (f *agentFlags) endpoint(ctx context.Context, g *gathering, local bool, dir string) (agent.Endpoint, error) {
 	if len(f.endpoints) > 0 {
 		e := agent.Endpoint{URLs: f.endpoints}
-		if f.joinFile == "" {
-			return e, nil
+		if f.joinFile != "" {
+			data, err := results.ReadFile(f.joinFile, maxToken)
+			if err == nil {
+				e.Credentials, err = agent.ParseToken(string(data))
+			}
+			if err != nil {
+				return e, usage(fmt.Errorf("--join-file: %w", err))
+			}
 		}
-		data, err := results.ReadFile(f.joinFile, maxToken)
-		if err == nil {
-			e.Credentials, err = agent.ParseToken(string(data))
-		}
-		if err != nil {
-			return e, usage(fmt.Errorf("--join-file: %w", err))
+		if err := e.Check(); err != nil {
+			return e, usage(fmt.Errorf("--coordination-endpoints: %w", err))
 		}
 		return e, nil
 	}
