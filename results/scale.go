@@ -24,6 +24,8 @@ type Scale struct {
 	// key and value, in bytes.
 	Sizes      []int64 `json:"sizes_bytes"`
 	ObjectSize int64   `json:"object_size_bytes"`
+	// Values is the content of the objects; empty in documents that do not have it.
+	Values string `json:"values,omitempty"`
 	// Stopped is the reason why there are fewer rungs than sizes.
 	Stopped  string      `json:"stopped,omitempty"`
 	Warnings []Warning   `json:"warnings,omitempty"`

@@ -56,7 +56,7 @@ const (
 func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress func(p Progress)) (*results.Scale, error) {
 	l := &ladder{Experiment: e, Options: o, tell: progress, out: &results.Scale{
 		Schema: results.ScaleSchema, ID: filepath.Base(o.Dir), Started: time.Now().Round(0), Workload: e.first.Scenario.Name,
-		Rate: *e.spec(0).Load.Rate, Sizes: e.sizes, ObjectSize: e.objectSize,
+		Rate: *e.spec(0).Load.Rate, Sizes: e.sizes, ObjectSize: e.objectSize, Values: e.values(),
 	}}
 	err := experiment.Prepare(ctx, o.Dir, e.first)
 	if err == nil {

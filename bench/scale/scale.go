@@ -9,8 +9,10 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -19,6 +21,8 @@ import (
 	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 // Kind is the kind of experiment that a ladder is.
@@ -124,6 +128,10 @@ func New(base runner.Spec, c Config) (*Experiment, error) {
 	if e.first, err = e.spec(0).Resolve(""); err != nil {
 		return nil, err
 	}
+	objects := e.population(0)
+	if err := workloads.CheckPopulation(&objects); err != nil {
+		return nil, fmt.Errorf("objects of the ladder: %w", err)
+	}
 	largest := e.sizes[len(e.sizes)-1]
 	if need := int64(fileFactor * float64(largest)); need > e.first.Settings.Quota {
 		return nil, fmt.Errorf("--sizes %s needs a database of some %s, and the quota is %s: give a larger --quota",
@@ -153,6 +161,8 @@ func (e *Experiment) check() error {
 	case s.Agents.Count > 0 && !s.Agents.Local:
 		return fmt.Errorf("scale starts a cluster that is reachable only from this machine: start the agents here with --agents local:%d",
 			s.Agents.Count)
+	case len(s.Disturbances) > 0:
+		return errors.New("scale makes events of its own: leave out --disturb")
 	case s.Load.Duration != nil || s.Load.Total != nil || len(s.Load.Phases) > 0:
 		return errors.New("scale chooses the lengths of its runs: leave out --duration and --total")
 	case s.Load.Rate != nil && !(*s.Load.Rate > 0):
@@ -172,17 +182,35 @@ func (e *Experiment) check() error {
 	case e.sizes[0] < pageSize*e.objectSize:
 		return fmt.Errorf("--sizes must be %s or more: %d objects of %s", bytes(pageSize*e.objectSize), pageSize, bytes(e.objectSize))
 	}
+	if !e.own {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Workload)) {
+		if !slices.Contains(ownParameters(), name) {
+			return fmt.Errorf("--%s is for a workload that is given: the objects have --sizes, --object-size and --values", name)
+		}
+	}
 	return nil
+}
+
+// ownParameters are those of workloads that the load on the objects can have. Others would change
+// how much data there is, or which of them is read.
+func ownParameters() []string {
+	return []string{"values", "compressibility", "keys", "sequential-keys", "zipf-theta", "hot-keys", "hot-ops"}
 }
 
 // objects is how many there are on a rung, from 0.
 func (e *Experiment) objects(rung int) int64 { return e.sizes[rung] / e.objectSize }
 
+// values is the content of the objects: that of the load, random unless it is given.
+func (e *Experiment) values() string { return cmp.Or(e.base.Workload["values"], values.Random) }
+
 // population is that of a rung.
 func (e *Experiment) population(rung int) results.PlanPopulation {
+	share, _ := strconv.ParseFloat(e.base.Workload["compressibility"], 64) // checked with the load
 	return results.PlanPopulation{
 		Prefix: e.base.Prefix + objectsPrefix, Keys: e.objects(rung), KeySize: e.keySize,
-		ValSize: fmt.Sprint(e.objectSize - int64(e.keySize)),
+		ValSize: fmt.Sprint(e.objectSize - int64(e.keySize)), Values: e.values(), Compressibility: share,
 	}
 }
 

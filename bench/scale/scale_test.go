@@ -39,6 +39,8 @@ func TestBadInput(t *testing.T) {
 		"must rise from one":               func(_ *runner.Spec, c *Config) { c.Sizes = []int64{8 * mb, 8 * mb} },
 		"give a larger --quota":            func(_ *runner.Spec, c *Config) { c.Sizes = []int64{8 * mb, 100_000 * mb} },
 		"must be 2.0 MB or more":           func(_ *runner.Spec, c *Config) { c.Sizes = []int64{mb} },
+		"--val-size is for a workload":     func(s *runner.Spec, _ *Config) { s.Workload = map[string]string{"val-size": "100"} },
+		"leave out --disturb":              func(s *runner.Spec, _ *Config) { s.Disturbances = []results.PlanDisturbance{{Kind: "kill"}} },
 		"between 128 and":                  func(_ *runner.Spec, c *Config) { c.ObjectSize = new(int64(20)) },
 		"--list-clients":                   func(_ *runner.Spec, c *Config) { c.ListClients = new(-1) },
 		"leave out --endpoints":            func(s *runner.Spec, _ *Config) { s.Cluster.Endpoints = []string{"127.0.0.1:1"} },
@@ -62,6 +64,19 @@ func TestBadInput(t *testing.T) {
 	// 3 members of 6.5 GB, and copies for a defragmentation and a snapshot.
 	if disk, memory := e.need(1, 0); disk < 29_500*mb || disk > 32_000*mb || memory < 2_400*mb {
 		t.Errorf("5 GB need %d bytes of disk and %d of memory", disk, memory)
+	}
+}
+
+// The content of the objects is that of the population and of the puts beside it.
+func TestObjectValues(t *testing.T) {
+	t.Parallel()
+	e, err := New(runner.Spec{Workload: map[string]string{"values": "objects:pods"}}, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := e.First().Plan.Mix[0]
+	if put.Workload != "put" || put.Params["values"] != "objects:pods" || e.population(0).Values != "objects:pods" {
+		t.Errorf("%+v beside a population of %+v", put, e.population(0))
 	}
 }
 

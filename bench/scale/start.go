@@ -50,9 +50,9 @@ func restartCold(ctx context.Context, s *site, e *results.ScaleEvent) error {
 }
 
 var (
-	// startLine is what a member with data logs before it starts, with the last entry that it
-	// knows to be committed.
-	startLine = regexp.MustCompile(`"msg":"restarting local member"[^\n]*"commit-index":(\d+)`)
+	// startLine is what a member logs before it starts: one with data, with the last entry that
+	// it knows to be committed, or a new one.
+	startLine = regexp.MustCompile(`"msg":"(?:restarting local member"[^\n]*"commit-index":(\d+)|starting local member")`)
 	// snapshotLine is what it logs of a snapshot, or of a start without one.
 	snapshotLine = regexp.MustCompile(`"msg":"(No snapshot found|[^"]*"[^\n]*"snapshot-index":(\d+))`)
 )
@@ -74,6 +74,9 @@ func replayedEntries(log []byte) int64 {
 		return 0
 	}
 	last := starts[len(starts)-1]
+	if last[2] < 0 { // a new member has no log
+		return 0
+	}
 	snapshot, ok := lastSnapshot(log[:last[0]])
 	commit, err := strconv.ParseInt(string(log[last[2]:last[3]]), 10, 64)
 	if err != nil || !ok {

@@ -10,9 +10,12 @@ func TestReplayedEntries(t *testing.T) {
 		start = `{"msg":"restarting local member","cluster-id":"8","local-member-id":"7","commit-index":9641}` + "\n"
 		later = `{"msg":"triggering snapshot","local-member-snapshot-index":5001}` + "\n" + `{"msg":"saved snapshot to disk","snapshot-index":10001}` + "\n"
 	)
+	const fresh = `{"msg":"starting local member","local-member-id":"3f","cluster-id":"8"}` + "\n" // in the place of another one
 	const none = `{"msg":"No snapshot found. Recovering WAL from scratch!"}` + "\n"
 	for log, want := range map[string]int64{
 		none + start:         9641,
+		from + start + fresh: 0,
+		fresh + none + start: 9641,
 		"":                   0,
 		start:                0,
 		from + start + later: 4640,

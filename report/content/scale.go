@@ -15,7 +15,11 @@ import (
 
 // ScaleTitle returns the subject of a scale experiment.
 func ScaleTitle(s *results.Scale) string {
-	return fmt.Sprintf("scale of %s: objects of %s, %s/s", words.Clean(s.Workload), ScaleSize(s.ObjectSize), words.Rate(s.Rate))
+	content := ""
+	if s.Values != "" && s.Values != "random" {
+		content = " (" + words.Clean(s.Values) + ")"
+	}
+	return fmt.Sprintf("scale of %s: objects of %s%s, %s/s", words.Clean(s.Workload), ScaleSize(s.ObjectSize), content, words.Rate(s.Rate))
 }
 
 // ScaleSize prints an amount of data in the units in which sizes are asked for.

@@ -58,6 +58,7 @@ func ScaleDifferences(a, b *results.Scale) (list []string) {
 	add(a.Workload != b.Workload, "workload")
 	add(a.Rate != b.Rate, "rate")
 	add(a.ObjectSize != b.ObjectSize, "size of objects")
+	add(a.Values != b.Values, "content of objects")
 	add(!slices.Equal(a.Sizes, b.Sizes), "sizes of the rungs")
 	return append(list, Differences(
 		&results.Run{Cluster: a.Cluster, Environment: a.Environment}, &results.Run{Cluster: b.Cluster, Environment: b.Environment})...)
