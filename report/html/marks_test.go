@@ -51,3 +51,30 @@ func TestMarksAreAtTheirTimes(t *testing.T) {
 		}
 	}
 }
+
+// Runs side by side have the disturbances of each, counted from its first measured second.
+func TestOverlayHasDisturbances(t *testing.T) {
+	var runs []runColumns
+	for i, events := range [][]results.Event{
+		{{Kind: "kill", Start: 6 * time.Second, Length: time.Second, Detail: "m2"}, {Kind: "compaction"}}, nil,
+	} {
+		d := reporttest.LongRun(t, 20, 1, 3)
+		d.Run.Events = events
+		columns, _, err := readColumns(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, runColumns{d, columns, "", "", i})
+	}
+	_, from := measuredColumns(runs[0])
+	marks := overlayMarks(runs, 20)
+	if len(marks) == 0 || marks[0].short != "A: kill" || marks[0].from != (6*time.Second-from).Seconds() {
+		t.Errorf("marks %+v, measured from %v", marks, from)
+	}
+	if events, any := overlayEvents(runs); !any || len(events.Rows) != 2 || events.Rows[0][0] != "A" || events.Rows[0][2] != "kill" {
+		t.Errorf("table %+v", events)
+	}
+	if _, any := overlayEvents(runs[1:]); any {
+		t.Error("a table of runs without disturbances")
+	}
+}

@@ -101,6 +101,9 @@ func overlay(docs []content.Document, columns [][]column, compared *content.Comp
 	} else {
 		c.Figures = append(c.Figures, charts...)
 	}
+	if events, any := overlayEvents(runs); any {
+		c.Parts = append(c.Parts, tablePart("disturbances", events))
+	}
 	c.Parts = append(c.Parts, changesPart(runs))
 	return c
 }
@@ -286,6 +289,7 @@ func overlayOverTime(runs []runColumns, sides bool, what overTime) (figure, bool
 	ch := chart{
 		title: title, describe: "of each run over time", width: chartWidth, height: 260, overTime: true,
 		x: axis{low: 0, high: end}, y: axis{low: low, high: high, log: what.times}, xLabel: secondsLabel, yLabel: label, lines: lines,
+		marks: overlayMarks(runs, end),
 	}
 	return figure{Title: title, SVG: ch.svg(), Table: t, At: places(at)}, true
 }

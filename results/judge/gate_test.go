@@ -463,6 +463,15 @@ func TestVoid(t *testing.T) {
 			t.Errorf("void because of %q, want %q", got, want)
 		}
 	}
+	// A fault of members on purpose changes the leader, other disturbances do not.
+	for kind, want := range map[string]string{"kill": "", "move-leader": "", "slow-disk": "", "compaction": "the leader changed"} {
+		r := ok
+		r.Server = &results.Server{Members: []results.ServerMember{{Growth: map[string]float64{"leader_changes": 1}}}}
+		r.Plan.Disturbances = []results.PlanDisturbance{{Kind: kind}}
+		if got := Void(&r); got != want {
+			t.Errorf("with %s: void because of %q, want %q", kind, got, want)
+		}
+	}
 	if TooManyDropped(2, 10) || !TooManyDropped(3, 10) {
 		t.Error("a fifth of the rounds may be dropped, and no more")
 	}
