@@ -4,28 +4,29 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/etcdbench/etcdbench/bench/fault"
+	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// tryDisturbances interrupts a run that disturbs its members, at a random time: before the
+// tryDisturbances interrupts a run with a disturbance of any kind, at a random time: before the
 // disturbance, while it is begun, while it lasts or while it ends. No process may be left,
 // running or stopped, no data, and no process that holds a member's link open.
 func tryDisturbances(t *trial) error {
-	d := pick(t, fault.Kinds()).Name
-	member := pick(t, []string{"leader", "follower", "all"})
 	begin := 500*time.Millisecond + time.Duration(t.Int64N(int64(time.Second)))
+	d := disturbance(t, begin.Round(time.Millisecond))
 	args := []string{
 		"run", "put", "--members", "3", "--warmup", "0s", "--duration", "6s", "--clients", "16", "--timeout", "1s", "--drain", "1s",
-		"--disturb", fmt.Sprintf("%s@%v,member=%s", d, begin.Round(time.Millisecond), member),
+		"--disturb", d,
 		"--data-dir", t.dir, "--out", filepath.Join(t.dir, "out"),
 	}
 	s := pick(t, []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGKILL})
 	after := time.Duration(t.Int64N(int64(7 * time.Second)))
-	t.what = fmt.Sprintf("%s of %s at %v, %v after %v", d, member, begin.Round(time.Millisecond), s, after.Round(time.Millisecond))
+	t.what = fmt.Sprintf("%s, %v after %v", d, s, after.Round(time.Millisecond))
 	c, err := t.start(args...)
 	if err != nil {
 		return err
@@ -48,6 +49,19 @@ func tryDisturbances(t *trial) error {
 		t.leftData()
 	}
 	return nil
+}
+
+// requestsEvery is the interval of the disturbances that are made by requests, which are over at once.
+const requestsEvery = 200 * time.Millisecond
+
+// disturbance is a disturbance of any kind: once, with a member and a length, or again and again.
+func disturbance(t *trial, begin time.Duration) string {
+	d := pick(t, workloads.Disturbances())
+	isFault := slices.ContainsFunc(fault.Kinds(), func(k fault.Kind) bool { return k.Name == d.Name })
+	if !isFault {
+		return fmt.Sprintf("%s@%v/%v", d.Name, begin, requestsEvery)
+	}
+	return fmt.Sprintf("%s@%v,member=%s", d.Name, begin, pick(t, []string{"leader", "follower", "all"}))
 }
 
 // leftData finds data directories of members that are left after a run which could remove
