@@ -141,10 +141,10 @@ func TestSlowDisk(t *testing.T) {
 // disk is well again.
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
-	for name, failed := range map[string]disk.Calls{"error": {Syncs: true}, "full": {Writes: true}} {
+	for name, failed := range map[string]disk.Calls{"error": {Syncs: true}, "full": {Writes: true}, "full log": {Appends: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c, conn := startSupervised(t, nil)
+			c, conn := startSupervised(t, func(o *cluster.ProcessOptions) { o.Disk.Appends = failed.Appends })
 			if _, err := c.SetDisk(0, disk.Conditions{Failed: failed}); err != nil {
 				t.Fatal(err)
 			}
