@@ -50,8 +50,8 @@ type Violation struct {
 
 // ProofOperation is one operation of a violation.
 type ProofOperation struct {
-	// Name is put, delete, read, transaction, compare-and-swap, lease, acquire or hash, or write for
-	// one of which only the revision is known.
+	// Name is put, delete, read, transaction, compare-and-swap, lease, acquire, hash or watch (an
+	// event), or write for one of which only the revision is known.
 	Name string `json:"name"`
 	Key  string `json:"key,omitempty"`
 	// Sent and Answered are moments of the generator's clock. Answered is zero without

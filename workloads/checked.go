@@ -166,9 +166,11 @@ func putOf(r *pb.PutRequest) consistency.Write {
 }
 
 // oneKey reports whether an answer has the key or says that there is none.
-func oneKey(r *pb.RangeRequest) bool {
-	return len(r.RangeEnd) == 0 && !r.CountOnly && r.MinModRevision == 0 && r.MaxModRevision == 0 && r.MinCreateRevision == 0 &&
-		r.MaxCreateRevision == 0
+func oneKey(r *pb.RangeRequest) bool { return len(r.RangeEnd) == 0 && unfiltered(r) }
+
+// unfiltered reports whether an answer has each key of the range that exists, up to the limit.
+func unfiltered(r *pb.RangeRequest) bool {
+	return !r.CountOnly && r.MinModRevision == 0 && r.MaxModRevision == 0 && r.MinCreateRevision == 0 && r.MaxCreateRevision == 0
 }
 
 func (c *checkedConn) beginDeletion(q inquiry, id uint64, r *pb.DeleteRangeRequest) {
@@ -277,45 +279,6 @@ func (c *checkedConn) endRange(q inquiry, r *pb.RangeRequest, answer *pb.RangeRe
 	a := c.answer(q, consistency.OperationRead, answer.Header)
 	c.recency(q, a, r.Serializable, carrier)
 	c.content(q, r, answer, a)
-}
-
-// compared is the number of keys that are compared of an answer with many keys.
-const compared = 8
-
-// content checks the keys that were read.
-func (c *checkedConn) content(q inquiry, r *pb.RangeRequest, answer *pb.RangeResponse, a consistency.Answer) {
-	at := a.Revision
-	if r.Revision > 0 {
-		at = r.Revision
-	}
-	if len(answer.Kvs) == 0 && oneKey(r) {
-		if q.key != 0 {
-			c.checker.Read(q.key, q.Call, a, consistency.Read{Revision: at})
-		}
-		return
-	}
-	step := max(1, len(answer.Kvs)/compared)
-	for i := int(uint64(q.Sent) % uint64(step)); i < len(answer.Kvs); i += step {
-		kv := answer.Kvs[i]
-		if kv.Lease != 0 {
-			c.checker.Leased(kv.Key, kv.Lease, q.Call, a, at)
-		}
-		key := q.key
-		if key == 0 {
-			key = c.checker.Find(kv.Key)
-		}
-		if key == 0 {
-			continue
-		}
-		read := consistency.Read{Revision: at, Modified: kv.ModRevision, Version: kv.Version, Value: kv.Value}
-		switch {
-		case r.KeysOnly:
-			read.Value = nil
-		case read.Value == nil:
-			read.Value = []byte{}
-		}
-		c.checker.Read(key, q.Call, a, read)
-	}
 }
 
 func (c *checkedConn) endDeletion(q inquiry, r *pb.DeleteRangeRequest, reply any, outcome consistency.Outcome) {

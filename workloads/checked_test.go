@@ -30,10 +30,12 @@ func TestAnswersAreChecked(t *testing.T) {
 		"lease-revoke": {workload: "lease-revoke"},
 		"stm":          {workload: "stm"},
 		"lock":         {workload: "lock"},
+		"election":     {workload: "election"},
+		"RangeStream":  {workload: "range", params: map[string]string{"span": "prefix", "stream": "true"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			params := map[string]string{"key-space-size": "100"}
-			if test.workload == "lease-revoke" || test.workload == "lock" {
+			if test.workload == "lease-revoke" || test.workload == "lock" || test.workload == "election" {
 				params = map[string]string{}
 			}
 			for k, v := range test.params {

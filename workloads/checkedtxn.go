@@ -33,9 +33,7 @@ func (c *checkedConn) endTxn(q inquiry, r *pb.TxnRequest, reply any, outcome con
 	} else {
 		c.recency(q, a, mayLag(r), carrier)
 	}
-	if len(r.Compare) == 1 {
-		c.compare(q, r, answer, a, wrote)
-	}
+	c.compare(q, r, answer, a, wrote)
 	if !mayLag(r) {
 		c.settleOps(q, otherID, other, nil, a, consistency.Refused, false)
 		c.settleOps(q, id, done, answer.Responses, a, outcome, !wrote)
@@ -81,40 +79,5 @@ func (c *checkedConn) settleOps(
 			}
 			c.deletion(q, id, r.RequestDeleteRange, answer, a, outcome, alone)
 		}
-	}
-}
-
-// compare checks a compare-and-swap: it succeeds if and only if the key had the compared
-// revision right before.
-func (c *checkedConn) compare(q inquiry, r *pb.TxnRequest, answer *pb.TxnResponse, a consistency.Answer, wrote bool) {
-	cmp := r.Compare[0]
-	revision, isRevision := cmp.TargetUnion.(*pb.Compare_ModRevision)
-	if !isRevision || cmp.Target != pb.Compare_MOD || cmp.Result != pb.Compare_EQUAL || len(cmp.RangeEnd) > 0 {
-		return
-	}
-	a.Operation = consistency.OperationCompare
-	if answer.Succeeded {
-		at := a.Revision
-		if wrote {
-			at--
-		}
-		if k := c.checker.Find(cmp.Key); k != 0 {
-			c.checker.Read(k, q.Call, a, consistency.Read{Revision: at, Modified: revision.ModRevision})
-		}
-		return
-	}
-	if len(r.Failure) != 1 || len(answer.Responses) != 1 || wrote {
-		return
-	}
-	read, found := r.Failure[0].GetRequestRange(), answer.Responses[0].GetResponseRange()
-	if read == nil || found == nil || !oneKey(read) || string(read.Key) != string(cmp.Key) || read.Revision > 0 {
-		return
-	}
-	var modified int64
-	if len(found.Kvs) > 0 {
-		modified = found.Kvs[0].ModRevision
-	}
-	if modified == revision.ModRevision {
-		c.checker.Contradicts(cmp.Key, q.Call, a, modified)
 	}
 }

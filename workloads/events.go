@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -61,16 +62,19 @@ type eventObserver struct {
 
 	first, width int64 // watched keys, continuing at the beginning of the key space after its end
 	maker        *keyMaker
+	watcher      *watcher
 	// last is the last observed version of each followed key.
 	last []uint32
 	// blind: after a loss or with a filter, gaps are not violations.
 	blind bool
 
 	revision int64 // of the last event
-	phase    int   // of the last event that had a stamp
-	waiting  []waitingEvent
-	nextLook time.Duration // through the waiting
-	gaps     []gap
+	// before and at are when the last two responses arrived.
+	before, at time.Duration
+	phase      int // of the last event that had a stamp
+	waiting    []waitingEvent
+	nextLook   time.Duration // through the waiting
+	gaps       []gap
 }
 
 // gap is a range of versions of a key without events: they count as missed unless the events
@@ -79,7 +83,8 @@ type gap struct {
 	place       int
 	first, last uint32
 	phase       int
-	found       string // the event that came instead
+	found       string                 // the event that came instead
+	event       results.ProofOperation // the same
 }
 
 // maxGaps is the number of gaps that a watcher keeps open; further gaps count as missed at
@@ -147,6 +152,7 @@ func (o *eventObserver) place(key []byte) (int, bool) {
 // events handles the events of one response.
 func (o *eventObserver) events(events []*mvccpb.Event, at time.Duration, late bool) {
 	o.matchNow(at)
+	o.before, o.at = o.at, at
 	others := uint64(0)
 	for i, e := range events {
 		if i > 0 && e.Kv.ModRevision != events[i-1].Kv.ModRevision {
@@ -247,13 +253,13 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 		expected := "no event after that of revision " + humanize.Comma(o.revision)
 		switch {
 		case followed && late && o.fill(i, version):
-			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected,
+			o.fault(eventsDisordered, 1, o.phase, o.operation(e), expected,
 				fmt.Sprintf("version %d at revision %s", version, humanize.Comma(e.Kv.ModRevision)))
 		case followed && version <= o.last[i]:
-			o.fault(eventsDuplicated, 1, o.phase, string(e.Kv.Key), "no event twice",
+			o.fault(eventsDuplicated, 1, o.phase, o.operation(e), "no event twice",
 				fmt.Sprintf("version %d at revision %s once more", version, humanize.Comma(e.Kv.ModRevision)))
 		default:
-			o.fault(eventsDisordered, 1, o.phase, string(e.Kv.Key), expected, "one of revision "+humanize.Comma(e.Kv.ModRevision))
+			o.fault(eventsDisordered, 1, o.phase, o.operation(e), expected, "one of revision "+humanize.Comma(e.Kv.ModRevision))
 		}
 		return
 	}
@@ -265,7 +271,7 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 	if o.blind || version == last+1 || version == 0 && last > 0 {
 		return
 	}
-	g := gap{place: i, first: last + 1, last: version - 1, phase: o.phase,
+	g := gap{place: i, first: last + 1, last: version - 1, phase: o.phase, event: o.operation(e),
 		found: fmt.Sprintf("version %d at revision %s", version, humanize.Comma(e.Kv.ModRevision))}
 	if version <= last { // the deletion between is missing, or the put before it
 		g.first, g.last = 0, 0
@@ -305,14 +311,32 @@ func (o *eventObserver) miss(g gap) {
 	if g.first == 0 {
 		expected = "the events of a deletion and what led to it"
 	}
-	o.fault(eventsMissed, uint64(g.last-g.first)+1, g.phase, o.key(g.place), expected, g.found)
+	o.fault(eventsMissed, uint64(g.last-g.first)+1, g.phase, g.event, expected, g.found)
 }
 
-func (o *eventObserver) fault(count int, n uint64, phase int, key, expected, got string) {
+func (o *eventObserver) fault(count int, n uint64, phase int, event results.ProofOperation, expected, got string) {
 	o.workload.sink.Count(phase, watchEvent, count, n)
 	o.workload.violate(results.Violation{
-		Key: key, Expected: fmt.Sprintf("%s, at watcher %d of stream %d", expected, o.number, o.stream), Found: got,
+		Key: event.Key, Expected: fmt.Sprintf("%s, at watcher %d of stream %d", expected, o.number, o.stream), Found: got, Operation: &event,
 	})
+}
+
+// operation is an event, which arrived after the response before it. Without an event, it is the
+// end of the watch.
+func (o *eventObserver) operation(e *mvccpb.Event) results.ProofOperation {
+	start := time.Now().Add(-o.workload.sink.Now()).Round(0)
+	op := results.ProofOperation{
+		Name: "watch", Sent: start.Add(o.before), Answered: start.Add(o.at), HeaderOnly: true, Conn: results.NoConn,
+	}
+	if o.watcher != nil && o.watcher.member != 0 {
+		op.Member = strconv.FormatUint(o.watcher.member, 16)
+	}
+	if e == nil {
+		op.Sent, op.Answered = op.Answered, time.Now().Round(0)
+		return op
+	}
+	op.Key, op.Revision, op.Modified, op.Version = string(e.Kv.Key), e.Kv.ModRevision, e.Kv.ModRevision, e.Kv.Version
+	return op
 }
 
 // key is the name of a followed key.
@@ -347,7 +371,9 @@ func (o *eventObserver) compareWith(final *versions) {
 		if want > last {
 			n = uint64(want - last)
 		}
-		o.fault(eventsMissed, n, o.phase, o.key(i), fmt.Sprintf("events up to version %d", want),
+		end := o.operation(nil)
+		end.Key, end.Revision = o.key(i), final.revision
+		o.fault(eventsMissed, n, o.phase, end, fmt.Sprintf("events up to version %d", want),
 			fmt.Sprintf("version %d was the last", last))
 	}
 }

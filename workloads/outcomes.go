@@ -79,9 +79,12 @@ func (p *past) read(ctx context.Context) (err error) {
 		return err
 	}
 	begin := p.checker.Began()
+	if begin == 0 {
+		return errors.New("the store's revision before the run is unknown")
+	}
 	for _, k := range p.keys {
 		k.From, k.Through = k.key.From, p.present
-		if begin > 0 && p.present-begin <= pastRevisions {
+		if p.present-begin <= pastRevisions {
 			k.From = begin + 1
 		}
 		if p.present-k.From > pastRevisions {

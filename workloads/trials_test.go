@@ -53,6 +53,21 @@ func (m mixture) bind(t *testing.T, target workloads.Target) bench.Workload {
 	return w
 }
 
+// revocations grants and revokes leases, and reads their keys.
+func revocations(string) mixture {
+	m := parts("120", "range", "lease-revoke")
+	m[0].Params["existing"] = "true"
+	m[1].Params = map[string]string{"leases": "60", "keys-per-lease": "1"} // and as many that are revoked
+	return m
+}
+
+// locks has clients that wait for few locks.
+func locks(string) mixture {
+	m := parts("", "lock")
+	m[0].Params = map[string]string{"locks": "2"}
+	return m
+}
+
 // One wrong answer of a trial is found in every trial, whatever it is wrong in.
 func TestOneWrongAnswerIsFound(t *testing.T) {
 	t.Parallel()
@@ -60,21 +75,28 @@ func TestOneWrongAnswerIsFound(t *testing.T) {
 	for name, test := range map[string]struct {
 		lie  transporttest.Lie
 		load func(keys string) mixture
+		// share is the part of the operations that are made, if they take long; 0 is all.
+		share uint64
 	}{
-		"stale read":          {transporttest.StaleRead, func(k string) mixture { return parts(k, "put", "range") }},
-		"dropped write":       {transporttest.Drop, func(k string) mixture { return parts(k, "put", "range") }},
-		"reordered writes":    {transporttest.Reorder, func(k string) mixture { return parts(k, "put", "range") }},
-		"wrong compare":       {transporttest.WrongCompare, func(k string) mixture { return parts(k, "txn-cas") }},
-		"swallowed event":     {transporttest.SwallowEvent, func(string) mixture { return parts("100", "watch") }},
-		"no lie, and reads":   {transporttest.Honest, func(k string) mixture { return parts(k, "put", "range", "txn-mixed") }},
-		"no lie, and compare": {transporttest.Honest, func(k string) mixture { return parts(k, "txn-cas", "range", "delete") }},
+		"stale read":          {transporttest.StaleRead, func(k string) mixture { return parts(k, "put", "range") }, 0},
+		"dropped write":       {transporttest.Drop, func(k string) mixture { return parts(k, "put", "range") }, 0},
+		"reordered writes":    {transporttest.Reorder, func(k string) mixture { return parts(k, "put", "range") }, 0},
+		"wrong compare":       {transporttest.WrongCompare, func(k string) mixture { return parts(k, "txn-cas") }, 0},
+		"swallowed event":     {transporttest.SwallowEvent, func(string) mixture { return parts("100", "watch") }, 0},
+		"revoked lease":       {transporttest.RevokedLease, revocations, 0},
+		"two holders":         {transporttest.TwoHolders, locks, 8},
+		"no lie, and leases":  {transporttest.Honest, revocations, 0},
+		"no lie, and locks":   {transporttest.Honest, locks, 8},
+		"no lie, and reads":   {transporttest.Honest, func(k string) mixture { return parts(k, "put", "range", "txn-mixed") }, 0},
+		"no lie, and compare": {transporttest.Honest, func(k string) mixture { return parts(k, "txn-cas", "range", "delete") }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := 0
 			for seed := range uint64(*trials) {
-				o := transporttest.LiarOptions{Lie: test.lie, Every: *operations / 3, Seed: seed, Stale: seed%2 == 0, Delay: 100 * time.Millisecond}
+				total := *operations / max(1, test.share)
+				o := transporttest.LiarOptions{Lie: test.lie, Every: total / 3, Seed: seed, Stale: seed%2 == 0, Delay: 100 * time.Millisecond}
 				load := test.load([]string{"20", "100", "500"}[seed%3])
-				proof, lies := lyingRun(t, endpoint, fmt.Sprintf("/trials/%d/%d/", test.lie, seed), load, o)
+				proof, lies := lyingRun(t, endpoint, fmt.Sprintf("/trials/%d/%d/", test.lie, seed), load, total, o)
 				want := results.Violated
 				if test.lie == transporttest.Honest {
 					want = results.Proved
@@ -86,13 +108,18 @@ func TestOneWrongAnswerIsFound(t *testing.T) {
 				} else {
 					t.Errorf("seed %d: %d lies, proof %+v", seed, lies, proof)
 				}
+				for _, v := range proof.Violations {
+					if o := v.Operation; v.Check == "watchers" && (o == nil || o.Member == "" || !o.Answered.After(o.Sent) || v.Against == nil) {
+						t.Errorf("seed %d: violation %+v: operation %+v", seed, v, o)
+					}
+				}
 			}
 			t.Logf("%d of %d trials", found, *trials)
 		})
 	}
 }
 
-func lyingRun(t *testing.T, endpoint, prefix string, load mixture, o transporttest.LiarOptions) (*results.Proof, int) {
+func lyingRun(t *testing.T, endpoint, prefix string, load mixture, total uint64, o transporttest.LiarOptions) (*results.Proof, int) {
 	t.Helper()
 	o.Once = true
 	liar, err := transporttest.NewLiar(endpoint, o)
@@ -103,7 +130,7 @@ func lyingRun(t *testing.T, endpoint, prefix string, load mixture, o transportte
 	target := workloads.Target{
 		Conns: workloadstest.Dial(t, 4, liar.Address), Prefix: prefix, Seed: o.Seed, Verify: true, Exclusive: true,
 	}
-	plan := workloadstest.Plan(16, bench.PlanPhase{Total: *operations})
+	plan := workloadstest.Plan(16, bench.PlanPhase{Total: total})
 	plan.Verify = true
 	run, err := bench.Run(t.Context(), plan, load.bind(t, target), bench.Options{})
 	if err != nil {

@@ -196,6 +196,7 @@ func (w *watchWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 		for j := range d.each {
 			o := newEventObserver(w, i, j, maker)
 			watcher := &watcher{events: o.events, lost: o.lost}
+			o.watcher = watcher
 			watcher.create = d.request(o.keyRange(maker))
 			watcher.create.StartRevision = w.baseline.revision + 1
 			stream.add(watcher)
@@ -259,5 +260,8 @@ func (w *watchWorkload) verify(_ context.Context, proof *results.Proof) {
 		check.Skipped = "the watchers were not started"
 	}
 	proof.Checks = append(proof.Checks, check)
+	for i := range w.violations.Violations {
+		w.target.shared.checker.ExplainEvent(&w.violations.Violations[i])
+	}
 	proof.Merge(w.violations)
 }

@@ -18,6 +18,8 @@ import (
 // watcher is one watch on a stream.
 type watcher struct {
 	create *pb.WatchCreateRequest
+	// member is the ID of the one that sent the last events.
+	member uint64
 	// events takes what a response brought, fragments put together, the moment at
 	// which the last of it arrived, and whether it may have waited for the stream's
 	// reader before.
@@ -226,7 +228,7 @@ func (s *watchStream) handle(m received) error {
 		events, w.fragments = w.fragments, nil
 	}
 	if len(events) > 0 {
-		w.next = events[len(events)-1].Kv.ModRevision + 1
+		w.next, w.member = events[len(events)-1].Kv.ModRevision+1, r.Header.GetMemberId()
 		w.events(events, m.at, m.late)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -102,6 +103,7 @@ type simulation struct {
 type simulatedKey struct {
 	modified, version int64
 	value             string
+	created           int64
 }
 
 type snapshot struct {
@@ -272,7 +274,7 @@ func (s *simulation) apply(o *simulatedOp) {
 		o.failed = true
 	case o.name == "put", o.name == "compare-and-swap":
 		s.revision++
-		*c = simulatedKey{s.revision, c.version + 1, o.value}
+		*c = simulatedKey{s.revision, c.version + 1, o.value, cmp.Or(c.created, s.revision)}
 	}
 	if before := s.snapshots[len(s.snapshots)-1].revision; s.revision > before {
 		s.changes[o.key] = append(s.changes[o.key], s.checker.Change(s.revision, c.version, []byte(c.value)))
@@ -337,7 +339,7 @@ func (s *simulation) answer(o *simulatedOp) {
 	s.now++
 	c, k := s.checker, s.checker.Find([]byte(s.name(o)))
 	a := Answer{Operation: OperationRead, Conn: o.client, Revision: o.revision, Member: 1}
-	read := Read{Revision: o.revision, Modified: o.found.modified, Version: o.found.version}
+	read := Read{Revision: o.revision, Modified: o.found.modified, Version: o.found.version, Created: o.found.created}
 	if read.Modified > 0 {
 		read.Value = []byte(o.found.value)
 	}
@@ -349,7 +351,7 @@ func (s *simulation) answer(o *simulatedOp) {
 		entry.Compare, entry.Failed, entry.Compared = true, o.failed, o.compared
 		if o.failed {
 			if read.Modified == o.compared {
-				c.Contradicts([]byte(s.name(o)), o.call, a, o.compared)
+				c.Contradicts([]byte(s.name(o)), o.call, a, o.compared, 1)
 			}
 			c.Settled(k, o.id, o.call, a, Refused)
 			c.Read(k, o.call, a, read)

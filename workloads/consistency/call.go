@@ -199,6 +199,8 @@ func (c *Checker) keep(e *event) {
 // A Read is a key as an answer has it at a revision. Modified is 0 if there is no such key.
 type Read struct {
 	Revision, Modified, Version int64
+	// Created is the revision of the key's creation; 0 is not known.
+	Created int64
 	// Value is nil if it is not known.
 	Value []byte
 	Lease int64
@@ -206,7 +208,7 @@ type Read struct {
 
 // Read records a read of a followed key.
 func (c *Checker) Read(k Key, call Call, a Answer, r Read) {
-	e := event{kind: keyRead, key: k, revision: r.Revision, modified: r.Modified, version: r.Version}
+	e := event{kind: keyRead, key: k, revision: r.Revision, modified: r.Modified, version: r.Version, created: r.Created}
 	if r.Value != nil {
 		e.hash = c.hash(r.Value)
 	}
@@ -214,16 +216,19 @@ func (c *Checker) Read(k Key, call Call, a Answer, r Read) {
 	c.put(&c.lanes[a.Conn%laneCount], &e)
 }
 
-// Contradicts adds a violation: a compare-and-swap that was answered as failed although the key
-// had the compared revision.
-func (c *Checker) Contradicts(key []byte, call Call, a Answer, compared int64) {
+// Contradicts adds a violation: a compare-and-swap that was answered as failed although all
+// comparisons hold for the keys that it returned. key is one of them, and modified its revision.
+func (c *Checker) Contradicts(key []byte, call Call, a Answer, modified int64, comparisons int) {
 	op := c.operation(call, a)
 	found := c.describe(op)
-	found.Key, found.Revision, found.Modified = string(key), a.Revision, compared
-	c.violate(open{operation: op, key: c.Find(key), floor: compared, least: compared}, results.Violation{
-		Check: CheckCompare, Key: string(key),
-		Expected:  "success, as the key's revision was " + revisionText(compared) + ", with which it was compared",
-		Found:     "a conflict, and the key at revision " + revisionText(compared),
+	found.Key, found.Revision, found.Modified = string(key), a.Revision, modified
+	expected := "success, as the key's revision was " + revisionText(modified) + ", with which it was compared"
+	if comparisons > 1 {
+		expected = "success, as all " + strconv.Itoa(comparisons) + " comparisons hold for the keys that were returned"
+	}
+	c.violate(open{operation: op, key: c.Find(key), floor: modified, least: modified}, results.Violation{
+		Check: CheckCompare, Key: string(key), Expected: expected,
+		Found:     "a conflict, and the key at revision " + revisionText(modified),
 		Operation: found,
 	})
 }

@@ -1,6 +1,7 @@
 package consistency
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -57,7 +58,7 @@ func (s *sharedStore) use(c *Checker, client int) {
 		did := write && (!deletion || found.version > 0)
 		if did {
 			s.revision++
-			if s.keys[i] = (simulatedKey{s.revision, found.version + 1, value}); deletion {
+			if s.keys[i] = (simulatedKey{s.revision, found.version + 1, value, cmp.Or(found.created, s.revision)}); deletion {
 				s.keys[i] = simulatedKey{}
 			}
 		}
@@ -73,7 +74,7 @@ func (s *sharedStore) use(c *Checker, client int) {
 			c.Settled(k, id, call, a, Refused)
 			fallthrough
 		default:
-			c.Read(k, call, a, Read{Revision: a.Revision, Modified: found.modified, Version: found.version, Value: []byte(found.value)})
+			c.Read(k, call, a, Read{Revision: a.Revision, Modified: found.modified, Version: found.version, Value: []byte(found.value), Created: found.created})
 		}
 		c.Answered(call, a, did)
 	}

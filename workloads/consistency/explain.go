@@ -139,3 +139,27 @@ func (c *Checker) complete(op *results.ProofOperation, besides string) *history 
 	}
 	return nil
 }
+
+// ExplainEvent completes a violation by an event with the write before it, of which the event is
+// missing or came too late, as far as the write is known.
+func (c *Checker) ExplainEvent(v *results.Violation) {
+	if v.Operation == nil || v.Against != nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.sample.find(c.hash([]byte(v.Operation.Key)))
+	if k == 0 || c.histories.keys[k-1] == nil {
+		return
+	}
+	h := c.histories.keys[k-1]
+	i, found := h.find(v.Operation.Revision)
+	if found && v.Operation.Modified == 0 { // it is no event, but the end of the watch
+		i++
+	}
+	if i == 0 || h.versions[i-1].by.name == 0 {
+		return
+	}
+	v.Against = c.describeWrite(h, &h.versions[i-1])
+	v.History = sorted(append(c.neighbourhood(h, v.Operation.Revision), *v.Operation, *v.Against))
+}

@@ -88,7 +88,7 @@ func TestViolationsHaveBothOperations(t *testing.T) {
 		}},
 		"a conflict with the compared revision": {key: "/key", against: "put of /key at 5", possible: true, play: func(s script) {
 			s.put("/key", 5)
-			s.Contradicts([]byte("/key"), s.call(), Answer{Operation: OperationCompare, Conn: 3, Revision: 8, Member: 0xb2}, 5)
+			s.Contradicts([]byte("/key"), s.call(), Answer{Operation: OperationCompare, Conn: 3, Revision: 8, Member: 0xb2}, 5, 1)
 		}},
 	} {
 		s := newScript()

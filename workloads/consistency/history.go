@@ -33,6 +33,8 @@ type history struct {
 	forgotten bool // older versions
 	// writes are those without an answer yet, and those of unknown outcome.
 	writes []write
+	// alive are the latest lives, in the order of their revisions.
+	alive []life
 	// leased means that the key may go with a lease.
 	leased bool
 	// open are revisions of versions that are to be judged.
@@ -111,6 +113,10 @@ func (c *Checker) take(e *event) {
 	case keyRead:
 		c.histories.compared++
 		c.see(h, e)
+		c.lives(h, e)
+	case keyExisted:
+		c.histories.compared++
+		c.lives(h, e)
 	}
 }
 
@@ -165,6 +171,9 @@ func (c *Checker) wrote(h *history, w *write, revision int64) {
 		}
 		v := h.insert(i, revision)
 		v.hash, v.absent, v.known, v.by = w.hash, w.deletion, true, w.operation
+		if w.deletion {
+			c.checkAbsence(h, v)
+		}
 		if i+1 < len(h.versions) && h.versions[i+1].absent && !h.versions[i+1].known {
 			c.touch(h, h.versions[i+1].revision) // which needs a deletion after this one
 		}
@@ -257,11 +266,13 @@ func (c *Checker) seeAbsence(h *history, e *event) {
 		case before.absent && !before.known && i > 1 && h.versions[i-2].absent && before.round < c.round.number:
 			// The one between two others says nothing more.
 			before.revision, before.through, before.readBy = e.revision, e.revision, e.operation
+			c.checkAbsence(h, before)
 			return
 		}
 	}
 	v := h.insert(i, e.revision)
 	v.absent, v.readBy = true, e.operation
+	c.checkAbsence(h, v)
 	c.touch(h, e.revision)
 	c.forget(h)
 }

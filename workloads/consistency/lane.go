@@ -16,6 +16,8 @@ type event struct {
 	floor int64
 	// revision is the one at which a write was acknowledged, or a key was read.
 	revision int64
+	// created is the revision of the key's creation; 0 is not known.
+	created int64
 	// modified, version and hash are those of the key that was read, or of the value
 	// that is written; modified is 0 for no key, hash and version are 0 where they are
 	// not known.
@@ -44,6 +46,7 @@ const (
 	refused
 	failed
 	keyRead
+	keyExisted
 )
 
 // laneCount is how many lanes the connections share, so that few clients meet at one.
@@ -118,7 +121,7 @@ func (c *Checker) put(l *lane, e *event) bool {
 		if l.push(e) {
 			return true
 		}
-		if e.kind == keyRead {
+		if e.kind >= keyRead {
 			return false
 		}
 		if c.mu.TryLock() {

@@ -10,7 +10,7 @@ import (
 )
 
 // An Unresolved is a followed key of which some write has an unknown outcome, or some version
-// was read that no client of the run was acknowledged.
+// was read that only such a write can have made.
 type Unresolved struct {
 	Key string
 	// From is the lowest revision at which the key may have changed by such a write.
@@ -76,7 +76,8 @@ func (c *Checker) Unresolved() (list []Unresolved) {
 			c.outcomes.writes++
 		}
 		for _, v := range h.versions {
-			if !v.known && !v.absent {
+			// A version of another client is looked up only where a write of this run is.
+			if !v.known && !v.absent && (c.exclusive() || len(h.writes) > 0) {
 				u.From = least(u.From, v.revision)
 			}
 			u.Deletable = u.Deletable || v.absent && v.known
@@ -147,6 +148,9 @@ func (c *Checker) happened(h *history, p *Past, e *Change) {
 		v.number, v.hash, v.absent, v.by = e.version, e.hash, e.Deletion(), by
 		v.known = true
 		c.checkBefore(h, i)
+		if v.absent {
+			c.checkAbsence(h, v)
+		}
 		if !own && c.exclusive() && !(e.Deletion() && h.leased) {
 			c.contradiction(h, c.describePast(h, p, e), "a change that a client of this run has sent", changeText(e), nil)
 		}

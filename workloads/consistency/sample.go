@@ -74,6 +74,15 @@ func (s *sample) name(k Key) string {
 	return ""
 }
 
+// Sampled returns one of the followed keys, or 0; which one depends on the seed.
+func (c *Checker) Sampled(seed uint64) (Key, string) {
+	k := Key((seed*0x9e3779b97f4a7c15)>>32%sampleSize + 1)
+	if name := c.sample.names[k-1].Load(); name != nil {
+		return k, *name
+	}
+	return 0, ""
+}
+
 // lose stops following a key.
 func (s *sample) lose(k Key) {
 	s.lost[k-1].Store(true)

@@ -39,6 +39,10 @@ const (
 	// Phantom neither forwards nor answers one put, and answers the next read of its key as if
 	// it had been done.
 	Phantom
+	// RevokedLease answers a read of a key whose lease was revoked with what an earlier read found.
+	RevokedLease
+	// TwoHolders lets a client acquire a lock that another one holds and a third one waits for.
+	TwoHolders
 )
 
 // LiarOptions are how a [Liar] lies.
@@ -78,6 +82,7 @@ type Liar struct {
 	owed     bool                 // a lie that was not possible yet
 	earlier  map[string][]byte    // answers of reads, by request
 	phantoms map[string][]byte    // values that were not written, by key
+	revoked  map[int64]int64      // revisions of revocations, by lease
 }
 
 // heldBack is a write that waits for another of its key.
@@ -100,7 +105,7 @@ func NewLiar(target string, o LiarOptions) (*Liar, error) {
 	}
 	p := &Liar{
 		Address: l.Addr().String(), options: o, member: member, rand: rand.New(rand.NewPCG(o.Seed, 1)), held: map[string]*heldBack{},
-		earlier: map[string][]byte{}, phantoms: map[string][]byte{},
+		earlier: map[string][]byte{}, phantoms: map[string][]byte{}, revoked: map[int64]int64{},
 	}
 	p.next = p.choose(0)
 	p.server = grpc.NewServer(grpc.ForceServerCodec(rawCodec{}), grpc.UnknownServiceHandler(p.handle))
@@ -156,6 +161,12 @@ func (p *Liar) handle(_ any, s grpc.ServerStream) error {
 	switch {
 	case method == pb.KV_Range_FullMethodName && p.options.Lie == StaleRead:
 		return p.read(ctx, s)
+	case method == pb.KV_Range_FullMethodName && p.options.Lie == RevokedLease:
+		return p.readRevoked(ctx, s)
+	case method == pb.Lease_LeaseRevoke_FullMethodName && p.options.Lie == RevokedLease:
+		return p.revoke(ctx, s)
+	case method == pb.KV_Txn_FullMethodName && p.options.Lie == TwoHolders:
+		return p.lock(ctx, s)
 	case method == pb.KV_Range_FullMethodName && p.options.Lie == Phantom:
 		return p.readPhantom(ctx, s)
 	case method == pb.KV_Put_FullMethodName && p.options.Lie == Phantom:
