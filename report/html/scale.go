@@ -129,7 +129,9 @@ func growthPart(s *results.Scale) part {
 		}
 	}
 	if len(p.Small) > 0 {
-		p.Notes = []string{content.ScaleFitNote(s), "Each dot is a rung of the ladder. Where an interval is wider than the chart, it is not drawn."}
+		p.Notes = []string{
+			content.ScaleFitNote(s), "Each dot is a rung of the ladder. Where an interval is wider than the chart, it is not drawn.",
+		}
 	}
 	return p
 }
