@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/transport"
+	"github.com/etcdbench/etcdbench/results"
 )
 
 // rig is what all trials share: the program, a member of etcd that trials take as a running
@@ -24,10 +26,17 @@ type rig struct {
 	pool        *transport.Pool
 	endpoint    string
 	result      string // a run's directory
+	token       string // a file with a join token
+	documents   string // the directory of documents of every kind, see tryExperiments
+	scenarios   string // the directory of the built-in scenarios
+	experiment  string // the directory of a capacity search that was interrupted
+	watch       *stallWatch
+	ended       chan struct{}
 }
 
 func newRig(ctx context.Context, dir, binary string) (_ *rig, err error) {
-	b := &rig{dir: dir, binary: binary}
+	b := &rig{dir: dir, binary: binary, ended: make(chan struct{})}
+	b.watch = newStallWatch(b.ended)
 	if b.binary == "" {
 		if b.binary, err = build(ctx, dir); err != nil {
 			return nil, err
@@ -55,10 +64,49 @@ func newRig(ctx context.Context, dir, binary string) (_ *rig, err error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, errors.Join(fmt.Errorf("first run: %w: %s", err, out), b.close())
 	}
+	if err := b.prepareDocuments(ctx); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
 	return b, nil
 }
 
+// prepareDocuments finds documents of every kind in the module, and makes what is not there:
+// a join token, a saved specification and a saved experiment.
+func (b *rig) prepareDocuments(ctx context.Context) error {
+	const module = "github.com/etcdbench/etcdbench/"
+	list := exec.CommandContext(ctx, "go", "list", "-f", "{{.Dir}}", module+"report", module+"workloads/scenario")
+	out, err := list.Output()
+	dirs := strings.Fields(string(out))
+	if err != nil || len(dirs) != 2 {
+		return fmt.Errorf("the stress command needs the source of etcdbench: go list: %w", err)
+	}
+	b.documents, b.scenarios = filepath.Join(dirs[0], "testdata"), filepath.Join(dirs[1], "builtin")
+	b.token, b.experiment = filepath.Join(b.dir, "join.pem"), filepath.Join(b.dir, "experiment")
+	token, err := exec.CommandContext(ctx, b.binary, "agent", "token", "--host", "127.0.0.1").Output()
+	if err == nil {
+		err = os.WriteFile(b.token, token, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("join token: %w", err)
+	}
+	search := exec.CommandContext(ctx, b.binary, "capacity", "--endpoints", b.endpoint, "--quick", "--progress", "none", "--out", b.experiment)
+	if err := search.Start(); err != nil {
+		return err
+	}
+	saved := filepath.Join(b.experiment, results.ExperimentFile)
+	for n := 0; n < 600 && !exists(saved); n++ {
+		time.Sleep(100 * time.Millisecond)
+	}
+	_ = search.Process.Signal(os.Interrupt)
+	_ = search.Wait() // interrupted
+	if !exists(saved) {
+		return fmt.Errorf("no %s after a minute", saved)
+	}
+	return nil
+}
+
 func (b *rig) close() error {
+	close(b.ended)
 	b.pool.Close()
 	return b.member.Stop()
 }

@@ -36,8 +36,12 @@ func kinds() []kind {
 		{"members", 2, tryMembers},
 		{"disturbances", 2, tryDisturbances},
 		{"endpoints", 1, tryEndpoints},
-		{"documents", 6, tryDocuments},
+		{"documents", 4, tryDocuments},
+		{"experiments", 2, tryExperiments},
+		{"scenarios", 2, tryScenarios},
 		{"disks", 1, tryDisks},
+		{"full disks", 1, tryFullDisks},
+		{"large loads", 1, tryLargeLoads},
 		{"two runs", 1, tryTwoRuns},
 	}
 }
@@ -66,9 +70,10 @@ type trial struct {
 	what     string
 	findings []finding
 	peak     int64 // bytes of resident memory that one etcdbench had at most
+	most     int64 // bytes of resident memory that one may have
 }
 
-// maxMemory bounds the resident memory of etcdbench in a trial.
+// maxMemory bounds the resident memory of etcdbench in a trial of most kinds.
 const maxMemory = 512 << 20
 
 // patience is how long a command may take beyond what it announced.
@@ -76,7 +81,10 @@ const patience = 10 * time.Second
 
 // try makes one trial.
 func (b *rig) try(ctx context.Context, o options, n int) (*trial, error) {
-	t := &trial{rig: b, ctx: ctx, Rand: rand.New(rand.NewPCG(o.seed, uint64(n))), dir: filepath.Join(b.dir, fmt.Sprint("trial-", n))}
+	t := &trial{
+		rig: b, ctx: ctx, Rand: rand.New(rand.NewPCG(o.seed, uint64(n))), most: maxMemory,
+		dir: filepath.Join(b.dir, fmt.Sprint("trial-", n)),
+	}
 	if err := os.MkdirAll(t.dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -101,6 +109,9 @@ func (t *trial) choose(only string) kind {
 	return pick(t, list)
 }
 
+// temporary returns the directory for temporary files of the trial's commands.
+func (t *trial) temporary() string { return filepath.Join(t.dir, "tmp") }
+
 // pick returns one of the list.
 func pick[T any](t *trial, list []T) T { return list[t.IntN(len(list))] }
 
@@ -120,6 +131,10 @@ type command struct {
 func (t *trial) start(args ...string) (*command, error) {
 	c := &command{Cmd: exec.Command(t.binary, args...), ended: make(chan error, 1)}
 	c.Dir, c.Stdout, c.Stderr = t.dir, &c.out, &c.out
+	if err := os.MkdirAll(t.temporary(), 0o755); err != nil {
+		return nil, err
+	}
+	c.Env = append(os.Environ(), "TMPDIR="+t.temporary())
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.WaitDelay = patience // a process that is left may hold the output open
 	if err := c.Start(); err != nil {
@@ -173,7 +188,7 @@ func (t *trial) finish(c *command, limit time.Duration, allowed ...int) int {
 		return -1
 	}
 	peak := c.peak.Load()
-	if t.peak = max(t.peak, peak); peak > maxMemory {
+	if t.peak = max(t.peak, peak); peak > t.most {
 		t.find(memory, "%s: %d MiB", strings.Join(c.Args[1:], " "), peak>>20)
 	}
 	code := c.ProcessState.ExitCode()
