@@ -138,11 +138,14 @@ func (l *Latency) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
+	*l = Latency{}
+	if j.Count == 0 && j.HDR == "" {
+		return nil // most latencies of a large document
+	}
 	h, err := Latency{Count: j.Count, HDR: j.HDR}.packed()
 	if err != nil {
 		return err
 	}
-	*l = Latency{}
 	if j.Count != 0 {
 		*l = summary(h, j.HDR)
 	}

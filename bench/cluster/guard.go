@@ -100,9 +100,13 @@ func (g *guard) check(ctx context.Context, i int, m Member, conn grpc.ClientConn
 	if quota < 0 || float64(s.DbSize) < quotaShare*float64(quota) && next < quota {
 		return nil
 	}
-	return fmt.Errorf("the database of %s has grown to %d MiB, %.0f %% of its quota: the run was stopped; "+
+	why := ""
+	if float64(s.DbSize) < quotaShare*float64(quota) {
+		why = " because the requests in flight could exceed it"
+	}
+	return fmt.Errorf("the database of %s has grown to %d MiB, %.0f %% of its quota: the run was stopped%s; "+
 		"compact during the run (--compact-interval, --auto-compaction) or raise the quota",
-		m.Endpoint, s.DbSize>>20, 100*float64(s.DbSize)/float64(quota))
+		m.Endpoint, s.DbSize>>20, 100*float64(s.DbSize)/float64(quota), why)
 }
 
 // metricQuota reads the quota of a member from its metrics. It is 0 if they cannot be read now,

@@ -74,7 +74,10 @@ func TestGuardKnowsTheQuota(t *testing.T) {
 		{name: "set and small", set: "8589934592", size: 3 * gib},
 		{name: "set and large", set: "8589934592", size: 7 * gib, stop: "88 % of its quota"},
 		{name: "set to etcd's default", set: "0", size: 1900 << 20, stop: "93 % of its quota"},
-		{name: "with much in flight", set: "1073741824", size: gib / 2, inFlight: gib, stop: "50 % of its quota"},
+		{
+			name: "with much in flight", set: "1073741824", size: gib / 2, inFlight: gib,
+			stop: "50 % of its quota: the run was stopped because the requests in flight",
+		},
 		{name: "with little in flight", set: "1073741824", size: gib / 2, inFlight: gib / 4},
 		{name: "switched off", set: "-1", size: 50 * gib},
 		{name: "told", told: 4 * gib, set: "8589934592", size: 3900 << 20, stop: "95 % of its quota"},
