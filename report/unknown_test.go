@@ -5,8 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/etcdbench/etcdbench/report/content"
 	"github.com/etcdbench/etcdbench/report/reporttest"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/results/judge"
 )
 
 // Of a run that completed nothing, no format prints a time that was not measured.
@@ -47,5 +49,24 @@ func TestUnknownFigures(t *testing.T) {
 		if strings.Contains(b.String(), "0.00 µs") {
 			t.Errorf("%s: %s", f.Name, b.String())
 		}
+	}
+}
+
+// The measured error rate of a threshold is a percentage.
+func TestErrorRateOfAThresholdIsAPercentage(t *testing.T) {
+	t.Parallel()
+	run := reporttest.Sample(t)
+	run.Operations[0].Failed += 46
+	run.Operations[0].Offered += 46
+	threshold, err := judge.ParseThreshold("error_rate < 0.1%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks, err := judge.CheckThresholds(run, []judge.Threshold{threshold}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if row := content.CheckRows(&results.Verdict{Checks: checks})[0]; !strings.HasSuffix(row[1], " %") || row[1] == "0 %" {
+		t.Errorf("measured %q", row[1])
 	}
 }

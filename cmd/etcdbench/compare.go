@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -63,6 +64,13 @@ func formatError(format string, err error) error {
 func splitAt(args []string, dash int) (int, error) {
 	if dash < 0 && len(args) == 2 {
 		dash = 1
+	}
+	if dash >= 0 {
+		for _, arg := range args[min(dash, len(args)):] {
+			if strings.HasPrefix(arg, "-") {
+				return 0, fmt.Errorf("%s comes after --, where only results may be: give flags before the results", arg)
+			}
+		}
 	}
 	if dash < 1 || dash >= len(args) {
 		return 0, errors.New("compare needs two sides: the base's results, then --, then the candidate's")

@@ -41,8 +41,9 @@ func newQualifyCommand() *cobra.Command {
 		Short: "check a release: a candidate against a baseline under all scenarios",
 		Long: `Compares a candidate with a baseline under every built-in scenario, or under the
 named ones, as "etcdbench gate" does, and gives one verdict. When nothing differs,
-the whole job fails with a probability of 1 % at most. The directory of the result holds verdict.json, report.html, summary.md,
-junit.xml, perfdash's files in perfdash, and a gate's result for each scenario.
+the whole job fails with a probability of 1 % at most. The directory of the result
+holds verdict.json, report.html, summary.md, junit.xml, perfdash's files in perfdash,
+and a gate's result for each scenario.
 Exit codes: 0 pass, 3 fail, 4 inconclusive.`,
 		Example: `  etcdbench qualify --baseline etcd=v3.6.14 --candidate etcd=v3.7.3
   etcdbench qualify kubernetes saturate --quick --candidate binary=./etcd

@@ -115,7 +115,7 @@ func (o *runOptions) resolve(spec runner.Spec) (err error) {
 	o.gate = o.gate || len(spec.Thresholds) > 0
 	switch {
 	case o.gate && spec.Profile.Wanted():
-		return errors.New("--gate cannot be used with profiles, which have a cost: judge a run without them")
+		return errors.New("profiles have a cost, so --gate and --threshold cannot be used with them: judge a run without profiles")
 	case o.gate && len(o.resolved.Plan.Thresholds) == 0:
 		return fmt.Errorf("--gate: %s has no thresholds: give one with --threshold", o.resolved.Scenario.Name)
 	}

@@ -171,6 +171,8 @@ func CheckRows(v *results.Verdict) [][]string {
 			measured = "no outage"
 		case c.IsTime:
 			measured = words.DurationOrUnknown(int64(c.Value))
+		case c.IsShare && c.Value < 0.9: // an error rate
+			measured = words.Percent(c.Value)
 		case c.IsShare:
 			measured = availabilityShare(c.Value)
 		}

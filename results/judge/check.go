@@ -18,6 +18,7 @@ func CheckThresholds(run *results.Run, thresholds []Threshold, intervals Interva
 	for _, t := range thresholds {
 		c := check{results.ThresholdCheck{Text: t.Text, Limit: t.Value, Verdict: results.Pass}}
 		c.IsTime, _ = thresholdMetric(t.Metric)
+		c.IsShare = strings.HasSuffix(t.Metric, "_ratio")
 		if t.Whole() {
 			c.judgeWhole(t, run.Availability)
 			checks = append(checks, c.ThresholdCheck)

@@ -97,7 +97,7 @@ func (t *Threshold) parseSubject(subject string) error {
 	case t.Phase != "" && op == "":
 		return fmt.Errorf("threshold %q: want PHASE:OPERATION, such as measure:put, not %q", t.Text, subject)
 	case !ok || op == "":
-		return fmt.Errorf("threshold %q: want OPERATION.METRIC < VALUE, such as put.response_time.p99 < 20ms", t.Text)
+		return fmt.Errorf("threshold %q: want METRIC < VALUE, such as p99 < 20ms or put.error_rate < 0.1%%", t.Text)
 	}
 	if t.Op, t.Metric = op, fullMetric(metric); t.Whole() {
 		return fmt.Errorf("threshold %q: %s is about the whole run: remove %q", t.Text, t.Metric, op+".")
@@ -116,7 +116,7 @@ func ParseThreshold(text string) (Threshold, error) {
 		return parseWhole(text, whole)
 	}
 	if m == nil {
-		return Threshold{}, fmt.Errorf("threshold %q: want OPERATION.METRIC < VALUE, such as put.response_time.p99 < 20ms", text)
+		return Threshold{}, fmt.Errorf("threshold %q: want METRIC < VALUE, such as p99 < 20ms or put.error_rate < 0.1%%", text)
 	}
 	t := Threshold{Text: text, Comparison: m[2]}
 	if err := t.parseSubject(m[1]); err != nil {

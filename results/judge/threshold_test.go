@@ -37,8 +37,8 @@ func TestParseThreshold(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":                                     "want OPERATION.METRIC",
-		"put < 3":                              "want OPERATION.METRIC",
+		"":                                     "want METRIC < VALUE",
+		"put < 3":                              "want METRIC < VALUE",
 		"put.response_time.p99 < 20":           "needs a unit",
 		"put.response_time.p99 < 20bytes":      "needs a unit",
 		"put.response_time.p98 < 20ms":         `"p98" is none of`,
