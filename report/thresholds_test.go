@@ -24,7 +24,7 @@ func TestThresholdsOfARun(t *testing.T) {
 		}
 	}
 	page := write(t, "html", doc)
-	for _, want := range []string{"<h3>Thresholds</h3>", "put.response_time.p50 &lt; 1ns", `<strong class="bad">fail</strong>`, "p99.99 &lt; 3600 s"} {
+	for _, want := range []string{"<h2>Thresholds</h2>", "put.response_time.p50 &lt; 1ns", `<strong class="bad">fail</strong>`, "p99.99 &lt; 3,600 s"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not have %q", want)
 		}

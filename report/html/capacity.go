@@ -36,7 +36,7 @@ func WriteCapacity(w io.Writer, c *results.Capacity) error {
 		chap.Tables = append(chap.Tables, table{Title: "Plan", Head: head, Rows: rows})
 	}
 	for _, row := range experimentTable(c.Cluster, c.Environment, "search", c.ID).Rows {
-		chap.Facts = append(chap.Facts, fact{row[0], row[1]})
+		chap.Facts = append(chap.Facts, fact{Name: row[0], Value: row[1]})
 	}
 	probes := tablePart("probes", table{Title: "Probes", Words: true, Head: head, Rows: unbroken(rows)})
 	probes.Open = true
@@ -149,9 +149,17 @@ func capacityCurve(c *results.Capacity) (figure, bool) {
 	}
 	return figure{
 		Title: title, SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
-		Caption: "Each mark is a probe: a dot was sustained, a cross was not, a ring is undecided. Dashed: the SLO. Amber: the interval " +
-			"that holds the maximum. Of probes with too few samples for " + percentile + ", only p50 is drawn.",
+		Caption: capacityCaption(c, percentile),
 	}, true
+}
+
+// capacityCaption explains the marks of a search.
+func capacityCaption(c *results.Capacity, percentile string) string {
+	caption := "Each mark is a probe: a dot was sustained, a cross was not, a ring is undecided. Dashed: the SLO. "
+	if len(capacityMarks(c)) > 0 {
+		caption += "Amber: the interval that holds the maximum. "
+	}
+	return caption + "Of probes with too few samples for " + percentile + ", only p50 is drawn."
 }
 
 // sloPercentile is the percentile of response time that the SLO limits, p99 where it limits

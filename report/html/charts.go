@@ -1,6 +1,7 @@
 package html
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -63,7 +64,11 @@ func allHappened(columns []column) []happening {
 func keyOf(lines []line) []keyEntry {
 	var key []keyEntry
 	for _, l := range lines {
-		key = append(key, keyEntry{l.class, l.name})
+		entry := keyEntry{Class: l.class, Name: l.name}
+		if l.scattered {
+			entry.Shape = cmp.Or(l.shape, shapeDot)
+		}
+		key = append(key, entry)
 	}
 	return key
 }
@@ -168,6 +173,7 @@ func figureOfCurves(title string, lines []line, t table, placed []float64, capti
 		title: fmt.Sprintf("%s (%s, log scale)", title, u.name), describe: namesOf(lines) + " by percentile", width: chartWidth, height: 280,
 		x: axis{low: 0, high: math.Ceil(end), whole: true}, y: axis{low: low, high: high, log: true},
 		xLabel: ninesLabel, yLabel: u.label, lines: lines,
+		longNames: slices.ContainsFunc(lines, func(l line) bool { return len([]rune(l.name)) > 14 }),
 	}
 	return figure{Title: ch.title, SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(placed), Caption: caption}
 }

@@ -15,7 +15,7 @@ func membersPart(r *results.Run, columns []column, members []string) part {
 	p := part{ID: "members", Title: "Members", At: startsOf(columns)}
 	members = members[:min(len(members), len(memberClasses))]
 	for i, m := range members {
-		p.Key = append(p.Key, keyEntry{memberClasses[i], words.Clean(m)})
+		p.Key = append(p.Key, keyEntry{Class: memberClasses[i], Name: words.Clean(m)})
 	}
 	for i := range memberCharts {
 		if f, ok := memberFigure(r, columns, members, i); ok {
@@ -63,9 +63,10 @@ func memberFigure(r *results.Run, columns []column, members []string, chartOf in
 	}
 	low, high := bounds(lines, false)
 	title := titleWith(mc.title, u.name+mc.per)
+	whole := mc.quantity == numbers && mc.per == "" // counts
 	ch := chart{
 		title: title, describe: "of each member over time", width: smallWidth, height: 150, overTime: true,
-		x: timeAxis(columns), y: axis{low: low, high: high}, xLabel: secondsLabel, yLabel: plainNumber, lines: lines,
+		x: timeAxis(columns), y: axis{low: low, high: high, whole: whole}, xLabel: secondsLabel, yLabel: plainNumber, lines: lines,
 		marks: timeMarks(r, nil),
 	}
 	return figure{Title: title, SVG: ch.svg(), Table: t}, true

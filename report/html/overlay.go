@@ -55,14 +55,14 @@ func newRuns(docs []content.Document, columns [][]column, compared *content.Comp
 			}
 			r.class = memberClasses[r.series]
 		} else {
-			key = append(key, keyEntry{r.class, r.name})
+			key = append(key, keyEntry{Class: r.class, Name: r.name})
 		}
 		runs = append(runs, r)
 	}
 	if compared != nil {
 		key = []keyEntry{
-			{memberClasses[0], "base: " + words.Plural(len(compared.Base), "run", "runs")},
-			{memberClasses[1], "candidate: " + words.Plural(len(compared.Candidate), "run", "runs")},
+			{Class: memberClasses[0], Name: "base: " + words.Plural(len(compared.Base), "run", "runs")},
+			{Class: memberClasses[1], Name: "candidate: " + words.Plural(len(compared.Candidate), "run", "runs")},
 		}
 	}
 	return runs, key
@@ -115,7 +115,7 @@ func (c *chapter) compare(compared content.Compared) {
 	if f, ok := comparisonFigure(compared); ok {
 		c.Figures = append(c.Figures, f)
 	}
-	p := tablePart("metrics", table{Title: "Metrics", Head: head, Rows: rows})
+	p := tablePart("metrics", table{Title: "Metrics", Words: true, Head: head, Rows: unbroken(rows)})
 	p.Open = true
 	c.Parts = append(c.Parts, p)
 }

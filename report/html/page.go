@@ -14,6 +14,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/etcdbench/etcdbench/report/content"
 	"github.com/etcdbench/etcdbench/report/words"
@@ -73,7 +75,12 @@ type (
 		Title   string
 		Figures []figure
 	}
-	fact        struct{ Name, Value string }
+	// fact is a line about where and how a run was made. Flags are shown one by one, each
+	// unbroken.
+	fact struct {
+		Name, Value string
+		Flags       []string
+	}
 	verdictCard struct{ Name, Class, Value, Detail string }
 	table       struct {
 		Title string
@@ -81,6 +88,8 @@ type (
 		Rows  [][]string
 		// Words means that cells contain text, not figures.
 		Words bool
+		// Label is the table's name for screen readers where it has no title of its own.
+		Label string
 	}
 	figure struct {
 		Title, Caption string
@@ -90,7 +99,11 @@ type (
 		// At is where the table's rows lie along the chart's x.
 		At string
 	}
-	keyEntry    struct{ Class, Name string }
+	// keyEntry names a line, or the marks of a shape.
+	keyEntry struct {
+		Class, Name string
+		Shape       string
+	}
 	slowStretch struct {
 		What   string
 		Causes []string
@@ -109,7 +122,7 @@ func (p part) empty() bool {
 
 // tablePart is a part that is one table.
 func tablePart(id string, t table) part {
-	return part{ID: id, Title: t.Title, Tables: []table{{Head: t.Head, Rows: t.Rows, Words: t.Words}}}
+	return part{ID: id, Title: t.Title, Tables: []table{{Head: t.Head, Rows: t.Rows, Words: t.Words, Label: t.Title}}}
 }
 
 // WriteComparison writes one page of both sides of a comparison, which begins with
@@ -180,6 +193,15 @@ func scriptHash(text string) string {
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
+// sentence is a text that begins with a capital letter.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if size == 0 {
+		return ""
+	}
+	return string(unicode.ToUpper(first)) + text[size:]
+}
+
 // frames shows pages in frames that can do nothing but run their own scripts.
 func frames(views []content.View) []frame {
 	// Within single quotes, as these pages are full of double ones.
@@ -203,10 +225,23 @@ func frames(views []content.View) []frame {
 func (p *page) number() {
 	for i := range p.Chapters {
 		c := &p.Chapters[i]
+		labelTables(c.Figures)
 		c.ID = fmt.Sprintf("c%d", i+1)
 		c.Parts = slices.DeleteFunc(c.Parts, part.empty)
 		for k := range c.Parts {
 			c.Parts[k].ID = c.ID + "-" + c.Parts[k].ID
+			labelTables(c.Parts[k].Figures)
+			labelTables(c.Parts[k].Small)
+			for _, pair := range c.Parts[k].Pairs {
+				labelTables(pair.Figures)
+			}
 		}
+	}
+}
+
+// labelTables names the tables of figures by the figures' titles.
+func labelTables(figures []figure) {
+	for i := range figures {
+		figures[i].Table.Label = figures[i].Title
 	}
 }

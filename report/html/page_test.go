@@ -185,7 +185,7 @@ func TestPageExplainsItself(t *testing.T) {
 	if !strings.Contains(page, "?: fewer than ten samples lie beyond it.") {
 		t.Error("the page does not explain the question mark")
 	}
-	if !strings.Contains(page, "<h3>Thresholds</h3>") || strings.Contains(page, "windows") {
+	if !strings.Contains(page, "<h2>Thresholds</h2>") || strings.Contains(page, "windows") {
 		t.Error("the table of thresholds has a column without cells")
 	}
 }

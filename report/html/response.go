@@ -56,6 +56,9 @@ func operationsOverTime(r *results.Run, seconds []column) []operationSeries {
 		return cmp.Or(cmp.Compare(len(b.limits), len(a.limits)), cmp.Compare(b.count, a.count))
 	})
 	for i := range list[:min(len(list), max(maxOperations, len(memberClasses)))] {
+		if len(list) == 1 { // it is all operations
+			list[i].limits = append(list[i].limits, responseLimits(r, "")...)
+		}
 		list[i].of, _ = r.Measured(list[i].name)
 		list[i].seconds = make([]column, 0, len(seconds))
 		for _, c := range seconds {
@@ -72,7 +75,8 @@ func operationsOverTime(r *results.Run, seconds []column) []operationSeries {
 	return list
 }
 
-// responseLimits are the thresholds of a plan on the response time of an operation.
+// responseLimits are the thresholds of a plan on the response time of an operation, or of all
+// operations together without a name.
 func responseLimits(r *results.Run, op string) (list []limit) {
 	for _, text := range r.Plan.Thresholds {
 		t, err := judge.ParseThreshold(text)
@@ -208,7 +212,7 @@ func percentileLines(columns []column, percentiles []float64) ([]line, table) {
 // single kind of operation, or each of several kinds and all together.
 func responsePart(r *results.Run, series []operationSeries, seconds []column) part {
 	p := part{ID: "response", Title: "Response time"}
-	all := operationSeries{title: "all operations", seconds: seconds}
+	all := operationSeries{title: "all operations", seconds: seconds, limits: responseLimits(r, "")}
 	all.of, _ = r.Measured("")
 	if len(series) > 1 {
 		p.Title = "Response time by operation"
@@ -216,13 +220,14 @@ func responsePart(r *results.Run, series []operationSeries, seconds []column) pa
 		for _, s := range series[:min(len(series), maxOperations)] {
 			p.addPair(r, s, maxMixColumns, maxMixHeat)
 		}
+		p.Pairs = joinSingles(p.Pairs)
 		if n := len(series) - maxOperations; n > 0 {
 			p.Notes = append(p.Notes, words.Plural(n, "other operation is", "other operations are")+" in the table of operations only.")
 		}
 		if len(all.of.ResponseTime.HDR) > 0 {
 			p.addPair(r, all, maxColumns, maxHeatColumns)
 		}
-	} else if f, ok := heatFigure(r, heatColumns(seconds, maxHeatColumns), "Response time", chartWidth); ok {
+	} else if f, ok := heatFigure(r, heatColumns(seconds, maxHeatColumns), "Operations by response time", chartWidth); ok {
 		p.Figures = append(p.Figures, f)
 	}
 	if len(series) > 1 {
@@ -234,6 +239,26 @@ func responsePart(r *results.Run, series []operationSeries, seconds []column) pa
 		p.Figures = append(p.Figures, f)
 	}
 	return p
+}
+
+// joinSingles puts the charts of operations that have one chart each side by side, after those
+// of the other operations.
+func joinSingles(pairs []pair) (joined []pair) {
+	singles := pair{Title: "Operations with too few samples for percentiles over time"}
+	for _, p := range pairs {
+		if len(p.Figures) > 1 {
+			joined = append(joined, p)
+			continue
+		}
+		for _, f := range p.Figures {
+			f.Title = p.Title + ": " + strings.ToLower(f.Title[:1]) + f.Title[1:]
+			singles.Figures = append(singles.Figures, f)
+		}
+	}
+	if len(singles.Figures) < 2 {
+		return pairs
+	}
+	return append(joined, singles)
 }
 
 // addPair adds the percentiles and the heat map of one operation, side by side.

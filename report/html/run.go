@@ -36,8 +36,7 @@ func newRunChapter(d content.Document) (chapter, []column, error) {
 	}
 	series := operationsOverTime(d.Run, seconds)
 	if len(series) > 0 && len(columns) > 1 {
-		if f, ok := series[0].figure(d.Run, series[0].leadTitle(len(series)), chartWidth, responseHeight, maxColumns); ok {
-			f.Caption += markCaption
+		if f, ok := leadFigure(d.Run, series, seconds); ok {
 			c.Figures = append(c.Figures, f)
 		}
 	}
@@ -58,6 +57,18 @@ func newRunChapter(d content.Document) (chapter, []column, error) {
 	return c, columns, nil
 }
 
+// leadFigure is the page's first chart: the response time of the first operation, or the heat
+// map of all operations where that one has too few samples for a line.
+func leadFigure(r *results.Run, series []operationSeries, seconds []column) (figure, bool) {
+	f, ok := series[0].figure(r, series[0].leadTitle(len(series)), chartWidth, responseHeight, maxColumns)
+	if !ok {
+		f, ok = heatFigure(r, heatColumns(seconds, maxHeatColumns), "All operations by response time", chartWidth)
+		f.Caption += " "
+	}
+	f.Caption += markCaption
+	return f, ok
+}
+
 // markCaption explains the marks behind the lines of a chart over time.
 const markCaption = "Grey: warm-up; amber: slow stretches; pink: disturbances; dashed lines: changes of leader and of members."
 
@@ -71,34 +82,32 @@ func (s operationSeries) leadTitle(kinds int) string {
 
 // runFacts are what must be known of a run to read its figures.
 func runFacts(d content.Document) (facts []fact) {
-	add := func(name, value string) {
-		if value != "" {
-			facts = append(facts, fact{name, value})
+	add := func(name, value string, flags ...string) {
+		if value != "" || len(flags) > 0 {
+			facts = append(facts, fact{name, value, flags})
 		}
 	}
 	add("etcd", content.DescribeCluster(d.Cluster, nil))
-	add("etcd flags", settingsText(d.Cluster.Settings))
+	add("etcd flags", "", settings(d.Cluster.Settings)...)
 	add("disk", content.DescribeDisk(d.Environment.Disk))
-	add("workload", workloadText(d.Plan))
+	add("workload", words.Clean(cmp.Or(d.Plan.Scenario, d.Plan.Workload)), workloadFlags(d.Plan)...)
 	add("machine", content.DescribeMachine(d.Environment))
 	add("run", words.Clean(strings.TrimSpace(d.ID+" "+d.Label))+", started "+d.Started.UTC().Format("2006-01-02 15:04:05 MST"))
 	return facts
 }
 
-// settingsText prints the flags of a cluster that was started.
-func settingsText(settings map[string]string) string {
-	var flags []string
+// settings are the flags of a cluster that was started.
+func settings(settings map[string]string) (flags []string) {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if !strings.Contains(name, ":") {
 			flags = append(flags, "--"+words.Clean(name)+"="+words.Clean(settings[name]))
 		}
 	}
-	return strings.Join(flags, " ")
+	return flags
 }
 
-// workloadText prints the flags of a run's workload, or of a mix its scenario's parameters.
-func workloadText(p results.Plan) string {
-	var flags []string
+// workloadFlags are the flags of a run's workload, or of a mix its scenario's parameters.
+func workloadFlags(p results.Plan) (flags []string) {
 	params := map[string]string{}
 	if len(p.Mix) == 0 {
 		maps.Copy(params, p.Params)
@@ -109,7 +118,7 @@ func workloadText(p results.Plan) string {
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		flags = append(flags, "--"+words.Clean(name)+"="+words.Clean(params[name]))
 	}
-	return strings.TrimSpace(words.Clean(cmp.Or(p.Scenario, p.Workload)) + " " + strings.Join(flags, " "))
+	return flags
 }
 
 // thresholdTable has the verdict on each threshold of the run's plan, and the card of all.
@@ -228,11 +237,12 @@ func verdictCards(r *results.Run) []verdictCard {
 	}
 	cards = append(cards, verdictCard{"validity", class[r.Validity.Verdict], words.Clean(r.Validity.Verdict), why})
 	if a := r.Availability; a != nil {
-		outages := "good"
+		class := "good"
 		if a.Count > 0 {
-			outages = "warn"
+			class = "warn"
 		}
-		cards = append(cards, verdictCard{"availability", outages, words.Plural(a.Count, "outage", "outages"), content.Availability(a)})
+		share, outages, _ := strings.Cut(content.Availability(a), ", ")
+		cards = append(cards, verdictCard{"availability", class, strings.TrimPrefix(share, "availability "), outages})
 	}
 	if p := r.Proof; p != nil {
 		var checks []string

@@ -13,9 +13,9 @@ import (
 
 // WriteScale writes the page of a scale experiment, which draws its figures over the size.
 func WriteScale(w io.Writer, s *results.Scale) error {
-	c := chapter{Title: content.ScaleTitle(s), Lead: content.ScaleFitNote(s), Notes: content.ScaleNotes(s)}
+	c := chapter{Title: sentence(content.ScaleTitle(s)), Lead: sentence(content.ScaleFitNote(s)), Notes: content.ScaleNotes(s)}
 	for _, row := range experimentTable(s.Cluster, s.Environment, "experiment", s.ID).Rows {
-		c.Facts = append(c.Facts, fact{row[0], row[1]})
+		c.Facts = append(c.Facts, fact{Name: row[0], Value: row[1]})
 	}
 	if len(s.Rungs) > 0 {
 		c.Figures = scaleFigures(s)
@@ -116,7 +116,8 @@ func scaleLabel(unit string) func(v float64) string {
 // growthPart draws each figure that has a fit: the rungs, and the power law with its interval.
 func growthPart(s *results.Scale) part {
 	p := part{ID: "growth", Title: "Growth of each figure", Open: true, Key: []keyEntry{
-		{scaleClasses[0], "measured"}, {scaleClasses[1], "power law"}, {scaleClasses[2], "95 % interval of the law"},
+		{Class: scaleClasses[0], Name: "measured"}, {Class: scaleClasses[1], Name: "power law"},
+		{Class: scaleClasses[2], Name: "95 % interval of the law"},
 	}}
 	var at []float64
 	for _, r := range s.Rungs {

@@ -176,7 +176,7 @@ func (c chart) markLabels(p plot) (labels string, rows int) {
 		if m.short == "" || c.width == smallWidth {
 			continue
 		}
-		short := clip(m.short, 24)
+		short := clip(m.short, 28)
 		x := c.x.place(m.from)
 		end := x + 7.2*float64(len([]rune(short))) + 8
 		for row := range taken {

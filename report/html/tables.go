@@ -13,6 +13,7 @@ import (
 
 func operationTable(r *results.Run) table {
 	t := table{
+		Label: "Operations",
 		Head: []string{
 			"operation", "ops/s", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max", "error rate", "completed",
 			"failed", "dropped", "unfinished",
@@ -99,12 +100,21 @@ func errorsTable(r *results.Run) table {
 func validityTable(v results.Validity) table {
 	t := table{Title: "Validity", Words: true, Head: []string{"reason", "what", "value", "limit", "what to do"}}
 	for _, r := range v.Reasons {
-		t.Rows = append(t.Rows, []string{
-			words.Clean(r.Code), words.Clean(r.Message), fmt.Sprintf("%.4g", r.Value), fmt.Sprintf("%.4g", r.Limit),
-			words.Clean(r.Remedy),
-		})
+		value, limit := "–", "–"
+		if r.Limit != 0 {
+			value, limit = reasonFigure(r.Code, r.Value), reasonFigure(r.Code, r.Limit)
+		}
+		t.Rows = append(t.Rows, []string{words.Clean(r.Code), words.Clean(r.Message), value, limit, words.Clean(r.Remedy)})
 	}
 	return t
+}
+
+// reasonFigure prints a figure of a reason with its unit: a time for delays, a share otherwise.
+func reasonFigure(code string, v float64) string {
+	if code == "send-lag" || code == "scheduler-delay" {
+		return words.Duration(int64(v * 1e9))
+	}
+	return words.Percent(v)
 }
 
 // agentsTable is of the processes that generated the load of a distributed run.
@@ -122,7 +132,7 @@ func proofTable(p *results.Proof) table {
 	if p == nil {
 		return t
 	}
-	for _, c := range p.Checks {
+	for _, c := range content.JoinChecks(p.Checks) {
 		what := words.Clean(c.Note)
 		if c.Skipped != "" {
 			what = "not checked: " + words.Clean(c.Skipped)
@@ -167,7 +177,7 @@ func warningsTable(warnings []results.Warning) table {
 }
 
 func planTable(p results.Plan) table {
-	t := table{Words: true}
+	t := table{Words: true, Label: "Plan"}
 	for _, e := range p.Entries() {
 		var params []string
 		for _, name := range slices.Sorted(maps.Keys(e.Params)) {

@@ -20,9 +20,10 @@ import (
 func WriteTuning(w io.Writer, t *results.Tuning) error {
 	c := chapter{
 		Title: "Tuning: " + content.TuningAnswer(t),
-		Lead:  content.TuningSubject(t) + "; " + words.Clean(t.Workload) + " at " + words.Rate(t.Rate) + "/s",
+		Lead:  sentence(content.TuningSubject(t) + "; " + words.Clean(t.Workload) + " at " + words.Rate(t.Rate) + "/s"),
+		Cards: tuningCards(t),
 	}
-	settings := table{Words: true}
+	settings := table{Title: "Recommended settings and reasons", Words: true}
 	if len(t.Settings) > 0 {
 		for _, as := range content.SettingsAs(t.Settings) {
 			settings.Rows = append(settings.Rows, []string{as[0], strings.ReplaceAll(as[1], "\n", "; ")})
@@ -39,10 +40,11 @@ func WriteTuning(w io.Writer, t *results.Tuning) error {
 		c.Figures = append(c.Figures, f)
 	}
 	for _, row := range experimentTable(t.Cluster, t.Environment, "tuning", t.ID).Rows {
-		c.Facts = append(c.Facts, fact{row[0], row[1]})
+		c.Facts = append(c.Facts, fact{Name: row[0], Value: row[1]})
 	}
 	head, rows := content.TuningTable(t)
-	tried := tablePart("tried", table{Title: "Settings that were tried", Head: head, Rows: rows})
+	head[len(head)-1] = "remarks"
+	tried := tablePart("tried", table{Title: "Settings that were tried", Words: true, Head: head, Rows: unbroken(rows)})
 	tried.Open = true
 	c.Parts = append(c.Parts, tried)
 	if head, rows := content.FaultTable(t); len(head) > 1 {
@@ -52,6 +54,40 @@ func WriteTuning(w io.Writer, t *results.Tuning) error {
 		c.Parts = append(c.Parts, tablePart("compared", comparedTable(t.Compared)))
 	}
 	return page{Title: "etcdbench tune " + words.Clean(t.Workload), Chapters: []chapter{c}}.write(w, nil)
+}
+
+// tuningCards are the recommendation, its failover, and whether it was confirmed.
+func tuningCards(t *results.Tuning) []verdictCard {
+	if t.Recommended == "" {
+		return nil
+	}
+	recommended := verdictCard{Name: "recommended", Value: words.Clean(t.Recommended)}
+	if len(t.Settings) > 0 {
+		recommended.Detail = content.SettingsAs(t.Settings)[0][1]
+	}
+	cards := []verdictCard{recommended}
+	failover := verdictCard{Name: "failover, median"}
+	for _, x := range t.Tried {
+		switch {
+		case x.Failover <= 0:
+		case x.Name == t.Recommended:
+			failover.Value = words.Duration(int64(x.Failover))
+		case x.Default:
+			failover.Detail = "the defaults: " + words.Duration(int64(x.Failover))
+		}
+	}
+	if failover.Value != "" {
+		cards = append(cards, failover)
+	}
+	if t.Confirmation != "" {
+		class := map[string]string{results.Confirmed: "good", results.Withdrawn: "bad"}[t.Confirmation]
+		card := verdictCard{Name: "confirmation", Class: cmp.Or(class, "warn"), Value: words.Clean(t.Confirmation)}
+		if t.Compared != nil {
+			card.Detail = words.Clean(t.Compared.Text)
+		}
+		cards = append(cards, card)
+	}
+	return cards
 }
 
 func comparedTable(c *results.TuningComparison) table {

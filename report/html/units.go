@@ -56,7 +56,7 @@ func plainNumber(v float64) string {
 	if math.Abs(v) >= 1e9 {
 		return fmt.Sprintf("%.3g", v)
 	}
-	if math.Abs(v) >= 1e4 {
+	if math.Abs(v) >= 1e3 {
 		return humanize.Comma(int64(math.Round(v)))
 	}
 	text := fmt.Sprintf("%.4g", v)

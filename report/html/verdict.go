@@ -56,8 +56,11 @@ func writeVerdict(w io.Writer, v *results.Verdict, links []pageLink) error {
 	if f, ok := intervalFigure(v); ok {
 		c.Figures = append(c.Figures, f)
 	}
+	if f, ok := scenariosFigure(v); ok {
+		c.Figures = append(c.Figures, f)
+	}
 	for _, row := range verdictWhere(v).Rows {
-		c.Facts = append(c.Facts, fact{row[0], row[1]})
+		c.Facts = append(c.Facts, fact{Name: row[0], Value: row[1]})
 	}
 	partHead, parts := content.PartTable(v)
 	c.Tables = []table{
@@ -152,8 +155,8 @@ func verdictWhere(v *results.Verdict) table {
 // The plot of intervals has a row for each metric: its name, its interval, and the same
 // in figures.
 const (
-	intervalLeft   = 190 // of the plot
-	intervalWidth  = 486
+	intervalLeft   = 230 // of the plot
+	intervalWidth  = 446
 	intervalHeight = 34 // of a row
 	intervalFoot   = 42
 )
@@ -161,9 +164,11 @@ const (
 // intervalClasses are the colours of rows, in the order of the key.
 var intervalClasses = [...]string{"good", "bad", "warn"}
 
-// intervalKey names the colours.
+// intervalKey names the colours and the shapes of marks.
 func intervalKey(good, bad, warn string) []keyEntry {
-	return []keyEntry{{intervalClasses[0], good}, {intervalClasses[1], bad}, {intervalClasses[2], warn}}
+	return []keyEntry{
+		{intervalClasses[0], good, shapeDot}, {intervalClasses[1], bad, shapeCross}, {intervalClasses[2], warn, shapeRing},
+	}
 }
 
 // intervalFigure draws the change of each metric that a gate measured.
@@ -183,7 +188,7 @@ func intervalFigure(v *results.Verdict) (figure, bool) {
 	}, true
 }
 
-const intervalCaption = "Dot: the estimate. Line: the interval. Arrow: open, or beyond the chart. Each row's " +
+const intervalCaption = "Mark: the estimate. Line: the interval. Arrow: open, or beyond the chart. Each row's " +
 	"unit is the metric's own margin, the smallest change that matters, at the dashed line."
 
 // intervalPlot draws a row for each metric, with its change and its interval. Each row has
@@ -255,7 +260,7 @@ func drawInterval(b *strings.Builder, x axis, y int, m results.MetricVerdict) {
 	if !m.Primary {
 		name = "(" + name + ")"
 	}
-	name = clip(name, 22)
+	name = clip(name, 29)
 	estimate, low, high := content.MetricChange(m)
 	margin, _ := content.MetricMargin(m)
 	title := fmt.Sprintf("%s (%s): %s → %s, %s, from %s to %s, margin %s; %s",
@@ -274,12 +279,25 @@ func drawInterval(b *strings.Builder, x axis, y int, m results.MetricVerdict) {
 		fmt.Fprintf(b, `<path class="interval" d="M%.1f %dH%.1f%s%s"/>`, from.at, y, to.at, from.mark(y), to.mark(y))
 	}
 	if e := marginsOf(m, m.Estimate); math.Abs(e) <= x.high {
-		fmt.Fprintf(b, `<circle class="estimate" cx="%.1f" cy="%d" r="5"/>`, x.place(e), y)
+		drawEstimate(b, class, x.place(e), y)
 	} else if m.Lower == nil && m.Upper == nil {
 		beyond := intervalEnd(x, &m.Estimate, m, 0)
 		fmt.Fprintf(b, `<path class="interval" d="%s"/>`, beyond.mark(y))
 	}
 	b.WriteString("</g>")
+}
+
+// drawEstimate draws a dot, or a cross for "bad" and a ring for "warn": colour is not the only
+// difference.
+func drawEstimate(b *strings.Builder, class string, x float64, y int) {
+	switch class {
+	case "bad":
+		fmt.Fprintf(b, `<path class="interval" d="M%.1f %dm-5 -5l10 10m-10 0l10 -10"/>`, x, y)
+	case "warn":
+		fmt.Fprintf(b, `<circle class="hollow" cx="%.1f" cy="%d" r="4.5"/>`, x, y)
+	default:
+		fmt.Fprintf(b, `<circle class="estimate" cx="%.1f" cy="%d" r="5"/>`, x, y)
+	}
 }
 
 // end is one end of an interval: where it is drawn, and to which side it lies beyond the
