@@ -2,6 +2,9 @@ package lean
 
 import (
 	"net"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -44,4 +47,28 @@ func TestClosedBeforeThePollerReads(t *testing.T) {
 	if len(p.sessions) > 0 {
 		t.Errorf("the poller has %d sessions, want none", len(p.sessions))
 	}
+}
+
+// A poller that keeps its processor while it waits holds up neither the collector nor timers.
+func TestPollerThatKeepsItsProcessor(t *testing.T) {
+	p, err := NewPoller()
+	if err != nil {
+		t.Skip(err)
+	}
+	defer p.Close()
+	var stop atomic.Bool
+	var polling sync.WaitGroup
+	polling.Go(func() {
+		p.Take(true)
+		defer p.Release()
+		for !stop.Load() {
+			p.Poll(shortWait)
+		}
+	})
+	for range 20 {
+		runtime.GC()
+		<-time.After(shortWait / 2)
+	}
+	stop.Store(true)
+	polling.Wait()
 }
