@@ -201,22 +201,24 @@ func TestClocksThatAreOff(t *testing.T) {
 func TestSlowStartMessage(t *testing.T) {
 	t.Parallel()
 	s := startSession(t, 2)
-	o := s.options(0)
+	const before = 2 * 2 * agent.Exchanges // of both agents, when a question is sent and when its answer is received
 	var asked atomic.Int64
-	o.Clock = func() time.Time { // asked when a message about clocks is sent and when the answer is received
-		if asked.Add(1) == 2*agent.Exchanges {
-			s.down.Set(link.Conditions{Delay: 500 * time.Millisecond})
+	for i := range 2 {
+		o := s.options(i)
+		o.Clock = func() time.Time {
+			if asked.Add(1) == before {
+				s.down.Set(link.Conditions{Delay: 500 * time.Millisecond})
+			}
+			return time.Now()
 		}
-		return time.Now()
+		s.join(t.Context(), o)
 	}
-	s.join(t.Context(), o)
-	s.join(t.Context(), s.options(1))
 	restore := &observer{func(*results.Interval) { s.down.Set(link.Conditions{}) }}
 	run, err := runner.Run(t.Context(), spec("put", 2), runner.Options{Dir: t.TempDir(), Fleet: s, Observers: []bench.Observer{restore}})
 	if err != nil || run.Outcome != results.Completed {
 		t.Errorf("the run ended with %v", err)
 	}
-	if s.end(t); asked.Load() <= 2*agent.Exchanges {
+	if s.end(t); asked.Load() <= before {
 		t.Errorf("clocks were asked %d times: nothing was delayed", asked.Load())
 	}
 }
