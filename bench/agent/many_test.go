@@ -73,9 +73,10 @@ func measureClocks(tb testing.TB, agents []*agent) (bound time.Duration) {
 	return bound
 }
 
-// How well the clocks of many agents are known that ask at once, all on this machine.
+// How well the clocks of many agents are known that ask at once, all on this machine, which
+// is too small for 1,000 of them.
 func BenchmarkClocks(b *testing.B) {
-	for _, count := range []int{10, 100, 1000} {
+	for _, count := range []int{10, 100} {
 		b.Run(fmt.Sprintf("%d agents", count), func(b *testing.B) {
 			agents := crowd(b, count)
 			var worst time.Duration
