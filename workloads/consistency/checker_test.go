@@ -15,26 +15,40 @@ import (
 // lanes are, a store that answers correctly is not accused.
 func TestManyClients(t *testing.T) {
 	t.Parallel()
-	// Where there is hardly any room, keys may be followed no longer.
+	// Where there is hardly any room, keys may be followed no longer; on a busy machine, now and then
+	// also where there is enough.
+	const tries = 5
 	for laneSize, least := range map[int]uint64{4: 1, laneSize: 1000} {
-		c := newChecker(Options{Alone: true}, laneSize)
-		c.Begin(1)
-		stop := make(chan struct{})
-		var checks, clients sync.WaitGroup
-		checks.Go(func() { c.Run(stop) })
-		s := &sharedStore{revision: 1}
-		for client := range 8 {
-			clients.Go(func() { s.use(c, client) })
-		}
-		clients.Wait()
-		close(stop)
-		checks.Wait()
-		var proof results.Proof
-		c.Verify(&proof)
-		if proof.Found > 0 || len(proof.Checks) != 2 || proof.Checks[1].Checked < least {
-			t.Errorf("lanes of %d: %+v", laneSize, proof)
+		for try := 1; ; try++ {
+			proof := manyClients(laneSize)
+			if proof.Found > 0 || len(proof.Checks) != 2 {
+				t.Errorf("lanes of %d: %+v", laneSize, proof)
+			} else if proof.Checks[1].Checked < least && try < tries {
+				continue
+			} else if proof.Checks[1].Checked < least {
+				t.Errorf("lanes of %d: too few are compared: %+v", laneSize, proof)
+			}
+			break
 		}
 	}
+}
+
+// manyClients returns the proof of clients that use a store at once.
+func manyClients(laneSize int) (proof results.Proof) {
+	c := newChecker(Options{Alone: true}, laneSize)
+	c.Begin(1)
+	stop := make(chan struct{})
+	var checks, clients sync.WaitGroup
+	checks.Go(func() { c.Run(stop) })
+	s := &sharedStore{revision: 1}
+	for client := range 8 {
+		clients.Go(func() { s.use(c, client) })
+	}
+	clients.Wait()
+	close(stop)
+	checks.Wait()
+	c.Verify(&proof)
+	return proof
 }
 
 // sharedStore is a store that answers correctly.
