@@ -30,7 +30,7 @@ var measuring = map[string][]string{
 var refused = map[string][]string{
 	"gate":     {"duration", "total"},
 	"qualify":  {"duration", "total"},
-	"scale":    {"endpoints", "duration", "total", "in-process"},
+	"scale":    {"endpoints", "duration", "total", "in-process", "disturb"},
 	"capacity": {"rate", "duration", "total"},
 	"tune":     {"duration", "total", "warmup", "heartbeat-interval", "election-timeout", "in-process", "disturb"},
 }
