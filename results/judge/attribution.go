@@ -239,9 +239,13 @@ func newSlow(seconds []second, first, last int, u ordinary, events []results.Eve
 	// slowest operation reaches.
 	reach := max(time.Second, time.Duration(s.P99))
 	excess := map[movement]time.Duration{}
+	dead := map[string]bool{} // members that refused connections
 	for _, sec := range seconds[:last+1] {
 		if sec.start+sec.length <= s.Start-reach {
 			continue
+		}
+		for member, reason := range sec.silent {
+			dead[member] = dead[member] || refuses(reason)
 		}
 		for m, d := range sec.moved {
 			excess[m] += max(0, d-u.movements[m])
@@ -262,7 +266,7 @@ func newSlow(seconds []second, first, last int, u ordinary, events []results.Eve
 	least := max(causeLeast, time.Duration(causeShare*math.Min(float64(longer), float64(s.Length))))
 	for m, d := range excess {
 		if d >= least {
-			s.Causes = append(s.Causes, u.gone[m.member].explain(m.cause(d), s))
+			s.Causes = append(s.Causes, u.gone[m.member].explain(m.cause(d, dead), s))
 		}
 	}
 	answerSilence(s.Causes)
@@ -289,10 +293,12 @@ func answerSilence(causes []results.Cause) {
 	}
 }
 
-func (m movement) cause(d time.Duration) results.Cause {
+func (m movement) cause(d time.Duration, dead map[string]bool) results.Cause {
 	c := results.Cause{Name: m.name, Member: m.member, Time: d}
 	rounded := d.Round(time.Millisecond)
 	switch {
+	case m.name == silent && dead[m.member]:
+		c.Text = fmt.Sprintf("%s was dead for %v", m.member, rounded)
 	case m.name == silent:
 		c.Text = fmt.Sprintf("%s did not answer for %v", m.member, rounded)
 	case m.name == "change of leader":

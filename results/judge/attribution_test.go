@@ -218,6 +218,23 @@ func TestDeadMemberIsNamed(t *testing.T) {
 	}
 }
 
+// A member that refused connections and came back was dead; one that was silent was not.
+func TestMemberThatComesBackWasDead(t *testing.T) {
+	for reason, want := range map[string]string{
+		"connect: connection refused": "m2 was dead for ", "context deadline exceeded": "m2 did not answer for ",
+	} {
+		slow := attributed(t, func(n int, i *results.Interval) {
+			if n > 10 && n < 16 {
+				i.Members[1] = results.Reading{Member: "m2", Missing: reason}
+				i.Operations[0].ResponseTime, i.Operations[0].Completed = results.Latency{}, 0
+			}
+		})
+		if len(slow) != 1 || len(slow[0].Causes) != 1 || !strings.HasPrefix(slow[0].Causes[0].Text, want) {
+			t.Errorf("%+v, want %q", slow, want)
+		}
+	}
+}
+
 // A second in which far fewer operations complete than usually is slow, if fewer than
 // that have arrived or the load is a closed loop.
 func TestShortSeconds(t *testing.T) {

@@ -271,22 +271,32 @@ func (s *settler) settle(m results.Moment, usual time.Duration) {
 }
 
 // causes are the disturbances during an outage or directly before it, and the causes of slow
-// seconds at the time.
+// seconds at the time: each signal of a member once, with the longest of its times.
 func (f *outageFinder) causes(o *results.Outage) (list []string) {
 	overlaps := func(start, length time.Duration) bool {
 		return start < o.Start+o.Length && start+length > o.Start-causeBefore
 	}
+	named := map[movement]bool{} // disturbances, which have more to say than how long they took
 	for _, e := range f.run.Events {
 		if overlaps(e.Start, e.Length) {
+			named[movement{e.Kind, ""}] = true
 			list = append(list, e.Kind+" "+e.Detail)
 		}
 	}
+	longest := map[movement]results.Cause{}
 	for _, s := range f.run.Slow {
-		if overlaps(s.Start, s.Length) {
-			for _, c := range s.Causes {
-				list = append(list, c.Text)
+		if !overlaps(s.Start, s.Length) {
+			continue
+		}
+		for _, c := range s.Causes {
+			m := movement{c.Name, c.Member}
+			if known, ok := longest[m]; !named[m] && (!ok || c.Time > known.Time) {
+				longest[m] = c
 			}
 		}
+	}
+	for _, c := range longest {
+		list = append(list, c.Text)
 	}
 	slices.Sort(list)
 	list = slices.Compact(list)

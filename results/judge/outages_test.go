@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -138,5 +139,25 @@ func TestNoPartialOutage(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// An outage over several slow stretches names each signal of a member once, and a disturbance
+// by what it did alone.
+func TestCausesOfAnOutageAreNamedOnce(t *testing.T) {
+	slow := func(start time.Duration, causes ...results.Cause) results.Slow {
+		return results.Slow{Start: start, Length: time.Second, Causes: causes}
+	}
+	kill := results.Cause{Name: "kill", Time: 5 * time.Second, Text: "kill took 5s"}
+	f := outageFinder{run: &results.Run{
+		Events: []results.Event{{Kind: "kill", Start: 5 * time.Second, Length: 5 * time.Second, Detail: "m1: for 5s"}},
+		Slow: []results.Slow{
+			slow(5*time.Second, results.Cause{Name: silent, Member: "m1", Time: 2 * time.Second, Text: "m1 was dead for 2s"}, kill),
+			slow(9*time.Second, results.Cause{Name: silent, Member: "m1", Time: 6 * time.Second, Text: "m1 was dead for 6s"}, kill),
+		},
+	}}
+	got := f.causes(&results.Outage{Start: 5 * time.Second, Length: 5 * time.Second})
+	if want := []string{"kill m1: for 5s", "m1 was dead for 6s"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -79,6 +79,9 @@ func goneMembers(seconds []second) map[string]absence {
 	return gone
 }
 
+// refuses reports whether a member did not answer because no process listened at its address.
+func refuses(reason string) bool { return strings.Contains(reason, "connection refused") }
+
 // explain says of a silence that lasted until the run's end that the member is dead or
 // does not answer any more.
 func (a absence) explain(c results.Cause, s results.Slow) results.Cause {
@@ -86,7 +89,7 @@ func (a absence) explain(c results.Cause, s results.Slow) results.Cause {
 		return c
 	}
 	state := "stopped answering"
-	if strings.Contains(a.reason, "connection refused") {
+	if refuses(a.reason) {
 		state = "was dead"
 	}
 	c.Text = fmt.Sprintf("%s %s, from %v to the end", c.Member, state, a.since.Round(100*time.Millisecond))
