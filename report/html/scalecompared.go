@@ -15,7 +15,7 @@ import (
 // the size, with both sides overlaid.
 func WriteScaleCompared(w io.Writer, c content.ScaleCompared) error {
 	head, rows := c.Table()
-	part := chapter{Title: c.Title(), Lead: c.Note(), Notes: c.Notes()}
+	part := chapter{Title: sentence(c.Title()), Lead: c.Note(), Notes: c.Notes()}
 	for at := 0; at < len(c.Rows); {
 		end := at
 		for end < len(c.Rows) && c.Rows[end].Figure == c.Rows[at].Figure {
@@ -50,11 +50,11 @@ func scaleOverlay(c content.ScaleCompared, rows []judge.ScaleRatio, t table) fig
 	}
 	low, high := bounds(lines, true)
 	ch := chart{
-		title: words.Clean(rows[0].Figure), describe: "of both sides by amount of data", width: chartWidth, height: 220,
+		title: sentence(words.Clean(rows[0].Figure)), describe: "of both sides by amount of data", width: chartWidth, height: 220,
 		x: axis{low: at[0] * 0.9, high: at[len(at)-1] * 1.1, log: true}, y: axis{low: low, high: high, log: true},
 		xLabel: scaleBytes, yLabel: scaleLabel(rows[0].Unit), lines: lines,
 	}
-	return figure{Title: words.Clean(rows[0].Figure) + ", by size of the data (log scales)", SVG: ch.svg(), Key: key, Table: t, At: places(at)}
+	return figure{Title: ch.title + ", by size of the data (log scales)", SVG: ch.svg(), Key: key, Table: t, At: places(at)}
 }
 
 // scaleDots are the single ladders of a side.
