@@ -61,7 +61,7 @@ func (o *scaleOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		durationFlag(fs, &c.Steady, "steady", 0, "length of the steady state on each rung (default: 1m; with --quick 6s, with --thorough 5m)")
 		durationFlag(fs, &c.Lead, "lead", 0, "undisturbed load before each event (default: 10s; with --quick 1s, with --thorough 30s)")
 		o.effortFlags.add(fs, "three small rungs and short runs: a first estimate in less than five minutes", "longer runs on each rung")
-	})
+	}, "endpoints", "duration", "total", "in-process", "disturb")
 }
 
 // sizesValue is a flag that takes several sizes.
