@@ -178,6 +178,10 @@ func scalePoints(s *results.Scale, f ScaleFigure) (x, y []float64) {
 	return x, y
 }
 
+// mostFactor bounds the factor of a power law. Values of a few sizes that lie near each other can
+// have one of any size.
+const mostFactor = 1e30
+
 // gb is the unit of the size in which slopes of lines are given, in bytes.
 const gb = 1e9
 
@@ -187,7 +191,8 @@ func ScaleFits(s *results.Scale) (fits []results.ScaleFit) {
 		x, y := scalePoints(s, f)
 		p, ok := stats.FitPowerLaw(x, y, 0.05)
 		l, lineOK := stats.FitLine(x, y, 0.05)
-		if ok && lineOK {
+		// A document with larger figures would be refused.
+		if ok && lineOK && p.Factor <= mostFactor {
 			fits = append(fits, results.ScaleFit{
 				Figure: f.Name, Unit: f.Unit, Factor: p.Factor, Points: len(x), Reach: scaleReach * slices.Max(x),
 				Exponent: results.Estimate{Value: p.Exponent, Low: p.Low, High: p.High},

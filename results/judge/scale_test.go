@@ -96,3 +96,17 @@ func TestScaleFits(t *testing.T) {
 		}
 	}
 }
+
+// A law whose factor no document can have is left out.
+func TestScaleFitsCanBeRead(t *testing.T) {
+	t.Parallel()
+	s := &results.Scale{}
+	for i, size := range []int64{2_200_000, 3_000_000, 4_000_000} {
+		s.Rungs = append(s.Rungs, results.ScaleRung{
+			Size: size, Events: []results.ScaleEvent{{Kind: results.ScaleSnapshot, Length: []time.Duration{1e9, 1e7, 1e6}[i]}},
+		})
+	}
+	if fits := ScaleFits(s); len(fits) > 0 {
+		t.Errorf("%+v", fits)
+	}
+}
