@@ -27,7 +27,7 @@ func TestClientMemory(t *testing.T) {
 		bytes func(clients int) int64
 	}{
 		{"waiting", 640, func(clients int) int64 { return idleMemory(t, noop, clients).heap }},
-		{"under way", 800, func(clients int) int64 { return busyMemory(t, clients).heap }},
+		{"under way", 1_100, func(clients int) int64 { return busyMemory(t, clients).heap }},
 	} {
 		each := (state.bytes(many) - state.bytes(few)) / (many - few)
 		t.Logf("%s: %d bytes for each client", state.name, each)

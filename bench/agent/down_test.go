@@ -8,13 +8,14 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
+	"github.com/etcdbench/etcdbench/workloads/workloadstest"
 )
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "member" {
 		os.Exit(cluster.MemberMain(os.Args[2:], os.Stdin, os.Stderr))
 	}
-	os.Exit(m.Run())
+	os.Exit(workloadstest.Waiting{M: m}.Run())
 }
 
 // Where a member is down from the beginning, as in capacity searches, agents send to the
