@@ -22,8 +22,15 @@ func ScaleTitle(s *results.Scale) string {
 	return fmt.Sprintf("scale of %s: objects of %s%s, %s/s", words.Clean(s.Workload), ScaleSize(s.ObjectSize), content, words.Rate(s.Rate))
 }
 
-// ScaleSize prints an amount of data in the units in which sizes are asked for.
-func ScaleSize(n int64) string { return humanize.Bytes(uint64(max(0, n))) }
+// ScaleSize prints an amount of data in the units in which sizes are asked for. It has three
+// digits at most, so that a number of objects a little below 1 GB is 1.0 GB.
+func ScaleSize(n int64) string {
+	if n <= 0 {
+		return humanize.Bytes(0)
+	}
+	step := math.Pow10(max(0, int(math.Log10(float64(n)))-2))
+	return humanize.Bytes(uint64(math.Round(float64(n)/step) * step))
+}
 
 // ScaleValue prints a figure of a rung in its unit.
 func ScaleValue(unit string, v float64) string {
@@ -159,7 +166,11 @@ func ScaleEvents(s *results.Scale) (head []string, rows [][]string) {
 	for _, r := range s.Rungs {
 		for _, e := range r.Events {
 			row := []string{ScaleSize(r.Size), strings.TrimSpace(words.Clean(e.Kind) + " " + words.Clean(e.Member))}
-			for _, d := range []time.Duration{e.Length, e.Serving, e.Redundant} {
+			length := e.Length
+			if e.Skipped != "" {
+				length = 0
+			}
+			for _, d := range []time.Duration{length, e.Serving, e.Redundant} {
 				row = append(row, ScaleValue("ns", float64(d)))
 			}
 			row = append(row, scaleEffect(e.Effect)...)
