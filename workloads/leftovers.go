@@ -94,7 +94,7 @@ func runPrefix(prefix, key string) string {
 	return prefix + name + "/"
 }
 
-// keeps reports whether the keys stay because the run was told to keep them. A run that leaves
+// keeps reports whether the keys stay because the run had --keep-data. A run that leaves
 // nothing else leaves no record.
 func (l *Leftover) keeps(listed bool) bool {
 	if left := l.Status.Left; left != nil {

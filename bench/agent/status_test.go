@@ -25,14 +25,20 @@ func once(do func()) *observer {
 	return &observer{func(*results.Interval) { first.Do(do) }}
 }
 
+// joinMortal starts two agents. kill ends the second one, and lost is closed when it has ended.
+func (s *session) joinMortal(t *testing.T) (kill func(), lost chan struct{}) {
+	gone, kill := context.WithCancel(t.Context())
+	s.join(t.Context(), s.options(0))
+	lost = make(chan struct{})
+	s.agents.Go(func() { defer close(lost); _ = agent.Serve(gone, s.options(1)) })
+	return kill, lost
+}
+
 // An agent whose share did not reach its end says why, whatever ended it.
 func TestStatus(t *testing.T) {
 	t.Parallel()
 	s := startSession(t, 2)
-	gone, kill := context.WithCancel(t.Context())
-	s.join(t.Context(), s.options(0))
-	lost := make(chan struct{})
-	s.agents.Go(func() { defer close(lost); _ = agent.Serve(gone, s.options(1)) })
+	kill, lost := s.joinMortal(t)
 	sp := spec("put", 2)
 	sp.Load.Rate, sp.Load.Duration = new(200.0), new(time.Minute)
 	run, err := runner.Run(t.Context(), sp, runner.Options{Fleet: s, Observers: []bench.Observer{once(kill)}})
@@ -117,10 +123,7 @@ func TestLeasesThatAreLeft(t *testing.T) {
 func TestDeathBeforeTheCleanUp(t *testing.T) {
 	t.Parallel()
 	s := startSession(t, 2)
-	gone, kill := context.WithCancel(t.Context())
-	s.join(t.Context(), s.options(0))
-	lost := make(chan struct{})
-	s.agents.Go(func() { defer close(lost); _ = agent.Serve(gone, s.options(1)) })
+	kill, lost := s.joinMortal(t)
 	sp := spec("put", 2)
 	sp.Verify = new(true)
 	fleet := &endedFleet{Fleet: s, ended: func() { kill(); <-lost }}

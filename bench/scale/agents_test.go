@@ -2,12 +2,9 @@ package scale
 
 import (
 	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/etcdbench/etcdbench/bench/agent"
-	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/agent/agenttest"
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
@@ -18,30 +15,12 @@ import (
 func TestLadderOverAgents(t *testing.T) {
 	t.Parallel()
 	const count = 2
-	etcd, err := cluster.StartCoordination(t.Context(), cluster.CoordinationOptions{Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer etcd.Stop()
-	endpoint := agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}
-	c, err := agent.NewCoordinator(t.Context(), agent.CoordinatorOptions{Endpoint: endpoint, Count: count, JoinTimeout: 20 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var agents sync.WaitGroup
-	for i := range count {
-		agents.Go(func() {
-			if err := agent.Serve(t.Context(), agent.AgentOptions{Endpoint: endpoint, Index: i}); err != nil {
-				t.Errorf("agent %d: %v", i, err)
-			}
-		})
-	}
+	c, end := agenttest.Gather(t, count)
 	e := smallLadder(t)
 	e.base.Agents = runner.Agents{Count: count, Local: true}
 	dir := t.TempDir()
 	s, err := e.Run(t.Context(), experiment.Options{Dir: dir, Fleet: c}, func(Progress) {})
-	c.Close()
-	agents.Wait()
+	end()
 	if err != nil || s.Stopped != "" || len(s.Rungs) != 1 || len(s.Rungs[0].Events) == 0 {
 		t.Fatalf("%+v, %v", s, err)
 	}

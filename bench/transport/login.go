@@ -258,8 +258,8 @@ const (
 )
 
 // due returns how long to wait before a token is renewed: to half of its life, or to a quarter
-// of the least age at which one was refused, because it had ended some time before. Of a
-// token of which nothing is known, it returns a time that never comes.
+// of the least age at which one was refused, because it had ended some time before. A token
+// whose life is unknown is not due for renewal: the time is the largest possible.
 func (l *login) due(t *token) time.Duration {
 	if !t.expires.IsZero() {
 		return max(renewPause, time.Until(t.got.Add(t.expires.Sub(t.got)/2)))

@@ -3,11 +3,10 @@ package tune
 import (
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/etcdbench/etcdbench/bench/agent"
+	"github.com/etcdbench/etcdbench/bench/agent/agenttest"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
@@ -21,37 +20,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// gather starts agents in this process. They end with the coordinator.
-func gather(t *testing.T, count int) (c *agent.Coordinator, end func()) {
-	t.Helper()
-	etcd, err := cluster.StartCoordination(t.Context(), cluster.CoordinationOptions{Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(etcd.Stop)
-	endpoint := agent.Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}
-	c, err = agent.NewCoordinator(t.Context(), agent.CoordinatorOptions{Endpoint: endpoint, Count: count, JoinTimeout: 20 * time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var agents sync.WaitGroup
-	for i := range count {
-		agents.Go(func() {
-			if err := agent.Serve(t.Context(), agent.AgentOptions{Endpoint: endpoint, Index: i}); err != nil {
-				t.Errorf("agent %d: %v", i, err)
-			}
-		})
-	}
-	return c, func() {
-		c.Close()
-		agents.Wait()
-	}
-}
-
 // A tuning over agents measures the failover after the death of a leader, and recommends.
 func TestTuningOverAgents(t *testing.T) {
 	t.Parallel()
-	c, end := gather(t, 2)
+	c, end := agenttest.Gather(t, 2)
 	defer end()
 	base := runner.Spec{Agents: runner.Agents{Count: 2, Local: true}}
 	base.Load.Rate, base.Load.Clients, base.Cluster.Start.UnsafeNoFsync = new(500.0), new(512), new(true)

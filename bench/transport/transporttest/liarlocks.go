@@ -10,11 +10,8 @@ import (
 
 // revoke serves a revocation of a lease, and notes its revision.
 func (p *Liar) revoke(ctx context.Context, s grpc.ServerStream) error {
-	var request, reply []byte
-	if err := s.RecvMsg(&request); err != nil {
-		return err
-	}
-	if err := p.member.Invoke(ctx, pb.Lease_LeaseRevoke_FullMethodName, &request, &reply); err != nil {
+	request, reply, err := p.ask(ctx, s, pb.Lease_LeaseRevoke_FullMethodName)
+	if err != nil {
 		return err
 	}
 	var r pb.LeaseRevokeRequest
@@ -33,11 +30,8 @@ const revokedBy = 50
 
 // readRevoked serves a read of one key.
 func (p *Liar) readRevoked(ctx context.Context, s grpc.ServerStream) error {
-	var request, reply []byte
-	if err := s.RecvMsg(&request); err != nil {
-		return err
-	}
-	if err := p.member.Invoke(ctx, pb.KV_Range_FullMethodName, &request, &reply); err != nil {
+	request, reply, err := p.ask(ctx, s, pb.KV_Range_FullMethodName)
+	if err != nil {
 		return err
 	}
 	var now pb.RangeResponse
@@ -76,11 +70,8 @@ func (p *Liar) leased(request, reply []byte, now *pb.RangeResponse) *pb.RangeRes
 // lock serves a transaction. One that puts the key of a client that waits for a lock, and reads the
 // one of the holder, is answered as if there were no holder. There must be one who waits longer.
 func (p *Liar) lock(ctx context.Context, s grpc.ServerStream) error {
-	var request, reply []byte
-	if err := s.RecvMsg(&request); err != nil {
-		return err
-	}
-	if err := p.member.Invoke(ctx, pb.KV_Txn_FullMethodName, &request, &reply); err != nil {
+	request, reply, err := p.ask(ctx, s, pb.KV_Txn_FullMethodName)
+	if err != nil {
 		return err
 	}
 	var txn pb.TxnRequest

@@ -31,11 +31,8 @@ func (p *Liar) keepSilent(ctx context.Context, s grpc.ServerStream) error {
 
 // readPhantom serves a read of one key.
 func (p *Liar) readPhantom(ctx context.Context, s grpc.ServerStream) error {
-	var request, reply []byte
-	if err := s.RecvMsg(&request); err != nil {
-		return err
-	}
-	if err := p.member.Invoke(ctx, pb.KV_Range_FullMethodName, &request, &reply); err != nil {
+	_, reply, err := p.ask(ctx, s, pb.KV_Range_FullMethodName)
+	if err != nil {
 		return err
 	}
 	var now pb.RangeResponse

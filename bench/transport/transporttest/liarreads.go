@@ -29,6 +29,15 @@ func (p *Liar) noteLie() {
 	p.lies++
 }
 
+// ask receives a request and sends it to the member.
+func (p *Liar) ask(ctx context.Context, s grpc.ServerStream, method string) (request, reply []byte, err error) {
+	if err := s.RecvMsg(&request); err != nil {
+		return nil, nil, err
+	}
+	err = p.member.Invoke(ctx, method, &request, &reply)
+	return request, reply, err
+}
+
 // read serves a read of one key.
 func (p *Liar) read(ctx context.Context, s grpc.ServerStream) error {
 	var request, reply []byte
@@ -89,11 +98,8 @@ func (*Liar) send(s grpc.ServerStream, m proto.Message) error {
 // compare serves a transaction. The answer is false if the transaction compares the revision
 // of one key, puts the key on success, and reads it otherwise.
 func (p *Liar) compare(ctx context.Context, s grpc.ServerStream) error {
-	var request, reply []byte
-	if err := s.RecvMsg(&request); err != nil {
-		return err
-	}
-	if err := p.member.Invoke(ctx, pb.KV_Txn_FullMethodName, &request, &reply); err != nil {
+	request, reply, err := p.ask(ctx, s, pb.KV_Txn_FullMethodName)
+	if err != nil {
 		return err
 	}
 	var txn pb.TxnRequest
