@@ -184,7 +184,9 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 			100*f.Waited, f.clients),
 		Remedy: "raise --clients to send more requests concurrently",
 	}
-	unloaded := f.serviceMedian < promptService && (f.serviceMedian < unloadedFactor*f.serviceMin || f.clients < unloadedFactor)
+	// Without an answer to the arrivals of the measured phases, the median is 0 and says nothing.
+	unloaded := f.serviceMedian > 0 && f.serviceMedian < promptService &&
+		(f.serviceMedian < unloadedFactor*f.serviceMin || f.clients < unloadedFactor)
 	if f.stalled > 0 {
 		r.Remedy = fmt.Sprintf("find out why no operation completed for %v: all clients waited for the cluster",
 			results.ThreeDigits(f.stalled))

@@ -46,6 +46,7 @@ func TestValidity(t *testing.T) {
 		"an outage":                 {open(func(f *findings) { f.Waited, f.Achieved, f.stalled = 0.9, 0.5, 5*time.Second }), results.Degraded, "clients-busy"},
 		"too few, and an outage":    {open(func(f *findings) { f.Waited, f.Achieved, f.stalled = 0.9, 0.5, time.Second }), results.Invalid, "too-few-clients"},
 		"etcd overloaded":           {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMedian = 0.9, 0.5, 50*time.Millisecond }), results.Degraded, "clients-busy"},
+		"nothing answered yet":      {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMedian, f.serviceMin = 0.9, 0.2, 0, time.Millisecond }), results.Degraded, "clients-busy"},
 		"etcd fast, and full":       {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMin = 0.9, 0.5, 20*time.Microsecond }), results.Degraded, "clients-busy"},
 		"too few to form a queue":   {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMin, f.clients = 0.9, 0.5, 20*time.Microsecond, 1 }), results.Invalid, "too-few-clients"},
 		"other processes":           {closed(func(f *findings) { f.Others, f.local = 0.85, true }), results.Degraded, "other-processes"},
