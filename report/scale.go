@@ -61,7 +61,7 @@ func writeScaleJUnit(w io.Writer, s *results.Scale) error {
 	for _, r := range s.Rungs {
 		size := content.ScaleSize(r.Size)
 		invalid := ""
-		if r.Validity != results.Valid {
+		if r.Validity != results.Valid && r.Validity != "" {
 			invalid = "the generator was " + r.Validity
 		}
 		suite.add(class, size+" validity", "", invalid)

@@ -38,7 +38,7 @@ how long a restart, a lost member, its replacement and a restore from a snapshot
 file take. Without an argument, the load reads and writes the objects themselves.
 Disk, memory and quota are checked before each rung. Exit codes: 0 done, or
 stopped early with a result, 1 failed, 2 the sizes do not fit, 3 with --verify, a
-proof found violations.`,
+proof found violations, 5 the generator was the limit.`,
 		Example: `  etcdbench scale --quick
   etcdbench scale --sizes 100MB,1GB,4GB --quota 8GiB
   etcdbench scale --etcd-version v3.6.14 --object-size 20kB
@@ -169,12 +169,19 @@ func (o *scaleOptions) finish(s *results.Scale, scaleErr error, stdout io.Writer
 	return scaleVerdict(s)
 }
 
-// scaleVerdict turns violations that proofs have found into an exit code.
+// scaleVerdict returns the error for the exit code of a ladder that has ended: violations that proofs
+// have found, or a steady state in which the generator was the limit.
 func scaleVerdict(s *results.Scale) error {
 	for _, r := range s.Rungs {
 		if r.Violations > 0 {
 			return exitError{exitFail, fmt.Errorf("proof violated: etcd does not hold what it acknowledged (%d violations, rung %d)",
 				r.Violations, r.Number)}
+		}
+	}
+	for _, r := range s.Rungs {
+		if r.Validity == results.Invalid {
+			return exitError{exitInvalid, fmt.Errorf(
+				"the measurement of rung %d is invalid: the generator, not etcd, was the limit in the steady state", r.Number)}
 		}
 	}
 	return nil

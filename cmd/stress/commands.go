@@ -37,7 +37,7 @@ func (t *trial) interruptions() []interruption {
 		experiment([]int{0, 3, 4, 5}, "capacity", "--members", "1", "--clients", "8", "--start", "100", "--warmup", "0s",
 			"--probe-duration", "1s", "--soak", "0s", "--slo", slo),
 		experiment([]int{0, 4}, "tune", "--quick", "--rounds", "0", "--steady", "5s"),
-		experiment([]int{0}, "scale", "--quick"),
+		experiment([]int{0, 5}, "scale", "--quick"),
 		{args: []string{"benchmark", "--endpoints", t.endpoint, "put", "--total", "20000", "--clients", "8"}, ends: []int{0}},
 		{args: []string{"cluster", "--members", "1"}, after: []int{0}},
 		{args: []string{"agent", "--join", "https://127.0.0.1:1", "--join-file", t.token}, ends: []int{1}},

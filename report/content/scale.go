@@ -232,7 +232,11 @@ func ScaleNotes(s *results.Scale) (notes []string) {
 		notes = append(notes, words.Clean(s.Stopped))
 	}
 	for _, r := range s.Rungs {
-		if r.Validity != results.Valid {
+		switch r.Validity {
+		case results.Valid, "": // A rung that ended before its steady state has none.
+		case results.Invalid:
+			notes = append(notes, ScaleSize(r.Size)+": measurement invalid: the generator, not etcd, was the limit in the steady state")
+		default:
 			notes = append(notes, fmt.Sprintf("%s: the generator was %s", ScaleSize(r.Size), words.Clean(r.Validity)))
 		}
 		for _, f := range r.Findings {
