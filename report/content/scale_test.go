@@ -1,6 +1,7 @@
 package content_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -29,5 +30,22 @@ func TestSkippedEventHasNoLength(t *testing.T) {
 	}}}}
 	if _, rows := content.ScaleEvents(s); rows[0][2] != "–" {
 		t.Errorf("%q", rows[0])
+	}
+}
+
+func TestScaleNotes(t *testing.T) {
+	s := &results.Scale{Rungs: []results.ScaleRung{
+		{Size: 1e6, Validity: results.Valid},
+		{Size: 2e6, Validity: results.Degraded},
+		{Size: 3e6, Validity: results.Invalid},
+		{Size: 4e6, Findings: []string{"the population ended"}},
+	}}
+	want := []string{
+		"2.0 MB: the generator was degraded",
+		"3.0 MB: measurement invalid: the generator, not etcd, was the limit in the steady state",
+		"4.0 MB: the population ended",
+	}
+	if got := content.ScaleNotes(s); !slices.Equal(got, want) {
+		t.Errorf("notes %q, want %q", got, want)
 	}
 }
