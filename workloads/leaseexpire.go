@@ -147,6 +147,7 @@ func (w *leaseExpireWorkload) gone(events []*mvccpb.Event, at time.Duration, lat
 
 func (w *leaseExpireWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	conn := w.target.conn(client)
+	w.pool.Prepare()
 	return &leaseExpireWorker{
 		leaseExpireWorkload: w, client: client, conn: conn, kv: pb.NewKVClient(conn),
 		keys: newKeyMaker(w.definition.keys, w.target),

@@ -30,6 +30,7 @@ func newWriter(t Target, k Keys, pool *values.Source, r ledger.Removal) *writer 
 
 // init prepares a writer that stays where it is.
 func (w *writer) init(t Target, k Keys, pool *values.Source, r ledger.Removal) {
+	pool.Prepare()
 	w.keys, w.pool, w.acks = *newKeyMaker(k, t), pool, t.shared.acks
 	w.space = t.shared.ledger.Space(k.names(t.Prefix), r)
 	t.shared.ledger.Register(&w.account)

@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Contents of values.
@@ -136,9 +137,12 @@ func parseSize(size string) (low, high int, err error) {
 	return low, high, nil
 }
 
-// A Source makes values. Clients may share it: it is not written to after it is made.
+// A Source makes values. Clients may share it: it is not written to after it is prepared.
 type Source struct {
 	Choice
+	seed     uint64
+	prepared sync.Once
+
 	// block holds random values: each is a part of it.
 	block []byte
 	// templates holds objects; empty for random values.
@@ -146,11 +150,18 @@ type Source struct {
 }
 
 // Source returns a source of the values.
-func (c Choice) Source(seed uint64) *Source {
-	if len(c.kinds) > 0 {
-		return &Source{Choice: c, templates: templates(c.kinds, c.natural, c.Low, c.High, seed)}
+func (c Choice) Source(seed uint64) *Source { return &Source{Choice: c, seed: seed} }
+
+// Prepare makes what all values have in common, which takes up to some 100 ms for objects. The
+// first value does so where Prepare was not called.
+func (s *Source) Prepare() { s.prepared.Do(s.prepare) }
+
+func (s *Source) prepare() {
+	if s.Made() {
+		s.templates = templates(s.kinds, s.natural, s.Low, s.High, s.seed)
+		return
 	}
-	return &Source{Choice: c, block: randomBlock(max(64<<10, 2*c.High), c.share, seed)}
+	s.block = randomBlock(max(64<<10, 2*s.High), s.share, s.seed)
 }
 
 // randomBlock returns random bytes, of which a share is the same letter.
@@ -172,7 +183,8 @@ func randomBlock(size int, share float64, seed uint64) []byte {
 // Value draws a value. An object is written to buf, from its start, which grows where
 // it is too small. A random value is a part of a block that must not be changed.
 func (s *Source) Value(buf []byte, rng *rand.Rand) []byte {
-	if len(s.templates) > 0 {
+	s.Prepare()
+	if s.Made() {
 		return s.templates[rng.IntN(len(s.templates))].appendTo(buf[:0], rng)
 	}
 	size := s.Low
@@ -185,4 +197,4 @@ func (s *Source) Value(buf []byte, rng *rand.Rand) []byte {
 
 // Made reports whether Value writes each value to the caller's buffer, which the caller
 // may change.
-func (s *Source) Made() bool { return len(s.templates) > 0 }
+func (s *Source) Made() bool { return len(s.kinds) > 0 }

@@ -224,6 +224,7 @@ func BenchmarkValue(b *testing.B) {
 		b.Run(content, func(b *testing.B) {
 			source, rng := newSource(b, Spec{Content: content}, 1), rand.New(rand.NewPCG(1, 2))
 			buf := make([]byte, source.High)
+			source.Prepare()
 			b.ReportAllocs()
 			for b.Loop() {
 				buf = source.Value(buf, rng)
@@ -232,11 +233,11 @@ func BenchmarkValue(b *testing.B) {
 	}
 }
 
-func BenchmarkNew(b *testing.B) {
+func BenchmarkPrepare(b *testing.B) {
 	for _, size := range []string{Natural, "1000000"} {
 		b.Run(size, func(b *testing.B) {
 			for b.Loop() {
-				newSource(b, Spec{Content: Objects, Size: size}, 1)
+				newSource(b, Spec{Content: Objects, Size: size}, 1).Prepare()
 			}
 		})
 	}
