@@ -39,15 +39,19 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	// "go build" of another etcd version needs the real caches.
+	names := []string{"GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB"}
+	out, err := exec.Command("go", append([]string{"env"}, names...)...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := strings.Split(string(out), "\n") // a line for each name
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			// "go build" of another etcd version needs the real caches.
-			for _, name := range []string{"GOPATH", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOSUMDB", "GONOSUMDB"} {
-				if out, err := exec.Command("go", "env", name).Output(); err == nil {
-					e.Setenv(name, strings.TrimSpace(string(out)))
-				}
+			for i, name := range names {
+				e.Setenv(name, strings.TrimSpace(settings[i]))
 			}
 			return nil
 		},

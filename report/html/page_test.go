@@ -74,7 +74,7 @@ func TestHeadingsSkipNoLevel(t *testing.T) {
 func TestDrawingsAreWellFormed(t *testing.T) {
 	evil := reporttest.Document(t, reporttest.Mixture(t))
 	evil.Events[0].Kind, evil.Events[0].Detail = `"><script>alert(1)</script>`, "&amp;<b>"
-	for name, doc := range map[string]content.Document{"short": reporttest.Document(t, reporttest.Sample(t)), "mixture": reporttest.Document(t, reporttest.Mixture(t)), "evil": evil, "hour": reporttest.LongRun(t, 3600, 6, 5)} {
+	for name, doc := range map[string]content.Document{"short": reporttest.Document(t, reporttest.Sample(t)), "mixture": reporttest.Document(t, reporttest.Mixture(t)), "evil": evil, "long": reporttest.LongRun(t, 1200, 3, 5)} {
 		page := render(t, doc)
 		drawings := drawing.FindAllStringSubmatch(page, -1)
 		if len(drawings) < 3 {
