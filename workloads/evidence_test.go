@@ -165,19 +165,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 		})
 		wantCause(t, c, 20*time.Millisecond, "fsync", "m1", nothing, func() error { return disturbDisk(t.TempDir(), 2*time.Second) })
 	})
-	t.Run("members stand still", func(t *testing.T) {
-		t.Parallel() // the other group does not delay a request by a second
-		three := workloadstest.StartCluster(t, 3)
-		for name, leads := range map[string]bool{"a follower stands still": false, "the leader stands still": true} {
-			t.Run(name, func(t *testing.T) {
-				member := memberThat(t, three, newCausesTarget(t, three), leads)
-				// Two seconds are longer than anything that the machine does by itself.
-				wantCause(t, three, time.Second, "silence", member.Name, nothing, func() error { return standStill(member, 2*time.Second) })
-			})
-		}
-	})
 	t.Run("maintenance", func(t *testing.T) {
-		t.Parallel()
 		// With etcd's own 1,000 revisions to a batch, a compaction is hardly noticed: p99
 		// 8 ms instead of 2 ms, too little to tell apart on a machine that others use. In one
 		// batch, it holds the database for longer than such a machine stops by itself.
@@ -203,6 +191,22 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 			})
 		})
 	})
+}
+
+// TestStoppedMembersAreNamed has causes of two seconds, longer than anything that the machine does by
+// itself, so that other tests may run beside it.
+func TestStoppedMembersAreNamed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs for some 25 seconds")
+	}
+	t.Parallel()
+	three := workloadstest.StartCluster(t, 3)
+	for name, leads := range map[string]bool{"a follower stands still": false, "the leader stands still": true} {
+		t.Run(name, func(t *testing.T) {
+			member := memberThat(t, three, newCausesTarget(t, three), leads)
+			wantCause(t, three, time.Second, "silence", member.Name, nothing, func() error { return standStill(member, 2*time.Second) })
+		})
+	}
 }
 
 func newCausesTarget(t *testing.T, c *cluster.Processes) workloads.Target {

@@ -46,11 +46,13 @@ func newWorkload(t *testing.T, name string, target workloads.Target, params map[
 // a benchmark that only looks at its own requests would see ten slow ones.
 func TestStallOnARealSocket(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs for 20 seconds")
+		t.Skip("runs for 10 seconds")
 	}
+	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	for _, clients := range []int{10, 100} {
 		t.Run(fmt.Sprint(clients, " clients"), func(t *testing.T) {
+			t.Parallel()
 			workloadstest.Repeat(t, func() error { return measureStall(t, c.Members()[0].Endpoint, clients) })
 		})
 	}
