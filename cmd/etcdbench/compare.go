@@ -26,7 +26,7 @@ measures both sides in alternation.`,
 		Example: `  etcdbench compare ` + resultsDir + `/monday -- ` + resultsDir + `/tuesday
   etcdbench compare --format html a1 a2 a3 -- b1 b2 b3 > compared.html
   etcdbench compare --format html scale-v3.6 scale-v3.7 > scales.html`,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: endAtSignal(func(cmd *cobra.Command, args []string) error {
 			if scales, err := areScales(args); err != nil {
 				return usage(err)
 			} else if scales {
@@ -46,7 +46,7 @@ measures both sides in alternation.`,
 				c.Base, c.Candidate = all[:len(c.Base)], all[len(c.Base):]
 			}
 			return f.Write(cmd.OutOrStdout(), c)
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "report format: "+report.SideComparisons().Names())
 	return cmd

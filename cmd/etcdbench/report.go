@@ -39,7 +39,7 @@ is changed.`,
   etcdbench report --format html ` + resultsDir + `/2026* > report.html
   etcdbench report --format junit ` + resultsDir + `/gate-20261120-101500-a1b2c3 > gate.xml
   etcdbench report --history ` + resultsDir,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: endAtSignal(func(cmd *cobra.Command, args []string) error {
 			f, err := o.validate(args)
 			if err != nil {
 				return usage(err)
@@ -48,7 +48,7 @@ is changed.`,
 				return o.writeHistory(cmd.OutOrStdout())
 			}
 			return o.writeItems(f, args, cmd.OutOrStdout())
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&o.format, "format", "text", "report format: "+report.Names()+"; experiments have "+report.Verdicts().Names())
 	cmd.Flags().StringVar(&o.history, "history", "", "show the runs in this `directory` over time, without those of experiments: text or html")

@@ -13,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/etcdbench/etcdbench/bench"
 )
 
@@ -81,5 +83,23 @@ func TestIgnoredSignals(t *testing.T) {
 	cmd.Env = append(os.Environ(), "ETCDBENCH_TEST_CHILD=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// A command that only prints ends at the first signal, whatever it is doing.
+func TestPrintingEndsAtTheFirstSignal(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	begun, release := make(chan struct{}), make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	cmd := &cobra.Command{Use: "report", RunE: endAtSignal(func(*cobra.Command, []string) error {
+		close(begun)
+		<-release
+		return nil
+	})}
+	cmd.SetArgs(nil)
+	go func() { <-begun; cancel(bench.ErrInterrupted) }()
+	if code := exitCode(ctx, cmd.ExecuteContext(ctx)); code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
 	}
 }
