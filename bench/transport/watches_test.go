@@ -2,6 +2,7 @@ package transport_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -36,15 +37,55 @@ func (r *repeater) Watch(s pb.Watch_WatchServer) error {
 	return status.Error(codes.Unavailable, "the end of the stream")
 }
 
+// canceler cancels the first watch of a stream and gives the second its identifier, and ends the
+// stream then.
+type canceler struct {
+	pb.UnimplementedWatchServer
+	ended atomic.Int64
+}
+
+func (c *canceler) Watch(s pb.Watch_WatchServer) error {
+	for _, answers := range [][]*pb.WatchResponse{{{Created: true}}, {{Canceled: true}, {Created: true}}} {
+		if _, err := s.Recv(); err != nil {
+			return err
+		}
+		for _, a := range answers {
+			a.Header, a.WatchId = &pb.ResponseHeader{Revision: 1}, 7
+			if err := s.Send(a); err != nil {
+				return err
+			}
+		}
+	}
+	c.ended.Add(1)
+	return status.Error(codes.Unavailable, "the end of the stream")
+}
+
 // The channels of watches close with their contexts also where a member gives two watches of
 // a stream the same identifier, which clientv3 would never close.
 func TestRepeatedWatchID(t *testing.T) {
+	t.Parallel()
+	t.Run("in use", func(t *testing.T) {
+		server := &repeater{}
+		endWatches(t, server, server.ended.Load)
+	})
+	// clientv3 chooses among what is ready, so that the watch is not lost each time.
+	for n := range 20 {
+		t.Run(fmt.Sprint("canceled ", n), func(t *testing.T) {
+			server := &canceler{}
+			endWatches(t, server, server.ended.Load)
+		})
+	}
+}
+
+// endWatches makes two watches of one stream, whose context ends when the first stream has ended,
+// and waits for the end of their channels.
+func endWatches(t *testing.T, watches pb.WatchServer, ended func() int64) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, watches := grpc.NewServer(), new(repeater)
+	server := grpc.NewServer()
 	pb.RegisterWatchServer(server, watches)
 	go func() { _ = server.Serve(listener) }()
 	defer server.Stop()
@@ -58,7 +99,7 @@ func TestRepeatedWatchID(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	channels := []clientv3.WatchChan{client.Watch(ctx, "a"), client.Watch(ctx, "b")}
-	for watches.ended.Load() == 0 {
+	for ended() == 0 {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(100 * time.Millisecond) // the streams are made anew meanwhile

@@ -39,9 +39,10 @@ func main() {
 	flag.IntVar(&o.trials, "trials", 500, "number of trials")
 	flag.StringVar(&o.only, "only", "", "one kind of trials alone: "+strings.Join(kindNames(), ", "))
 	flag.StringVar(&o.binary, "binary", "", "etcdbench to try (default: built from this module)")
-	flag.BoolVar(&o.keep, "keep", false, "keep the directories of trials that found something")
+	flag.BoolVar(&o.keep, "keep", false, "keep the directories of trials that found something, with the output of what hung")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A signal that is caught here is not ignored in the commands, whatever nohup has done.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	found, err := run(ctx, o, os.Stdout, os.Stderr)
 	stop()
 	if err != nil {

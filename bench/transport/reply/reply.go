@@ -35,13 +35,21 @@ func Check(method string, request, reply any) error {
 	return nil
 }
 
-// A Stream checks the messages of one stream as [Check] does. It also checks that no two
-// watches of the stream have the same identifier: clientv3 would lose the first of them when
-// the stream ends, and never close its channel. A Stream is for one goroutine.
+// A Stream checks the messages of one stream as [Check] does. It also checks that no watch of
+// the stream has the identifier of another one that is in use, or was canceled a while ago:
+// clientv3 would lose one of the two when the stream ends, and never close its channel. A Stream
+// is for one goroutine.
 type Stream struct {
-	Method  string
-	watches map[int64]struct{}
+	Method string
+	// watches has the identifiers of watches: true for those in use.
+	watches map[int64]bool
+	// canceled has the identifiers of the latest maxCanceled canceled watches, in this order.
+	canceled []int64
 }
+
+// maxCanceled is how many canceled watches a [Stream] remembers. clientv3 forgets a canceled watch
+// beside the next messages of the stream, in no fixed order.
+const maxCanceled = 1024
 
 // Check returns an error for a message that etcd does not send.
 func (s *Stream) Check(m any) error {
@@ -56,16 +64,22 @@ func (s *Stream) Check(m any) error {
 }
 
 func (s *Stream) checkWatch(r *pb.WatchResponse) error {
-	switch _, known := s.watches[r.WatchId]; {
-	case r.Canceled:
-		delete(s.watches, r.WatchId)
+	switch used, known := s.watches[r.WatchId]; {
+	case r.Canceled && used:
+		s.watches[r.WatchId] = false
+		s.canceled = append(s.canceled, r.WatchId)
+		if len(s.canceled) > maxCanceled {
+			delete(s.watches, s.canceled[0])
+			s.canceled = s.canceled[1:]
+		}
+	case r.Canceled: // a watch that was refused
 	case r.Created && (known || r.WatchId < 0):
-		return fmt.Errorf("a new watch has the identifier %d, which is in use", r.WatchId)
+		return fmt.Errorf("a new watch has the identifier %d, which another one has or had", r.WatchId)
 	case r.Created:
 		if s.watches == nil {
-			s.watches = map[int64]struct{}{}
+			s.watches = map[int64]bool{}
 		}
-		s.watches[r.WatchId] = struct{}{}
+		s.watches[r.WatchId] = true
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func TestStream(t *testing.T) {
 		{&pb.WatchResponse{Header: header, WatchId: 1}, true},
 		{&pb.WatchResponse{Header: header, WatchId: 1, Created: true}, false},
 		{&pb.WatchResponse{Header: header, WatchId: 1, Canceled: true}, true},
-		{&pb.WatchResponse{Header: header, WatchId: 1, Created: true}, true},
+		{&pb.WatchResponse{Header: header, WatchId: 1, Created: true}, false},                 // it may not be forgotten yet
 		{&pb.WatchResponse{Header: header, WatchId: -1, Created: true, Canceled: true}, true}, // a refused watch
 		{&pb.WatchResponse{Header: header, WatchId: -1}, true},                                // progress of all
 		{&pb.WatchResponse{Header: header, WatchId: -1, Created: true}, false},
