@@ -68,9 +68,20 @@ func EachInterval(path string, each func(*Interval) error) error {
 	return ReadJournal(f, func(*Run) error { return nil }, each)
 }
 
+// A JournalError says what is wrong with a line of a journal. The first line has the number 1.
+type JournalError struct {
+	Line int
+	Err  error
+}
+
+func (e *JournalError) Error() string { return fmt.Sprintf("journal line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *JournalError) Unwrap() error { return e.Err }
+
 // ReadJournal calls start with the header and then each with every interval.
 // A last line that is cut short, as SIGKILL or a full disk leaves it, ends the
-// journal without an error.
+// journal without an error. A line that cannot be read is a [JournalError].
 func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error) error {
 	scanner := bufio.NewScanner(r)
 	scanner.Buffer(make([]byte, 64<<10), maxLine)
@@ -79,11 +90,11 @@ func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error
 	for n := 1; scanner.Scan(); n++ {
 		e, err := readEntry(scanner.Bytes())
 		if err != nil {
-			return fmt.Errorf("journal line %d: %w", n, err)
+			return &JournalError{n, err}
 		}
 		switch {
 		case n == 1 && e.Run == nil:
-			return errors.New("journal line 1: not the start of a run")
+			return &JournalError{n, errors.New("not the start of a run")}
 		case n == 1:
 			if err := checkSchema(KindRun, e.Run.Schema); err != nil {
 				return err
@@ -96,7 +107,7 @@ func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error
 		case e.Interval != nil:
 			if old {
 				if err := addBounds(e.Interval.Operations); err != nil {
-					return fmt.Errorf("journal line %d: %w", n, err)
+					return &JournalError{n, err}
 				}
 			}
 			if err := each(e.Interval); err != nil {

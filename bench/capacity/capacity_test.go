@@ -18,6 +18,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/capacity"
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/report/content"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
 	"github.com/etcdbench/etcdbench/workloads/workloadstest"
@@ -322,6 +323,27 @@ func TestLateGenerator(t *testing.T) {
 	c, err = capacity.Run(t.Context(), late(true))
 	if err != nil || c.Low != 0 || len(c.Probes) != 3+4 || !strings.Contains(c.Stopped, "it was late") {
 		t.Errorf("%.0f after %d probes: %s, %v", c.Low, len(c.Probes), c.Stopped, err)
+	}
+}
+
+// Where several rates have shown that no load meets the SLO, a generator that is late below them
+// does not make the result one of the generator.
+func TestNoLoadMeetsTheSLOBesideALateGenerator(t *testing.T) {
+	o := short(t, 7, queue{workers: 4, service: time.Second})
+	play := o.Run
+	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
+		run, err := play(ctx, p)
+		if p.Number > 3 {
+			run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
+		}
+		return run, err
+	}
+	c, err := capacity.Run(t.Context(), o)
+	if !errors.Is(err, capacity.ErrHopeless) || c.Stopped != "" {
+		t.Errorf("%v, stopped %q after %d probes", err, c.Stopped, len(c.Probes))
+	}
+	if answer := content.CapacityAnswer(c); answer != "no load meets it" {
+		t.Errorf("answer %q", answer)
 	}
 }
 

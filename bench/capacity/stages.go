@@ -93,6 +93,7 @@ func (s *search) noResult(over string) error {
 	if !judge.Hopeless(s.out) {
 		return fmt.Errorf("%w: at %s%s%s: %s", ErrUnclear, results.Amount(last.Rate), s.Unit, over, last.Reason)
 	}
+	s.limit = "" // of lower rates: those above have decided
 	for _, p := range slices.Backward(s.out.Probes) {
 		if last = p; p.Verdict == results.Overloaded {
 			break

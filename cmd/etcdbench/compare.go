@@ -26,7 +26,7 @@ measures both sides in alternation.`,
 		Example: `  etcdbench compare ` + resultsDir + `/monday -- ` + resultsDir + `/tuesday
   etcdbench compare --format html a1 a2 a3 -- b1 b2 b3 > compared.html
   etcdbench compare --format html scale-v3.6 scale-v3.7 > scales.html`,
-		RunE: endAtSignal(func(cmd *cobra.Command, args []string) error {
+		RunE: printing(func(cmd *cobra.Command, args []string) error {
 			if scales, err := areScales(args); err != nil {
 				return usage(err)
 			} else if scales {

@@ -39,7 +39,7 @@ is changed.`,
   etcdbench report --format html ` + resultsDir + `/2026* > report.html
   etcdbench report --format junit ` + resultsDir + `/gate-20261120-101500-a1b2c3 > gate.xml
   etcdbench report --history ` + resultsDir,
-		RunE: endAtSignal(func(cmd *cobra.Command, args []string) error {
+		RunE: printing(func(cmd *cobra.Command, args []string) error {
 			f, err := o.validate(args)
 			if err != nil {
 				return usage(err)

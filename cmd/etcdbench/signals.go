@@ -9,8 +9,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/etcdbench/etcdbench/bench"
 )
 
@@ -59,19 +57,4 @@ func interruptible(signals <-chan os.Signal, stderr io.Writer, quit func()) (ctx
 		}
 	}()
 	return ctx, func() { close(done); cancel(nil) }
-}
-
-// endAtSignal returns a command that ends at the first signal. It is for those that only read and
-// print: they have nothing to save.
-func endAtSignal(run func(cmd *cobra.Command, args []string) error) func(cmd *cobra.Command, args []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		ended := make(chan error, 1)
-		go func() { ended <- run(cmd, args) }()
-		select {
-		case err := <-ended:
-			return err
-		case <-cmd.Context().Done():
-			return fmt.Errorf("%s: %w", cmd.Name(), context.Cause(cmd.Context()))
-		}
-	}
 }
