@@ -74,6 +74,7 @@ type JournalError struct {
 	Err  error
 }
 
+// Error implements error.
 func (e *JournalError) Error() string { return fmt.Sprintf("journal line %d: %v", e.Line, e.Err) }
 
 // Unwrap returns what is wrong.

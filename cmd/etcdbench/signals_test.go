@@ -92,7 +92,7 @@ func TestPrintingEndsAtTheFirstSignal(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	begun, release := make(chan struct{}), make(chan struct{})
 	t.Cleanup(func() { close(release) })
-	cmd := &cobra.Command{Use: "report", RunE: printing(func(*cobra.Command, []string) error {
+	cmd := &cobra.Command{Use: "report", SilenceErrors: true, SilenceUsage: true, RunE: printing(func(*cobra.Command, []string) error {
 		close(begun)
 		<-release
 		return nil
