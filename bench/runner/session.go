@@ -219,7 +219,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	if s.clusterID, err = cluster.ID(dialCtx, s.admin.Conns()[0]); err != nil {
 		return err
 	}
-	options.Conns, options.Endpoints = r.Plan.Conns, s.ordered(endpoints)
+	options.Conns, options.Endpoints = r.Plan.Conns, ordered(s.info, endpoints)
 	if r.Spec.Cluster.TargetLeader {
 		options.Endpoints = nil
 		for _, m := range s.info.Members {
@@ -265,18 +265,29 @@ func readers(p results.Plan) (yield, poll bool) {
 	return rate == 0, rate > 0 && rate <= pollRate
 }
 
-// ordered returns endpoints in an order that does not depend on the one in which those
-// of a running cluster were given: by the IDs of the members. Where there are more
-// connections for some members than for others, they are always the same members.
-func (s *session) ordered(endpoints []string) []string {
-	if s.info.Kind != results.ClusterRemote {
-		return endpoints
+// ordered returns endpoints in an order that does not depend on the one in which they were
+// given: the leader's first, then by the IDs of the members where the cluster is a running
+// one. Where there are more connections or clients for some members than for others, the
+// leader always belongs to the same ones.
+func ordered(c results.Cluster, endpoints []string) []string {
+	type place struct {
+		after  int // the leader
+		member string
 	}
-	ids := map[string]string{}
-	for _, m := range s.info.Members {
-		ids[m.Endpoint] = m.ID
+	places := map[string]place{}
+	for _, m := range c.Members {
+		p := place{after: 1}
+		if m.Leader {
+			p.after = 0
+		}
+		if c.Kind == results.ClusterRemote {
+			p.member = m.ID + " " + m.Endpoint
+		}
+		places[m.Endpoint] = p
 	}
-	return slices.SortedFunc(slices.Values(endpoints), func(a, b string) int { return cmp.Or(cmp.Compare(ids[a], ids[b]), cmp.Compare(a, b)) })
+	return slices.SortedStableFunc(slices.Values(endpoints), func(a, b string) int {
+		return cmp.Or(cmp.Compare(places[a].after, places[b].after), cmp.Compare(places[a].member, places[b].member))
+	})
 }
 
 // countConns notes how many of the load's connections each member has.
