@@ -252,6 +252,7 @@ func (c *collector) pulse() results.Pulse {
 	u := now.Since(c.usage)
 	c.usage = now
 	p := results.Pulse{CPU: u.CPUShare(), Machine: u.MachineShare(), Steal: u.StealShare(), Throttled: u.Throttled, GCPause: u.GCPause}
+	p.Stopped = c.engine.stops.take()
 	if c.intervalLag.total() > 0 {
 		p.SendLag = time.Duration(c.intervalLag.ValueAtPercentile(99))
 		c.intervalLag.empty()

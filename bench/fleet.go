@@ -288,7 +288,7 @@ func mergeGenerators(a, b results.Generator) results.Generator {
 		Members: max(a.Members, b.Members), Others: max(a.Others, b.Others), Steal: max(a.Steal, b.Steal),
 		Throttled: max(a.Throttled, b.Throttled), GCs: a.GCs + b.GCs, GCPause: max(a.GCPause, b.GCPause),
 		GCPauseMax: max(a.GCPauseMax, b.GCPauseMax), SchedP99: max(a.SchedP99, b.SchedP99), MaxRSS: max(a.MaxRSS, b.MaxRSS),
-		Shared: a.Shared || b.Shared,
+		Shared: a.Shared || b.Shared, Stops: a.Stops + b.Stops, Stopped: max(a.Stopped, b.Stopped), StopMax: max(a.StopMax, b.StopMax),
 	}
 	if a.Achieved > 0 {
 		g.Achieved = min(a.Achieved, b.Achieved)

@@ -141,6 +141,7 @@ type engine struct {
 	endLoad      func()
 	timeline     timeline
 	moments      *moments
+	stops        stops
 	sink         *Sink
 
 	clock  clock
@@ -189,7 +190,9 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	e.alone = receiver == nil && !slices.ContainsFunc(clients, func(c *client) bool { return c.starter == nil })
 	stopBackground := e.background()
 	usage := machine.ReadUsage()
+	endStops := e.watchStops()
 	e.load(ctx, clients, cancel)
+	endStops()
 	stopBackground()
 	if e.peers != nil {
 		err = e.peers.Drained(ctx)

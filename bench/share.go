@@ -151,9 +151,7 @@ func (e *engine) startClock(ctx context.Context) error {
 	e.clock = clock{start: start}
 	s := e.newSleeper()
 	defer s.close()
-	for wait := -e.clock.now(); wait > 0 && ctx.Err() == nil; wait = -e.clock.now() {
-		s.sleep(ctx, wait)
-	}
+	e.sleepUntil(ctx, s, 0)
 	return nil
 }
 

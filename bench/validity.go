@@ -28,6 +28,8 @@ const (
 	throttledMax     = 0.01
 	throttledInvalid = 0.10
 	gcShareMax       = 0.01
+	stoppedMax       = 0.01 // of the time
+	stoppedInvalid   = 0.10
 	schedMax         = 5 * time.Millisecond
 )
 
@@ -42,13 +44,14 @@ func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Opera
 		SendLag: sendLag, CPU: u.CPUShare(), CPUTime: u.CPU, Machine: u.MachineShare(), Steal: u.StealShare(),
 		Throttled: u.ThrottledShare(), GCs: u.GCs, GCPause: u.GCPause, GCPauseMax: u.GCPauseMax,
 		SchedP99: u.SchedP99, MaxRSS: u.MaxRSS, Shared: e.run.Cluster.Shared(),
+		Stops: e.stops.count, Stopped: e.stops.sum, StopMax: e.stops.longest,
 	}
 	_, clients := e.share.Divide(e.plan.Clients)
 	f := findings{
 		Generator: g, elapsed: u.Elapsed, stalled: e.collector.stalled,
 		cluster: e.run.Cluster.Kind, local: isLocal(e.run.Cluster), clients: clients,
 	}
-	f.addOperations(e.plan, ops)
+	f.stopDelay = e.stops.delay(f.addOperations(e.plan, ops))
 	f.addMembers(e.run.Server, u)
 	f.addArrived(e.plan, ops)
 	e.run.Validity = f.judge()
@@ -66,6 +69,8 @@ type findings struct {
 	local   bool
 	clients int
 	open    bool
+	// stopDelay is what the stops of closed loops explain of the p99 of the service time.
+	stopDelay time.Duration
 	// serviceMedian and serviceP99 are the slowest measured kind's, serviceMin is the
 	// shortest service time of all phases.
 	serviceMedian, serviceP99, serviceMin time.Duration
@@ -74,7 +79,8 @@ type findings struct {
 	read, readLate uint64
 }
 
-func (f *findings) addOperations(plan Plan, ops []results.Operation) {
+// addOperations returns how many operations closed loops have measured.
+func (f *findings) addOperations(plan Plan, ops []results.Operation) uint64 {
 	measuredPhase := map[string]bool{}
 	openPhase := map[string]bool{}
 	for _, ph := range plan.Phases {
@@ -104,6 +110,7 @@ func (f *findings) addOperations(plan Plan, ops []results.Operation) {
 	if arrivals > 0 {
 		f.Waited = max(0, 1-float64(f.SendLag.Count)/float64(arrivals))
 	}
+	return offered - arrivals
 }
 
 func (f *findings) judge() results.Validity {
@@ -118,6 +125,7 @@ func (f *findings) judge() results.Validity {
 		f.judgeLag(add)
 		f.judgeClients(add)
 	}
+	f.judgeStops(add)
 	f.judgeReading(add)
 	f.judgeCPU(add)
 	if share := ratio(f.GCPause, f.elapsed); share > gcShareMax {

@@ -96,6 +96,7 @@ func (p Pulse) max(o Pulse) Pulse {
 	return Pulse{
 		CPU: max(p.CPU, o.CPU), Machine: max(p.Machine, o.Machine), Steal: max(p.Steal, o.Steal),
 		Throttled: max(p.Throttled, o.Throttled), GCPause: max(p.GCPause, o.GCPause), SendLag: max(p.SendLag, o.SendLag),
+		Stopped: max(p.Stopped, o.Stopped),
 	}
 }
 

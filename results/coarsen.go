@@ -207,5 +207,6 @@ func (p Pulse) merge(o Pulse, length, ofOther time.Duration) Pulse {
 	return Pulse{
 		CPU: weigh(p.CPU, o.CPU), Machine: weigh(p.Machine, o.Machine), Steal: weigh(p.Steal, o.Steal),
 		Throttled: p.Throttled + o.Throttled, GCPause: p.GCPause + o.GCPause, SendLag: max(p.SendLag, o.SendLag),
+		Stopped: p.Stopped + o.Stopped,
 	}
 }

@@ -67,4 +67,7 @@ type Pulse struct {
 	GCPause   time.Duration `json:"gc_pause_ns,omitempty"`
 	// SendLag is the p99 of how late arrivals reached a free client.
 	SendLag time.Duration `json:"send_lag_p99_ns,omitempty"`
+	// Stopped is for how long the process was stopped; it is known in runs with a closed
+	// loop.
+	Stopped time.Duration `json:"stopped_ns,omitempty"`
 }

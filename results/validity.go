@@ -69,6 +69,11 @@ type Generator struct {
 	GCs        uint64        `json:"gc_cycles"`
 	GCPause    time.Duration `json:"gc_pause_total_ns"`
 	GCPauseMax time.Duration `json:"gc_pause_max_ns"`
+	// Stops is how often the process was stopped in closed loops, Stopped for how long in
+	// all and StopMax at most.
+	Stops   uint64        `json:"stops,omitempty"`
+	Stopped time.Duration `json:"stopped_total_ns,omitempty"`
+	StopMax time.Duration `json:"stopped_max_ns,omitempty"`
 	// SchedP99 is how long a runnable goroutine waited for a CPU.
 	SchedP99 time.Duration `json:"sched_latency_p99_ns"`
 	MaxRSS   uint64        `json:"max_rss_bytes"`

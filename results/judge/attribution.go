@@ -108,7 +108,8 @@ func Attribute(run *results.Run, intervals Intervals) ([]results.Slow, error) {
 func newSecond(i *results.Interval) (second, error) {
 	s := second{start: i.Start, length: i.Length, phase: i.Phase, known: map[string]bool{}, silent: map[string]string{}}
 	s.moved = map[movement]time.Duration{
-		{"send lag", ""}: i.Generator.SendLag,
+		{"send lag", ""}:                           i.Generator.SendLag,
+		{"stops of the generator", ""}:             i.Generator.Stopped,
 		{"the generator's garbage collection", ""}: i.Generator.GCPause,
 		{"CPU steal", ""}:                          time.Duration(i.Generator.Steal * float64(i.Length)),
 		{"CPU limit", ""}:                          i.Generator.Throttled,
