@@ -46,9 +46,7 @@ func checkCalls(t *testing.T, conn grpc.ClientConnInterface) {
 	if r, err := kv.Txn(ctx, txn); err != nil || int(r.Responses[0].GetResponseDeleteRange().Deleted) != len(values) {
 		t.Errorf("transaction: %v, %v", r, err)
 	}
-	if r, err := pb.NewLeaseClient(conn).LeaseGrant(ctx, &pb.LeaseGrantRequest{TTL: 60}); err != nil || r.ID == 0 {
-		t.Errorf("lease: %v, %v", r, err)
-	}
+	checkLease(ctx, t, conn)
 
 	_, err = kv.Put(ctx, &pb.PutRequest{})
 	wantError(t, "put without a key", err, rpctypes.ErrGRPCEmptyKey)
@@ -70,6 +68,27 @@ func checkCalls(t *testing.T, conn grpc.ClientConnInterface) {
 	end()
 	if _, err = kv.Put(ended, &pb.PutRequest{Key: []byte("k")}); status.Code(err) != codes.Canceled {
 		t.Errorf("canceled: %v", err)
+	}
+}
+
+// checkLease checks that a lease is renewed by one call, as clientv3's KeepAliveOnce does it, and
+// that the renewal of a lease that has ended is answered with a time to live of 0.
+func checkLease(ctx context.Context, t *testing.T, conn grpc.ClientConnInterface) {
+	t.Helper()
+	leases := pb.NewLeaseClient(conn)
+	granted, err := leases.LeaseGrant(ctx, &pb.LeaseGrantRequest{TTL: 60})
+	if err != nil || granted.ID == 0 {
+		t.Fatalf("lease: %v, %v", granted, err)
+	}
+	for _, ttl := range []int64{60, 0} {
+		var renewed pb.LeaseKeepAliveResponse
+		err := conn.Invoke(ctx, pb.Lease_LeaseKeepAlive_FullMethodName, &pb.LeaseKeepAliveRequest{ID: granted.ID}, &renewed)
+		if err != nil || renewed.ID != granted.ID || renewed.TTL != ttl {
+			t.Errorf("renewal: %v, %v, want a time to live of %d s", &renewed, err, ttl)
+		}
+		if _, err := leases.LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: granted.ID}); ttl > 0 && err != nil {
+			t.Errorf("revocation: %v", err)
+		}
 	}
 }
 
