@@ -40,12 +40,13 @@ type Call struct {
 	rest    *bytes.Buffer // of the request, not yet sent; nil: nothing
 
 	id         uint32 // of the stream; 0 without one
-	window     int32  // how much of the request the server allows
+	window     int32  // how much of the request the server allows, less the session's initial window
 	unread     uint32 // received, and not yet returned to the stream's window
 	want       uint32 // the reply's length
 	started    bool   // and not yet ended
 	left       bool   // the whole request was handed to the operating system
 	restarted  bool   // with a new header
+	canceled   bool   // while it was not started
 	retried    bool   // after the server refused its stream, which it may do once
 	headed     bool   // the response's headers have come
 	hasMessage bool   // the reply is complete
@@ -67,8 +68,8 @@ func (c *Call) Sent() time.Time { return c.conn.Load().timeOf(c.sent) }
 // one. It is set when Done is called.
 func (c *Call) Answered() time.Time { return c.conn.Load().timeOf(c.answered) }
 
-// Connection identifies the TCP connection that carried the answer. It is nil without an
-// answer, and equal for calls on the same connection. It is set when Done is called.
+// Connection identifies the TCP connection that carried the call last. It is nil for a call that
+// was not sent, and equal for calls on the same connection. It is set when Done is called.
 func (c *Call) Connection() any {
 	if c.session == nil {
 		return nil

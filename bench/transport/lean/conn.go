@@ -176,7 +176,7 @@ func (c *Conn) Start(call *Call) {
 	c.mu.Lock()
 	call.started, call.restarted = true, false
 	call.reset()
-	call.sent, call.retried = 0, false
+	call.sent, call.retried, call.canceled = 0, false, false
 	if o := c.options.Credentials; o != nil {
 		call.header = o.Header(call.Method)
 	}
@@ -226,7 +226,9 @@ func (c *Conn) flush() {
 }
 
 // Cancel ends the call with the code Canceled if it is under way. Cancel then calls its Done.
-func (call *Call) Cancel() { call.cancel(status.Error(codes.Canceled, context.Canceled.Error())) }
+func (call *Call) Cancel() { call.cancel(errCanceled()) }
+
+func errCanceled() error { return status.Error(codes.Canceled, context.Canceled.Error()) }
 
 func (call *Call) cancel(err error) {
 	c := call.lock()
@@ -234,6 +236,7 @@ func (call *Call) cancel(err error) {
 		return // never started
 	}
 	if !call.started {
+		call.canceled = status.Code(err) == codes.Canceled // its header may be about to be renewed
 		c.mu.Unlock()
 		return
 	}
@@ -352,7 +355,10 @@ type renewal struct{ refusal error }
 // same ways as a call that waits for a stream.
 func (c *Conn) renew(call *Call) {
 	c.mu.Lock()
-	if c.closed {
+	if c.closed || call.canceled {
+		if call.canceled {
+			call.Err = errCanceled()
+		}
 		c.mu.Unlock()
 		call.Done(call)
 		return

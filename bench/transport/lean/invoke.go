@@ -83,7 +83,7 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...
 	if cap(i.reply) > maxKeptReply {
 		i.reply = nil
 	}
-	i.call.Request, i.call.Metadata = nil, nil
+	i.call.Request, i.call.Metadata, i.call.Reply = nil, nil, nil
 	c.invocations.Put(i)
 	return err
 }

@@ -37,6 +37,8 @@ type peer struct {
 	silent   bool            // does not greet, and acknowledges nothing
 	generous bool            // gives back what it reads to the connection's window
 
+	gone func(*http2.GoAwayFrame) // called with the client's GOAWAY; may be nil
+
 	writing  sync.Mutex // held by whoever writes
 	mu       sync.Mutex
 	requests map[uint32][]byte // what has come of each stream's request
@@ -100,7 +102,13 @@ func (p *peer) take(f http2.Frame, handle func(p *peer, stream uint32, request [
 			_ = p.out.WritePing(true, f.Data)
 		}
 	case *http2.HeadersFrame:
-		_, _ = p.decoder.Write(f.HeaderBlockFragment())
+		p.decode(f.HeaderBlockFragment(), f.HeadersEnded())
+	case *http2.ContinuationFrame:
+		p.decode(f.HeaderBlockFragment(), f.HeadersEnded())
+	case *http2.GoAwayFrame:
+		if p.gone != nil {
+			p.gone(f)
+		}
 	case *http2.RSTStreamFrame:
 		p.mu.Lock()
 		p.resets[f.StreamID] = f.ErrCode
@@ -116,6 +124,13 @@ func (p *peer) take(f http2.Frame, handle func(p *peer, stream uint32, request [
 		if f.StreamEnded() {
 			handle(p, f.StreamID, request)
 		}
+	}
+}
+
+func (p *peer) decode(fragment []byte, ends bool) {
+	_, _ = p.decoder.Write(fragment)
+	if ends {
+		_ = p.decoder.Close()
 	}
 }
 

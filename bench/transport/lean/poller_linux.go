@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type Poller struct {
 
 	turn    sync.Mutex // held by the goroutine that polls
 	keeps   bool       // a processor in short waits; of the goroutine that polls
+	unread  []*session // that may have more data; of the goroutine that polls
 	wanted  atomic.Int32
 	release chan struct{} // the goroutine of its own may go on
 	closing atomic.Bool
@@ -113,17 +115,31 @@ func (p *Poller) wake() { _, _ = unix.Write(p.event, []byte{1, 0, 0, 0, 0, 0, 0,
 
 // poll waits at most d, or without limit if d is negative, and handles the replies.
 func (p *Poller) poll(d time.Duration) error {
+	unread := p.unread
+	if p.unread = nil; len(unread) > 0 {
+		d = 0
+	}
 	n, err := p.wait(d)
+	for _, s := range unread {
+		p.read(s)
+	}
 	for _, e := range p.events[:max(n, 0)] {
 		if id := uint64(uint32(e.Fd)) | uint64(uint32(e.Pad))<<32; id == 0 {
 			var count [8]byte
 			_, _ = unix.Read(p.event, count[:])
 			p.begin()
 		} else if s := p.session(id); s != nil {
-			s.readReady()
+			p.read(s)
 		}
 	}
 	return err
+}
+
+// read reads a session, and again in the next turn if it has more data than is read at once.
+func (p *Poller) read(s *session) {
+	if s.readReady() && !slices.Contains(p.unread, s) {
+		p.unread = append(p.unread, s)
+	}
 }
 
 // shortWait is the longest wait that keeps a processor. The collector's signals end it early.
@@ -192,7 +208,7 @@ func (p *Poller) begin() {
 			s.fail(fmt.Errorf("poll: %w", err))
 			continue
 		}
-		s.readReady()
+		p.read(s)
 	}
 }
 

@@ -86,11 +86,7 @@ func (s *session) handleData(f frame, now time.Duration) error {
 	if err := f.unpad(); err != nil {
 		return err
 	}
-	s.unread += size
-	if s.unread > connWindow {
-		return violated(http2.ErrCodeFlowControl, "more data than the connection's window allows")
-	}
-	if s.unread >= connWindow/2 {
+	if s.unread += size; s.unread >= connWindow/2 {
 		s.out = appendWindowUpdate(s.out, 0, s.unread)
 		s.unread = 0
 	}
@@ -98,11 +94,7 @@ func (s *session) handleData(f frame, now time.Duration) error {
 		return nil
 	}
 	ends := f.flags.Has(http2.FlagDataEndStream)
-	if call.unread += uint32(size); call.unread > streamWindow {
-		s.stop(call, resetError(http2.ErrCodeFlowControl), http2.ErrCodeFlowControl, now)
-		return nil
-	}
-	if call.unread >= streamWindow/2 && !ends {
+	if call.unread += uint32(size); call.unread >= streamWindow/2 && !ends {
 		s.out = appendWindowUpdate(s.out, call.id, int(call.unread))
 		call.unread = 0
 	}
@@ -336,7 +328,7 @@ func (s *session) handleWindowUpdate(f frame, now time.Duration) error {
 		if s.window += n; s.window > maxUint31 {
 			return violated(http2.ErrCodeFlowControl, "the connection's window exceeds its limit")
 		}
-		s.unblock()
+		s.widened = true
 		return nil
 	}
 	call, err := s.stream(f)
@@ -344,11 +336,10 @@ func (s *session) handleWindowUpdate(f frame, now time.Duration) error {
 		return err
 	}
 	window := int64(call.window) + n
-	if n == 0 || window > maxUint31 {
+	if n == 0 || s.initialWindow+window > maxUint31 {
 		s.stop(call, status.Error(codes.Internal, "malformed WINDOW_UPDATE"), http2.ErrCodeFlowControl, now)
 		return nil
 	}
-	call.window = int32(window)
-	s.unblock()
+	call.window, s.widest, s.widened = int32(window), max(s.widest, window), true
 	return nil
 }

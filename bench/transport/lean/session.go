@@ -57,6 +57,8 @@ type session struct {
 	maxStreams    uint32
 	initialWindow int64
 	window        int64
+	widest        int64 // at least the largest Call.window
+	widened       bool  // calls that wait for the windows may go on
 	blocked       queue // calls that wait for the window
 	draining      bool  // accepts no more calls
 	failure       error
@@ -148,7 +150,6 @@ func (s *session) open(call *Call) {
 	s.out = appendHeaders(s.out, call.id, s.encoder.encode(call.Method, call.header, call.Metadata, call.Timeout), s.maxFrame)
 	size := proto.Size(call.Request)
 	whole := prefixSize + size
-	call.window = int32(s.initialWindow)
 	if whole > s.maxFrame || int64(whole) > min(s.window, s.initialWindow) || s.blocked.head != nil {
 		s.openLarge(call, size)
 		return
@@ -201,7 +202,7 @@ func (s *session) unblock() {
 		return
 	}
 	var stuck queue
-	for len(s.out) <= maxOut {
+	for len(s.out) <= maxOut && s.window > 0 {
 		call := s.blocked.pop()
 		if call == nil {
 			break
@@ -209,7 +210,7 @@ func (s *session) unblock() {
 		if call.session != s || call.rest == nil {
 			continue
 		}
-		n := int(min(int64(call.rest.Len()), int64(s.maxFrame), s.window, int64(call.window)))
+		n := int(min(int64(call.rest.Len()), int64(s.maxFrame), s.window, s.initialWindow+int64(call.window)))
 		if n <= 0 {
 			stuck.push(call)
 			continue
@@ -298,17 +299,22 @@ func (s *session) read() {
 	}
 }
 
-// readReady reads the available data after an event of a poller.
-func (s *session) readReady() {
-	for {
+// readsAtOnce is how often one connection is read before a poller turns to others.
+const readsAtOnce = 16
+
+// readReady reads the available data after an event of a poller. It reports whether there may
+// be more that causes no event: the poller does not know what TLS has already read.
+func (s *session) readReady() (more bool) {
+	for range readsAtOnce {
 		err := s.readOnce()
 		if err != nil && !errors.As(err, new(waitError)) {
 			s.fail(err)
 		}
-		if err != nil || s.io == net.Conn(s.wire) { // the poller tells if there is more; of TLS it cannot know
-			return
+		if err != nil || s.io == net.Conn(s.wire) {
+			return false
 		}
 	}
+	return true
 }
 
 // readOnce reads, and handles what it has read.
@@ -336,6 +342,10 @@ func (s *session) handleAll(now time.Duration) error {
 	s.lastRead, s.pinged = now, false
 	s.pos = 0
 	err := s.handleFrames(now)
+	if s.widened {
+		s.widened = false
+		s.unblock()
+	}
 	s.detach()
 	ended, accepted := s.ended, s.accepted
 	s.accepted = nil

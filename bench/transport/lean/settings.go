@@ -32,9 +32,24 @@ func (s *session) handleSettings(f frame) error {
 		s.isGreeted = true
 		close(s.greeted)
 	}
-	s.unblock()
-	s.conn.admit()
+	s.widened = true
 	return s.count(0)
+}
+
+// checkWindows returns an error if a stream's window exceeds its limit. It looks at the streams
+// only if one had a window that would: a peer may send many settings.
+func (s *session) checkWindows() error {
+	if s.initialWindow+s.widest <= maxUint31 {
+		return nil
+	}
+	s.widest = 0
+	for _, call := range s.streams {
+		s.widest = max(s.widest, int64(call.window))
+	}
+	if s.initialWindow+s.widest > maxUint31 {
+		return violated(http2.ErrCodeFlowControl, "the window of a stream exceeds its limit")
+	}
+	return nil
 }
 
 func (s *session) set(id http2.SettingID, value uint32) error {
@@ -51,14 +66,8 @@ func (s *session) set(id http2.SettingID, value uint32) error {
 		if value > maxUint31 {
 			return violated(http2.ErrCodeFlowControl, "initial window of %d", value)
 		}
-		for _, call := range s.streams {
-			window := int64(call.window) + int64(value) - s.initialWindow
-			if window > maxUint31 {
-				return violated(http2.ErrCodeFlowControl, "the window of a stream exceeds its limit")
-			}
-			call.window = int32(window)
-		}
 		s.initialWindow = int64(value)
+		return s.checkWindows()
 	case http2.SettingMaxFrameSize:
 		if value < maxFrame || value > 1<<24-1 {
 			return violated(http2.ErrCodeProtocol, "maximum frame size of %d", value)

@@ -16,7 +16,7 @@ import (
 
 // responseHead is the content of a header block of a response.
 type responseHead struct {
-	httpStatus, contentType, encoding   string
+	httpStatus, contentType             string
 	grpcStatus, grpcMessage, grpcDetail string
 }
 
@@ -27,8 +27,6 @@ func (h *responseHead) take(f hpack.HeaderField) {
 		h.httpStatus = f.Value
 	case "content-type":
 		h.contentType = f.Value
-	case "grpc-encoding":
-		h.encoding = f.Value
 	case "grpc-status":
 		h.grpcStatus = f.Value
 	case "grpc-message":
