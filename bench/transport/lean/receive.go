@@ -41,8 +41,11 @@ func (s *session) handle(f frame, now time.Duration) error {
 	case http2.FramePushPromise:
 		return violated(http2.ErrCodeProtocol, "PUSH_PROMISE, which is disabled")
 	case http2.FramePriority:
-		if len(f.payload) != 5 {
+		switch {
+		case len(f.payload) != 5:
 			return violated(http2.ErrCodeFrameSize, "PRIORITY of %d bytes", len(f.payload))
+		case f.stream == 0:
+			return violated(http2.ErrCodeProtocol, "PRIORITY on stream 0")
 		}
 	}
 	return nil // unknown kinds are ignored
