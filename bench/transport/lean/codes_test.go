@@ -157,6 +157,8 @@ func answers() []answer {
 
 		{"details", only("grpc-status", "5", "grpc-status-details-bin", "CAUSAm5v"), codes.NotFound},
 		{"details of another code", only("grpc-status", "7", "grpc-status-details-bin", "CAUSAm5v"), codes.Internal},
+		{"details that are no status", only("grpc-status", "5", "grpc-status-details-bin", "/w"), codes.NotFound},
+		{"status of 200 characters", only("grpc-status", strings.Repeat("x", 200)), codes.Unknown},
 		{"details that are none", only("grpc-status", "5", "grpc-status-details-bin", "!"), codes.Internal},
 		{"message with percents", only("grpc-status", "5", "grpc-message", "100%25 %zz %e4%"), codes.NotFound},
 

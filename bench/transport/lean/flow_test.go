@@ -241,6 +241,94 @@ func TestRepliesLargerThanTheWindows(t *testing.T) {
 	})
 }
 
+// An answer may come before the whole request was sent: the rest is not sent, and the stream is
+// closed without an error.
+func TestAnswerBeforeTheWholeRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := serving(echo)
+		c := connect(t, n, Options{})
+		_, o, done := start(c, 10*time.Second, strings.Repeat("x", 3*defaultWindow))
+		synctest.Wait()
+		p := n.peer()
+		p.do(func() { p.answer(1, reply("early")) })
+		<-done
+		if o.err != nil || o.reply != "early" {
+			t.Errorf("%q, %v", o.reply, o.err)
+		}
+		p.do(func() { _ = p.out.WriteWindowUpdate(0, 1<<20) })
+		synctest.Wait()
+		got, code, reset := p.get(1)
+		if len(got) != defaultWindow || !reset || code != http2.ErrCodeNo {
+			t.Errorf("the server got %d bytes and the reset %v %v, want %d bytes and NO_ERROR", len(got), reset, code, defaultWindow)
+		}
+		if text, err := callFor(t, c, time.Second, "next"); err != nil || text != "next" {
+			t.Errorf("next: %q, %v", text, err)
+		}
+	})
+}
+
+// A stream that is refused is sent once more, on a new one, and not a third time.
+func TestRefusedStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var requests atomic.Int64
+		c := connect(t, serving(func(p *peer, stream uint32, _ []byte) {
+			requests.Add(1)
+			_ = p.out.WriteRSTStream(stream, http2.ErrCodeRefusedStream)
+		}), Options{})
+		for i := range int64(2) {
+			_, err := callFor(t, c, time.Second, "x")
+			wantCode(t, "call", err, codes.Unavailable)
+			if n := requests.Load(); n != 2*(i+1) {
+				t.Errorf("%d requests after %d calls", n, i+1)
+			}
+		}
+	})
+}
+
+// The replies under way on one connection are bounded together. What has ended counts no more.
+func TestBoundOfReplies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := serving(func(p *peer, stream uint32, request []byte) {
+			p.head(stream)
+			_ = p.out.WriteData(stream, false, request[:5000])
+			p.later(time.Second, func() {
+				_ = p.out.WriteData(stream, false, request[5000:])
+				p.trailers(stream, "0")
+			})
+		})
+		c := connect(t, n, Options{})
+		text := strings.Repeat("x", 10_000)
+		synctest.Wait()
+		c.mu.Lock()
+		s := c.session
+		s.buffered = maxBuffered - 12_000
+		c.mu.Unlock()
+		_, first, firstDone := start(c, 10*time.Second, text)
+		time.Sleep(time.Millisecond)
+		_, second, secondDone := start(c, 10*time.Second, text)
+		<-firstDone
+		<-secondDone
+		if first.err != nil && second.err != nil || first.err == nil && second.err == nil {
+			t.Errorf("first: %v, second: %v, want an error of one", first.err, second.err)
+		}
+		for _, o := range []*outcome{first, second} {
+			if o.err != nil {
+				wantCode(t, "call", o.err, codes.ResourceExhausted)
+			} else if o.reply != text {
+				t.Errorf("a reply of %d bytes, want %d", len(o.reply), len(text))
+			}
+		}
+		if _, err := callFor(t, c, 10*time.Second, text); err != nil {
+			t.Errorf("next: %v", err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if s.buffered != maxBuffered-12_000 {
+			t.Errorf("%d bytes too many are counted", s.buffered-maxBuffered+12_000)
+		}
+	})
+}
+
 // pipes is a listener for connections in memory.
 type pipes struct {
 	conns chan net.Conn

@@ -3,9 +3,7 @@ package lean
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -234,76 +232,4 @@ func makeCalls(t *testing.T, c *Conn, s *hostileServer, name string) {
 			t.Errorf("%s, %s: %v after %v of %v", name, short, o.err, o.ended.Sub(o.began), o.timeout)
 		}
 	}
-}
-
-// The same over sockets, read by a poller, by goroutines, and with ends that are half
-// closed.
-func TestHostileServerOverSockets(t *testing.T) {
-	t.Parallel()
-	for _, polled := range []bool{false, true} {
-		t.Run(fmt.Sprint("polled ", polled), func(t *testing.T) {
-			listener, err := net.Listen("tcp", "127.0.0.1:0")
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer listener.Close()
-			var served sync.WaitGroup
-			defer served.Wait()
-			served.Go(func() {
-				for i := 0; ; i++ {
-					conn, err := listener.Accept()
-					if err != nil {
-						return
-					}
-					served.Go(func() { halfClosing(newPeer(conn), i) })
-				}
-			})
-			defer listener.Close()
-			o := Options{Address: listener.Addr().String()}
-			if polled {
-				if o.Poller, err = NewPoller(); err != nil {
-					t.Skip(err)
-				}
-				defer o.Poller.Close()
-			}
-			c := New(o)
-			defer c.Close()
-			for i := range 16 {
-				text := fmt.Sprint("call ", i)
-				if got, err := callFor(t, c, 10*time.Second, text); err == nil && got != text {
-					t.Errorf("%s got %q", text, got)
-				} else if code := status.Code(err); err != nil && code != codes.Unavailable && !strings.Contains(err.Error(), "cut off") {
-					t.Errorf("%s: %v, want Unavailable", text, err)
-				}
-			}
-		})
-	}
-}
-
-// halfClosing serves a connection for a while, each in another way, and closes one
-// direction of it.
-func halfClosing(p *peer, way int) {
-	tcp := p.Conn.(*net.TCPConn)
-	left := 2 + way%3
-	p.serve(func(p *peer, stream uint32, request []byte) {
-		if left--; left > 0 {
-			p.answer(stream, request)
-			return
-		}
-		switch way % 4 {
-		case 0:
-			_ = tcp.CloseWrite()
-		case 1:
-			_ = tcp.SetLinger(0) // a reset
-			_ = tcp.Close()
-		case 2:
-			_ = tcp.CloseRead()
-			p.answer(stream, request)
-			_ = tcp.Close()
-		case 3:
-			p.answer(stream, request[:len(request)-1])
-			_ = tcp.CloseWrite()
-			_, _ = io.Copy(io.Discard, tcp)
-		}
-	})
 }

@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
 
-// A request that cannot be encoded ends its call with the code of grpc-go, after Start, and the
-// connection carries the next calls.
+// A request that cannot be encoded ends its call with the code of grpc-go, and the connection
+// carries the next calls.
 func TestRequestsThatCannotBeEncoded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := serving(echo)
@@ -30,18 +30,6 @@ func TestRequestsThatCannotBeEncoded(t *testing.T) {
 			wantCode(t, name, err, codes.Internal)
 			_, err = callFor(t, other, time.Second, text)
 			wantCode(t, name+" with grpc-go", err, codes.Internal)
-			within := true
-			call := &Call{Method: method, Request: wrapperspb.String(text), Timeout: time.Second}
-			done := make(chan struct{})
-			call.Done = func(*Call) {
-				if within {
-					t.Errorf("%s: Done was called within Start", name)
-				}
-				close(done)
-			}
-			c.Start(call) // within synctest, another goroutine could run only while this one waits
-			within = false
-			<-done
 			if got, err := callFor(t, c, time.Second, "next"); err != nil || got != "next" {
 				t.Errorf("after a %s one: %q, %v", name, got, err)
 			}
@@ -110,29 +98,27 @@ func TestSettingsBeyondTheirLimits(t *testing.T) {
 		}, http2.ErrCodeFlowControl},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			said := make(chan http2.ErrCode, 10)
-			c := New(Options{Address: socketServer(t, func(number int, p *peer) {
-				p.gone = func(f *http2.GoAwayFrame) { said <- f.ErrCode }
-				p.serve(func(p *peer, stream uint32, request []byte) {
-					if number == 0 && stream == 3 {
-						test.play(p)
-					} else {
-						p.answer(stream, request)
-					}
-				})
-			})})
-			defer c.Close()
-			_, err := callFor(t, c, time.Minute, "first")
-			wantCode(t, "first", err, codes.OK)
-			_, err = callFor(t, c, time.Minute, "violated")
-			wantCode(t, "violated", err, codes.Unavailable)
-			if got, err := callFor(t, c, time.Minute, "next"); err != nil || got != "next" {
-				t.Errorf("next: %q, %v", got, err)
-			}
-			if got := <-said; got != test.code || len(said) > 0 {
-				t.Errorf("the client said %v, want %v", got, test.code)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				c := connect(t, &network{accept: func(number int, p *peer) {
+					p.serve(func(p *peer, stream uint32, request []byte) {
+						if number == 0 && stream == 3 {
+							test.play(p)
+						} else {
+							p.answer(stream, request)
+						}
+					})
+				}}, Options{})
+				_, err := callFor(t, c, time.Second, "first")
+				wantCode(t, "first", err, codes.OK)
+				_, err = callFor(t, c, time.Second, "violated")
+				wantCode(t, "violated", err, codes.Unavailable)
+				if err == nil || !strings.Contains(err.Error(), "HTTP/2 "+test.code.String()) {
+					t.Errorf("%v, want %v", err, test.code)
+				}
+				if got, err := callFor(t, c, time.Second, "next"); err != nil || got != "next" {
+					t.Errorf("next: %q, %v", got, err)
+				}
+			})
 		})
 	}
 }

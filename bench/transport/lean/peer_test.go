@@ -105,10 +105,6 @@ func (p *peer) take(f http2.Frame, handle func(p *peer, stream uint32, request [
 		p.decode(f.HeaderBlockFragment(), f.HeadersEnded())
 	case *http2.ContinuationFrame:
 		p.decode(f.HeaderBlockFragment(), f.HeadersEnded())
-	case *http2.GoAwayFrame:
-		if p.gone != nil {
-			p.gone(f)
-		}
 	case *http2.RSTStreamFrame:
 		p.mu.Lock()
 		p.resets[f.StreamID] = f.ErrCode
