@@ -56,6 +56,18 @@ type agent struct {
 	current  *share
 	// status says why the last share did not reach its end. Only work uses it.
 	status error
+	// runShare generates the load of a share.
+	runShare func(context.Context, runner.Assignment, runner.ShareOptions) (*results.Run, error)
+}
+
+func newAgent(o AgentOptions) *agent {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Notice == nil {
+		o.Notice = func(string) {}
+	}
+	return &agent{o: o, clock: make(chan stamps, 1), assigned: make(chan *share, 1), runShare: runner.RunShare}
 }
 
 // ErrCoordinator says that the coordinator is gone, or cannot be reached.
@@ -64,14 +76,10 @@ var ErrCoordinator = errors.New("the coordinator cannot be reached: the load was
 // Serve joins a session and carries out shares of runs until the coordinator ends the
 // session. The error says why the session, or its last share, did not reach its end:
 // [bench.ErrInterrupted] where the coordinator was interrupted.
-func Serve(ctx context.Context, o AgentOptions) error {
-	if o.Clock == nil {
-		o.Clock = time.Now
-	}
-	if o.Notice == nil {
-		o.Notice = func(string) {}
-	}
-	a := &agent{o: o, clock: make(chan stamps, 1), assigned: make(chan *share, 1)}
+func Serve(ctx context.Context, o AgentOptions) error { return newAgent(o).takePart(ctx) }
+
+// takePart joins the session and serves it until its end.
+func (a *agent) takePart(ctx context.Context) error {
 	if err := a.findInTime(ctx); err != nil {
 		return err
 	}
@@ -92,7 +100,7 @@ func Serve(ctx context.Context, o AgentOptions) error {
 	if err != nil {
 		return err
 	}
-	o.Notice(fmt.Sprintf("joined as agent %d of %d", a.index, a.count))
+	a.o.Notice(fmt.Sprintf("joined as agent %d of %d", a.index, a.count))
 	return a.serve(ctx, revision)
 }
 

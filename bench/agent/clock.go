@@ -41,13 +41,22 @@ func (s stamps) offset() offset {
 // exchanges is how many exchanges one estimate takes: the fastest is the best.
 const exchanges = 10
 
-// exchangeTime bounds one exchange.
-const exchangeTime = 2 * time.Second
+// exchangeTime bounds one exchange. The answers to many agents wait for their turns.
+const exchangeTime = 10 * time.Second
+
+// clockTurn is the time between the first exchanges of agents that become ready at once: an agent
+// begins its own after one for each lower index.
+const clockTurn = 5 * time.Millisecond
 
 var errClock = errors.New("the coordinator does not answer questions about its clock")
 
 // measureClock estimates the offset of this process's clock.
 func (a *agent) measureClock(ctx context.Context) (best offset, err error) {
+	select {
+	case <-time.After(time.Duration(a.index) * clockTurn):
+	case <-ctx.Done():
+		return best, context.Cause(ctx)
+	}
 	best.Bound = boundMax + 1
 	answered := false
 	for range exchanges {

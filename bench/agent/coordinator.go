@@ -39,8 +39,10 @@ type Coordinator struct {
 	all     *mailbox
 	cancel  context.CancelFunc
 	served  chan struct{}
-	// answers are answers to questions about the clock that are under way.
-	answers sync.WaitGroup
+	// answers are answers to questions about the clock that are under way or wait. Each one under
+	// way has a place in answering.
+	answers   sync.WaitGroup
+	answering chan struct{}
 
 	mu      sync.Mutex
 	members map[int]hello
@@ -53,6 +55,11 @@ type Coordinator struct {
 
 var _ runner.Fleet = (*Coordinator)(nil)
 
+// answersAtOnce bounds the answers to questions about the clock that are under way at once. An
+// agent asks again after an answer, so that this also bounds the questions under way. More
+// would wait for each other on the way, which widens the bounds of the clocks.
+const answersAtOnce = 8
+
 // NewCoordinator opens a session that agents can join. The caller closes it.
 func NewCoordinator(ctx context.Context, o CoordinatorOptions) (*Coordinator, error) {
 	if o.JoinTimeout == 0 {
@@ -64,7 +71,7 @@ func NewCoordinator(ctx context.Context, o CoordinatorOptions) (*Coordinator, er
 	}
 	c := &Coordinator{
 		o: o, client: client, root: root + bench.NewID(time.Now()) + "/", members: map[int]hello{}, replies: map[int]*mailbox{},
-		changed: make(chan struct{}, 1), served: make(chan struct{}),
+		changed: make(chan struct{}, 1), served: make(chan struct{}), answering: make(chan struct{}, answersAtOnce),
 	}
 	c.all = &mailbox{client: client, prefix: c.root + "down/all/"}
 	if err := c.open(ctx); err != nil {
@@ -164,8 +171,14 @@ func (c *Coordinator) reply(ctx context.Context, index int, m message, at time.T
 	c.answers.Go(func() {
 		ctx, cancel := c.reachable(ctx)
 		defer cancel()
-		s.AnswerSent = time.Now().UnixNano()
-		_ = to.post(ctx, 0, clockReply, s) // the agent asks again
+		select {
+		case c.answering <- struct{}{}:
+			defer func() { <-c.answering }()
+		case <-ctx.Done():
+			return
+		}
+		s.AnswerSent = time.Now().UnixNano() // the wait is not time on the way
+		_ = to.post(ctx, 0, clockReply, s)   // the agent asks again
 	})
 }
 

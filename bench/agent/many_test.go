@@ -7,13 +7,30 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/etcd/client/v3/concurrency"
-
+	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
+	"github.com/etcdbench/etcdbench/bench/machine"
+	"github.com/etcdbench/etcdbench/bench/runner"
+	"github.com/etcdbench/etcdbench/results"
 )
 
-// crowd are agents that have joined a coordinator and read its messages.
-func crowd(tb testing.TB, count int) (agents []*agent) {
+// crowd is a coordinator and agents that have joined it, all in this process.
+type crowd struct {
+	*Coordinator
+	load   simulated
+	agents []*agent
+	ended  sync.WaitGroup
+}
+
+// simulated is the load of simulated agents.
+type simulated struct {
+	seconds int
+	// measured is what each agent hands over for each second.
+	measured *results.Interval
+}
+
+// gather returns agents that carry out their shares without any requests.
+func gather(tb testing.TB, count int, load simulated) *crowd {
 	tb.Helper()
 	etcd, err := cluster.StartCoordination(tb.Context(), cluster.CoordinationOptions{Listen: "127.0.0.1:0"})
 	if err != nil {
@@ -21,69 +38,163 @@ func crowd(tb testing.TB, count int) (agents []*agent) {
 	}
 	tb.Cleanup(etcd.Stop)
 	endpoint := Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}
-	c, err := NewCoordinator(tb.Context(), CoordinatorOptions{Endpoint: endpoint, Count: count})
+	c := &crowd{load: load}
+	if c.Coordinator, err = NewCoordinator(tb.Context(), CoordinatorOptions{Endpoint: endpoint, Count: count}); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		c.Close()
+		c.ended.Wait()
+	})
+	for i := range count { // one after the other: those of other machines have CPUs of their own
+		joined := make(chan struct{})
+		a := newAgent(AgentOptions{Endpoint: endpoint, Index: i, Notice: func(string) { closeOnce(joined) }})
+		a.runShare = load.run
+		c.agents = append(c.agents, a)
+		c.ended.Go(func() {
+			if err := a.takePart(context.WithoutCancel(tb.Context())); err != nil {
+				tb.Errorf("agent %d: %v", i, err)
+			}
+		})
+		<-joined
+	}
+	return c
+}
+
+// run is a share whose measurements are made up.
+func (l simulated) run(ctx context.Context, given runner.Assignment, o runner.ShareOptions) (*results.Run, error) {
+	at, err := o.Peers.Start(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for second := range l.seconds {
+		i := *l.measured
+		i.Start, i.Number = time.Duration(second)*time.Second, second
+		time.Sleep(time.Until(at.Add(i.Start + i.Length)))
+		if err := o.Observers[0].Interval(&i); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.Peers.Drained(ctx); err != nil {
+		return nil, err
+	}
+	run := &results.Run{Schema: results.Schema, Plan: given.Plan, Validity: results.Validity{Verdict: results.Valid}, Operations: []results.Operation{}}
+	return run, o.Peers.Done(ctx, run, nil)
+}
+
+// carryOut makes a run of all agents. It returns how long the start took, the longest bound of a
+// clock, the CPU time during the load, and how many operations the merged intervals have.
+func (c *crowd) carryOut(tb testing.TB) (ready, bound, cpu time.Duration, operations uint64) {
+	tb.Helper()
+	plan := bench.Plan{
+		Phases: []bench.PlanPhase{{Name: "a", Duration: time.Duration(c.load.seconds) * time.Second}},
+		Agents: len(c.agents), Drain: time.Second,
+	}
+	f, err := c.Assign(tb.Context(), runner.Assignment{Plan: plan})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var serving sync.WaitGroup
-	tb.Cleanup(func() {
-		c.Close()
-		serving.Wait()
-	})
-	for i := range count {
-		a := &agent{o: AgentOptions{Endpoint: endpoint, Index: i, Clock: time.Now}, clock: make(chan stamps, 1), assigned: make(chan *share, 1)}
-		if err := a.findInTime(tb.Context()); err != nil {
-			tb.Fatal(err)
-		}
-		if a.session, err = concurrency.NewSession(a.client, concurrency.WithTTL(leaseTime)); err != nil {
-			tb.Fatal(err)
-		}
-		revision, err := a.join(tb.Context())
-		if err != nil {
-			tb.Fatal(err)
-		}
-		serving.Go(func() {
-			if err := a.serve(context.WithoutCancel(tb.Context()), revision); err != nil {
-				tb.Errorf("agent %d: %v", i, err)
-			}
-			_ = a.session.Close()
-			_ = a.client.Close()
-		})
-		agents = append(agents, a)
+	begin := time.Now()
+	at, err := f.Start(tb.Context(), nil)
+	if err != nil {
+		tb.Fatal(err)
 	}
-	return agents
+	ready = time.Since(begin)
+	time.Sleep(time.Until(at))
+	before := machine.ReadUsage().CPU
+	if err := f.Load(tb.Context(), func(i *results.Interval) { operations += i.Operations[0].Offered }); err != nil {
+		tb.Fatal(err)
+	}
+	cpu = machine.ReadUsage().CPU - before
+	for _, r := range f.Reports() {
+		bound = max(bound, r.Agent.OffsetBound)
+		if r.Agent.Failure != "" {
+			tb.Errorf("%+v", r.Agent)
+		}
+	}
+	if w := f.Release(tb.Context()); len(w) > 0 {
+		tb.Errorf("%+v", w)
+	}
+	return ready, bound, cpu, operations
 }
 
-// measureClocks has all agents measure their clocks at once, and returns the longest bound.
-func measureClocks(tb testing.TB, agents []*agent) (bound time.Duration) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	for i, a := range agents {
-		wg.Go(func() {
-			o, err := a.measureClock(tb.Context())
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				tb.Errorf("agent %d: %v", i, err)
-			}
-			bound = max(bound, o.Bound)
-		})
+// Sixty agents, which are more than send each second, become ready at once and all start; the
+// merged intervals have every operation.
+func TestManyAgents(t *testing.T) {
+	t.Parallel()
+	const agents, each, seconds = 60, 3, 1
+	c := gather(t, agents, simulated{seconds, interval("a", 0, time.Second, latencyOf(t, 1, 2, 3))})
+	if _, _, _, operations := c.carryOut(t); operations != agents*each*seconds {
+		t.Errorf("%d operations, want %d", operations, agents*each*seconds)
 	}
-	wg.Wait()
-	return bound
 }
 
-// How well the clocks of many agents are known that ask at once, all on this machine, which
-// is too small for 1,000 of them.
-func BenchmarkClocks(b *testing.B) {
-	for _, count := range []int{10, 100} {
+// Many agents send their intervals one after the other, each once in the time of all.
+func TestPublishTurns(t *testing.T) {
+	const agents = 200
+	begin := time.Now()
+	turns := map[time.Duration]bool{}
+	for index := range agents {
+		p := &publisher{begin: begin, every: bench.PublishTime(agents)}
+		p.first = firstTurn(index, agents)
+		for _, after := range []time.Duration{0, time.Millisecond, p.first, time.Minute, time.Minute + p.first} {
+			turn := after + p.wait(begin.Add(after))
+			if turn < after || turn >= after+p.every || (turn-p.first)%p.every != 0 {
+				t.Errorf("agent %d: the turn after %v is %v", index, after, turn)
+			}
+		}
+		turns[p.first] = true
+	}
+	if len(turns) != agents {
+		t.Errorf("%d agents have %d turns", agents, len(turns))
+	}
+	if p := (&publisher{begin: begin, every: bench.PublishTime(2)}); p.wait(begin.Add(300*time.Millisecond)) != 0 {
+		t.Error("few agents do not send at once")
+	}
+}
+
+// The coordinator answers a bounded number of questions about its clock at once. What waits for
+// its turn does not count as time on the way.
+func TestAnswersAtOnce(t *testing.T) {
+	t.Parallel()
+	c := gather(t, 1, simulated{})
+	for range answersAtOnce {
+		c.answering <- struct{}{}
+	}
+	a := c.agents[0]
+	if err := a.mail.post(t.Context(), 0, clockRequest, stamps{RequestSent: time.Now().UnixNano()}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-a.clock:
+		t.Error("an answer has not waited for its turn")
+	case <-time.After(100 * time.Millisecond):
+	}
+	turn := time.Now().UnixNano()
+	<-c.answering
+	if s := <-a.clock; s.AnswerSent < turn {
+		t.Errorf("the answer was sent %d ns before its turn", turn-s.AnswerSent)
+	}
+}
+
+// The costs of agents that are all in this process, of which each measures a hundred operations a
+// second for 3 s: the time until all are ready, the longest bound of a clock, and the CPU time of
+// all under load.
+func BenchmarkAgents(b *testing.B) {
+	times := make([]int64, 100)
+	for i := range times {
+		times[i] = int64(200_000 + i*i*1000)
+	}
+	load := simulated{3, interval("a", 0, time.Second, latencyOf(b, times...))}
+	for _, count := range []int{10, 100, 1000} {
 		b.Run(fmt.Sprintf("%d agents", count), func(b *testing.B) {
-			agents := crowd(b, count)
-			var worst time.Duration
+			c := gather(b, count, load)
 			for b.Loop() {
-				worst = max(worst, measureClocks(b, agents))
+				ready, bound, cpu, _ := c.carryOut(b)
+				b.ReportMetric(ready.Seconds(), "s-ready")
+				b.ReportMetric(float64(bound.Microseconds())/1000, "ms-bound")
+				b.ReportMetric(100*cpu.Seconds()/float64(load.seconds), "%-cpu")
 			}
-			b.ReportMetric(float64(worst.Microseconds())/1000, "ms-bound")
 		})
 	}
 }

@@ -126,7 +126,7 @@ func (s *share) carryOut(ctx context.Context, given runner.Assignment) (*results
 	defer context.AfterFunc(s.stopped, func() { cancel(context.Cause(s.stopped)) })()
 	s.publisher = newPublisher(ctx, s, given.Plan)
 	defer s.publisher.close()
-	done, err := runner.RunShare(run, given, runner.ShareOptions{
+	done, err := s.agent.runShare(run, given, runner.ShareOptions{
 		Share: bench.Share{Index: s.agent.index, Count: s.agent.count}, Peers: peers{s, ctx},
 		Password: s.agent.o.Password, Observers: []bench.Observer{s.publisher}, Steering: s.steering, Steered: s.steered,
 	})
@@ -217,21 +217,34 @@ func (p peers) Done(_ context.Context, run *results.Run, proof []byte) error {
 // that measures.
 type publisher struct {
 	share *share
-	every time.Duration
 	ctx   context.Context
+	begin time.Time
+	// Intervals are sent at begin + first, and then once in each time every. first differs from
+	// agent to agent, so that the coordinator gets their messages one after the other.
+	first, every time.Duration
 
 	mu      sync.Mutex
 	waiting []*results.Interval
 	err     error
+	more    chan struct{} // says that an interval waits
 	sending sync.Mutex
 	stop    chan struct{}
 	stopped chan struct{}
 }
 
 func newPublisher(ctx context.Context, s *share, p bench.Plan) *publisher {
-	b := &publisher{share: s, every: bench.PublishTime(p.Agents), ctx: ctx, stop: make(chan struct{}), stopped: make(chan struct{})}
+	b := &publisher{
+		share: s, ctx: ctx, begin: time.Now(), every: bench.PublishTime(p.Agents),
+		more: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	b.first = firstTurn(s.agent.index, p.Agents)
 	go b.run()
 	return b
+}
+
+// firstTurn is when the agent with an index sends first.
+func firstTurn(index, agents int) time.Duration {
+	return bench.PublishTime(agents) * time.Duration(index) / time.Duration(max(1, agents))
 }
 
 // Start implements [bench.Observer].
@@ -245,28 +258,36 @@ func (b *publisher) Interval(i *results.Interval) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.waiting = append(b.waiting, i)
+	select {
+	case b.more <- struct{}{}:
+	default:
+	}
 	return b.err
 }
 
-// look is how often the publisher looks for new intervals.
-const look = 20 * time.Millisecond
+// wait returns the time until the publisher may send. Few agents send at once.
+func (b *publisher) wait(now time.Time) time.Duration {
+	if b.every == time.Second {
+		return 0
+	}
+	since := now.Sub(b.begin) - b.first
+	return (b.every - since%b.every) % b.every
+}
 
 func (b *publisher) run() {
 	defer close(b.stopped)
-	ticker := time.NewTicker(look)
-	defer ticker.Stop()
-	last := time.Now()
 	for {
 		select {
 		case <-b.stop:
 			return
-		case <-ticker.C:
+		case <-b.more:
 		}
-		b.mu.Lock()
-		n := len(b.waiting)
-		b.mu.Unlock()
-		if n > 0 && (b.every == time.Second || time.Since(last) >= b.every) {
-			last = time.Now()
+		turn := time.NewTimer(b.wait(time.Now()))
+		select {
+		case <-b.stop:
+			turn.Stop()
+			return
+		case <-turn.C:
 			_ = b.flush() // the error is kept
 		}
 	}

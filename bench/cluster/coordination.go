@@ -33,6 +33,8 @@ const (
 	coordinationRequest = 8 << 20
 	coordinationHistory = "10000"
 	coordinationQuota   = 4 << 30
+	// coordinationPing is the shortest time between pings of one client that is accepted.
+	coordinationPing = time.Second
 )
 
 // CoordinationOptions set where a coordination listens, and which credentials it accepts.
@@ -129,6 +131,10 @@ func (c *Coordination) start(ctx context.Context, address string, taken map[int]
 	if err != nil {
 		return err
 	}
+	web, err := freePort(taken)
+	if err != nil {
+		return err
+	}
 	tls, err := c.writeCertificates()
 	if err != nil {
 		return err
@@ -143,8 +149,13 @@ func (c *Coordination) start(ctx context.Context, address string, taken map[int]
 	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModeRevision, coordinationHistory
 	client := url.URL{Scheme: "https", Host: address}
 	own := url.URL{Scheme: "http", Host: net.JoinHostPort(loopback, fmt.Sprint(peer))}
+	// HTTP has an address of its own: where both share one, etcd serves gRPC by a slower path, on
+	// which a stream waits for the others of its connection.
+	http := url.URL{Scheme: "https", Host: net.JoinHostPort(loopback, fmt.Sprint(web))}
 	cfg.ListenClientUrls, cfg.AdvertiseClientUrls, cfg.ClientTLSInfo = []url.URL{client}, []url.URL{client}, *tls
 	cfg.ListenPeerUrls, cfg.AdvertisePeerUrls = []url.URL{own}, []url.URL{own}
+	cfg.ListenClientHttpUrls, cfg.EnableGRPCGateway = []url.URL{http}, false
+	cfg.GRPCKeepAliveMinTime = coordinationPing
 	cfg.InitialCluster = cfg.InitialClusterFromName(cfg.Name)
 	if c.etcd, err = startEtcd(cfg); err != nil {
 		return err
