@@ -1,6 +1,8 @@
 package workloads
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
@@ -181,6 +183,91 @@ func TestStreamIsChecked(t *testing.T) {
 		if got := c.found(); got != want {
 			t.Errorf("modified at %d: %d violations, want %d", modified, got, want)
 		}
+	}
+}
+
+// The answer of a RangeStream has each followed key that exists, up to its last key if there are more.
+func TestStreamWithMissingKeys(t *testing.T) {
+	t.Parallel()
+	const keys = 30
+	for name, test := range map[string]struct {
+		left  map[int]bool
+		limit int // keys of the answer
+		want  uint64
+	}{
+		"complete":            {nil, keys, 0},
+		"first left out":      {map[int]bool{0: true}, keys, 1},
+		"last left out":       {map[int]bool{keys - 1: true}, keys, 1},
+		"two left out":        {map[int]bool{11: true, 12: true}, keys, 2},
+		"a part left out":     {map[int]bool{7: true, 8: true, 9: true, 10: true, 11: true, 12: true, 13: true}, keys, 7},
+		"limited":             {nil, 12, 0},
+		"limited, one of two": {map[int]bool{3: true, 20: true}, 12, 1},
+	} {
+		c := newCheckedAnswers()
+		var list []*mvccpb.KeyValue
+		for i := range keys {
+			key, revision := fmt.Appendf(nil, "/k/%02d", i), int64(i+2)
+			c.answered(&pb.PutRequest{Key: key, Value: key}, &pb.PutResponse{Header: header(revision)})
+			if i < test.limit && !test.left[i] {
+				list = append(list, &mvccpb.KeyValue{Key: key, Value: key, CreateRevision: revision, ModRevision: revision, Version: 1})
+			}
+		}
+		c.answered(&pb.PutRequest{Key: []byte("/other")}, &pb.PutResponse{Header: header(keys + 2)})
+		answer := &parts{}
+		for chunk := range slices.Chunk(list, 7) {
+			answer.list = append(answer.list, &pb.RangeResponse{Kvs: chunk})
+		}
+		last := answer.list[len(answer.list)-1]
+		last.Header, last.More = header(keys+2), test.limit < keys
+		s := &checkedStream{ClientStream: answer, conn: c.checkedConn}
+		if err := s.SendMsg(&pb.RangeRequest{Key: []byte("/k/"), RangeEnd: []byte("/k0")}); err != nil {
+			t.Fatal(err)
+		}
+		for range len(answer.list) {
+			if err := s.RecvMsg(&pb.RangeStreamResponse{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := c.found(); got != test.want {
+			t.Errorf("%s: %d violations, want %d", name, got, test.want)
+		}
+	}
+}
+
+// What the checks add to a RangeStream, for each of its keys: with keys that are all followed, and with few that are.
+func BenchmarkStream(b *testing.B) {
+	for _, keys := range []int{1000, 100_000} {
+		b.Run(fmt.Sprintf("keys=%d", keys), func(b *testing.B) {
+			c := newCheckedAnswers()
+			stop := make(chan struct{})
+			defer close(stop)
+			go c.checker.Run(stop)
+			var list []*mvccpb.KeyValue
+			for i := range keys {
+				key, revision := fmt.Appendf(nil, "/registry/pods/namespace-1/%021d", i), int64(i+2)
+				c.answered(&pb.PutRequest{Key: key, Value: key}, &pb.PutResponse{Header: header(revision)})
+				list = append(list, &mvccpb.KeyValue{Key: key, Value: key, CreateRevision: revision, ModRevision: revision, Version: 1})
+			}
+			var chunks []*pb.RangeResponse
+			for chunk := range slices.Chunk(list, 500) {
+				chunks = append(chunks, &pb.RangeResponse{Kvs: chunk})
+			}
+			chunks[len(chunks)-1].Header = header(int64(keys + 1))
+			request, reply := &pb.RangeRequest{Key: []byte("/"), RangeEnd: []byte("0")}, &pb.RangeStreamResponse{}
+			b.ReportAllocs()
+			n := 0
+			for ; b.Loop(); n++ {
+				s := &checkedStream{ClientStream: &parts{list: chunks}, conn: c.checkedConn}
+				_ = s.SendMsg(request)
+				for range chunks {
+					_ = s.RecvMsg(reply)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*keys), "ns/key")
+			if found := c.found(); found > 0 {
+				b.Errorf("%d violations", found)
+			}
+		})
 	}
 }
 

@@ -1,12 +1,10 @@
 package workloads
 
 import (
-	"context"
 	"slices"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
-	"google.golang.org/grpc"
 
 	"github.com/etcdbench/etcdbench/workloads/consistency"
 )
@@ -63,14 +61,16 @@ func (c *checkedConn) contentOf(q inquiry, r *pb.RangeRequest, kv *mvccpb.KeyVal
 
 // missing looks for followed keys, at random, that an answer with all keys of a range does not have.
 func (c *checkedConn) missing(q inquiry, r *pb.RangeRequest, answer *pb.RangeResponse, a consistency.Answer, at int64) {
-	if !unfiltered(r) || r.SortTarget != pb.RangeRequest_KEY || r.SortOrder == pb.RangeRequest_DESCEND ||
-		answer.More && len(answer.Kvs) == 0 {
+	complete := completeness{request: r}
+	if !complete.possible() || answer.More && len(answer.Kvs) == 0 {
 		return
+	}
+	if answer.More {
+		complete.last = string(answer.Kvs[len(answer.Kvs)-1].Key)
 	}
 	for i := range uint64(missed) {
 		k, name := c.checker.Sampled(uint64(q.Sent) + i)
-		if k == 0 || name < string(r.Key) || string(r.RangeEnd) != "\x00" && name >= string(r.RangeEnd) ||
-			answer.More && name > string(answer.Kvs[len(answer.Kvs)-1].Key) {
+		if k == 0 || !complete.covers(name) {
 			continue
 		}
 		_, found := slices.BinarySearchFunc(answer.Kvs, name, func(kv *mvccpb.KeyValue, name string) int {
@@ -88,64 +88,21 @@ func (c *checkedConn) missing(q inquiry, r *pb.RangeRequest, answer *pb.RangeRes
 	}
 }
 
-// NewStream implements [grpc.ClientConnInterface]. Of streams, those of RangeStream are checked.
-func (c *checkedConn) NewStream(
-	ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption,
-) (grpc.ClientStream, error) {
-	s, err := c.ClientConnInterface.NewStream(ctx, desc, method, opts...)
-	if err != nil || method != pb.KV_RangeStream_FullMethodName {
-		return s, err
-	}
-	return &checkedStream{ClientStream: s, conn: c}, nil
-}
-
-// checkedStream is a RangeStream whose answer is checked.
-type checkedStream struct {
-	grpc.ClientStream
-	conn    *checkedConn
+// completeness tells which keys an answer has if they exist.
+type completeness struct {
 	request *pb.RangeRequest
-	inquiry inquiry
-	sample  []*mvccpb.KeyValue
+	// last is the last key of an answer that does not have all keys of the range.
+	last string
 }
 
-// SendMsg implements [grpc.ClientStream].
-func (s *checkedStream) SendMsg(m any) error {
-	if r, ok := m.(*pb.RangeRequest); ok {
-		s.request, s.inquiry = r, s.conn.begin(r)
-		s.inquiry.Sent = s.conn.checker.Now()
-	}
-	return s.ClientStream.SendMsg(m)
+// possible reports whether an answer has all keys from the beginning of the range on, in their order.
+func (c *completeness) possible() bool {
+	r := c.request
+	return unfiltered(r) && r.SortTarget == pb.RangeRequest_KEY && r.SortOrder != pb.RangeRequest_DESCEND
 }
 
-// RecvMsg implements [grpc.ClientStream]. Only the last part of the answer has the revision at which
-// all were read.
-func (s *checkedStream) RecvMsg(m any) error {
-	if err := s.ClientStream.RecvMsg(m); err != nil {
-		return err
-	}
-	r, ok := m.(*pb.RangeStreamResponse)
-	if !ok || s.request == nil {
-		return nil
-	}
-	part := r.GetRangeResponse()
-	kvs := part.GetKvs()
-	for step := max(1, len(kvs)/compared); len(kvs) > 0 && len(s.sample) < maxSample; kvs = kvs[min(step, len(kvs)):] {
-		s.sample = append(s.sample, kvs[0])
-	}
-	if h := part.GetHeader(); h.GetRevision() > 0 {
-		a := s.conn.answer(s.inquiry, consistency.OperationRead, h)
-		s.conn.recency(s.inquiry, a, s.request.Serializable, nil)
-		at := a.Revision
-		if s.request.Revision > 0 {
-			at = s.request.Revision
-		}
-		for _, kv := range s.sample {
-			s.conn.contentOf(s.inquiry, s.request, kv, a, at)
-		}
-		s.sample = nil
-	}
-	return nil
+// covers reports whether a key is in the part of the range that an answer has.
+func (c *completeness) covers(key string) bool {
+	r := c.request
+	return key >= string(r.Key) && (string(r.RangeEnd) == "\x00" || key < string(r.RangeEnd)) && (c.last == "" || key <= c.last)
 }
-
-// maxSample is how many keys of a stream are compared at most.
-const maxSample = 256

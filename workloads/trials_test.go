@@ -53,6 +53,13 @@ func (m mixture) bind(t *testing.T, target workloads.Target) bench.Workload {
 	return w
 }
 
+// lists puts keys, deletes some, and reads all of them by RangeStream.
+func lists(keys string) mixture {
+	m := parts(keys, "put", "delete", "range")
+	m[2].Params["stream"], m[2].Params["span"], m[2].Params["existing"] = "true", "prefix", "true"
+	return m
+}
+
 // revocations grants and revokes leases, and reads their keys.
 func revocations(string) mixture {
 	m := parts("120", "range", "lease-revoke")
@@ -83,11 +90,13 @@ func TestOneWrongAnswerIsFound(t *testing.T) {
 		"reordered writes":    {transporttest.Reorder, func(k string) mixture { return parts(k, "put", "range") }, 0},
 		"wrong compare":       {transporttest.WrongCompare, func(k string) mixture { return parts(k, "txn-cas") }, 0},
 		"swallowed event":     {transporttest.SwallowEvent, func(string) mixture { return parts("100", "watch") }, 0},
+		"key left out":        {transporttest.LeaveOut, lists, 4},
 		"revoked lease":       {transporttest.RevokedLease, revocations, 0},
 		"two holders":         {transporttest.TwoHolders, locks, 8},
 		"no lie, and leases":  {transporttest.Honest, revocations, 0},
 		"no lie, and locks":   {transporttest.Honest, locks, 8},
 		"no lie, and reads":   {transporttest.Honest, func(k string) mixture { return parts(k, "put", "range", "txn-mixed") }, 0},
+		"no lie, and lists":   {transporttest.Honest, lists, 4},
 		"no lie, and compare": {transporttest.Honest, func(k string) mixture { return parts(k, "txn-cas", "range", "delete") }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

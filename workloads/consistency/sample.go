@@ -1,6 +1,9 @@
 package consistency
 
-import "sync/atomic"
+import (
+	"iter"
+	"sync/atomic"
+)
 
 // sampleSize is the largest number of followed keys. A key is followed from its first write of
 // the run on, if there is room for it.
@@ -17,6 +20,9 @@ type sample struct {
 	// places have the hashes of keys; 0 is free.
 	places []atomic.Uint64
 	names  []atomic.Pointer[string]
+	// followed are the keys in the order in which they were given their places, and count is how many.
+	followed []atomic.Uint32
+	count    atomic.Uint32
 	// lost are keys of which an event is missing.
 	lost []atomic.Bool
 	// losses is set with the first of them.
@@ -28,7 +34,8 @@ type Key uint32
 
 func newSample() sample {
 	return sample{
-		places: make([]atomic.Uint64, sampleSize), names: make([]atomic.Pointer[string], sampleSize), lost: make([]atomic.Bool, sampleSize),
+		places: make([]atomic.Uint64, sampleSize), names: make([]atomic.Pointer[string], sampleSize),
+		followed: make([]atomic.Uint32, sampleSize), lost: make([]atomic.Bool, sampleSize),
 	}
 }
 
@@ -55,6 +62,7 @@ func (s *sample) claim(hash uint64, name []byte) Key {
 			if s.places[place].CompareAndSwap(0, hash) {
 				text := string(name)
 				s.names[place].Store(&text)
+				s.followed[s.count.Add(1)-1].Store(uint32(place + 1))
 				return Key(place + 1)
 			}
 			owner = s.places[place].Load()
@@ -76,11 +84,42 @@ func (s *sample) name(k Key) string {
 
 // Sampled returns one of the followed keys, or 0; which one depends on the seed.
 func (c *Checker) Sampled(seed uint64) (Key, string) {
-	k := Key((seed*0x9e3779b97f4a7c15)>>32%sampleSize + 1)
-	if name := c.sample.names[k-1].Load(); name != nil {
-		return k, *name
+	n := uint64(c.sample.count.Load())
+	if n == 0 {
+		return 0, ""
 	}
-	return 0, ""
+	return c.sample.at((seed * 0x9e3779b97f4a7c15) >> 32 % n)
+}
+
+// at returns the followed key with a number below count, or 0 while it is given its place.
+func (s *sample) at(number uint64) (Key, string) {
+	k := Key(s.followed[number].Load())
+	if k == 0 {
+		return 0, ""
+	}
+	return k, *s.names[k-1].Load()
+}
+
+// Seen is a set of followed keys. The zero value is empty.
+type Seen struct{ places [sampleSize / 64]uint64 }
+
+// Add adds a key.
+func (s *Seen) Add(k Key) { s.places[(k-1)/64] |= 1 << ((k - 1) % 64) }
+
+// Has reports whether a key is in the set.
+func (s *Seen) Has(k Key) bool { return s.places[(k-1)/64]>>((k-1)%64)&1 == 1 }
+
+// Unseen returns an iterator over the followed keys that are not in a set and their names, beginning with one
+// that depends on the seed.
+func (c *Checker) Unseen(seen *Seen, seed uint64) iter.Seq2[Key, string] {
+	n := uint64(c.sample.count.Load())
+	return func(yield func(Key, string) bool) {
+		for i := range n {
+			if k, name := c.sample.at((seed + i) % n); k != 0 && !seen.Has(k) && !yield(k, name) {
+				return
+			}
+		}
+	}
 }
 
 // lose stops following a key.

@@ -43,6 +43,8 @@ const (
 	RevokedLease
 	// TwoHolders lets a client acquire a lock that another one holds and a third one waits for.
 	TwoHolders
+	// LeaveOut leaves one key out of the answer of a RangeStream.
+	LeaveOut
 )
 
 // LiarOptions are how a [Liar] lies.
@@ -179,6 +181,9 @@ func (p *Liar) handle(_ any, s grpc.ServerStream) error {
 	}
 	return forward(ctx, s, p.member, method, func(m []byte) ([]byte, bool) {
 		swallowed := method == pb.Watch_Watch_FullMethodName && p.options.Lie == SwallowEvent && p.swallow(&m)
+		if method == pb.KV_RangeStream_FullMethodName && p.options.Lie == LeaveOut {
+			m = p.leaveOut(m)
+		}
 		return m, !swallowed
 	})
 }

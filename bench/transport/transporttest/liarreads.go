@@ -170,3 +170,21 @@ func (p *Liar) swallow(message *[]byte) bool {
 	}
 	return false
 }
+
+// leaveOut removes one key from a part of an answer if that is due.
+func (p *Liar) leaveOut(message []byte) []byte {
+	var r pb.RangeStreamResponse
+	if proto.Unmarshal(message, &r) != nil || len(r.GetRangeResponse().GetKvs()) == 0 || !p.due() {
+		return message
+	}
+	p.mu.Lock()
+	i := p.rand.IntN(len(r.RangeResponse.Kvs))
+	p.mu.Unlock()
+	r.RangeResponse.Kvs = append(r.RangeResponse.Kvs[:i], r.RangeResponse.Kvs[i+1:]...)
+	data, err := proto.Marshal(&r)
+	if err != nil {
+		return message
+	}
+	p.noteLie()
+	return data
+}

@@ -1,0 +1,113 @@
+package workloads
+
+import (
+	"context"
+
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	"google.golang.org/grpc"
+
+	"github.com/etcdbench/etcdbench/workloads/consistency"
+)
+
+// NewStream implements [grpc.ClientConnInterface]. Of streams, those of RangeStream are checked.
+func (c *checkedConn) NewStream(
+	ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	s, err := c.ClientConnInterface.NewStream(ctx, desc, method, opts...)
+	if err != nil || method != pb.KV_RangeStream_FullMethodName {
+		return s, err
+	}
+	return &checkedStream{ClientStream: s, conn: c}, nil
+}
+
+// checkedStream is a RangeStream whose answer is checked.
+type checkedStream struct {
+	grpc.ClientStream
+	conn    *checkedConn
+	request *pb.RangeRequest
+	inquiry inquiry
+	sample  []*mvccpb.KeyValue
+	// seen are the followed keys of all parts, and last is the last key of them.
+	seen consistency.Seen
+	last []byte
+}
+
+// SendMsg implements [grpc.ClientStream].
+func (s *checkedStream) SendMsg(m any) error {
+	if r, ok := m.(*pb.RangeRequest); ok {
+		s.request, s.inquiry = r, s.conn.begin(r)
+		s.inquiry.Sent = s.conn.checker.Now()
+	}
+	return s.ClientStream.SendMsg(m)
+}
+
+// RecvMsg implements [grpc.ClientStream].
+func (s *checkedStream) RecvMsg(m any) error {
+	if err := s.ClientStream.RecvMsg(m); err != nil {
+		return err
+	}
+	r, ok := m.(*pb.RangeStreamResponse)
+	if !ok || s.request == nil {
+		return nil
+	}
+	part := r.GetRangeResponse()
+	s.collect(part.GetKvs())
+	if part.GetHeader().GetRevision() > 0 {
+		s.check(part)
+	}
+	return nil
+}
+
+// collect keeps what is to be checked of a part of the answer.
+func (s *checkedStream) collect(kvs []*mvccpb.KeyValue) {
+	step := max(1, len(kvs)/compared)
+	for i, kv := range kvs {
+		if i%step == 0 && len(s.sample) < maxSample {
+			s.sample = append(s.sample, kv)
+		}
+		if k := s.conn.checker.Find(kv.Key); k != 0 {
+			s.seen.Add(k)
+		}
+		s.last = kv.Key
+	}
+}
+
+// check checks the answer, of which only the last part has the revision at which all was read.
+func (s *checkedStream) check(last *pb.RangeResponse) {
+	a := s.conn.answer(s.inquiry, consistency.OperationRead, last.Header)
+	s.conn.recency(s.inquiry, a, s.request.Serializable, nil)
+	at := a.Revision
+	if s.request.Revision > 0 {
+		at = s.request.Revision
+	}
+	for _, kv := range s.sample {
+		s.conn.contentOf(s.inquiry, s.request, kv, a, at)
+	}
+	s.missing(last.More, a, at)
+	s.sample, s.seen, s.last = nil, consistency.Seen{}, nil
+}
+
+// missing checks the followed keys that the answer does not have.
+func (s *checkedStream) missing(more bool, a consistency.Answer, at int64) {
+	complete := completeness{request: s.request}
+	if !complete.possible() || len(s.request.RangeEnd) == 0 || more && s.last == nil {
+		return
+	}
+	if more {
+		complete.last = string(s.last)
+	}
+	left := maxSample
+	for k, name := range s.conn.checker.Unseen(&s.seen, uint64(s.inquiry.Sent)) {
+		if !complete.covers(name) {
+			continue
+		}
+		s.conn.checker.Read(k, s.inquiry.Call, a, consistency.Read{Revision: at})
+		if left--; left == 0 {
+			return
+		}
+	}
+}
+
+// maxSample is how many keys of a stream are compared at most, and how many that it does not have.
+const maxSample = 256
