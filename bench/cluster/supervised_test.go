@@ -54,6 +54,12 @@ func startSupervised(t *testing.T, change func(*cluster.ProcessOptions)) (*clust
 // syncs are the number and the sum of the syncs of the log as etcd measures them.
 func syncs(t *testing.T, c cluster.Cluster) (count float64, sum time.Duration) {
 	t.Helper()
+	return histogram(t, c, logSyncs)
+}
+
+// histogram returns the count and the sum of a histogram of seconds of the first member.
+func histogram(t *testing.T, c cluster.Cluster, metric string) (count float64, sum time.Duration) {
+	t.Helper()
 	r, err := http.Get("http://" + c.Members()[0].Endpoint + "/metrics")
 	if err != nil {
 		t.Fatal(err)
@@ -64,9 +70,9 @@ func syncs(t *testing.T, c cluster.Cluster) (count float64, sum time.Duration) {
 		name, value, _ := strings.Cut(lines.Text(), " ")
 		v, _ := strconv.ParseFloat(value, 64)
 		switch name {
-		case "etcd_disk_wal_fsync_duration_seconds_count":
+		case metric + "_count":
 			count = v
-		case "etcd_disk_wal_fsync_duration_seconds_sum":
+		case metric + "_sum":
 			sum = time.Duration(v * float64(time.Second))
 		}
 	}

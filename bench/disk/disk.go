@@ -108,17 +108,17 @@ func (c Conditions) delay() time.Duration {
 
 // Effect is the effect of conditions on a process.
 type Effect struct {
-	// Delayed is the number of delayed calls, Delay the sum of their planned delays.
+	// Delayed is the number of delayed calls, Delay the sum of their planned delays. Late is the sum of how
+	// much longer the calls waited that have been answered, because the supervising process was not run in time.
 	Delayed int64         `json:"delayed"`
 	Delay   time.Duration `json:"delay_ns"`
+	Late    time.Duration `json:"late_ns"`
 	// Failed is the number of failed calls.
 	Failed int64 `json:"failed"`
 }
 
-// Mean returns the mean delay of a delayed call.
-func (e Effect) Mean() time.Duration {
-	if e.Delayed == 0 {
-		return 0
-	}
-	return e.Delay / time.Duration(e.Delayed)
-}
+// Mean returns the mean planned delay of a delayed call.
+func (e Effect) Mean() time.Duration { return e.Delay / time.Duration(max(1, e.Delayed)) }
+
+// MeanLate returns how much longer than planned a delayed call waited on average.
+func (e Effect) MeanLate() time.Duration { return e.Late / time.Duration(max(1, e.Delayed)) }

@@ -24,9 +24,10 @@ func (k kind) in(calls Calls) bool {
 
 // call is a system call that waits for its answer.
 type call struct {
-	id   uint64
-	kind kind
-	due  time.Time
+	id     uint64
+	kind   kind
+	due    time.Time
+	change int // of the conditions that it waits for
 }
 
 // schedule decides when each system call is answered, and how.
@@ -34,6 +35,7 @@ type schedule struct {
 	mu         sync.Mutex
 	conditions Conditions
 	effect     Effect
+	change     int // how often the conditions were set
 	// free is when the disk has completed all calls, where IOPS bounds it.
 	free time.Time
 	// waiting are the calls that wait, by thread.
@@ -47,6 +49,7 @@ func (s *schedule) set(c Conditions) Effect {
 	defer s.mu.Unlock()
 	effect := s.effect
 	s.conditions, s.effect, s.free = c, Effect{}, time.Time{}
+	s.change++
 	return effect
 }
 
@@ -65,11 +68,13 @@ func (s *schedule) decide(thread uint32, id uint64, k kind, now time.Time) (wait
 	c := s.conditions
 	if k.in(c.Failed) {
 		s.effect.Failed++
+		delete(s.waiting, thread)
 		return 0, true
 	}
 	before, interrupted := s.waiting[thread]
 	if interrupted && before.kind == k {
-		s.waiting[thread] = call{id: id, kind: k, due: before.due}
+		before.id = id
+		s.waiting[thread] = before
 		return max(0, before.due.Sub(now)), false
 	}
 	if !k.in(c.Delayed) {
@@ -90,15 +95,20 @@ func (s *schedule) decide(thread uint32, id uint64, k kind, now time.Time) (wait
 	if s.waiting == nil {
 		s.waiting = map[uint32]call{}
 	}
-	s.waiting[thread] = call{id: id, kind: k, due: due}
+	s.waiting[thread] = call{id: id, kind: k, due: due, change: s.change}
 	return wait, false
 }
 
-// answered forgets a call.
-func (s *schedule) answered(thread uint32, id uint64) {
+// answered forgets a call that is answered now.
+func (s *schedule) answered(thread uint32, id uint64, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.waiting[thread].id == id {
-		delete(s.waiting, thread)
+	c, ok := s.waiting[thread]
+	if !ok || c.id != id {
+		return
 	}
+	if c.change == s.change {
+		s.effect.Late += max(0, now.Sub(c.due))
+	}
+	delete(s.waiting, thread)
 }

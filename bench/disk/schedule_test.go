@@ -53,12 +53,43 @@ func TestInterruptedCall(t *testing.T) {
 	wait(7, 1, 0, time.Second)
 	wait(8, 2, 0, time.Second)
 	wait(7, 3, 600*time.Millisecond, 400*time.Millisecond)
-	s.answered(7, 1) // the answer to the first comes too late
+	s.answered(7, 1, now.Add(700*time.Millisecond)) // the answer to the first comes too late
 	wait(7, 4, 900*time.Millisecond, 100*time.Millisecond)
-	s.answered(7, 4)
+	s.answered(7, 4, now.Add(time.Second))
 	wait(7, 5, time.Second, time.Second)
 	if e := s.set(Conditions{}); e.Delayed != 3 || e.Mean() != time.Second {
 		t.Errorf("effect %+v", e)
+	}
+}
+
+// A call that is answered late counts with the conditions that it waits for, and one that fails waits
+// no longer.
+func TestLateAnswers(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	delayed := Conditions{Latency: time.Second, Delayed: Calls{Syncs: true}}
+	var s schedule
+	now := time.Now()
+	s.set(delayed)
+	for thread := range uint32(3) {
+		s.decide(thread, uint64(thread), kindSync, now)
+	}
+	s.answered(0, 0, now.Add(1030*ms))
+	s.answered(1, 1, now.Add(999*ms))
+	if e := s.set(delayed); e.Delayed != 3 || e.Mean() != time.Second || e.MeanLate() != 10*ms {
+		t.Errorf("effect %+v, want 3 calls that were 10 ms late on average", e)
+	}
+	s.answered(2, 2, now.Add(3*time.Second))
+	if e := s.set(Conditions{Failed: Calls{Syncs: true}}); e != (Effect{}) {
+		t.Errorf("effect %+v of conditions without a call", e)
+	}
+	s.set(delayed)
+	s.decide(4, 4, kindSync, now)
+	s.set(Conditions{Failed: Calls{Syncs: true}})
+	s.decide(4, 5, kindSync, now.Add(time.Second))
+	s.set(delayed)
+	if wait, _ := s.decide(4, 6, kindSync, now.Add(2*time.Second)); wait != time.Second {
+		t.Errorf("the call after a failed one waits %v, want 1 s", wait)
 	}
 }
 

@@ -105,5 +105,15 @@ func (d *badDisk) end() (string, error) {
 	if d.conditions.Failed.Any() {
 		return humanize.Comma(effect.Failed) + " calls failed", err
 	}
-	return fmt.Sprintf("%s calls delayed by %s on average", humanize.Comma(effect.Delayed), rounded(effect.Mean())), err
+	return delayedText(effect), err
+}
+
+// delayedText says by how much calls were delayed, and if the delays were not accurate to 1 ms or 5 %, by
+// how much longer than planned.
+func delayedText(e disk.Effect) string {
+	text := fmt.Sprintf("%s calls delayed by %s on average", humanize.Comma(e.Delayed), rounded(e.Mean()+e.MeanLate()))
+	if e.MeanLate() > max(time.Millisecond, e.Mean()/20) {
+		text += fmt.Sprintf(", %s of it because the machine was busy", rounded(e.MeanLate()))
+	}
+	return text
 }
