@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
@@ -69,7 +71,7 @@ func rows() []row {
 func (r row) name() string {
 	clients := "1 client"
 	if r.clients > 1 {
-		clients = fmt.Sprintf("%d clients", r.clients)
+		clients = humanize.Comma(int64(r.clients)) + " clients"
 	}
 	switch {
 	case r.read && r.consistency == "l":

@@ -27,12 +27,12 @@ func TestRows(t *testing.T) {
 		clients, conns                    int
 	}{
 		{"puts to the leader, 1 client", "put", "", "10000", true, 10_000, 1, 1},
-		{"puts to the leader, 1000 clients", "put", "", "100000", true, 100_000, 1000, 100},
-		{"puts to all members, 1000 clients", "put", "", "100000", false, 100_000, 1000, 100},
+		{"puts to the leader, 1,000 clients", "put", "", "100000", true, 100_000, 1000, 100},
+		{"puts to all members, 1,000 clients", "put", "", "100000", false, 100_000, 1000, 100},
 		{"linearizable reads, 1 client", "range", "l", "1", false, 10_000, 1, 1},
 		{"serializable reads, 1 client", "range", "s", "1", false, 10_000, 1, 1},
-		{"linearizable reads, 1000 clients", "range", "l", "1", false, 100_000, 1000, 100},
-		{"serializable reads, 1000 clients", "range", "s", "1", false, 100_000, 1000, 100},
+		{"linearizable reads, 1,000 clients", "range", "l", "1", false, 100_000, 1000, 100},
+		{"serializable reads, 1,000 clients", "range", "s", "1", false, 100_000, 1000, 100},
 	} {
 		run := e.Plan().Runs[i]
 		s := run.Spec

@@ -29,7 +29,7 @@ func newPublishedCommand() *cobra.Command {
 		Use:   "published",
 		Short: "measure the rows of etcd's operations guide, beside the published figures",
 		Long: `Measures the seven rows of the performance page of etcd's operations guide, puts
-and reads with 1 and with 1000 clients, and prints them beside the published
+and reads with 1 and with 1,000 clients, and prints them beside the published
 figures, with what differs. Without --endpoints, each row has a cluster of three
 members on this machine.`,
 		Example: `  etcdbench run published --quick

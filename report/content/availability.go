@@ -2,6 +2,8 @@ package content
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"github.com/etcdbench/etcdbench/report/words"
@@ -30,12 +32,20 @@ func Availability(a *results.Availability) string {
 
 // availabilityShare has enough digits to tell 99.9 % from 99.99 %, and never rounds up to
 // 100 %.
+// availabilityShare prints an availability so that what is missing has three significant digits,
+// with four decimals at most.
 func availabilityShare(share float64) string {
-	text := fmt.Sprintf("%.4f", 100*share)
+	decimals := 4
+	if missing := 100 * (1 - share); missing > 0 {
+		decimals = min(max(2-int(math.Floor(math.Log10(missing))), 0), decimals)
+	}
+	text := strconv.FormatFloat(100*share, 'f', decimals, 64)
 	if share < 1 && text == "100.0000" {
 		text = "99.9999"
 	}
-	text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	if decimals > 0 {
+		text = strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+	}
 	return text + " %"
 }
 

@@ -61,3 +61,15 @@ func checkNames(t *testing.T, page *browsertest.Page) {
 		t.Errorf("names of lines are cut: %s", names)
 	}
 }
+
+// The ticks of a ladder of one rung have different labels.
+func TestTicksDiffer(t *testing.T) {
+	t.Parallel()
+	var labels []string
+	for _, label := range distinctTicks(axis{low: 14.4e6, high: 17.6e6, log: true}, 8, scaleBytes) {
+		labels = append(labels, label)
+	}
+	if want := slices.Compact(slices.Clone(labels)); len(labels) < 2 || !slices.Equal(labels, want) {
+		t.Errorf("labels %q", labels)
+	}
+}

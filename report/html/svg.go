@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html"
 	"html/template"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -148,18 +149,35 @@ func (c chart) svg() template.HTML {
 
 // drawAxes draws the grid and the ticks.
 func (c chart) drawAxes(b *strings.Builder, p plot) {
-	for _, v := range c.y.ticks(int(c.height / 36)) {
+	for v, label := range distinctTicks(c.y, int(c.height/36), c.yLabel) {
 		y := p.top + c.y.place(v)
 		fmt.Fprintf(b, `<path class="grid" d="M%d %.1fh%g"/><text class="tick" x="%d" y="%.1f" text-anchor="end">%s</text>`,
-			marginLeft, y, p.width, marginLeft-6, y+4, html.EscapeString(c.yLabel(v)))
+			marginLeft, y, p.width, marginLeft-6, y+4, html.EscapeString(label))
 	}
 	b.WriteString(`<g class="x">`)
-	for _, v := range c.x.ticks(int(c.width / 110)) {
+	for v, label := range distinctTicks(c.x, int(c.width/110), c.xLabel) {
 		x := marginLeft + c.x.place(v)
 		fmt.Fprintf(b, `<path class="grid" d="M%.1f %gv%g"/><text class="tick" x="%.1f" y="%g" text-anchor="middle">%s</text>`,
-			x, p.top, p.height, x, c.height-8, html.EscapeString(c.xLabel(v)))
+			x, p.top, p.height, x, c.height-8, html.EscapeString(label))
 	}
 	b.WriteString(`</g>`)
+}
+
+// distinctTicks yields the ticks of an axis with their labels, without those whose label is that of
+// the tick before: on a short axis, labels of few digits repeat.
+func distinctTicks(a axis, most int, label func(float64) string) iter.Seq2[float64, string] {
+	return func(yield func(float64, string) bool) {
+		last := ""
+		for i, v := range a.ticks(most) {
+			text := label(v)
+			if i > 0 && text == last {
+				continue
+			}
+			if last = text; !yield(v, text) {
+				return
+			}
+		}
+	}
 }
 
 // maxLabelRows is how many rows of labels there are above a plot.

@@ -45,7 +45,7 @@ func TestVerdictPageInABrowser(t *testing.T) {
 		}
 	}
 	chart := shownCharts(t, page)[0]
-	if len(chart.Rows) != 7 || chart.Rows[0][3] != "+36.0\u00a0%\u00a0worse" || chart.Rows[3][3] != "-26.8\u00a0%\u00a0worse" || chart.Rows[2][4] != "−∞" {
+	if len(chart.Rows) != 7 || chart.Rows[0][3] != "+36\u00a0%\u00a0worse" || chart.Rows[3][3] != "-27\u00a0%\u00a0worse" || chart.Rows[2][4] != "−∞" {
 		t.Errorf("rows %q", chart.Rows)
 	}
 	boxes := browsertest.Eval[[][]float64](page, `[...document.querySelectorAll('svg.chart g[data-series]')].map((g) => { const i = g.querySelector('.interval').getBBox(), e = g.querySelector('.estimate')?.getBBox();

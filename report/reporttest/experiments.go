@@ -151,7 +151,7 @@ func Published() *results.Published {
 			{Name: "puts to the leader, 1 client", Clients: 1, Conns: 1, Operations: 1000, PublishedRate: 583,
 				PublishedMean: 1600 * time.Microsecond, Rate: 761, Mean: 1290 * time.Microsecond, P99: 5 * time.Millisecond,
 				Validity: results.Valid, Dir: "row-1"},
-			{Name: "puts to all members, 1000 clients", Clients: 1000, Conns: 100, Operations: 10_000, PublishedRate: 50_104,
+			{Name: "puts to all members, 1,000 clients", Clients: 1000, Conns: 100, Operations: 10_000, PublishedRate: 50_104,
 				PublishedMean: 20 * time.Millisecond, Rate: 6415, Mean: 162 * time.Millisecond, AtLeast: true, ErrorRate: 0.02,
 				Validity: results.Degraded, Reason: "<script>alert(1)</script>", Dir: "row-2"},
 		},

@@ -126,16 +126,22 @@ func Percent(fraction float64) string {
 	}
 }
 
-// SignedPercent prints a fraction as a percentage with its sign, and nil as open,
-// the word for a bound that is not there.
+// SignedPercent prints a fraction as a percentage with its sign, with a decimal below 10 % only,
+// and nil as open, the word for a bound that is not there.
 func SignedPercent(share *float64, open string) string {
 	if share == nil {
 		return open
 	}
-	if math.Abs(*share) >= 1e4 {
-		return fmt.Sprintf("%+.3g %%", 100**share)
+	switch p := 100 * *share; {
+	case math.Abs(p) >= 1e6:
+		return fmt.Sprintf("%+.3g %%", p)
+	case p >= 999.5:
+		return "+" + Count(int64(math.Round(p))) + " %"
+	case math.Abs(p) >= 9.95:
+		return fmt.Sprintf("%+.0f %%", p)
+	default:
+		return fmt.Sprintf("%+.1f %%", p)
 	}
-	return fmt.Sprintf("%+.1f %%", 100**share)
 }
 
 // SignedPoints prints the difference of two shares in percentage points with its sign, and
