@@ -68,6 +68,10 @@ type Options struct {
 	Seed uint64
 	// Run makes a probe, saves it in its directory, and waits until the cluster is idle.
 	Run func(ctx context.Context, p Probe) (judge.Run, error)
+	// Made reports whether a run in the directory of a probe was made for this probe; nil
+	// accepts every run. Another one is set aside: a search that takes another way, as after an
+	// update, has other rates.
+	Made func(p Probe, run *results.Run) bool
 	// Progress is called before each new probe with the results until then, and after it with its
 	// verdict. It may be nil.
 	Progress func(p Progress)
@@ -256,7 +260,7 @@ func (s *search) one(ctx context.Context, stage string, rate float64, length tim
 	name := fmt.Sprintf("probe-%03d", s.number)
 	p := Probe{Number: s.number, Stage: stage, Rate: rate, Length: length, Dir: filepath.Join(s.Dir, name), MemberDown: s.down}
 	progress := Progress{Probe: p, Low: s.low, High: s.out.High, Left: s.left(stage, length)}
-	run, resumed := stored(p.Dir)
+	run, resumed := s.stored(p)
 	if !resumed {
 		s.tell(progress)
 		if err := results.SetAside(p.Dir); err != nil {
@@ -346,10 +350,10 @@ func (s *search) left(stage string, length time.Duration) time.Duration {
 
 // stored reads a probe from disk if it was completed. A probe that failed has ended the search
 // and is repeated.
-func stored(dir string) (judge.Run, bool) {
-	run, whole := results.ReadWhole(dir)
-	if !whole || run.Outcome != results.Completed {
+func (s *search) stored(p Probe) (judge.Run, bool) {
+	run, whole := results.ReadWhole(p.Dir)
+	if !whole || run.Outcome != results.Completed || s.Made != nil && !s.Made(p, run) {
 		return judge.Run{}, false
 	}
-	return judge.Run{Run: run, Intervals: func(each func(*results.Interval) error) error { return results.EachInterval(dir, each) }}, true
+	return judge.Run{Run: run, Intervals: func(each func(*results.Interval) error) error { return results.EachInterval(p.Dir, each) }}, true
 }

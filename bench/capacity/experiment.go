@@ -253,6 +253,16 @@ func (e *Experiment) spec(p Probe) runner.Spec {
 	return s
 }
 
+// made reports whether a run has the load of a probe: the same phases with the same rates and
+// lengths, and the same parameters.
+func (e *Experiment) made(p Probe, run *results.Run) bool {
+	r, err := e.spec(p).Resolve("")
+	if err != nil {
+		return false
+	}
+	return slices.Equal(r.Plan.Phases, run.Plan.Phases) && maps.Equal(r.Plan.Parameters, run.Plan.Parameters)
+}
+
 // sweepShares are those of the maximum at which the curve is measured.
 var sweepShares = [...]float64{0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 1, 1.1}
 
@@ -359,6 +369,7 @@ func (e *Experiment) search(ctx context.Context, o experiment.Options, repeat in
 			}
 			return judge.Run{Run: run, Intervals: func(each func(*results.Interval) error) error { return results.EachInterval(p.Dir, each) }}, nil
 		},
+		Made: e.made,
 		Progress: func(p Progress) {
 			if p.Search, p.Searches = repeat+1, e.repeat; progress != nil {
 				progress(p)

@@ -3,6 +3,7 @@ package capacity_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,38 @@ func TestExampleOfSLO(t *testing.T) {
 		slo := []string{strings.TrimSuffix(example, "'")}
 		if _, err := capacity.New(runner.Spec{Scenario: name}, capacity.Config{SLO: slo}); err != nil {
 			t.Errorf("%s with %q: %v", name, slo, err)
+		}
+	}
+}
+
+// A search that goes on takes the runs that are there, but only those of its own probes:
+// one that takes another way has other rates.
+func TestResumedProbesAreCompared(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		start float64
+		again bool
+	}{{200, false}, {200, true}, {300, false}} {
+		e, err := capacity.New(runner.Spec{}, capacity.Config{Effort: experiment.Quick, SLO: []string{"put.failed == 0"}, Start: &c.start})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &recorder{t: t, most: 1000}
+		found, err := e.Run(t.Context(), experiment.Options{Dir: dir, Run: r.run}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.again != (len(r.specs) == 0) {
+			t.Errorf("from %v/s on, again: %v: %d runs were made for %d probes", c.start, c.again, len(r.specs), len(found.Probes))
+		}
+		for _, p := range found.Probes {
+			run, err := results.Read(filepath.Join(dir, p.Dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rate := run.Plan.Phases[len(run.Plan.Phases)-1].Load.Rate; rate != p.Rate {
+				t.Errorf("from %v/s on: %s is called a probe of %v/s and has %v/s", c.start, p.Dir, p.Rate, rate)
+			}
 		}
 	}
 }
