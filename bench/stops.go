@@ -143,7 +143,7 @@ func (f *findings) judgeStops(add func(results.Reason)) {
 	}
 	r.Message = fmt.Sprintf("the generator's process did not run for %.1f %% of the time (stops: %d, the longest %v)",
 		100*share, f.Stops, results.ThreeDigits(f.StopMax))
-	if f.stopDelay > 0 {
+	if f.stopDelay > 0 && f.serviceP99 > 0 {
 		r.Message += fmt.Sprintf("; they explain up to %v of the p99 of %v",
 			results.ThreeDigits(min(f.stopDelay, f.serviceP99)), results.ThreeDigits(f.serviceP99))
 	}

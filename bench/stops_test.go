@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,14 +109,19 @@ func TestJudgeStops(t *testing.T) {
 		"more than one in 100":         {5, 200 * ms, 0, 10 * ms, results.Degraded},
 		"more than one in 10":          {5, 1200 * ms, 0, 10 * ms, results.Invalid},
 		"an accident":                  {1, 1200 * ms, 1200 * ms, 1300 * ms, results.Degraded},
+		"nothing completed":            {5, 200 * ms, 20 * ms, 0, results.Degraded},
 		"a part of the p99":            {4, 80 * ms, 20 * ms, 100 * ms, results.Degraded},
 		"most of the p99":              {4, 80 * ms, 20 * ms, 22 * ms, results.Invalid},
 		"nothing that anybody can see": {4, 80 * ms, 20 * ms, time.Second, results.Valid},
 	} {
 		f := findings{elapsed: 10 * time.Second, stopDelay: c.delay, serviceP99: c.p99, cluster: results.ClusterRemote}
 		f.Stops, f.Stopped, f.StopMax = c.stops, c.stopped, c.stopped
-		if v := f.judge(); v.Verdict != c.want {
+		v := f.judge()
+		if v.Verdict != c.want {
 			t.Errorf("%s: %s, want %s: %+v", name, v.Verdict, c.want, v.Reasons)
+		}
+		if len(v.Reasons) > 0 && strings.Contains(v.Reasons[0].Message, "p99") != (c.delay > 0 && c.p99 > 0) {
+			t.Errorf("%s: %s", name, v.Reasons[0].Message)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"regexp"
 	"slices"
@@ -59,6 +60,7 @@ func message(err error) string {
 }
 
 func main() {
+	log.SetOutput(io.Discard) // what net/http says of other programs' answers, such as a gRPC port asked for metrics
 	ctx, stop := interruptible(catchSignals(), os.Stderr, func() { os.Exit(exitInterrupted) })
 	code := execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -109,24 +109,50 @@ func (t Threshold) shareBounds(run Run, o results.Operation, whole counted, p, a
 	if err != nil {
 		return least, 1, err
 	}
-	// The percentile of all arrivals, of which those without a time are the slowest. Where many
-	// take as long, as timeouts do, the shares below it do not scatter, but those within the
-	// threshold do.
+	// The percentile of all arrivals, of which those without a time are the slowest.
 	times, _ := t.times(o)
-	at := []int64{int64(t.Value)}
+	at := place{time: int64(t.Value), part: 1}
 	if rank := p * whole.arrivals / float64(times.Count); rank < 100 {
-		at = append(at, int64(times.Percentile(rank).Time))
-	}
-	for _, value := range at {
-		shares, err := t.sharesWithin(phases, value)
-		if err != nil || len(shares) < leastBlocks {
+		if at, err = placeOf(times, rank); err != nil {
 			return least, 1, err
 		}
-		lower, upper := stats.Woodruff(p, shares, alpha)
-		least = min(least, (whole.slower-whole.open)/whole.arrivals-(p-lower)/100)
-		most = max(most, whole.slower/whole.arrivals+(upper-p)/100)
 	}
+	shares, err := t.sharesBelow(phases, at)
+	if err != nil || len(shares) < leastBlocks {
+		return least, 1, err
+	}
+	lower, upper := stats.Woodruff(p, shares, alpha)
+	least = min(least, (whole.slower-whole.open)/whole.arrivals-(p-lower)/100)
+	most = max(most, whole.slower/whole.arrivals+(upper-p)/100)
 	return max(least, 0), min(most, 1), nil
+}
+
+// place is a place in a distribution: above all shorter times, and above a part of those that
+// take as long. Where many take as long, as timeouts do, a percentile lies among them, and
+// how many of a block are at most as long would say nothing about its scatter.
+type place struct {
+	time int64
+	part float64
+}
+
+// placeOf returns the place of a percentile.
+func placeOf(times results.Latency, p float64) (place, error) {
+	at := place{time: int64(times.Percentile(p).Time)}
+	shorter, alike, err := at.count(times)
+	if alike > 0 {
+		at.part = min(1, max(0, (p/100*float64(times.Count)-shorter)/alike))
+	}
+	return at, err
+}
+
+// count returns how many samples are shorter, and how many are as long.
+func (p place) count(times results.Latency) (shorter, alike float64, err error) {
+	below, err := times.CountBelow(p.time)
+	if err != nil {
+		return 0, 0, err
+	}
+	all, err := countAtMost(times, p.time)
+	return float64(below), float64(all - below), err
 }
 
 // blocks returns the tenths of the run that a threshold is about, by phase.
@@ -145,19 +171,19 @@ func (t Threshold) blocks(run Run, o results.Operation) (phases [][]results.Oper
 	return phases, nil
 }
 
-// sharesWithin returns the share of the arrivals of each block that took a time at most, less
-// the mean of its phase: phases differ on purpose.
-func (t Threshold) sharesWithin(phases [][]results.Operation, value int64) (shares []float64, err error) {
+// sharesBelow returns the share of the arrivals of each block that are below a place, less the
+// mean of its phase: phases differ on purpose.
+func (t Threshold) sharesBelow(phases [][]results.Operation, at place) (shares []float64, err error) {
 	for _, blocks := range phases {
 		first := len(shares)
 		for _, b := range blocks {
 			times, _ := t.times(b)
-			n, err := countAtMost(times, value)
+			shorter, alike, err := at.count(times)
 			if err != nil {
 				return nil, err
 			}
 			if all := arrivals(b, times); all > 0 {
-				shares = append(shares, float64(n)/all)
+				shares = append(shares, (shorter+at.part*alike)/all)
 			}
 		}
 		mean, _ := stats.MeanAndDeviation(shares[first:])
