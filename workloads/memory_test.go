@@ -26,8 +26,8 @@ func TestClientMemory(t *testing.T) {
 		most  int64
 		bytes func(clients int) int64
 	}{
-		{"waiting", 640, func(clients int) int64 { return idleMemory(t, noop, clients).heap }},
-		{"under way", 1_100, func(clients int) int64 { return busyMemory(t, clients).heap }},
+		{"waiting", 540, func(clients int) int64 { return idleMemory(t, noop, clients).heap }},
+		{"under way", 900, func(clients int) int64 { return busyMemory(t, clients).heap }},
 	} {
 		var each int64
 		for range 3 { // what else the process holds changes, too

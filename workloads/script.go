@@ -134,13 +134,13 @@ type startedScript struct {
 	script script
 	link   *link
 	op     *bench.Op
-	call   atomic.Pointer[startedCall] // the one under way, or the last one
+	method *method                     // of the latest request
+	call   atomic.Pointer[startedCall] // the one under way; nil: none
 }
 
 // startedCall is a call under way, or one to be used again.
 type startedCall struct {
 	lean.Call
-	method  *method
 	script  *startedScript
 	inquiry *inquiry // nil where no answer was checked yet
 }
@@ -164,7 +164,7 @@ func (s *startedScript) Start(op *bench.Op) {
 
 func (s *startedScript) send(r request, timeout time.Duration) {
 	c := s.link.calls.Get().(*startedCall)
-	c.script, c.method, c.Method, c.Request, c.Timeout = s, r.method, r.method.name, r.message, timeout
+	s.method, c.script, c.Method, c.Request, c.Timeout = r.method, s, r.method.name, r.message, timeout
 	if s.link.checked != nil {
 		if c.inquiry == nil {
 			c.inquiry = &inquiry{}
@@ -177,9 +177,10 @@ func (s *startedScript) send(r request, timeout time.Duration) {
 
 // answered goes on with the script.
 func (s *startedScript) answered(c *startedCall) {
-	m, reply := c.method, c.method.replies.Get().(proto.Message)
+	m, reply := s.method, s.method.replies.Get().(proto.Message)
 	err := s.outcome(c, reply)
 	c.script, c.Request, c.Reply = nil, nil, nil
+	s.call.Store(nil)
 	s.link.calls.Put(c)
 	r, err := s.script.next(s.op, reply, err)
 	m.replies.Put(reply)

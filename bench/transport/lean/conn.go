@@ -149,7 +149,7 @@ func (c *Conn) Close() error {
 	}
 	var open []*session
 	for s := range c.sessions {
-		for _, call := range s.streams {
+		for call := range s.streams.all {
 			ended = c.abandon(ended, call, errClosed()) // without a deadline
 		}
 		open = append(open, s)

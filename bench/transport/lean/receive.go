@@ -57,7 +57,7 @@ func (s *session) stream(f frame) (*Call, error) {
 	if f.stream == 0 || f.stream%2 == 0 || f.stream >= s.next {
 		return nil, violated(http2.ErrCodeProtocol, "%v on stream %d, which was not opened", f.kind, f.stream)
 	}
-	return s.streams[f.stream], nil
+	return s.streams.get(f.stream), nil
 }
 
 // finish ends a call whose stream the peer has closed.
@@ -195,40 +195,36 @@ func (s *session) handleContinuation(f frame, now time.Duration) error {
 // handleBlock handles a complete header block. It decodes the block even if its call has
 // ended, because the block may change the table.
 func (s *session) handleBlock(stream uint32, block []byte, now time.Duration) error {
-	s.head, s.headSize = responseHead{}, 0
-	s.decoder.SetEmitEnabled(true)
-	if _, err := s.decoder.Write(block); err != nil {
+	head, size, err := s.heads.decode(block)
+	if err != nil {
 		return violated(http2.ErrCodeCompression, "header block: %v", err)
 	}
-	if err := s.decoder.Close(); err != nil {
-		return violated(http2.ErrCodeCompression, "header block: %v", err)
-	}
-	call := s.streams[stream]
+	call := s.streams.get(stream)
 	if call == nil {
 		return nil
 	}
 	switch first := !call.headed; {
-	case s.headSize > maxBlock:
+	case size > maxBlock:
 		s.endByHead(call, status.Errorf(codes.Internal, "header list of more than %d bytes", maxBlock), now)
-	case first && !s.blockEnds && s.head.isInformational():
+	case first && !s.blockEnds && head.isInformational():
 	case first:
 		call.headed = true
-		if err := s.head.check(); err != nil {
+		if err := head.check(); err != nil {
 			s.endByHead(call, err, now)
 		} else if s.blockEnds {
-			s.endByHead(call, s.statusOf(call), now)
+			s.endByHead(call, head.statusOf(call), now)
 		}
 	case !s.blockEnds:
 		s.stop(call, status.Error(codes.Internal, "received headers in the middle of a reply"), http2.ErrCodeProtocol, now)
 	default:
-		s.endByHead(call, s.statusOf(call), now)
+		s.endByHead(call, head.statusOf(call), now)
 	}
 	return nil
 }
 
 // statusOf returns the outcome of a call from its trailers.
-func (s *session) statusOf(call *Call) error {
-	err := s.head.status()
+func (h *responseHead) statusOf(call *Call) error {
+	err := h.status()
 	switch {
 	case err != nil:
 		return err
@@ -307,13 +303,13 @@ func (s *session) handleGoAway(f frame, now time.Duration) error {
 	last := binary.BigEndian.Uint32(f.payload) & maxUint31
 	s.draining = true
 	s.conn.retire(s)
-	for id, call := range s.streams {
-		if id > last {
+	for call := range s.streams.all {
+		if call.id > last {
 			s.forget(call)
 			s.conn.requeue(call)
 		}
 	}
-	if len(s.streams) == 0 {
+	if s.streams.count == 0 {
 		s.close()
 	}
 	return nil

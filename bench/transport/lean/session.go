@@ -1,8 +1,6 @@
 package lean
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -10,10 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 )
 
 // The amount of data that the peer may send before it is read, and the size of incomplete
@@ -51,7 +47,7 @@ type session struct {
 	lazyArmed  bool
 
 	encoder       *encoder
-	streams       map[uint32]*Call
+	streams       streams
 	next          uint32 // stream identifier
 	maxFrame      int
 	maxStreams    uint32
@@ -73,9 +69,7 @@ type session struct {
 	// Of the reader.
 	buf       []byte
 	pos, fill int
-	decoder   *hpack.Decoder
-	head      responseHead
-	headSize  uint32 // by RFC 9113, section 6.5.2
+	heads     *heads
 	block     []byte // of header fragments
 	inBlock   uint32 // the stream whose block is incomplete
 	blockEnds bool   // the stream with it
@@ -95,12 +89,10 @@ func newSession(c *Conn, conn net.Conn, w *wire) *session {
 		scheme = "https"
 	}
 	s := &session{
-		conn: c, io: conn, wire: w, encoder: newEncoder(scheme, c.options.Authority), streams: map[uint32]*Call{}, next: 1,
+		conn: c, io: conn, wire: w, encoder: newEncoder(scheme, c.options.Authority), streams: newStreams(), heads: newHeads(), next: 1,
 		maxFrame: maxFrame, maxStreams: maxUint31, initialWindow: defaultWindow, window: defaultWindow,
 		greeted: make(chan struct{}), lastRead: c.now(), buf: make([]byte, readBuffer),
 	}
-	s.decoder = hpack.NewDecoder(4096, s.takeField)
-	s.decoder.SetMaxStringLength(maxBlock)
 	s.lazy = time.AfterFunc(time.Hour, s.flushLate)
 	s.lazy.Stop()
 	w.roomy = s.goOn
@@ -113,15 +105,6 @@ func (s *session) goOn() {
 	s.unblock()
 	s.conn.admit()
 	s.conn.flush()
-}
-
-// takeField takes one field of a header block. Fields beyond the limit are skipped.
-func (s *session) takeField(f hpack.HeaderField) {
-	if s.headSize += f.Size(); s.headSize <= maxBlock {
-		s.head.take(f)
-	} else {
-		s.decoder.SetEmitEnabled(false)
-	}
 }
 
 // greet sends the preface and the settings. The lock is held.
@@ -137,125 +120,7 @@ func (s *session) greet() {
 
 // free reports whether the peer allows another stream and reads what it is sent. The lock is
 // held.
-func (s *session) free() bool { return uint32(len(s.streams)) < s.maxStreams && !s.wire.full() }
-
-// open sends a request on a new stream. The lock is held.
-func (s *session) open(call *Call) {
-	call.session, call.id = s, s.next
-	s.streams[call.id] = call
-	if s.next += 2; s.next > maxUint31 {
-		s.draining = true
-		s.conn.retire(s)
-	}
-	s.out = appendHeaders(s.out, call.id, s.encoder.encode(call.Method, call.header, call.Metadata, call.Timeout), s.maxFrame)
-	size := proto.Size(call.Request)
-	whole := prefixSize + size
-	if whole > s.maxFrame || int64(whole) > min(s.window, s.initialWindow) || s.blocked.head != nil {
-		s.openLarge(call, size)
-		return
-	}
-	s.out = appendPrefix(appendFrameHeader(s.out, whole, http2.FrameData, http2.FlagDataEndStream, call.id), size)
-	begin := len(s.out)
-	out, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(s.out, call.Request)
-	if err != nil || len(out) != begin+size {
-		s.out = s.out[:begin-prefixSize-frameHeaderSize]
-		s.refuse(call, err)
-		return
-	}
-	s.out = out
-	s.window, call.window = s.window-int64(whole), call.window-int32(whole)
-	s.unsent = append(s.unsent, call)
-}
-
-// openLarge sends a request in pieces, as the windows allow.
-func (s *session) openLarge(call *Call, size int) {
-	rest, err := proto.MarshalOptions{}.MarshalAppend(appendPrefix(make([]byte, 0, prefixSize+size), size), call.Request)
-	if err != nil || len(rest) != prefixSize+size {
-		s.refuse(call, err)
-		return
-	}
-	if call.rest = bytes.NewBuffer(rest); call.sent == 0 {
-		call.sent = s.conn.now() // it may wait for the windows
-	}
-	s.blocked.push(call)
-	s.unblock()
-}
-
-// refuse ends a call whose request cannot be encoded, later: not within Start.
-func (s *session) refuse(call *Call, err error) {
-	ended := s.conn.abandon(nil, call, status.Errorf(codes.Internal, "grpc: error while marshaling: %v", err))
-	go s.conn.deliver(ended)
-}
-
-func appendPrefix(b []byte, size int) []byte {
-	return binary.BigEndian.AppendUint32(append(b, 0), uint32(size))
-}
-
-// maxOut is the number of bytes to be sent above which no more of a large request is added.
-// flush adds more after a write, unless the queue of the wire is full.
-const maxOut = 1 << 20
-
-// unblock sends what the windows and the wire's queue allow of large requests, in turns.
-// The lock is held.
-func (s *session) unblock() {
-	if s.wire.full() {
-		return
-	}
-	var stuck queue
-	for len(s.out) <= maxOut && s.window > 0 {
-		call := s.blocked.pop()
-		if call == nil {
-			break
-		}
-		if call.session != s || call.rest == nil {
-			continue
-		}
-		n := int(min(int64(call.rest.Len()), int64(s.maxFrame), s.window, s.initialWindow+int64(call.window)))
-		if n <= 0 {
-			stuck.push(call)
-			continue
-		}
-		var flags http2.Flags
-		if n == call.rest.Len() {
-			flags = http2.FlagDataEndStream
-		}
-		s.out = append(appendFrameHeader(s.out, n, http2.FrameData, flags, call.id), call.rest.Next(n)...)
-		s.window, call.window = s.window-int64(n), call.window-int32(n)
-		if call.rest.Len() > 0 {
-			s.blocked.push(call)
-		} else {
-			call.rest = nil
-			s.unsent = append(s.unsent, call)
-		}
-	}
-	for call := stuck.pop(); call != nil; call = stuck.pop() {
-		s.blocked.push(call)
-	}
-}
-
-// forget removes a call from its stream. The lock is held.
-func (s *session) forget(call *Call) {
-	delete(s.streams, call.id)
-	s.buffered -= len(call.Reply)
-	if call.rest != nil {
-		s.blocked.remove(call)
-	}
-	for i, c := range s.unsent {
-		if c == call {
-			s.unsent[i] = nil
-		}
-	}
-	call.id = 0
-	if s.draining && len(s.streams) == 0 {
-		s.close()
-	}
-}
-
-// reset removes a call from its stream and resets the stream. The lock is held.
-func (s *session) reset(call *Call) {
-	s.out = appendReset(s.out, call.id, http2.ErrCodeCancel)
-	s.forget(call)
-}
+func (s *session) free() bool { return uint32(s.streams.count) < s.maxStreams && !s.wire.full() }
 
 // checkAlive pings a peer that has sent nothing for a long time while calls are under way, and
 // ends the session if the peer does not answer.
@@ -268,7 +133,7 @@ func (s *session) checkAlive() {
 	}
 	silent := c.now() - s.lastRead
 	switch {
-	case silent < c.options.Keepalive || len(s.streams) == 0 && (c.session != s || c.waiting.head == nil):
+	case silent < c.options.Keepalive || s.streams.count == 0 && (c.session != s || c.waiting.head == nil):
 		s.pinged = false
 		s.keepalive.Reset(max(c.options.Keepalive-silent, c.options.Keepalive/10))
 	case s.pinged:
@@ -429,7 +294,7 @@ func (s *session) fail(err error) {
 	delete(c.sessions, s)
 	var ended []*Call
 	reason := status.Errorf(codes.Unavailable, "connection to %s: %v", c.options.Address, err)
-	for _, call := range s.streams {
+	for call := range s.streams.all {
 		s.forget(call)
 		if !call.left && !c.closed {
 			c.requeue(call)

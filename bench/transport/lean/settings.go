@@ -43,7 +43,7 @@ func (s *session) checkWindows() error {
 		return nil
 	}
 	s.widest = 0
-	for _, call := range s.streams {
+	for call := range s.streams.all {
 		s.widest = max(s.widest, int64(call.window))
 	}
 	if s.initialWindow+s.widest > maxUint31 {
