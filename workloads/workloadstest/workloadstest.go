@@ -4,6 +4,7 @@ package workloadstest
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -40,10 +41,16 @@ func StartClusterWith(t testing.TB, members int, set func(*cluster.Settings)) *c
 	return c
 }
 
+// TransportVariable is the environment variable that names the transport of Dial, "lean" or
+// "grpc".
+const TransportVariable = "ETCDBENCH_TEST_TRANSPORT"
+
 // Dial opens connections to the endpoints, in turn. They close with the test.
 func Dial(t testing.TB, conns int, endpoints ...string) []grpc.ClientConnInterface {
 	t.Helper()
-	pool, err := transport.Dial(context.Background(), transport.Options{Endpoints: endpoints, Conns: conns, Timeout: 5 * time.Second})
+	pool, err := transport.Dial(context.Background(), transport.Options{
+		Endpoints: endpoints, Conns: conns, Timeout: 5 * time.Second, Kind: os.Getenv(TransportVariable),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
