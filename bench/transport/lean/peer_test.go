@@ -37,8 +37,6 @@ type peer struct {
 	silent   bool            // does not greet, and acknowledges nothing
 	generous bool            // gives back what it reads to the connection's window
 
-	gone func(*http2.GoAwayFrame) // called with the client's GOAWAY; may be nil
-
 	writing  sync.Mutex // held by whoever writes
 	mu       sync.Mutex
 	requests map[uint32][]byte // what has come of each stream's request

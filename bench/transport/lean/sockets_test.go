@@ -161,10 +161,11 @@ func TestServersWithoutSuitableTLS(t *testing.T) {
 			for deadline := time.Now().Add(10 * time.Second); !failed() && time.Now().Before(deadline); {
 				time.Sleep(time.Millisecond)
 			}
-			_, err := callFor(t, c, 10*time.Millisecond, "x")
-			wantCode(t, "call", err, codes.DeadlineExceeded)
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%v, want %q", err, test.want)
+			_, o, done := start(c, 10*time.Millisecond, "x")
+			<-done
+			wantCode(t, "call", o.err, codes.DeadlineExceeded)
+			if o.err == nil || !strings.Contains(o.err.Error(), test.want) {
+				t.Errorf("%v, want %q", o.err, test.want)
 			}
 		})
 	}
