@@ -34,7 +34,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(workloadstest.Waiting{M: m}, map[string]func(){"etcdbench": main})
+	testscript.Main(workloadstest.Waiting{M: m}, map[string]func(){"etcdbench": main, "clockagent": clockAgent})
 }
 
 func TestScripts(t *testing.T) {

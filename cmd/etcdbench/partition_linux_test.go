@@ -22,20 +22,37 @@ import (
 
 // trials is the number of trials of TestPartitions, or of rounds of
 // TestOneMachineAgainstAgents.
-var trials = flag.Int("trials", 0, "trials of TestPartitions, of which six are one of each kind, or rounds of TestOneMachineAgainstAgents")
+var trials = flag.Int("trials", 0, "trials of TestPartitions, of which eleven are one of each kind, or rounds of TestOneMachineAgainstAgents")
 
 // hosts are those of a trial's network, each in a network namespace of its own.
 var hosts = [...]string{"coordinator", "agent0", "agent1", "cluster"}
 
-// fault is what is done to a host in the middle of a run.
-type fault struct{ what, host string }
+// fault is what is done to a host: in the middle of a run, but for a clock, which is wrong from the
+// beginning.
+type fault struct {
+	what, host string
+	// ahead is by how much the clock of the host is ahead at first; see [clockDrift].
+	ahead time.Duration
+}
+
+// String names the fault in the log.
+func (f fault) String() string {
+	text := f.what + " " + f.host
+	if f.ahead != 0 {
+		text += fmt.Sprintf(" %v", f.ahead)
+	}
+	return text
+}
 
 // trialLoads are the workloads of trials: leases are revoked at the end.
 var trialLoads = [...]string{"put", "lease-grant", "watch"}
 
 // faults are the kinds of trials. Those of the cluster take longest.
 var faults = [...]fault{
-	{"cut", "agent0"}, {"kill", "coordinator"}, {"kill", "agent0"}, {"cut", "coordinator"}, {"cut", "cluster"}, {"kill", "cluster"},
+	{what: "cut", host: "agent0"}, {what: "kill", host: "coordinator"}, {what: "kill", host: "agent0"},
+	{what: "cut", host: "coordinator"}, {what: "cut", host: "cluster"}, {what: "kill", host: "cluster"},
+	{"clock", "agent0", time.Millisecond}, {"clock", "agent1", -50 * time.Millisecond}, {"clock", "agent0", 5 * time.Second},
+	{what: joinTwice, host: "agent1"}, {what: joinLate, host: "agent1"},
 }
 
 const (
@@ -106,15 +123,15 @@ type host struct {
 	at    time.Time
 }
 
-// start starts etcdbench on a host.
-func (n *network) start(name string, stdin io.Reader, args ...string) *host {
+// start starts a process on a host. Its log has the name of the process.
+func (n *network) start(on, name string, stdin io.Reader, command ...string) *host {
 	n.t.Helper()
 	h := &host{log: filepath.Join(n.dir, name+".log"), ended: make(chan struct{})}
 	log, err := os.Create(h.log)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	h.cmd = exec.Command("ip", append([]string{"netns", "exec", n.namespace(name), "etcdbench"}, args...)...)
+	h.cmd = exec.Command("ip", append([]string{"netns", "exec", n.namespace(on)}, command...)...)
 	h.cmd.Stdin, h.cmd.Stdout, h.cmd.Stderr, h.cmd.Dir = stdin, log, log, n.dir
 	h.cmd.ExtraFiles = []*os.File{log} // a member says there that it has started
 	h.cmd.Env = append(os.Environ(), "TMPDIR="+n.dir)
@@ -158,8 +175,20 @@ type trial struct {
 	load      string
 	processes map[string]*host
 	began, at time.Time
+	token     string
 	// waited is [waited] at the fault.
 	waited time.Duration
+}
+
+// joinURL is the address of the coordinator.
+func joinURL() string { return "https://" + address("coordinator") + ":2389" }
+
+// agent returns the command of an agent.
+func (tr *trial) agent(index int, host string) []string {
+	if tr.what == "clock" && tr.host == host {
+		return []string{"clockagent", joinURL(), tr.token, fmt.Sprint(index), tr.ahead.String()}
+	}
+	return []string{"etcdbench", "agent", "--join", joinURL(), "--join-file", tr.token, "--index", fmt.Sprint(index)}
 }
 
 // startTrial starts a cluster, a coordinator and two agents, and waits for the load.
@@ -172,16 +201,15 @@ func startTrial(t *testing.T, name, load string, f fault) *trial {
 	}
 	t.Cleanup(func() { _ = hold.Close(); _ = lifeline.Close() })
 	client, peer := "http://"+address("cluster")+":2379", "http://127.0.0.1:2380"
-	tr.processes["cluster"] = n.start("cluster", lifeline, "member", "--", "--name=m", "--data-dir="+filepath.Join(n.dir, "m1"),
+	tr.processes["cluster"] = n.start("cluster", "cluster", lifeline, "etcdbench", "member", "--", "--name=m", "--data-dir="+filepath.Join(n.dir, "m1"),
 		"--listen-client-urls="+client, "--advertise-client-urls="+client, "--listen-peer-urls="+peer,
 		"--initial-advertise-peer-urls="+peer, "--initial-cluster=m="+peer, "--unsafe-no-fsync", "--logger=zap", "--log-level=error")
-	token := filepath.Join(n.dir, "join.pem")
-	tr.processes["coordinator"] = n.start("coordinator", nil, "run", load, "--endpoints", client, "--agents", "2",
-		"--coordinator-listen", address("coordinator")+":2389", "--join-file", token, "--rate", "200", "--clients", "8", "--conns", "2",
+	tr.token = filepath.Join(n.dir, "join.pem")
+	tr.processes["coordinator"] = n.start("coordinator", "coordinator", nil, "etcdbench", "run", load, "--endpoints", client, "--agents", "2",
+		"--coordinator-listen", address("coordinator")+":2389", "--join-file", tr.token, "--rate", "200", "--clients", "8", "--conns", "2",
 		"--warmup", "0s", "--duration", trialLoad.String(), "--progress", "none", "--out", n.dir+"/run")
 	for i, name := range []string{"agent0", "agent1"} {
-		tr.processes[name] = n.start(name, nil, "agent", "--join", "https://"+address("coordinator")+":2389", "--join-file", token,
-			"--index", fmt.Sprint(i))
+		tr.processes[name] = n.start(name, name, nil, tr.agent(i, name)...)
 	}
 	for limit := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		data, _ := os.ReadFile(n.dir + "/run/" + results.JournalFile)
@@ -215,16 +243,27 @@ func waited() time.Duration {
 // strike makes the fault.
 func (tr *trial) strike() {
 	tr.at, tr.waited = time.Now(), waited()
-	if tr.what == "kill" {
+	switch tr.what {
+	case "kill":
 		_ = tr.processes[tr.host].cmd.Process.Kill()
-		return
+	case "cut":
+		tr.ip("-n", tr.namespace("switch"), "link", "set", port(tr.host), "nomaster") // drops everything, without an answer
+	case joinTwice:
+		tr.processes["further"] = tr.start(tr.host, "further", nil, tr.agent(0, tr.host)...)
+	case joinLate:
+		tr.processes["further"] = tr.start(tr.host, "further", nil, "etcdbench", "agent", "--join", joinURL(), "--join-file", tr.token)
 	}
-	tr.ip("-n", tr.namespace("switch"), "link", "set", port(tr.host), "nomaster") // drops everything, without an answer
 }
+
+// harmless reports whether the run completes all the same.
+func (f fault) harmless() bool { return f.what != "cut" && f.what != "kill" }
 
 // check sees that everything ends in time and as documented, and that no result looks
 // valid. It returns a line for the table.
 func (tr *trial) check() string {
+	if tr.harmless() {
+		return tr.checkWhole()
+	}
 	t, codes := tr.t, map[string]int{}
 	for _, name := range []string{"agent0", "agent1", "coordinator"} {
 		codes[name] = tr.processes[name].code(t, tr.at.Add(hangLimit))
@@ -251,7 +290,7 @@ func (tr *trial) check() string {
 		}
 		return last
 	}
-	text := fmt.Sprintf("%s: %s %s after %.1f s: agents ended %.1f s later, coordinator %.1f s; %s, %s", tr.load, tr.what, tr.host,
+	text := fmt.Sprintf("%s: %v after %.1f s: agents ended %.1f s later, coordinator %.1f s; %s, %s", tr.load, tr.fault,
 		tr.at.Sub(tr.began).Seconds(), since("agent0", "agent1"), since("coordinator"), run.Outcome, run.Validity.Verdict)
 	if since("agent0", "agent1", "coordinator") > limit.Seconds() {
 		t.Errorf("not all have ended within %.1f s: %s", limit.Seconds(), text)
@@ -286,21 +325,26 @@ func (tr *trial) nothingLeft() {
 	}
 }
 
-// Runs over four hosts, one of which is cut off or killed at a random moment. Whatever it
-// is, everything ends in time, nothing is left, and no result looks valid.
+// Runs over four hosts, one of which is cut off or killed at a random moment, has another clock, or
+// gets a further agent. Whatever it is, everything ends in time, nothing is left, and no result of
+// a run without all of its load looks valid.
 func TestPartitions(t *testing.T) {
 	if *trials == 0 {
-		t.Skip("takes up to 20 s for each trial: -trials 6 makes one of each kind")
+		t.Skip("takes up to 20 s for each trial: -trials 11 makes one of each kind")
 	}
 	if _, err := exec.LookPath("ip"); err != nil || os.Getuid() != 0 {
 		t.Skip("needs root and iproute2")
 	}
 	for i := range *trials {
 		f, load := faults[i%len(faults)], trialLoads[i/len(faults)%len(trialLoads)]
-		t.Run(fmt.Sprintf("%d-%s-%s-%s", i, load, f.what, f.host), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d-%s-%v", i, load, f), func(t *testing.T) {
 			t.Parallel()
 			tr := startTrial(t, fmt.Sprintf("eb%d-%d-", os.Getpid(), i), load, f)
-			time.Sleep(rand.N(trialLoad - 2*time.Second))
+			if rest := 2 * time.Second; f.harmless() {
+				time.Sleep(rand.N(trialLoad - 2*rest)) // a further agent joins before the load ends
+			} else {
+				time.Sleep(rand.N(trialLoad - rest))
+			}
 			tr.strike()
 			t.Log(tr.check())
 		})
