@@ -94,19 +94,37 @@ func raise(to *atomic.Int64, value int64) {
 	}
 }
 
-// checkEvery is how often events are read. A lane holds those of many such intervals.
-const checkEvery = 5 * time.Millisecond
+// checkEvery is how often events are read, and checkIdle how often where there are few: each
+// reading wakes the process. A lane holds the events of many such intervals.
+const (
+	checkEvery = 5 * time.Millisecond
+	checkIdle  = 40 * time.Millisecond
+)
+
+// nextCheck returns the time until the next reading, after one that took place wait after the
+// previous one and found so many events in the fullest lane.
+func nextCheck(wait time.Duration, found uint64) time.Duration {
+	switch {
+	case found > laneSize/4:
+		return checkEvery
+	case found < laneSize/16:
+		return min(2*wait, checkIdle)
+	}
+	return wait
+}
 
 // Run compares events until stop is closed.
 func (c *Checker) Run(stop <-chan struct{}) {
-	ticker := time.NewTicker(checkEvery)
-	defer ticker.Stop()
+	wait := checkEvery
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
 	for {
 		select {
 		case <-stop:
 			return
-		case <-ticker.C:
-			c.drain()
+		case <-timer.C:
+			wait = nextCheck(wait, c.drain())
+			timer.Reset(wait)
 		}
 	}
 }

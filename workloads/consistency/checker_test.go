@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -198,6 +199,27 @@ func TestRecency(t *testing.T) {
 		c.Answered(c.Send(), Answer{Operation: OperationRead, Revision: test.revision}, test.write)
 		if c.proof.Found != test.want {
 			t.Errorf("%s: %+v", name, c.proof)
+		}
+	}
+}
+
+// Events are read less often where there are few, and no lane fills up while the rate is the same or
+// four times that of the interval before.
+func TestNextCheck(t *testing.T) {
+	for _, c := range []struct {
+		wait  time.Duration
+		found uint64
+		want  time.Duration
+	}{
+		{checkEvery, 0, 2 * checkEvery}, {checkIdle, 0, checkIdle}, {checkIdle, laneSize / 16, checkIdle},
+		{checkIdle, laneSize / 2, checkEvery}, {checkEvery, laneSize, checkEvery},
+	} {
+		next := nextCheck(c.wait, c.found)
+		if next != c.want {
+			t.Errorf("after %v with %d events: %v, want %v", c.wait, c.found, next, c.want)
+		}
+		if expected := 4 * c.found * uint64(next) / uint64(c.wait); c.found <= laneSize/4 && expected > laneSize {
+			t.Errorf("after %v with %d events: %d are expected in %v", c.wait, c.found, expected, next)
 		}
 	}
 }

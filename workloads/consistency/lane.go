@@ -141,11 +141,15 @@ type round struct {
 	ends    [laneCount]uint64
 }
 
-// drain reads the lanes once.
-func (c *Checker) drain() {
+// drain reads the lanes once. It returns how many events waited in the fullest one.
+func (c *Checker) drain() (most uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for i := range c.lanes {
+		most = max(most, c.lanes[i].tail.Load()-c.lanes[i].head)
+	}
 	c.read()
+	return most
 }
 
 // read goes on with the round, and begins a new one where none is under way. When one
