@@ -242,6 +242,9 @@ func (a *agent) serve(ctx context.Context, revision int64) error {
 func (a *agent) receive(m message) (over bool) {
 	switch m.Kind {
 	case endSession:
+		if a.current != nil {
+			closeOnce(a.current.released) // whose message may be missing
+		}
 		return true
 	case clockReply:
 		var s stamps

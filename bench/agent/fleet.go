@@ -315,9 +315,9 @@ func (f *fleet) Release(ctx context.Context) []results.Warning {
 	if f.run == 0 {
 		return nil
 	}
+	_ = c.post(context.WithoutCancel(ctx), f.run, release, nil) // also where there is no time to wait for the answers
 	ctx, cancel := c.reachable(ctx)
 	defer cancel()
-	_ = c.post(ctx, f.run, release, nil)
 	for {
 		if gone, _ := f.all(func(m *member) bool { return m.released || m.left != "" }); gone || ctx.Err() != nil {
 			break

@@ -153,6 +153,29 @@ func TestPublishTurns(t *testing.T) {
 	}
 }
 
+// Agents are released also where the time for the clean-up is over already, and end with the session.
+func TestReleaseAfterTheCleanUp(t *testing.T) {
+	t.Parallel()
+	c := gather(t, 2, simulated{})
+	f, err := c.Assign(t.Context(), runner.Assignment{Plan: bench.Plan{Phases: []bench.PlanPhase{{Name: "a"}}, Agents: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Start(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Load(t.Context(), func(*results.Interval) {}); err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.Release(over)
+	c.Close()
+	if len(c.members) > 0 {
+		t.Errorf("%d agents are there after the session", len(c.members))
+	}
+}
+
 // The coordinator answers a bounded number of questions about its clock at once. What waits for
 // its turn does not count as time on the way.
 func TestAnswersAtOnce(t *testing.T) {
