@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -249,6 +250,24 @@ func TestHopeless(t *testing.T) {
 	if !errors.Is(err, capacity.ErrHopeless) || len(c.Probes) < 4 || len(c.Probes) > 8 ||
 		!strings.Contains(err.Error(), "not even 1.125/s: put.response_time.p99 < 40ms") {
 		t.Errorf("%v after %d probes", err, len(c.Probes))
+	}
+}
+
+// A search whose probes are all disturbed says so, as an outage is as long at any rate.
+func TestHopelessBecauseOfDisturbances(t *testing.T) {
+	for kind, want := range map[string]bool{"kill": true, "compaction": false} {
+		o := short(t, 1, queue{workers: 1, service: 50 * time.Millisecond})
+		o.Start, o.Length = 18, time.Minute
+		run := o.Run
+		o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
+			r, err := run(ctx, p)
+			r.Plan.Disturbances = []results.PlanDisturbance{{Kind: kind}}
+			return r, err
+		}
+		_, err := capacity.Run(t.Context(), o)
+		if got := strings.Contains(fmt.Sprint(err), "each probe had the disturbance kill: "); !errors.Is(err, capacity.ErrHopeless) || got != want {
+			t.Errorf("%s: %v", kind, err)
+		}
 	}
 }
 

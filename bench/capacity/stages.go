@@ -99,7 +99,20 @@ func (s *search) noResult(over string) error {
 			break
 		}
 	}
-	return fmt.Errorf("%w: not even %s%s%s: %s", ErrHopeless, results.Amount(last.Rate), s.Unit, over, last.Reason)
+	return fmt.Errorf("%w: not even %s%s%s: %s%s", ErrHopeless, results.Amount(last.Rate), s.Unit, over, last.Reason, s.disturbed())
+}
+
+// disturbed returns a hint where disturbances may have caused an outage in each probe, which is as long at any rate.
+func (s *search) disturbed() string {
+	if s.last == nil {
+		return ""
+	}
+	i := slices.IndexFunc(s.last.Plan.Disturbances, judge.MayElect)
+	if i < 0 {
+		return ""
+	}
+	return fmt.Sprintf("; each probe had the disturbance %s: if its outage is longer than 1 %% of a probe, no rate is sustained: "+
+		"use a longer --probe-duration", s.last.Plan.Disturbances[i].Kind)
 }
 
 // lastProbe is the one that was made last.

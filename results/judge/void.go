@@ -70,15 +70,15 @@ func Void(r *results.Run) string {
 
 // leaderChanged reports whether there was an election that no fault caused on purpose.
 func leaderChanged(r *results.Run) bool {
-	if r.Server == nil || r.Resilience != nil || slices.ContainsFunc(r.Plan.Disturbances, mayElect) {
+	if r.Server == nil || r.Resilience != nil || slices.ContainsFunc(r.Plan.Disturbances, MayElect) {
 		return false
 	}
 	return slices.ContainsFunc(r.Server.Members, func(m results.ServerMember) bool { return m.Growth["leader_changes"] > 0 })
 }
 
-// mayElect reports whether a disturbance may make a member lose the leadership, or restart it, which
+// MayElect reports whether a disturbance may make a member lose the leadership, or restart it, which
 // counts like a change of the leader.
-func mayElect(d results.PlanDisturbance) bool {
+func MayElect(d results.PlanDisturbance) bool {
 	switch d.Kind {
 	case "compaction", "defragmentation", "snapshot", "range", "watcher-storm":
 		return false
