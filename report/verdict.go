@@ -48,6 +48,9 @@ func writeVerdictText(w io.Writer, v *results.Verdict) error {
 	for _, line := range content.ProofLines(v) {
 		t.line("  %s", line)
 	}
+	for _, line := range content.RunEventLines(v) {
+		t.line("  %s", line)
+	}
 	for _, d := range v.Dropped {
 		t.line("  round %d was dropped: %s", d.Round, words.Clean(d.Reason))
 	}
@@ -106,7 +109,9 @@ func writeVerdictMarkdown(w io.Writer, v *results.Verdict) error {
 	if rows := content.CheckRows(v); len(rows) > 0 {
 		markdownTable(&b, "lrll", []string{"threshold", "measured", "windows", "verdict"}, rows)
 	}
-	for _, line := range slices.Concat(content.PartLines(v), content.ChangeLines(v), content.NoiseLines(v), content.ProofLines(v)) {
+	for _, line := range slices.Concat(
+		content.PartLines(v), content.ChangeLines(v), content.NoiseLines(v), content.ProofLines(v), content.RunEventLines(v),
+	) {
 		fmt.Fprintf(&b, "- %s\n", md(line))
 	}
 	for _, d := range v.Dropped {

@@ -44,6 +44,8 @@ type Verdict struct {
 	Proofs map[string]int `json:"proofs,omitempty"`
 	// Violations are the runs whose proof found that etcd broke a promise.
 	Violations []RunViolation `json:"violations,omitempty"`
+	// Disturbances are those of all runs, also of rounds that were dropped, up to [MostRunEvents].
+	Disturbances []RunEvent `json:"disturbances,omitempty"`
 	// Rules are those that the verdict was reached by.
 	Rules   *GateRules      `json:"rules,omitempty"`
 	Metrics []MetricVerdict `json:"metrics,omitempty"`
@@ -71,6 +73,18 @@ type RunViolation struct {
 	Found uint64 `json:"violations_found"`
 	First string `json:"first,omitempty"`
 }
+
+// RunEvent is a disturbance of a run of an experiment.
+type RunEvent struct {
+	Round int    `json:"round"`
+	Side  string `json:"side"`
+	Event
+	// Outage is the longest outage of the run; 0 means none, or that the run has no open loop.
+	Outage time.Duration `json:"longest_outage_ns,omitempty"`
+}
+
+// MostRunEvents is the largest number of disturbances that a verdict has.
+const MostRunEvents = 400
 
 // MetricVerdict is one metric of an A/B comparison. Estimate, Lower and Upper say how
 // much worse the candidate is: how many times the worse side's figure is the other's,

@@ -134,7 +134,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	}
 	v.Ended, v.Verdict, v.Reason = time.Now().Round(0), out.Verdict, out.Reason
 	v.Metrics, v.Rounds, v.Dropped = out.Metrics, len(out.Rounds), out.Dropped
-	v.Order, v.Proofs, v.Violations = out.Order, out.Proofs, out.Violations
+	v.Order, v.Proofs, v.Violations, v.Disturbances = out.Order, out.Proofs, out.Violations, out.Disturbances
 	if e.Same {
 		e.Rules.AddNeeded(v.Metrics)
 	}

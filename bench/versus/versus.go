@@ -77,6 +77,8 @@ type Outcome struct {
 	// Proofs counts the runs by the verdict of their proof, and those without one.
 	Proofs     map[string]int
 	Violations []results.RunViolation
+	// Disturbances are those of all runs, also of rounds that were dropped.
+	Disturbances []results.RunEvent
 	// Last are the last run of each side that counted, nil where there is none.
 	Baseline, Candidate *results.Run
 }
@@ -182,6 +184,7 @@ func (o Options) nextLook(counted int) int {
 func (out *Outcome) add(number int, runs map[string]*results.Run) (void string) {
 	for _, side := range []string{Baseline, Candidate} {
 		out.addProof(number, side, runs[side].Proof)
+		out.addEvents(number, side, runs[side])
 	}
 	if void = judge.VoidRound(runs[Baseline], runs[Candidate]); void != "" {
 		out.Dropped = append(out.Dropped, results.DroppedRound{Round: number, Reason: void})
@@ -208,6 +211,19 @@ func (out *Outcome) addProof(number int, side string, proof *results.Proof) {
 		v.First = fmt.Sprintf("%s: %s: expected %s, found %s", first.Check, first.Key, first.Expected, first.Found)
 	}
 	out.Violations = append(out.Violations, v)
+}
+
+// addEvents adds the disturbances of a run.
+func (out *Outcome) addEvents(number int, side string, run *results.Run) {
+	var longest time.Duration
+	if run.Availability != nil {
+		longest = run.Availability.Longest
+	}
+	for _, e := range run.Events {
+		if len(out.Disturbances) < results.MostRunEvents {
+			out.Disturbances = append(out.Disturbances, results.RunEvent{Round: number, Side: side, Event: e, Outage: longest})
+		}
+	}
 }
 
 // RoundDir is where the runs of a round are, each under its side's name.

@@ -310,6 +310,32 @@ func TestViolationFails(t *testing.T) {
 	}
 }
 
+// The disturbances of all runs are kept, also of rounds that do not count, with the longest outage of their run.
+func TestDisturbancesAreKept(t *testing.T) {
+	t.Parallel()
+	f := &fake{allocs: steady(0), void: func(s versus.Slot) bool { return s.Round == 2 }}
+	o := options(t, f)
+	o.Run = func(ctx context.Context, s versus.Slot) (*results.Run, error) {
+		run, err := f.run(ctx, s)
+		run.Events = []results.Event{{Kind: "kill", Start: time.Second}}
+		run.Availability = &results.Availability{Longest: time.Duration(s.Round) * time.Second}
+		return run, err
+	}
+	out, err := versus.Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rounds := len(out.Rounds) + len(out.Dropped)
+	if len(out.Disturbances) != 2*rounds {
+		t.Errorf("%d disturbances in %d rounds, want one in each run", len(out.Disturbances), rounds)
+	}
+	for i, e := range out.Disturbances {
+		if e.Round != i/2+1 || e.Side != []string{versus.Baseline, versus.Candidate}[i%2] || e.Kind != "kill" || e.Outage != time.Duration(e.Round)*time.Second {
+			t.Errorf("disturbance %d: %+v", i, e)
+		}
+	}
+}
+
 // Another job has another order, a job that is resumed has the same, and of six rounds either
 // side is first in three.
 func TestOrderOfSides(t *testing.T) {

@@ -2,12 +2,14 @@ package content
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
+	"github.com/etcdbench/etcdbench/results/stats"
 )
 
 // MetricValue prints a value of a metric with the metric's unit. A time of 0 is one that
@@ -158,6 +160,66 @@ func ProofLines(v *results.Verdict) []string {
 			words.Plural(x.Found, "violation", "violations"), words.Clean(x.First)))
 	}
 	return lines
+}
+
+// RunEventTable returns a row for each disturbance of a gate's runs. The last column is words.
+func RunEventTable(v *results.Verdict) (head []string, rows [][]string) {
+	head = []string{"round", "side", "disturbance", "at", "took", "longest outage of the run", "detail"}
+	for _, e := range v.Disturbances {
+		rows = append(rows, []string{
+			words.Count(e.Round), words.Clean(e.Side), words.Clean(e.Kind), words.Duration(int64(e.Start)), words.Duration(int64(e.Length)),
+			words.DurationOrUnknown(int64(e.Outage)), words.Clean(e.Outcome()),
+		})
+	}
+	return head, rows
+}
+
+// RunEventLines return, for each kind of disturbance of a gate's runs, how many there were on each side, the
+// medians of their lengths and of the longest outages of their runs, and the first error.
+func RunEventLines(v *results.Verdict) (lines []string) {
+	var kinds []string
+	for _, e := range v.Disturbances {
+		if !slices.Contains(kinds, e.Kind) {
+			kinds = append(kinds, e.Kind)
+		}
+	}
+	for _, kind := range kinds {
+		var sides []string
+		for _, side := range []string{"baseline", "candidate"} {
+			sides = append(sides, runEventsOf(v, kind, side))
+		}
+		line := words.Clean(kind) + ": " + strings.Join(sides, "; ")
+		if i := slices.IndexFunc(v.Disturbances, func(e results.RunEvent) bool { return e.Kind == kind && e.Error != "" }); i >= 0 {
+			e := v.Disturbances[i]
+			line += fmt.Sprintf("; error in round %d, %s: %s", e.Round, words.Clean(e.Side), words.Clean(e.Error))
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// runEventsOf describes the disturbances of a kind on a side.
+func runEventsOf(v *results.Verdict, kind, side string) string {
+	var took, outages []float64
+	rounds := map[int]bool{}
+	for _, e := range v.Disturbances {
+		if e.Kind != kind || e.Side != side {
+			continue
+		}
+		took = append(took, float64(e.Length))
+		if !rounds[e.Round] {
+			rounds[e.Round] = true
+			outages = append(outages, float64(e.Outage))
+		}
+	}
+	text := fmt.Sprintf("%s in the %s's runs", words.Plural(len(took), "time", "times"), side)
+	if len(took) > 0 {
+		text += fmt.Sprintf(", took %s (median)", words.Duration(int64(stats.Median(took))))
+	}
+	if longest := stats.Median(outages); len(outages) > 0 && longest > 0 {
+		text += fmt.Sprintf(", longest outage of a run %s (median)", words.Duration(int64(longest)))
+	}
+	return text
 }
 
 // CheckRows returns a row for each threshold: its text, the measured value, the number of

@@ -77,7 +77,7 @@ func writeVerdict(w io.Writer, v *results.Verdict, links []pageLink) error {
 		metrics,
 		tablePart("noise", table{Title: "Noise", Words: true, Rows: oneColumn(content.NoiseLines(v))}),
 		tablePart("proof", table{Title: "Proof of writes", Words: true, Rows: oneColumn(content.ProofLines(v))}),
-		tablePart("dropped", droppedTable(v)), tablePart("rules", rulesTable(v.Rules)),
+		tablePart("disturbances", runEventsTable(v)), tablePart("dropped", droppedTable(v)), tablePart("rules", rulesTable(v.Rules)),
 	}
 	return page{Title: "etcdbench gate " + content.VerdictSubject(v), Chapters: []chapter{c}}.write(w, nil)
 }
@@ -98,6 +98,14 @@ func oneColumn(lines []string) (rows [][]string) {
 		rows = append(rows, []string{l})
 	}
 	return rows
+}
+
+func runEventsTable(v *results.Verdict) table {
+	t := table{Title: "Disturbances", Words: true}
+	if t.Head, t.Rows = content.RunEventTable(v); len(t.Rows) == results.MostRunEvents {
+		t.Title = "Disturbances (the first " + words.Count(results.MostRunEvents) + ")"
+	}
+	return t
 }
 
 func droppedTable(v *results.Verdict) table {

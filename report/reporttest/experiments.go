@@ -216,6 +216,12 @@ func abVerdict(rules *judge.Rules) *results.Verdict {
 		Order:   []string{"baseline", "candidate"}, Proofs: map[string]int{"proved": 25, "violated": 1},
 		Violations: []results.RunViolation{{Round: 2, Side: "candidate", Found: 3,
 			First: "last-write: <script>alert(1)</script>: expected a, found b"}},
+		Disturbances: []results.RunEvent{
+			{Round: 1, Side: "baseline", Outage: 1240 * time.Millisecond, Event: results.Event{
+				Kind: "kill", Start: 3 * time.Second, Length: 2100 * time.Millisecond, Detail: "m1: for 2s, all ready 100ms later"}},
+			{Round: 1, Side: "candidate", Event: results.Event{
+				Kind: "kill", Start: 3 * time.Second, Length: 2050 * time.Millisecond, Detail: "m2: for 2s", Error: "<script>alert(1)</script>"}},
+		},
 		Metrics: []results.MetricVerdict{
 			{Name: "cpu", Unit: "ns", Primary: true, Verdict: results.Fail, Rounds: 12, Baseline: 144_000, Candidate: 195_000,
 				Estimate: 0.36, Lower: bound(0.17), Upper: bound(0.47), Margin: 0.05, Detectable: 0.234},
