@@ -26,10 +26,11 @@ func writeText(w io.Writer, docs []Document) error {
 			t.differences(docs[0], d)
 		}
 		t.target(d.Target)
+		t.thresholds(d)
 		t.operations(d.Run)
 		t.histogram(d.Run)
 		t.accounting(d.Run)
-		t.events(d.Events)
+		t.events(d.Run)
 		t.server(d.Server)
 		t.availability(d.Availability)
 		t.slow(d.Slow)
@@ -151,6 +152,20 @@ func (t text) target(g results.Target) {
 		t.line("%s writes/s%s: %s (%s)", words.Rate(g.Achieved), share, t.mark("undecided"), words.Clean(g.Reason))
 	default:
 		t.line("%s writes/s%s: %s", words.Rate(g.Achieved), share, t.mark(words.Clean(g.Verdict)))
+	}
+	t.line("")
+}
+
+// thresholds prints the verdict on the thresholds of the run's plan, if there are any.
+func (t text) thresholds(d Document) {
+	v, err := content.Thresholds(d)
+	switch {
+	case err != nil:
+		t.line("thresholds: %s: %s", t.mark(results.Inconclusive), words.Clean(err.Error()))
+	case v != nil:
+		t.line("thresholds: %s: %s", t.mark(words.Clean(v.Verdict)), strings.TrimPrefix(words.Clean(v.Reason), v.Verdict+": "))
+	default:
+		return
 	}
 	t.line("")
 }

@@ -3,7 +3,9 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -36,10 +38,14 @@ func (t text) errors(prefix string, errors []results.ErrorClass) {
 // maxEvents is how many events a screen has room for.
 const maxEvents = 10
 
-func (t text) events(events []results.Event) {
-	for i, e := range events {
+func (t text) events(r *results.Run) {
+	if began, ok := measuredFrom(r); ok && began > 0 && len(r.Events) > 0 {
+		t.line("  times count from the start of the run; the first measured phase, from which --disturb counts, began at %s",
+			words.Duration(int64(began)))
+	}
+	for i, e := range r.Events {
 		if i == maxEvents {
-			t.line("  … and %s", words.Plural(len(events)-i, "more disturbance", "more disturbances"))
+			t.line("  … and %s", words.Plural(len(r.Events)-i, "more disturbance", "more disturbances"))
 			return
 		}
 		line := fmt.Sprintf("  at %s: %s", words.Duration(int64(e.Start)), words.Clean(e.Kind))
@@ -52,6 +58,15 @@ func (t text) events(events []results.Event) {
 		}
 		t.line("%s", line)
 	}
+}
+
+// measuredFrom returns the start of the first measured phase.
+func measuredFrom(r *results.Run) (start time.Duration, ok bool) {
+	i := slices.IndexFunc(r.Phases, func(p results.Phase) bool { return r.Measures(p.Name) })
+	if i < 0 {
+		return 0, false
+	}
+	return r.Phases[i].Start, true
 }
 
 // maxOutages is how many outages a screen has room for.

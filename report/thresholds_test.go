@@ -8,9 +8,10 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"github.com/etcdbench/etcdbench/report/reporttest"
+	"github.com/etcdbench/etcdbench/results"
 )
 
-// The thresholds of a run's plan are in its page and are cases of its JUnit document, each
+// The thresholds of a run's plan are in its page and in its text, and are cases of its JUnit document, each
 // with its verdict.
 func TestThresholdsOfARun(t *testing.T) {
 	doc := reporttest.Document(t, reporttest.Sample(t))
@@ -29,9 +30,28 @@ func TestThresholdsOfARun(t *testing.T) {
 			t.Errorf("the page does not have %q", want)
 		}
 	}
+	if text, want := write(t, "text", doc), "thresholds: fail: threshold not met: put.response_time.p50 < 1ns\n"; !strings.Contains(text, want) {
+		t.Errorf("the text does not have %q:\n%s", want, text)
+	}
 	doc.Plan.Thresholds = []string{"get.failed == 0"}
 	if got := junitCases(t, []byte(write(t, "junit", doc)))["thresholds"]; !strings.HasPrefix(got, "skipped") || !strings.Contains(got, "get") {
 		t.Errorf("a run that cannot be judged: %q", got)
+	}
+}
+
+// The text says from when the times of disturbances count, if a warm-up was before.
+func TestTimesOfDisturbances(t *testing.T) {
+	for start, want := range map[time.Duration]bool{0: false, 5 * time.Second: true} {
+		doc := reporttest.Document(t, reporttest.Sample(t))
+		doc.Events = []results.Event{{Kind: "kill", Start: start + 10*time.Second}}
+		doc.Phases = []results.Phase{{Name: "measure", Start: start, Length: time.Minute}}
+		if start > 0 {
+			doc.Phases = append([]results.Phase{{Name: "warmup", Length: start}}, doc.Phases...)
+		}
+		text := write(t, "text", doc)
+		if got := strings.Contains(text, "the first measured phase, from which --disturb counts, began at 5.00 s\n"); got != want {
+			t.Errorf("measured from %v: %v, want %v:\n%s", start, got, want, text)
+		}
 	}
 }
 

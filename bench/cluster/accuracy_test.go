@@ -71,8 +71,8 @@ func TestAccuracy(t *testing.T) {
 		rise, _ := meanAndError(rises)
 		off, deviation := meanAndError(offs)
 		bound := max(ms, effect.Mean()/20)
-		t.Logf("%-26s %5d calls: set %v, drawn %v, late %v, rise %v, off %v ± %v, bound %v", test.name, effect.Delayed, test.mean, effect.Mean().Round(us),
-			effect.MeanLate().Round(us), rise.Round(us), off.Round(us), deviation.Round(us), bound.Round(us))
+		t.Logf("%-26s %5d calls: set %v, drawn %v, late %v, rise %v, off %v ± %v, bound %v", test.name, effect.Delayed, test.mean,
+			effect.Mean().Round(us), effect.MeanLate().Round(us), rise.Round(us), off.Round(us), deviation.Round(us), bound.Round(us))
 		switch {
 		case off.Abs()-deviation > bound:
 			t.Errorf("%s: the rise is off by %v ± %v, more than %v", test.name, off, deviation, bound)
