@@ -32,7 +32,7 @@ func TestOutcomesAreReadFromTheHistory(t *testing.T) {
 		"took effect":   {transporttest.Honest, false, false, results.Proved, "1 took effect, 0 did not", 1},
 		"did not":       {transporttest.Phantom, false, false, results.Proved, "0 took effect, 1 did not", 1},
 		"never written": {transporttest.Phantom, true, false, results.Violated, "0 took effect, 1 did not", 1},
-		"compacted":     {transporttest.Phantom, false, true, results.Proved, "1 stay unknown: the history is compacted up to revision", 0},
+		"compacted":     {transporttest.Phantom, false, true, results.Proved, "1 still unknown: the history is compacted up to revision", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			liar, err := transporttest.NewLiar(endpoint, transporttest.LiarOptions{Lie: test.lie, Every: 3, Once: true})

@@ -222,6 +222,19 @@ func TestFaultsOfOneMember(t *testing.T) {
 	})
 }
 
+// Times of details have three significant digits.
+func TestRounded(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "0s", 1234 * time.Nanosecond: "1µs", 48_712 * time.Microsecond: "48.7ms", 779_500 * time.Microsecond: "780ms",
+		1983 * time.Millisecond: "1.98s", 10_149 * time.Millisecond: "10.1s", 10 * time.Second: "10s", 75_040 * time.Millisecond: "1m15s",
+	} {
+		if got := rounded(d); got != want {
+			t.Errorf("%d ns: %s, want %s", d, got, want)
+		}
+	}
+}
+
 // What an interrupt meets half done is undone.
 func TestInterruptUndoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -161,12 +161,13 @@ func end(ctx context.Context, m Members, begun []fault) (effects []string, err e
 	return append(effects, "all ready "+rounded(time.Since(begin))+" later"), err
 }
 
-// rounded is a time as a detail shows it.
+// rounded is a time with three significant digits, as a detail shows it.
 func rounded(d time.Duration) string {
-	if d >= time.Second {
-		return d.Round(10 * time.Millisecond).String()
+	unit := time.Microsecond
+	for d >= 1000*unit {
+		unit *= 10
 	}
-	return d.Round(100 * time.Microsecond).String()
+	return d.Round(unit).String()
 }
 
 const (

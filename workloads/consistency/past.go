@@ -235,7 +235,7 @@ func (o *outcomes) check() results.Check {
 	check.Note = fmt.Sprintf("writes of unknown outcome of followed keys, by the server's history: %d took effect, %d did not",
 		o.happened, o.refuted)
 	if left := o.writes - resolved; left > 0 {
-		check.Note += fmt.Sprintf("; %d stay unknown", left)
+		check.Note += fmt.Sprintf("; %d still unknown", left)
 		if o.reason != "" {
 			check.Note += ": " + o.reason
 		}

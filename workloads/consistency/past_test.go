@@ -99,7 +99,7 @@ func TestUnknownStaysUnknown(t *testing.T) {
 	var proof results.Proof
 	c.Verify(&proof)
 	check := proof.Checks[len(proof.Checks)-1]
-	if check.Name != CheckOutcomes || check.Checked != 1 || check.Of != 2 || !strings.Contains(check.Note, "1 took effect, 0 did not; 1 stay unknown: compacted") {
+	if check.Name != CheckOutcomes || check.Checked != 1 || check.Of != 2 || !strings.Contains(check.Note, "1 took effect, 0 did not; 1 still unknown: compacted") {
 		t.Errorf("check %+v", check)
 	}
 }
