@@ -61,6 +61,8 @@ type Options struct {
 	Fleet Fleet
 
 	sleeper func() sleeper
+	// processCPU is the CPU time of this process until now.
+	processCPU func() time.Duration
 }
 
 // Run carries out the plan and returns its result. When ctx ends, the load
@@ -76,6 +78,9 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 	}
 	if opts.sleeper == nil {
 		opts.sleeper = newSleeper
+	}
+	if opts.processCPU == nil {
+		opts.processCPU = machine.ProcessCPU
 	}
 	if plan.Workload == "" {
 		plan.Workload = w.Name()
@@ -95,7 +100,7 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 	e := &engine{
 		plan: plan, workload: w, kinds: w.Kinds(), run: run,
 		observers: newObservers(opts.Observers), sampler: opts.Sampler,
-		disturbances: opts.Disturbances, newSleeper: opts.sleeper, poller: opts.Poller,
+		disturbances: opts.Disturbances, newSleeper: opts.sleeper, processCPU: opts.processCPU, poller: opts.Poller,
 		share: opts.Share, peers: opts.Peers, fleet: opts.Fleet,
 	}
 	if opts.Moments {
@@ -129,6 +134,7 @@ type engine struct {
 	run        *results.Run
 	observers  *observers
 	newSleeper func() sleeper
+	processCPU func() time.Duration
 	share      Share
 	peers      Peers // nil where the share is the whole plan
 	fleet      Fleet // nil where the load is generated here
@@ -190,7 +196,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	e.alone = receiver == nil && !slices.ContainsFunc(clients, func(c *client) bool { return c.starter == nil })
 	stopBackground := e.background()
 	usage := machine.ReadUsage()
-	endStops := e.watchStops()
+	endStops := e.watchStops(ctx)
 	e.load(ctx, clients, cancel)
 	endStops()
 	stopBackground()

@@ -43,7 +43,10 @@ type fakeWorker struct{ w *fakeWorkload }
 func (f fakeWorker) Do(ctx context.Context, op *Op) error { return f.w.serve(ctx, op) }
 
 func virtual() Options {
-	return Options{sleeper: func() sleeper { return newTimerSleeper() }}
+	return Options{
+		sleeper:    func() sleeper { return newTimerSleeper() },
+		processCPU: func() time.Duration { return 0 }, // that of other tests does not belong to virtual time
+	}
 }
 
 func measurePlan(clients int, ph PlanPhase) Plan {

@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/etcdbench/etcdbench/bench/machine"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -35,8 +34,8 @@ type stops struct {
 	shown int64
 }
 
-// watchStops looks for stops until the function that it returns is called.
-func (e *engine) watchStops() (end func()) {
+// watchStops looks for stops until ctx ends or the function that it returns is called.
+func (e *engine) watchStops(ctx context.Context) (end func()) {
 	closed := false
 	for _, ph := range e.plan.Phases {
 		closed = closed || !ph.Load.Open()
@@ -44,15 +43,15 @@ func (e *engine) watchStops() (end func()) {
 	if !closed {
 		return func() {}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		s := e.newSleeper()
 		defer s.close()
-		p := pulse{at: e.clock.now(), cpu: machine.ProcessCPU()}
+		p := pulse{at: e.clock.now(), cpu: e.processCPU()}
 		for e.sleepUntil(ctx, s, p.at+pulseLength) {
-			if stop := p.next(e.clock.now(), machine.ProcessCPU()); stop > 0 {
+			if stop := p.next(e.clock.now(), e.processCPU()); stop > 0 {
 				e.stops.add(stop, e.current.Load())
 			}
 		}
