@@ -1,7 +1,9 @@
 package workloads
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 
@@ -228,6 +230,12 @@ func TestStreamWithMissingKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if got := c.found(); got > 0 {
+			t.Errorf("%s: %d violations before the end", name, got)
+		}
+		if err := s.RecvMsg(&pb.RangeStreamResponse{}); !errors.Is(err, io.EOF) {
+			t.Fatal(err)
+		}
 		if got := c.found(); got != test.want {
 			t.Errorf("%s: %d violations, want %d", name, got, test.want)
 		}
@@ -259,8 +267,7 @@ func BenchmarkStream(b *testing.B) {
 			for ; b.Loop(); n++ {
 				s := &checkedStream{ClientStream: &parts{list: chunks}, conn: c.checkedConn}
 				_ = s.SendMsg(request)
-				for range chunks {
-					_ = s.RecvMsg(reply)
+				for s.RecvMsg(reply) == nil {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n*keys), "ns/key")
@@ -280,6 +287,9 @@ type parts struct {
 func (*parts) SendMsg(any) error { return nil }
 
 func (p *parts) RecvMsg(m any) error {
+	if len(p.list) == 0 {
+		return io.EOF
+	}
 	m.(*pb.RangeStreamResponse).RangeResponse, p.list = p.list[0], p.list[1:]
 	return nil
 }

@@ -2,6 +2,8 @@ package workloads
 
 import (
 	"context"
+	"errors"
+	"io"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -31,6 +33,10 @@ type checkedStream struct {
 	// seen are the followed keys of all parts, and last is the last key of them.
 	seen consistency.Seen
 	last []byte
+	// answer is the header, at the revision at which all was read; more says that there are more keys.
+	answer consistency.Answer
+	at     int64
+	more   bool
 }
 
 // SendMsg implements [grpc.ClientStream].
@@ -45,6 +51,9 @@ func (s *checkedStream) SendMsg(m any) error {
 // RecvMsg implements [grpc.ClientStream].
 func (s *checkedStream) RecvMsg(m any) error {
 	if err := s.ClientStream.RecvMsg(m); err != nil {
+		if errors.Is(err, io.EOF) && s.answer.Revision > 0 {
+			s.missing()
+		}
 		return err
 	}
 	r, ok := m.(*pb.RangeStreamResponse)
@@ -54,7 +63,7 @@ func (s *checkedStream) RecvMsg(m any) error {
 	part := r.GetRangeResponse()
 	s.collect(part.GetKvs())
 	if part.GetHeader().GetRevision() > 0 {
-		s.check(part)
+		s.content(part)
 	}
 	return nil
 }
@@ -73,28 +82,26 @@ func (s *checkedStream) collect(kvs []*mvccpb.KeyValue) {
 	}
 }
 
-// check checks the answer, of which only the last part has the revision at which all was read.
-func (s *checkedStream) check(last *pb.RangeResponse) {
-	a := s.conn.answer(s.inquiry, consistency.OperationRead, last.Header)
-	s.conn.recency(s.inquiry, a, s.request.Serializable, nil)
-	at := a.Revision
-	if s.request.Revision > 0 {
-		at = s.request.Revision
+// content checks what was collected. Only the last part has the revision at which all was read.
+func (s *checkedStream) content(part *pb.RangeResponse) {
+	s.answer, s.more = s.conn.answer(s.inquiry, consistency.OperationRead, part.Header), part.More
+	s.conn.recency(s.inquiry, s.answer, s.request.Serializable, nil)
+	if s.at = s.answer.Revision; s.request.Revision > 0 {
+		s.at = s.request.Revision
 	}
 	for _, kv := range s.sample {
-		s.conn.contentOf(s.inquiry, s.request, kv, a, at)
+		s.conn.contentOf(s.inquiry, s.request, kv, s.answer, s.at)
 	}
-	s.missing(last.More, a, at)
-	s.sample, s.seen, s.last = nil, consistency.Seen{}, nil
+	s.sample = nil
 }
 
-// missing checks the followed keys that the answer does not have.
-func (s *checkedStream) missing(more bool, a consistency.Answer, at int64) {
+// missing checks the followed keys that the whole answer does not have.
+func (s *checkedStream) missing() {
 	complete := completeness{request: s.request}
-	if !complete.possible() || len(s.request.RangeEnd) == 0 || more && s.last == nil {
+	if !complete.possible() || len(s.request.RangeEnd) == 0 || s.more && s.last == nil {
 		return
 	}
-	if more {
+	if s.more {
 		complete.last = string(s.last)
 	}
 	left := maxSample
@@ -102,7 +109,7 @@ func (s *checkedStream) missing(more bool, a consistency.Answer, at int64) {
 		if !complete.covers(name) {
 			continue
 		}
-		s.conn.checker.Read(k, s.inquiry.Call, a, consistency.Read{Revision: at})
+		s.conn.checker.Read(k, s.inquiry.Call, s.answer, consistency.Read{Revision: s.at})
 		if left--; left == 0 {
 			return
 		}
