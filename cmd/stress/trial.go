@@ -184,7 +184,7 @@ func (t *trial) finish(c *command, limit time.Duration, allowed ...int) int {
 			_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 			<-c.ended
 		}
-		if err := os.WriteFile(filepath.Join(t.dir, "output.txt"), []byte(c.out.String()), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(t.dir, "output.txt"), c.out.Bytes(), 0o600); err != nil {
 			t.find(hang, "its output: %v", err)
 		}
 		t.find(hang, "%s: not ended after %v: %s", strings.Join(c.Args[1:], " "), limit, lastLines(c.out.String()))
