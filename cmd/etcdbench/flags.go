@@ -118,7 +118,8 @@ func (f *specFlags) addSafety(fs *pflag.FlagSet) {
 func (f *specFlags) addPermissions(fs *pflag.FlagSet) {
 	s := &f.spec
 	fs.BoolVar(&s.KeepData, "keep-data", false, "leave the run's keys in a remote cluster")
-	fs.BoolVar(&s.AllowExisting, "allow-existing", false, "allow a --prefix with existing keys; the run may overwrite them, does not restore them, and deletes none")
+	fs.BoolVar(&s.AllowExisting, "allow-existing", false,
+		"allow a --prefix with existing keys; the run may overwrite them, does not restore them, and deletes none")
 	fs.BoolVar(&s.AllowDisturbances, "allow-disturbances", false, "allow disturbances that affect a running cluster beyond the run's own keys")
 }
 
