@@ -135,6 +135,8 @@ func (f *findings) judgeStops(add func(results.Reason)) {
 	case repeated && f.stopDelay > lagInvalid && delayed > lagInvalidShare:
 		r.Severity, r.Value, r.Limit = results.Invalid, delayed, lagInvalidShare
 	case share > stoppedMax:
+	case f.local && f.Machine > machineCPUMax: // waits for a CPU, which cpu-contention says
+		return
 	case f.stopDelay > lagDegraded && delayed > lagDegradedShare:
 		r.Value, r.Limit = delayed, lagDegradedShare
 	default:

@@ -125,3 +125,30 @@ func TestJudgeStops(t *testing.T) {
 		}
 	}
 }
+
+// On a machine that the cluster fills, short waits of the generator are waits for a CPU, which
+// cpu-contention says. Stops that take much of the time are said there, too.
+func TestStopsOnAFullMachine(t *testing.T) {
+	t.Parallel()
+	codes := func(machine float64, stopped time.Duration) (codes []string) {
+		f := findings{elapsed: 10 * time.Second, stopDelay: 6 * time.Millisecond, serviceP99: 50 * time.Millisecond, local: true}
+		f.Machine, f.Stops, f.Stopped, f.StopMax = machine, 8, stopped, 10*time.Millisecond
+		for _, r := range f.judge().Reasons {
+			codes = append(codes, r.Code)
+		}
+		return codes
+	}
+	for _, c := range []struct {
+		machine float64
+		stopped time.Duration
+		want    []string
+	}{
+		{0.96, 60 * time.Millisecond, []string{"cpu-contention"}},
+		{0.50, 60 * time.Millisecond, []string{"generator-stopped"}},
+		{0.96, 500 * time.Millisecond, []string{"generator-stopped", "cpu-contention"}},
+	} {
+		if got := codes(c.machine, c.stopped); !slices.Equal(got, c.want) {
+			t.Errorf("%.2f busy, stopped for %v: %v, want %v", c.machine, c.stopped, got, c.want)
+		}
+	}
+}
