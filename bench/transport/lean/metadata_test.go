@@ -212,6 +212,12 @@ func TestFullQueue(t *testing.T) {
 		_, o, done := start(c, time.Minute, large)
 		outcomes, ends = append(outcomes, o), append(ends, done)
 	}
+	// The windows may arrive after the calls.
+	for full := false; !full; time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		full = c.session.wire.full()
+		c.mu.Unlock()
+	}
 	_, late, lateDone := start(c, 100*time.Millisecond, "x")
 	<-lateDone
 	wantCode(t, "a call without time", late.err, codes.DeadlineExceeded)
