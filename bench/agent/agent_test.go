@@ -260,8 +260,8 @@ func TestLostAgent(t *testing.T) {
 	for _, carryOn := range []bool{false, true} {
 		s := startSession(t, 3)
 		run, err := s.lose(t, carryOn)
-		if err == nil || !strings.Contains(err.Error(), "agent 2") || run == nil {
-			t.Fatalf("error %v", err)
+		if err == nil || !strings.Contains(err.Error(), "agent 2") || run == nil || len(run.Agents) != 3 {
+			t.Fatalf("error %v, run %+v", err, run)
 		}
 		a := run.Agents[2]
 		if run.Outcome != results.Failed || run.Validity.Verdict != results.Invalid || a.Failure == "" || a.NotOffered == 0 {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A Waiting runs five tests of a package at once, unless -parallel is given. It is for
-// packages whose tests wait for most of their time.
+// A Waiting runs more tests of a package at once than there may be CPUs, unless -parallel is given.
+// It is for packages whose tests wait for most of their time.
 type Waiting struct{ *testing.M }
 
 // Run runs the tests and returns the exit code.
@@ -17,7 +17,7 @@ func (w Waiting) Run() int {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		if err := flag.Set("test.parallel", "5"); err != nil {
+		if err := flag.Set("test.parallel", atOnce); err != nil {
 			fmt.Fprintln(os.Stderr, "tests in parallel:", err)
 			return 1
 		}
