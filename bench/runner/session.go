@@ -219,7 +219,11 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	if s.clusterID, err = cluster.ID(dialCtx, s.admin.Conns()[0]); err != nil {
 		return err
 	}
-	options.Conns, options.Endpoints = r.Plan.Conns, ordered(s.info, endpoints)
+	options.Conns, options.Endpoints = r.Plan.Conns, endpoints
+	// A steer counts the members of a started cluster in their own order.
+	if s.steer == nil || s.info.Kind == results.ClusterRemote {
+		options.Endpoints = ordered(s.info, endpoints)
+	}
 	if r.Spec.Cluster.TargetLeader {
 		options.Endpoints = nil
 		for _, m := range s.info.Members {
