@@ -221,7 +221,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	}
 	options.Conns, options.Endpoints = r.Plan.Conns, endpoints
 	// A steer counts the members of a started cluster in their own order.
-	if s.steer == nil || s.info.Kind == results.ClusterRemote {
+	if s.steer == nil {
 		options.Endpoints = ordered(s.info, endpoints)
 	}
 	if r.Spec.Cluster.TargetLeader {
