@@ -92,8 +92,8 @@ func (s *session) killFollower(ctx context.Context) error {
 		return err
 	}
 	victim := (leader + 1) % len(c.Members())
-	s.steer.Avoid(victim)
 	s.down = c.Members()[victim].Endpoint
+	s.steer.Avoid(s.down)
 	return c.Kill(victim)
 }
 

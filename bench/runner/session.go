@@ -35,8 +35,6 @@ type session struct {
 	// admin has one connection per member, for questions beside the load.
 	admin *transport.Pool
 	load  *transport.Pool
-	// endpoints are those of the load's connections.
-	endpoints []string
 	// steer keeps the load away from a member; nil where nothing wants that.
 	steer *transport.Steer
 	// down is the endpoint of a member that is down during the whole load; empty where none is.
@@ -219,11 +217,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	if s.clusterID, err = cluster.ID(dialCtx, s.admin.Conns()[0]); err != nil {
 		return err
 	}
-	options.Conns, options.Endpoints = r.Plan.Conns, endpoints
-	// A steer counts the members of a started cluster in their own order.
-	if s.steer == nil {
-		options.Endpoints = ordered(s.info, endpoints)
-	}
+	options.Conns, options.Endpoints = r.Plan.Conns, ordered(s.info, endpoints)
 	if r.Spec.Cluster.TargetLeader {
 		options.Endpoints = nil
 		for _, m := range s.info.Members {
@@ -243,7 +237,6 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 		count = len(options.Endpoints) // for the preparation: the load is the agents'
 	}
 	options.Conns, options.Endpoints = count, rotate(options.Endpoints, first)
-	s.endpoints = options.Endpoints
 	s.load, err = transport.Dial(ctx, options)
 	return err
 }

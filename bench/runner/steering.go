@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"slices"
 	"sync"
 )
 
@@ -24,13 +23,12 @@ func (s *session) apply(ctx context.Context, to Steering) {
 		s.load.Reconnect(ctx)
 		cancel()
 	}
-	if s.steer == nil {
-		return
-	}
-	if i := slices.Index(s.endpoints, to.Avoid); i >= 0 {
-		s.steer.Avoid(i)
-	} else {
+	switch {
+	case s.steer == nil:
+	case to.Avoid == "":
 		s.steer.Clear()
+	default:
+		s.steer.Avoid(to.Avoid)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 func TestAgentsAvoidMembers(t *testing.T) {
 	t.Parallel()
 	var servers []*transporttest.Noop
+	var endpoints []string
 	s := &session{steer: &transport.Steer{}}
 	for range 3 {
 		n, err := transporttest.NewNoop()
@@ -24,11 +25,11 @@ func TestAgentsAvoidMembers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer n.Stop()
-		servers, s.endpoints = append(servers, n), append(s.endpoints, n.Address)
+		servers, endpoints = append(servers, n), append(endpoints, n.Address)
 	}
-	s.endpoints = rotate(s.endpoints, 1)
+	endpoints = rotate(endpoints, 1)
 	var err error
-	if s.load, err = transport.Dial(t.Context(), transport.Options{Endpoints: s.endpoints, Conns: 6, Timeout: 10 * time.Second}); err != nil {
+	if s.load, err = transport.Dial(t.Context(), transport.Options{Endpoints: endpoints, Conns: 6, Timeout: 10 * time.Second}); err != nil {
 		t.Fatal(err)
 	}
 	defer s.load.Close()

@@ -9,7 +9,7 @@ import (
 // Direct returns a pool whose connections are all c, which executes requests itself. The pool
 // does not close c.
 func Direct(c grpc.ClientConnInterface, conns int) *Pool {
-	p := &Pool{endpoints: 1}
+	p := &Pool{endpoints: []string{""}}
 	for range conns {
 		p.conns = append(p.conns, directConn{c})
 	}

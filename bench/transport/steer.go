@@ -13,14 +13,21 @@ import (
 // failures at once. So the outage of the cluster is measured, without the time that a client
 // needs to detect it. Requests under way stay at their endpoint.
 type Steer struct {
-	avoided atomic.Int64 // the endpoint's number from 1; 0 is none
+	avoided atomic.Pointer[string]
 }
 
-// Avoid sends no more requests to the endpoint of this number, from 0.
-func (s *Steer) Avoid(endpoint int) { s.avoided.Store(int64(endpoint) + 1) }
+// Avoid sends no more requests to an endpoint, which is named as in [Options]. Requests go to all
+// endpoints again where it is none of them.
+func (s *Steer) Avoid(endpoint string) { s.avoided.Store(&endpoint) }
 
 // Clear sends requests to all endpoints again.
-func (s *Steer) Clear() { s.avoided.Store(0) }
+func (s *Steer) Clear() { s.avoided.Store(nil) }
+
+// avoids reports whether requests are kept away from an endpoint.
+func (s *Steer) avoids(endpoint string) bool {
+	avoided := s.avoided.Load()
+	return avoided != nil && *avoided == endpoint
+}
 
 // Steered returns the connections of the pool. Each of them uses the next endpoint while its
 // own is avoided. Open streams stay where they are.
@@ -28,7 +35,7 @@ func (p *Pool) Steered(s *Steer) []grpc.ClientConnInterface {
 	conns := p.Conns()
 	steered := make([]grpc.ClientConnInterface, len(conns))
 	for i, c := range conns {
-		steered[i] = &steeredConn{ClientConnInterface: c, steer: s, home: int64(i%p.endpoints) + 1, next: conns[p.after(i)]}
+		steered[i] = &steeredConn{ClientConnInterface: c, steer: s, home: p.endpoints[i%len(p.endpoints)], next: conns[p.after(i)]}
 	}
 	return steered
 }
@@ -38,19 +45,19 @@ func (p *Pool) after(i int) int {
 	if i+1 < len(p.conns) {
 		return i + 1
 	}
-	return (i + 1) % min(p.endpoints, len(p.conns))
+	return (i + 1) % min(len(p.endpoints), len(p.conns))
 }
 
 type steeredConn struct {
 	grpc.ClientConnInterface
 	steer *Steer
-	home  int64
+	home  string // its endpoint
 	next  grpc.ClientConnInterface
 }
 
 // to returns the connection for the next request.
 func (c *steeredConn) to() grpc.ClientConnInterface {
-	if c.steer.avoided.Load() == c.home {
+	if c.steer.avoids(c.home) {
 		return c.next
 	}
 	return c.ClientConnInterface
@@ -84,7 +91,7 @@ type steeredStarter struct {
 
 // Start implements [lean.Starter].
 func (s steeredStarter) Start(call *lean.Call) {
-	if s.steer.avoided.Load() == s.home {
+	if s.steer.avoids(s.home) {
 		s.other.Start(call)
 	} else {
 		s.own.Start(call)

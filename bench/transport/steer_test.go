@@ -65,14 +65,18 @@ func TestSteer(t *testing.T) {
 	if got := puts(); got != [3]uint64{3, 2, 2} {
 		t.Errorf("without a fault: %v", got)
 	}
-	for avoided := range 3 {
-		steer.Avoid(avoided)
+	for avoided, endpoint := range endpoints {
+		steer.Avoid(endpoint)
 		if got := puts(); got[avoided] != 0 || got[0]+got[1]+got[2] != 7 {
 			t.Errorf("avoiding %d: %v", avoided, got)
 		}
 		if got := streams(); got[avoided] != 0 || got[0]+got[1]+got[2] != 7 {
 			t.Errorf("streams avoiding %d: %v", avoided, got)
 		}
+	}
+	steer.Avoid("127.0.0.1:1")
+	if got := puts(); got != [3]uint64{3, 2, 2} {
+		t.Errorf("avoiding none of them: %v", got)
 	}
 	steer.Clear()
 	if got := puts(); got != [3]uint64{3, 2, 2} {

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +59,7 @@ const (
 // Pool is a fixed number of connections.
 type Pool struct {
 	conns     []conn
-	endpoints int
+	endpoints []string
 	login     *login       // nil without a user
 	poller    *lean.Poller // nil if each connection is read by itself
 }
@@ -81,7 +82,7 @@ func Dial(ctx context.Context, o Options) (*Pool, error) {
 	if len(o.Endpoints) == 0 {
 		return nil, errors.New("dial: no endpoints")
 	}
-	p := &Pool{endpoints: len(o.Endpoints)}
+	p := &Pool{endpoints: slices.Clone(o.Endpoints)}
 	if o.User != "" && o.Password != "" {
 		p.login = newLogin(o)
 	}
