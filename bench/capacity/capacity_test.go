@@ -300,7 +300,7 @@ func TestGeneratorLimit(t *testing.T) {
 	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		run, err := play(ctx, p)
 		if p.Rate > 1000 {
-			run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
+			run.Validity = lateGenerator()
 		}
 		return run, err
 	}
@@ -318,6 +318,11 @@ func TestGeneratorLimit(t *testing.T) {
 	}
 }
 
+// lateGenerator is the validity of a run whose generator was late.
+func lateGenerator() results.Validity {
+	return results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
+}
+
 // A generator that is late for once is asked again; one that is late at the first rate,
 // asked again, and at several lower ones says nothing of the cluster.
 func TestLateGenerator(t *testing.T) {
@@ -329,7 +334,7 @@ func TestLateGenerator(t *testing.T) {
 		o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 			run, err := play(ctx, p)
 			if always || p.Number%3 == 1 {
-				run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
+				run.Validity = lateGenerator()
 			}
 			return run, err
 		}
@@ -353,7 +358,7 @@ func TestNoLoadMeetsTheSLOBesideALateGenerator(t *testing.T) {
 	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 		run, err := play(ctx, p)
 		if p.Number > 3 {
-			run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
+			run.Validity = lateGenerator()
 		}
 		return run, err
 	}
@@ -555,7 +560,7 @@ func TestStartIsTooHigh(t *testing.T) {
 			o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
 				run, err := play(ctx, capacity.Probe{Rate: min(p.Rate, 4000), Length: p.Length}) // which is as bad
 				if p.Rate > late {
-					run.Validity = results.Validity{Verdict: results.Invalid, Reasons: []results.Reason{{Severity: results.Invalid, Message: "it was late"}}}
+					run.Validity = lateGenerator()
 				}
 				return run, err
 			}

@@ -116,6 +116,12 @@ func (groups outcomes) play(t *testing.T, seconds int, backlog func(second int) 
 		}
 		list, all = append(list, i), append(all, o)
 	}
+	return withIntervals(t, run, list, all)
+}
+
+// withIntervals returns a run of one measured phase with these seconds and their operations.
+func withIntervals(t *testing.T, run *results.Run, list []*results.Interval, all []results.Operation) Run {
+	t.Helper()
 	sum, err := results.Sum(run.Phases[0].Length, all...)
 	if err != nil {
 		t.Fatal(err)

@@ -76,19 +76,7 @@ func seconds(t *testing.T, count int, of func() results.Operation) Run {
 		})
 		all = append(all, o)
 	}
-	sum, err := results.Sum(run.Phases[0].Length, all...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	run.Operations = []results.Operation{sum}
-	return Run{Run: run, Intervals: func(each func(*results.Interval) error) error {
-		for _, i := range list {
-			if err := each(i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}
+	return withIntervals(t, run, list, all)
 }
 
 // A probe whose true share of slow arrivals is exactly what the SLO allows is sustained in
