@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -138,7 +139,12 @@ func (o *gateOptions) validate(fs *pflag.FlagSet, args []string) (err error) {
 		return errors.New("--dry-run is for gates that measure: give --candidate or --aa")
 	case o.history == "" && fs.Changed("accept"):
 		return errors.New("--accept needs --history")
-	case o.history != "" || len(args) == 1 && !ab:
+	case o.history != "":
+		return nil
+	case len(args) == 1 && !ab:
+		if _, err := os.Stat(args[0]); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("there is no result %q: give the directory of one, or --candidate or --aa to measure two sides", args[0])
+		}
 		return nil
 	case !ab:
 		return errors.New("nothing to gate: give a RESULT, --candidate, --aa or --history")
