@@ -199,6 +199,9 @@ func (s *shard) enter() int {
 	return 0
 }
 
+// writersWait is how long flip waits at a time for writers that a processor does not run.
+const writersWait = 10 * time.Microsecond
+
 // flip turns the shard's writers to the other buffer and returns the one they
 // have left, once the last of them is out. One goroutine may call it at a time.
 func (s *shard) flip() *shardBuffer {
@@ -212,7 +215,7 @@ func (s *shard) flip() *shardBuffer {
 		if spins < 100 {
 			runtime.Gosched()
 		} else {
-			time.Sleep(10 * time.Microsecond)
+			time.Sleep(writersWait)
 		}
 	}
 	return &s.buffer[old]
