@@ -238,7 +238,7 @@ func verdictCards(r *results.Run) []verdictCard {
 	cards = append(cards, verdictCard{"validity", class[r.Validity.Verdict], words.Clean(r.Validity.Verdict), why})
 	if a := r.Availability; a != nil {
 		class := "good"
-		if a.Count > 0 {
+		if a.Count > 0 || a.Share < 1 {
 			class = "warn"
 		}
 		share, outages, _ := strings.Cut(content.Availability(a), ", ")
