@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -217,6 +218,35 @@ func TestSharesOfClosedLoops(t *testing.T) {
 		for _, run := range runs {
 			if run.Phases[1].Start != 0 || run.Phases[2].Start != 1500*time.Millisecond {
 				t.Errorf("phases %+v", run.Phases)
+			}
+		}
+	})
+}
+
+// A share that is stopped before its load begins has intervals and phases at 0, which can
+// be merged with those of others.
+func TestShareStoppedBeforeItsStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		defer stop(nil)
+		time.AfterFunc(500*time.Millisecond, func() { stop(errors.New("another agent was lost")) })
+		m := newMeeting(1)
+		o := virtual()
+		o.Share, o.Peers = Share{Count: 1}, m
+		seen := &intervalLog{}
+		o.Observers = []Observer{seen}
+		_, _ = Run(ctx, measurePlan(2, PlanPhase{Duration: time.Minute, Load: Load{Rate: 100}}), &fakeWorkload{}, o)
+		if len(m.runs) != 1 {
+			t.Fatalf("%d runs were handed over", len(m.runs))
+		}
+		for _, i := range seen.intervals {
+			if i.Start < 0 || i.Length < 0 || i.Length > time.Second {
+				t.Errorf("interval from %v, length %v", i.Start, i.Length)
+			}
+		}
+		for _, ph := range m.runs[0].Phases[1:] {
+			if ph.Start < 0 || ph.Length < 0 || ph.Length > time.Second {
+				t.Errorf("phase %s from %v, length %v", ph.Name, ph.Start, ph.Length)
 			}
 		}
 	})

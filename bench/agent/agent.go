@@ -243,7 +243,7 @@ func (a *agent) receive(m message) (over bool) {
 	switch m.Kind {
 	case endSession:
 		if a.current != nil {
-			closeOnce(a.current.released) // whose message may be missing
+			a.current.release() // whose message may be missing
 		}
 		return true
 	case clockReply:

@@ -50,29 +50,35 @@ const clockTurn = 5 * time.Millisecond
 
 var errClock = errors.New("the coordinator does not answer questions about its clock")
 
-// measureClock estimates the offset of this process's clock.
-func (a *agent) measureClock(ctx context.Context) (best offset, err error) {
+// measureClock estimates the offset of this process's clock. It ends when the coordinator
+// releases the share, which then has nobody to ask.
+func (s *share) measureClock(ctx context.Context) (best offset, err error) {
+	a := s.agent
 	select {
 	case <-time.After(time.Duration(a.index) * clockTurn):
+	case <-s.released:
+		return best, errReleased
 	case <-ctx.Done():
 		return best, context.Cause(ctx)
 	}
 	best.Bound = boundMax + 1
 	answered := false
 	for range exchanges {
-		s := stamps{RequestSent: a.o.Clock().UnixNano()}
-		if err := a.mail.post(ctx, 0, clockRequest, s); err != nil {
+		sent := stamps{RequestSent: a.o.Clock().UnixNano()}
+		if err := a.mail.post(ctx, 0, clockRequest, sent); err != nil {
 			return best, err
 		}
 		timeout := time.NewTimer(exchangeTime)
 		select {
 		case reply := <-a.clock:
-			if reply.RequestSent == s.RequestSent {
+			if reply.RequestSent == sent.RequestSent {
 				answered = true
 				if o := reply.offset(); o.Bound < best.Bound {
 					best = o
 				}
 			}
+		case <-s.released:
+			err = errReleased
 		case <-ctx.Done():
 			err = context.Cause(ctx)
 		case <-timeout.C:

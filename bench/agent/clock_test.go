@@ -63,6 +63,9 @@ func TestLateAgent(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "agent 1 ") || !strings.Contains(err.Error(), "after the start time") {
 		t.Fatalf("%v", err)
 	}
+	if strings.Contains(err.Error(), "agent 0 ") {
+		t.Errorf("an agent that was stopped before its load began failed: %v", err)
+	}
 	if a := run.Agents[1]; run.Outcome != results.Failed || run.Validity.Verdict != results.Invalid || a.NotOffered == 0 {
 		t.Errorf("%s, %+v, %+v", run.Outcome, run.Validity, a)
 	}

@@ -106,7 +106,19 @@ func (s *share) signal(m message) {
 	case allDrained:
 		closeOnce(s.drained)
 	case release:
-		closeOnce(s.released)
+		s.release()
+	}
+}
+
+// errReleased says that the coordinator does not wait for the share any more.
+var errReleased = errors.New("the coordinator has ended the run without this agent")
+
+// release has the share end, and with it its load, where that still goes on. It is called by
+// one goroutine.
+func (s *share) release() {
+	closeOnce(s.released)
+	if !s.reported.Load() {
+		s.stop(errReleased)
 	}
 }
 
@@ -147,7 +159,7 @@ type peers struct {
 func (p peers) Start(ctx context.Context) (time.Time, error) {
 	a := p.agent
 	var err error
-	if p.offset, err = a.measureClock(ctx); err != nil {
+	if p.offset, err = p.measureClock(ctx); err != nil {
 		return time.Time{}, err
 	}
 	if err := a.mail.post(ctx, p.run, shareReady, readyBody{p.offset}); err != nil {
@@ -160,6 +172,8 @@ func (p peers) Start(ctx context.Context) (time.Time, error) {
 			return time.Time{}, fmt.Errorf("the start message arrived %v after the start time", results.ThreeDigits(-wait))
 		}
 		return time.Now().Add(wait), nil
+	case <-p.released:
+		return time.Time{}, errReleased
 	case <-ctx.Done():
 		return time.Time{}, context.Cause(ctx)
 	}
@@ -173,13 +187,11 @@ func (p peers) Drained(context.Context) error {
 	if err := p.agent.mail.post(p.session, p.run, drained, nil); err != nil {
 		return err
 	}
-	return p.wait(p.share.drained)
-}
-
-func (p peers) wait(c chan struct{}) error {
 	select {
-	case <-c:
+	case <-p.share.drained:
 		return nil
+	case <-p.released:
+		return errReleased
 	case <-p.session.Done():
 		return context.Cause(p.session)
 	}
@@ -198,7 +210,7 @@ func (p peers) Done(_ context.Context, run *results.Run, proof []byte) error {
 		}
 		proof = proof[n:]
 	}
-	at, err := a.measureClock(ctx)
+	at, err := p.measureClock(ctx)
 	if err != nil {
 		return err
 	}
@@ -206,11 +218,17 @@ func (p peers) Done(_ context.Context, run *results.Run, proof []byte) error {
 	if err != nil {
 		return err
 	}
+	p.reported.Store(true) // the coordinator may release the share before post returns
 	if err := a.mail.post(ctx, p.run, report, reportBody{at, data}); err != nil {
+		p.reported.Store(false)
 		return err
 	}
-	p.reported.Store(true)
-	return p.wait(p.share.released)
+	select {
+	case <-p.released:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // publisher sends the intervals of a share to the coordinator. Sending waits for nothing
