@@ -179,6 +179,9 @@ func (r *Resolved) checkCluster() error {
 		}
 		return r.checkRunning()
 	}
+	if c.Start.DiskProbe != nil && *c.Start.DiskProbe <= 0 {
+		return wrong("cluster.start.disk_probe_ns", "--disk-probe must be positive, not %v", *c.Start.DiskProbe)
+	}
 	for _, name := range flagsSet(c.Remote) {
 		return wrong("cluster.remote", "--%s is for running clusters: it needs --endpoints", name)
 	}

@@ -141,7 +141,7 @@ type Start struct {
 	DataDir      string         `json:"data_dir,omitempty" flag:"data-dir"`
 	StartTimeout *time.Duration `json:"start_timeout_ns,omitempty" flag:"start-timeout"`
 	// DiskProbe is how long the disk is measured before the start.
-	DiskProbe *time.Duration `json:"disk_probe_ns,omitempty"`
+	DiskProbe *time.Duration `json:"disk_probe_ns,omitempty" flag:"disk-probe"`
 }
 
 // Variable is a variable of the members' environment. Its value is never saved.

@@ -37,7 +37,7 @@ func (s Spec) OnStorage() bool {
 func (r *Resolved) onStorage() bool { return r.layer() != workloads.NoLayer }
 
 // storageFlags are those of a cluster that the storage layer has as well.
-var storageFlags = [...]string{"backend-batch-interval", "backend-batch-limit", "quota", "unsafe-no-fsync", "data-dir"}
+var storageFlags = [...]string{"backend-batch-interval", "backend-batch-limit", "quota", "unsafe-no-fsync", "data-dir", "disk-probe"}
 
 // checkStorage refuses what needs a cluster where there is none.
 func (r *Resolved) checkStorage() error {

@@ -82,6 +82,7 @@ func (f *specFlags) addStart(fs *pflag.FlagSet) {
 	fs.IntVar(&s.BasePort, "base-port", 0, "first loopback port of the members, two for each (0: free ports)")
 	fs.StringVar(&s.DataDir, "data-dir", "", "`directory` for the members' data (default: in the run's directory)")
 	durationFlag(fs, &s.StartTimeout, "start-timeout", d.StartTimeout, "timeout of the start")
+	durationFlag(fs, &s.DiskProbe, "disk-probe", runner.DefaultDiskProbe, "length of the measurement of the data's disk, before the start")
 }
 
 func (f *specFlags) addRemote(fs *pflag.FlagSet) {
