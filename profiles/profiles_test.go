@@ -343,6 +343,7 @@ func TestBadSources(t *testing.T) {
 		}}), "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := profiles.NewCapture(profiles.Options{RunDir: t.TempDir(), Sources: []profiles.Source{tc.source}, Kinds: []string{profiles.Heap}})
 			run := drive(t, c, time.Second, 1, results.Latency{})
 			if len(run.Profiles) == 0 || !strings.Contains(run.Profiles[0].Missing, tc.want) {

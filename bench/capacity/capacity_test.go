@@ -196,7 +196,7 @@ func TestCapacityIsFound(t *testing.T) {
 	}
 	q := queue{workers: 4, service: 4 * time.Millisecond}
 	truth := q.capacity(40 * time.Millisecond)
-	searches, kinds := uint64(10), map[string]capacity.Config{"default": {}}
+	searches, kinds := uint64(6), map[string]capacity.Config{"default": {}}
 	if *long {
 		searches, kinds["quick"], kinds["repeat"] = 200, capacity.Config{Effort: experiment.Quick}, capacity.Config{Repeat: new(5)}
 	}

@@ -41,6 +41,7 @@ func (g *flagGroups) addWorkloads() *pflag.FlagSet {
 		g.parameters = fs
 		for _, e := range workloads.All() {
 			own := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
+			own.SortFlags = false
 			e.Define().AddFlags(own)
 			own.VisitAll(func(f *pflag.Flag) {
 				if fs.Lookup(f.Name) == nil {

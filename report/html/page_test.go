@@ -72,6 +72,7 @@ func TestHeadingsSkipNoLevel(t *testing.T) {
 // Drawings are well formed, whatever a document's strings hold, and the page of a
 // long run stays small.
 func TestDrawingsAreWellFormed(t *testing.T) {
+	t.Parallel()
 	evil := reporttest.Document(t, reporttest.Mixture(t))
 	evil.Events[0].Kind, evil.Events[0].Detail = `"><script>alert(1)</script>`, "&amp;<b>"
 	for name, doc := range map[string]content.Document{"short": reporttest.Document(t, reporttest.Sample(t)), "mixture": reporttest.Document(t, reporttest.Mixture(t)), "evil": evil, "long": reporttest.LongRun(t, 1200, 3, 5)} {

@@ -19,12 +19,13 @@ import (
 // The lines of percentiles do not cross, and the last but one is drawn at most points,
 // however few operations a second has.
 func TestPercentilesDoNotCross(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		run := reporttest.Sample(t)
 		run.Plan.Phases = []results.PlanPhase{{Name: "measure"}}
 		perSecond := rapid.IntRange(3, 1500).Draw(rt, "operations")
 		s := operationSeries{name: "put"}
-		for n := range 40 {
+		for n := range 20 {
 			times := map[time.Duration]int64{}
 			for range 5 {
 				times[time.Duration(rapid.IntRange(1, 500).Draw(rt, "ms"))*time.Millisecond] += int64(1 + perSecond/5)

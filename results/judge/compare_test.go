@@ -116,9 +116,9 @@ func TestCompare(t *testing.T) {
 // Woodruff's interval of a p50 holds the true median about as often as it says.
 func TestWoodruffCovers(t *testing.T) {
 	if testing.Short() {
-		t.Skip("makes 100 runs")
+		t.Skip("makes 60 runs")
 	}
-	const trials = 100
+	const trials = 60
 	held := 0
 	for n := range uint64(trials) {
 		s, err := newSeries(saved(t, 100+n, 50, 10*time.Millisecond, 0.05), "put")

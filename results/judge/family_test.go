@@ -43,7 +43,7 @@ func TestFamilyPromises(t *testing.T) {
 	delta := func(times float64) map[string]float64 {
 		return map[string]float64{"allocs": times * metric("allocs").size(rules.Margins["allocs"])}
 	}
-	scenarios, n := 3, 200
+	scenarios, n := 3, 120
 	if *long {
 		scenarios, n = 16, 1500
 	}

@@ -194,7 +194,7 @@ func simulated() int {
 	if *long {
 		return 20_000
 	}
-	return 2_000
+	return 1_000
 }
 
 // byMargin makes the noise of each metric so many times its margin.
@@ -271,7 +271,7 @@ func TestGatePower(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays thousands of jobs")
 	}
-	pairs, names := 100, []string{"throughput", errorRate}
+	pairs, names := 60, []string{"throughput", errorRate}
 	if *long {
 		pairs, names = 2000, []string{"throughput", "allocs", "p99", errorRate}
 	}

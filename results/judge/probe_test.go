@@ -307,7 +307,7 @@ func autocorrelated(rho, mean, deviation, slope float64) func(r *rand.Rand) func
 // does not decide.
 func TestBacklogFalseAlarms(t *testing.T) {
 	t.Parallel()
-	count := 500
+	count := 250
 	if *long {
 		count = 10_000
 	}

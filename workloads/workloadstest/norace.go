@@ -3,4 +3,4 @@
 package workloadstest
 
 // atOnce is the number of tests that run at once.
-const atOnce = "4"
+const atOnce = "6"
