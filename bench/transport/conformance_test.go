@@ -217,7 +217,7 @@ func (m *member) secure(t *testing.T) {
 }
 
 // Both transports do the same with etcd: plain, with TLS, with mutual TLS, and with tokens
-// that end. Etcd is that of this process, and other versions where they are asked for.
+// that end, alone and over TLS. Etcd is that of this process, and other versions where they are asked for.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	binaries := map[string]string{"in process": ""}
@@ -242,12 +242,22 @@ func TestConformance(t *testing.T) {
 			"mutual TLS": func(t *testing.T) *member { return newTLSMember(t, true) },
 			"jwt":        func(t *testing.T) *member { return newMember(t, map[string]any{"auth-token": jwt(t, tokenTime)}) },
 			"simple":     func(t *testing.T) *member { return newMember(t, map[string]any{"auth-token-ttl": tokenTime.Seconds()}) },
+			"TLS and jwt": func(t *testing.T) *member {
+				m := newTLSMember(t, false)
+				m.config["auth-token"] = jwt(t, tokenTime)
+				return m
+			},
+			"mutual TLS and simple": func(t *testing.T) *member {
+				m := newTLSMember(t, true)
+				m.config["auth-token-ttl"] = tokenTime.Seconds()
+				return m
+			},
 		} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
 				m := prepare(t)
 				m.start(t, binary)
-				if m.tokens = kind == "jwt" || kind == "simple"; m.tokens {
+				if m.tokens = strings.Contains(kind, "jwt") || strings.Contains(kind, "simple"); m.tokens {
 					m.secure(t)
 				}
 				m.check(t)
