@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -93,7 +94,7 @@ func (t text) figuresAndWords(indent string, figures []string, head string, rows
 
 func writeVerdictMarkdown(w io.Writer, v *results.Verdict) error {
 	var b strings.Builder
-	icon := map[string]string{results.Pass: "✅", results.Fail: "❌"}[v.Verdict]
+	icon := cmp.Or(map[string]string{results.Pass: "✅", results.Fail: "❌"}[v.Verdict], "⚠️")
 	fmt.Fprintf(&b, "## %s %s: %s\n\n%s\n\n", icon, md(v.Verdict), md(v.Reason), md(content.VerdictSubject(v)))
 	if len(v.Parts) > 0 {
 		head, rows := content.PartTable(v)

@@ -125,6 +125,19 @@ func TestComparisonKeepsTheOrderOfWarnings(t *testing.T) {
 	}
 }
 
+// Every verdict has its sign in a summary, also one that is neither good nor bad.
+func TestSignsOfVerdicts(t *testing.T) {
+	for verdict, sign := range map[string]string{results.Pass: "✅", results.Fail: "❌", results.Inconclusive: "⚠️"} {
+		var b strings.Builder
+		if err := writeVerdictMarkdown(&b, &results.Verdict{Gate: "measured", Verdict: verdict, Reason: "why"}); err != nil {
+			t.Fatal(err)
+		}
+		if want := "## " + sign + " " + verdict + ": why\n"; !strings.HasPrefix(b.String(), want) {
+			t.Errorf("%.40q, want %q", b.String(), want)
+		}
+	}
+}
+
 // A summary that would not fit ends after a whole line and says so.
 func TestMarkdownIsCutBetweenLines(t *testing.T) {
 	v := &results.Verdict{Gate: "thresholds", Verdict: results.Fail}
