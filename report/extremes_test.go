@@ -41,6 +41,9 @@ func withExtremes(r *rand.Rand, document []byte) []byte {
 // A run whose numbers are near the limits of their types is refused, or ends in every format.
 func TestRunsNearLimits(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("reports large documents in every format")
+	}
 	r := rand.New(rand.NewPCG(1, 1))
 	read := 0
 	for _, run := range []*results.Run{reporttest.Costed(t), reporttest.Mixture(t), reporttest.Sample(t)} {
@@ -96,6 +99,9 @@ func manyOperations(t *testing.T) []byte {
 // document itself show a part of the operations and say how many they omit.
 func TestManyOperations(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("reports 100,000 operations in every format")
+	}
 	run, err := results.Decode(manyOperations(t))
 	if err != nil {
 		t.Fatal(err)

@@ -162,6 +162,9 @@ func manyKinds(n, kinds int, shapes []Latency) *Interval {
 // long before it has many lines, and they still add up to the same.
 func TestJournalIsBoundedInBytes(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("writes megabytes")
+	}
 	const seconds, kinds, limit = 200, 4, 1 << 20
 	d, err := Create(filepath.Join(t.TempDir(), "run"))
 	if err != nil {

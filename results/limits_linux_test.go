@@ -136,6 +136,9 @@ func TestUntrustedDocuments(t *testing.T) {
 		return
 	}
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("reads documents of 64 MiB in processes of their own")
+	}
 	for name, tc := range untrusted(t) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), tc.file)

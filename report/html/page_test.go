@@ -73,6 +73,9 @@ func TestHeadingsSkipNoLevel(t *testing.T) {
 // long run stays small.
 func TestDrawingsAreWellFormed(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("draws long runs")
+	}
 	evil := reporttest.Document(t, reporttest.Mixture(t))
 	evil.Events[0].Kind, evil.Events[0].Detail = `"><script>alert(1)</script>`, "&amp;<b>"
 	for name, doc := range map[string]content.Document{"short": reporttest.Document(t, reporttest.Sample(t)), "mixture": reporttest.Document(t, reporttest.Mixture(t)), "evil": evil, "long": reporttest.LongRun(t, 1200, 3, 5)} {

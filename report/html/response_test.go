@@ -20,6 +20,9 @@ import (
 // however few operations a second has.
 func TestPercentilesDoNotCross(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("draws a hundred charts")
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		run := reporttest.Sample(t)
 		run.Plan.Phases = []results.PlanPhase{{Name: "measure"}}

@@ -242,6 +242,9 @@ func noises() map[string]func(r *rand.Rand) func() float64 {
 // to the 90th.
 func TestHistoryFalseAlarms(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("plays thousands of histories")
+	}
 	for name, source := range noises() {
 		got := simulate(*histories, func(r *rand.Rand) bool {
 			next := source(r)
@@ -299,6 +302,9 @@ func TestHistoryLooks(t *testing.T) {
 // times within 10: see docs/gates.md. The history has 12 metrics.
 func TestHistoryPower(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("plays thousands of histories")
+	}
 	for _, noise := range []float64{0.02, 0.05, 0.10} {
 		for _, step := range []float64{0.05, 0.10, 0.20} {
 			line := ""

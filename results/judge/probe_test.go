@@ -189,6 +189,9 @@ func TestProbeCountsAllArrivals(t *testing.T) {
 
 // No probe is sustained whose run a threshold gate with the same bound fails.
 func TestProbeIsNoMilderThanTheGate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("plays hundreds of jobs")
+	}
 	r := rand.New(rand.NewPCG(3, 3))
 	sustained := 0
 	for range 100 {
@@ -307,6 +310,9 @@ func autocorrelated(rho, mean, deviation, slope float64) func(r *rand.Rand) func
 // does not decide.
 func TestBacklogFalseAlarms(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("plays thousands of probes")
+	}
 	count := 250
 	if *long {
 		count = 10_000
@@ -327,6 +333,9 @@ func TestBacklogFalseAlarms(t *testing.T) {
 // Growth of less than 1 % of the rate never counts.
 func TestBacklogPower(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("plays thousands of probes")
+	}
 	for seconds, slope := range map[int]float64{5: 200, 10: 100, 30: 50, 120: 50} {
 		for _, rho := range []float64{0, 0.7, 0.9} {
 			found := backlogs(t, seconds, 300, autocorrelated(rho, 100, 30, slope))

@@ -168,6 +168,9 @@ var (
 // At most the level of all series without a change ever show one, however long they get.
 func TestChangePointsLevel(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("plays thousands of series")
+	}
 	series, level := *simulatedSeries, *simulatedLevel
 	count := 0
 	for i := range uint64(series) {

@@ -53,6 +53,9 @@ func bound(x, y []float64) (slope, lower float64) { return Slope(x, y, 0.01) }
 // residuals depend on each other, in short and in long runs; and a real slope is found.
 func TestSlopeHolds(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("plays thousands of lines")
+	}
 	r := rand.New(rand.NewPCG(1, 7))
 	for _, n := range []int{5, 10, 19, 20, 30, 60, 120} {
 		for _, rho := range []float64{0, 0.3, 0.7, 0.9} {
