@@ -86,7 +86,7 @@ func (a *agent) takePart(ctx context.Context) error {
 	client := a.client
 	defer client.Close()
 	var err error
-	if a.session, err = concurrency.NewSession(client, concurrency.WithTTL(leaseTime)); err != nil {
+	if a.session, err = concurrency.NewSession(client, concurrency.WithTTL(leaseSeconds(a.count))); err != nil {
 		return fmt.Errorf("join: %w", err)
 	}
 	defer func() {

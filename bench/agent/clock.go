@@ -38,32 +38,47 @@ func (s stamps) offset() offset {
 	return offset{Ahead: time.Duration(ahead), Bound: time.Duration(max(0, way)+1) / 2}
 }
 
-// exchanges is how many exchanges one estimate takes: the fastest is the best.
-const exchanges = 10
+// exchanges is how many exchanges one estimate takes: the fastest is the best. With more than
+// manyAgents agents, exchangesMin are enough where they give a bound of at most boundEnough, so
+// that the coordinator has less work.
+const (
+	exchanges    = 10
+	exchangesMin = 3
+	boundEnough  = boundDegraded / 2
+)
 
 // exchangeTime bounds one exchange. The answers to many agents wait for their turns.
 const exchangeTime = 10 * time.Second
 
-// clockTurn is the time between the first exchanges of agents that become ready at once: an agent
-// begins its own after one for each lower index.
+// clockTurn is the time between the first exchanges of agents that become ready, or have drained, at
+// once: an agent begins its own after one for each lower index.
 const clockTurn = 5 * time.Millisecond
+
+// awaitTurn returns when it is the agent's turn. It ends when the coordinator releases the share,
+// which then has nobody to ask.
+func (s *share) awaitTurn(ctx context.Context) error {
+	select {
+	case <-time.After(time.Duration(s.agent.index) * clockTurn):
+		return nil
+	case <-s.released:
+		return errReleased
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 var errClock = errors.New("the coordinator does not answer questions about its clock")
 
 // measureClock estimates the offset of this process's clock. It ends when the coordinator
-// releases the share, which then has nobody to ask.
+// releases the share.
 func (s *share) measureClock(ctx context.Context) (best offset, err error) {
 	a := s.agent
-	select {
-	case <-time.After(time.Duration(a.index) * clockTurn):
-	case <-s.released:
-		return best, errReleased
-	case <-ctx.Done():
-		return best, context.Cause(ctx)
-	}
 	best.Bound = boundMax + 1
 	answered := false
-	for range exchanges {
+	for n := range exchanges {
+		if a.count > manyAgents && n >= exchangesMin && best.Bound <= boundEnough {
+			break
+		}
 		sent := stamps{RequestSent: a.o.Clock().UnixNano()}
 		if err := a.mail.post(ctx, 0, clockRequest, sent); err != nil {
 			return best, err

@@ -83,7 +83,7 @@ func NewCoordinator(ctx context.Context, o CoordinatorOptions) (*Coordinator, er
 
 // open makes the session known and begins to read what agents say.
 func (c *Coordinator) open(ctx context.Context) (err error) {
-	if c.session, err = concurrency.NewSession(c.client, concurrency.WithTTL(leaseTime)); err != nil {
+	if c.session, err = concurrency.NewSession(c.client, concurrency.WithTTL(leaseSeconds(c.o.Count))); err != nil {
 		return fmt.Errorf("open session for agents: %w", err)
 	}
 	c.all.lease = c.session.Lease()

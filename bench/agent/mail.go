@@ -35,9 +35,18 @@ import (
 //	up/from/INDEX/LEASE/SEQUENCE  messages of an agent
 const root = "/etcdbench-agents/"
 
-// leaseTime is the time to live of the leases in seconds. A process that is gone is
-// noticed within that time and etcd's half a second.
+// leaseTime is the time to live of the leases in seconds, of up to manyAgents agents. A process
+// that is gone is noticed within that time and etcd's half a second.
 const leaseTime = 3
+
+// manyAgents is the number of agents beyond which each agent renews its lease less often, and may
+// take fewer exchanges for its clock.
+const manyAgents = 100
+
+// leaseSeconds returns the time to live of the leases of a session: one second more for each
+// further 100 agents. An agent renews its lease three times in that time. Many agents keep the
+// coordinator busy when all answer one message, so that renewals must be fewer and may be later.
+func leaseSeconds(agents int) int { return leaseTime + max(0, agents-manyAgents)/100 }
 
 // chunk is how many bytes one message carries at most: etcd's default limit on a request
 // leaves room for it in base64.

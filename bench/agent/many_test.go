@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/machine"
@@ -197,6 +199,35 @@ func TestAnswersAtOnce(t *testing.T) {
 	<-c.answering
 	if s := <-a.clock; s.AnswerSent < turn {
 		t.Errorf("the answer was sent %d ns before its turn", turn-s.AnswerSent)
+	}
+}
+
+// Leases of up to 100 agents end after 3 s, those of more agents later.
+func TestLeaseTimes(t *testing.T) {
+	t.Parallel()
+	etcd, err := cluster.StartCoordination(t.Context(), cluster.CoordinationOptions{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(etcd.Stop)
+	endpoint := Endpoint{URLs: []string{etcd.URL}, Credentials: etcd.Credentials}
+	for count, want := range map[int]int64{1: 3, 100: 3, 1000: 12} {
+		c, err := NewCoordinator(t.Context(), CoordinatorOptions{Endpoint: endpoint, Count: count})
+		if err != nil {
+			t.Fatal(err)
+		}
+		joined := make(chan struct{})
+		a := newAgent(AgentOptions{Endpoint: endpoint, Notice: func(string) { closeOnce(joined) }})
+		var ended sync.WaitGroup
+		ended.Go(func() { _ = a.takePart(t.Context()) }) // ends with the coordinator
+		<-joined
+		for _, id := range []clientv3.LeaseID{c.session.Lease(), a.session.Lease()} {
+			if r, err := c.client.TimeToLive(t.Context(), id); err != nil || r.GrantedTTL != want {
+				t.Errorf("%d agents: %v (%v), want a lease of %d s", count, r, err, want)
+			}
+		}
+		c.Close()
+		ended.Wait()
 	}
 }
 

@@ -158,7 +158,10 @@ type peers struct {
 // Start implements [bench.Peers].
 func (p peers) Start(ctx context.Context) (time.Time, error) {
 	a := p.agent
-	var err error
+	err := p.awaitTurn(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
 	if p.offset, err = p.measureClock(ctx); err != nil {
 		return time.Time{}, err
 	}
@@ -200,6 +203,9 @@ func (p peers) Drained(context.Context) error {
 // Done implements [bench.Peers].
 func (p peers) Done(_ context.Context, run *results.Run, proof []byte) error {
 	a, ctx := p.agent, p.session
+	if err := p.awaitTurn(ctx); err != nil { // so that the coordinator does not get all measurements at once
+		return err
+	}
 	if err := p.publisher.flush(); err != nil {
 		return err
 	}
