@@ -41,13 +41,19 @@ type Page struct {
 func Open(t *testing.T, html string) *Page {
 	t.Helper()
 	p := start(t)
-	file := filepath.Join(t.TempDir(), "page.html")
-	if err := os.WriteFile(file, []byte(html), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	call(p, network.OverrideNetworkState, network.OverrideNetworkStateParams{Offline: true})
-	p.do(chromedp.Navigate("file://" + file))
+	p.Show(html)
 	return p
+}
+
+// Show opens another page in the same browser, from a file.
+func (p *Page) Show(html string) {
+	p.t.Helper()
+	file := filepath.Join(p.t.TempDir(), "page.html")
+	if err := os.WriteFile(file, []byte(html), 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+	p.Navigate("file://" + file)
 }
 
 // Visit opens the page of a server at a loopback address for the duration of the test. See
@@ -195,6 +201,14 @@ func (p *Page) Click(selector string) {
 func (p *Page) Press(selector string, keys ...string) {
 	p.t.Helper()
 	p.do(chromedp.Focus(chromedp.CSS(selector)))
+	for _, k := range keys {
+		p.do(chromedp.KeyEvent(k))
+	}
+}
+
+// Type presses keys, for the element that has the focus.
+func (p *Page) Type(keys ...string) {
+	p.t.Helper()
 	for _, k := range keys {
 		p.do(chromedp.KeyEvent(k))
 	}
