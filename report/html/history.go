@@ -30,7 +30,7 @@ func WriteHistory(w io.Writer, h content.History) error {
 		series.Rows = append(series.Rows, []string{name, what})
 	}
 	c.Tables = []table{{Title: "Changes of level", Words: true, Rows: oneColumn(h.Found)}}
-	c.Parts = []part{tablePart("runs", table{Title: "Runs", Words: true, Head: head, Rows: rows}), tablePart("series", series)}
+	c.Parts = []part{tablePart("runs", table{Title: "Runs", Words: true, Lines: true, Head: head, Rows: rows}), tablePart("series", series)}
 	for _, n := range h.Notes {
 		c.Notes = append(c.Notes, words.Clean(n))
 	}

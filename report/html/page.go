@@ -88,6 +88,8 @@ type (
 		Rows  [][]string
 		// Words means that cells contain text, not figures.
 		Words bool
+		// Lines means that each cell but the last is one line.
+		Lines bool
 		// Label is the table's name for screen readers where it has no title of its own.
 		Label string
 	}
@@ -122,7 +124,7 @@ func (p part) empty() bool {
 
 // tablePart is a part that is one table.
 func tablePart(id string, t table) part {
-	return part{ID: id, Title: t.Title, Tables: []table{{Head: t.Head, Rows: t.Rows, Words: t.Words, Label: t.Title}}}
+	return part{ID: id, Title: t.Title, Tables: []table{{Head: t.Head, Rows: t.Rows, Words: t.Words, Lines: t.Lines, Label: t.Title}}}
 }
 
 // WriteComparison writes one page of both sides of a comparison, which begins with

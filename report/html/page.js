@@ -120,11 +120,12 @@
         Home: () => show(c, 0), End: () => show(c, c.rows.length - 1),
         '+': () => zoom(middle - span / 2, middle + span / 2), '-': () => zoom(middle - span * 2, middle + span * 2), Escape: () => zoom(),
       };
-      if (!keys[e.key]) return;
+      if (!keys[e.key] || e.ctrlKey || e.metaKey || e.altKey) return; // the browser's own keys
       e.preventDefault();
       keys[e.key]();
+      c.cursor?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
     });
-    if (c.overTime) c.svg.setAttribute('aria-description', 'Arrow keys show figures, + and - zoom, Escape shows all.');
+    c.svg.setAttribute('aria-description', c.overTime ? 'Arrow keys show figures, + and - zoom, Escape shows all.' : 'Arrow keys show figures.');
   }
 
   for (const button of document.querySelectorAll('button[data-toggle]')) {

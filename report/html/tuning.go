@@ -44,7 +44,7 @@ func WriteTuning(w io.Writer, t *results.Tuning) error {
 	}
 	head, rows := content.TuningTable(t)
 	head[len(head)-1] = "remarks"
-	tried := tablePart("tried", table{Title: "Settings that were tried", Words: true, Head: head, Rows: unbroken(rows)})
+	tried := tablePart("tried", table{Title: "Settings that were tried", Words: true, Lines: true, Head: head, Rows: unbroken(rows)})
 	tried.Open = true
 	c.Parts = append(c.Parts, tried)
 	if head, rows := content.FaultTable(t); len(head) > 1 {
