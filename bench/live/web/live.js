@@ -127,20 +127,24 @@
 
   function describe() {
     find('progress').textContent = state?.text ?? 'connecting';
-    find('notice').textContent = notice();
+    if (find('notice').textContent !== notice()) find('notice').textContent = notice(); // which is read aloud
     document.title = `etcdbench: ${state?.text ?? ''}`;
     if (!state) return;
     find('runs').hidden = state.runs.length < 2;
-    find('runs').querySelector('ol').replaceChildren(...state.runs.map((run, i) => {
-      const item = document.createElement('li'), link = document.createElement(run.report ? 'a' : 'span');
-      link.textContent = run.name;
-      if (run.report) {
-        link.href = `runs/${i + 1}`;
-        link.target = '_blank';
+    const list = find('runs').querySelector('ol');
+    state.runs.forEach((run, i) => { // Links stay, as one may have the focus.
+      const item = list.children[i] ?? list.appendChild(document.createElement('li'));
+      if (item.firstChild?.tagName !== (run.report ? 'A' : 'SPAN')) {
+        const link = document.createElement(run.report ? 'a' : 'span');
+        link.textContent = run.name;
+        if (run.report) {
+          link.href = `runs/${i + 1}`;
+          link.target = '_blank';
+        }
+        item.replaceChildren(link, '');
       }
-      item.append(link, ` ${run.state}`);
-      return item;
-    }));
+      item.lastChild.textContent = ` ${run.state}`;
+    });
   }
 
   find('pause').addEventListener('click', () => pause(!paused));
