@@ -35,7 +35,6 @@ func (*intervals) Finish(*results.Run) error { return nil }
 // The members' own counters grow by what we say we did, to the operation; every
 // interval has its readings, and every operation its cost.
 func TestServerCountsAgree(t *testing.T) {
-	t.Parallel()
 	c := workloadstest.StartCluster(t, 3)
 	w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 6, cluster.Endpoints(c)...), Prefix: "/evidence/", Seed: 1}, nil)
 	seen := &intervals{}
@@ -101,7 +100,6 @@ func TestServerCountsAgree(t *testing.T) {
 // A member that stops answering leaves gaps, not a failed run, and no cost is
 // told for the whole of which a part is missing.
 func TestServerGap(t *testing.T) {
-	t.Parallel()
 	c := workloadstest.StartCluster(t, 3)
 	w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 1, cluster.Endpoints(c)[:1]...), Prefix: "/gap/", Seed: 1}, nil)
 	time.AfterFunc(1500*time.Millisecond, func() {
@@ -157,7 +155,6 @@ func (o *kept) each(fn func(*results.Interval) error) error {
 // Causes that are made on purpose are named first. (That a quiet run names none is
 // tested without a cluster: on a shared machine, none is quiet for sure.)
 func TestCausesMadeOnPurpose(t *testing.T) {
-	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs for most of a minute")
 	}

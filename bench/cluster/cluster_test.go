@@ -81,7 +81,6 @@ func isEmpty(t *testing.T, dir string) {
 }
 
 func TestProcesses(t *testing.T) {
-	t.Parallel()
 	for name, set := range map[string]func(*cluster.Settings){
 		"one member": func(s *cluster.Settings) { s.Members = 1 },
 		"three members": func(s *cluster.Settings) {
@@ -125,7 +124,6 @@ func TestProcesses(t *testing.T) {
 }
 
 func TestInProcess(t *testing.T) {
-	t.Parallel()
 	s := testSettings(t, 3)
 	c, err := cluster.StartInProcess(t.Context(), s)
 	if err != nil {

@@ -62,7 +62,6 @@ func medianPut(t *testing.T, conn grpc.ClientConnInterface) time.Duration {
 // A put through the leader takes one round trip to the nearer follower, one through
 // a follower its own way to the leader besides.
 func TestNetwork(t *testing.T) {
-	t.Parallel()
 	c, conns := startWith(t, cluster.Network{Zones: []string{"a", "b", "c"}, ZoneRTTs: []string{"a-b=40ms", "a-c=80ms", "b-c=80ms"}}, nil)
 	leader, err := cluster.Leader(t.Context(), conns, -1)
 	if err != nil {

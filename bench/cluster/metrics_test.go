@@ -30,7 +30,6 @@ func (elsewhere) Stop() error { return nil }
 // however late the member answers: of a member that allocates 200 objects for each
 // of 1,000 operations a second, and takes its time.
 func TestCostOfAKnownMember(t *testing.T) {
-	t.Parallel()
 	start := time.Now()
 	clock := func() time.Duration { return time.Since(start) }
 	var over atomic.Int64 // when the load ended

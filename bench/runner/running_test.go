@@ -403,7 +403,6 @@ func TestUnverifiedServersAreRecorded(t *testing.T) {
 // Whichever member of a running cluster is named first, the same members have the
 // connections that do not divide evenly.
 func TestOrderOfEndpoints(t *testing.T) {
-	t.Parallel()
 	settings := cluster.DefaultSettings()
 	settings.Members, settings.UnsafeNoFsync = 3, true
 	settings.DataDir, settings.LogDir = t.TempDir(), t.TempDir()
