@@ -84,7 +84,11 @@ func TestDeadPeerIsNoticed(t *testing.T) {
 			dialer: func(context.Context, string) (net.Conn, error) {
 				dials.Add(1)
 				client, peer := net.Pipe()
-				listener.conns <- peer
+				select {
+				case listener.conns <- peer:
+				case <-listener.done: // a connection after the dead one, when nobody accepts it any more
+					return nil, net.ErrClosed
+				}
 				return &wire{Conn: client, cut: &cut, closed: make(chan struct{})}, nil
 			},
 		})
