@@ -51,7 +51,6 @@ func runFailing(
 // What a server answers decides the outcome, also where it answers with a code and not
 // with an error of ours. The server's answers are counted here.
 func TestFailuresOfSteps(t *testing.T) {
-	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
 
@@ -142,7 +141,6 @@ func TestFailuresOfSteps(t *testing.T) {
 
 // A lock is held as long as it is to be held, whatever the timeout of requests is.
 func TestHoldOutlastsTheTimeout(t *testing.T) {
-	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
 	for name, params := range map[string]map[string]string{

@@ -21,7 +21,6 @@ import (
 // Every operation belongs to one part; the parts number theirs without gaps, and
 // have their shares in any stretch, not only in the long run.
 func TestTurnsKeepToTheWeights(t *testing.T) {
-	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		weights := rapid.SliceOfN(rapid.Float64Range(0, 100), 1, 12).Draw(t, "weights")
 		sum := 0.0

@@ -122,7 +122,6 @@ func TestWatchConnectionIsCut(t *testing.T) {
 // After a longer break, what was missed comes in responses so large that the
 // server splits them; put together, they are as good.
 func TestSplitResponses(t *testing.T) {
-	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
 	proxy := newProxy(t, endpoint)
@@ -354,7 +353,6 @@ func TestProofHasTeeth(t *testing.T) {
 // The lateness of an expiry is judged against the server's own clock: the time
 // to live that it tells goes down by one at the whole seconds before the end.
 func TestLeaseExpiryIsTheServers(t *testing.T) {
-	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	endpoint := c.Members()[0].Endpoint
 	conns := workloadstest.Dial(t, 2, endpoint)

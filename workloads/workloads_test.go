@@ -106,7 +106,6 @@ func within(what string, d, low, high time.Duration) error {
 
 // Every way to read finds what was written.
 func TestRangeFindsItsKeys(t *testing.T) {
-	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)
 	conns := workloadstest.Dial(t, 2, c.Members()[0].Endpoint)
 	for i, params := range []map[string]string{

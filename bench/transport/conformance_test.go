@@ -255,6 +255,9 @@ func TestConformance(t *testing.T) {
 		} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				t.Parallel()
+				if testing.Short() && strings.Contains(kind, " and ") {
+					t.Skip("a combination of the others")
+				}
 				m := prepare(t)
 				m.start(t, binary)
 				if m.tokens = strings.Contains(kind, "jwt") || strings.Contains(kind, "simple"); m.tokens {
