@@ -55,7 +55,7 @@ const exchangeTime = 10 * time.Second
 const clockTurn = 5 * time.Millisecond
 
 // awaitTurn returns when it is the agent's turn. It ends when the coordinator releases the share,
-// which then has nobody to ask.
+// which then gets no answers.
 func (s *share) awaitTurn(ctx context.Context) error {
 	select {
 	case <-time.After(time.Duration(s.agent.index) * clockTurn):

@@ -26,31 +26,37 @@ const visit = `(() => {
 	const e = document.activeElement, problems = [];
 	if (!e || e === document.body) return JSON.stringify({ Name: '' });
 	const visited = window.visited ??= [], last = visited.at(-1);
-	const what = e.tagName.toLowerCase() + ' ' + (e.getAttribute('aria-label') || e.textContent.trim() || e.className.baseVal || e.className).slice(0, 40);
+	const what = e.tagName.toLowerCase() + ' ' +
+		(e.getAttribute('aria-label') || e.textContent.trim() || e.className.baseVal || e.className).slice(0, 40);
 	if (visited.includes(e)) return JSON.stringify({ Name: what, Again: true, Frame: e === last && e.tagName === 'IFRAME' });
 	visited.push(e);
 	const box = e.getBoundingClientRect(), style = getComputedStyle(e);
-	if (!e.checkVisibility({ visibilityProperty: true, opacityProperty: true, contentVisibilityAuto: true }) || box.width < 2 || box.height < 2) problems.push('is not visible');
+	const shown = e.checkVisibility({ visibilityProperty: true, opacityProperty: true, contentVisibilityAuto: true });
+	if (!shown || box.width < 2 || box.height < 2) problems.push('is not visible');
 	const label = e.getAttribute('aria-label') || e.title || document.getElementById(e.getAttribute('aria-labelledby'))?.textContent;
 	if (!label && !(/^(A|BUTTON|SUMMARY)$/.test(e.tagName) && e.textContent.trim())) problems.push('has no accessible name');
 	if (e.tabIndex > 0) problems.push('has a place of its own in the order');
 	if (last) {
 		if (!(last.compareDocumentPosition(e) & Node.DOCUMENT_POSITION_FOLLOWING)) problems.push('comes after a later element');
 		const before = last.getBoundingClientRect();
-		if (!last.closest('nav') && !e.closest('nav') && box.bottom <= before.top && box.left < before.right) problems.push('is above the element before it');
+		const inContents = last.closest('nav') || e.closest('nav');
+		if (!inContents && box.bottom <= before.top && box.left < before.right) problems.push('is above the element before it');
 	}
 	const isFrame = e.tagName === 'IFRAME'; // its own elements have rings
 	const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
 	const light = (color) => {
 		canvas.fillStyle = color;
 		canvas.fillRect(0, 0, 1, 1);
-		return [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)].reduce((sum, v, i) => sum + [0.2126, 0.7152, 0.0722][i] * (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4), 0);
+		const linear = (v) => v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4;
+		return [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)].reduce((sum, v, i) => sum + [0.2126, 0.7152, 0.0722][i] * linear(v), 0);
 	};
 	const automatic = style.outlineStyle === 'auto'; // the browser's own ring, which has two colours
-	const width = style.outlineStyle === 'none' ? 0 : automatic ? 2 : parseFloat(style.outlineWidth), reach = width + (parseFloat(style.outlineOffset) || 0);
+	const width = style.outlineStyle === 'none' ? 0 : automatic ? 2 : parseFloat(style.outlineWidth);
+	const reach = width + (parseFloat(style.outlineOffset) || 0);
 	if (!isFrame && width < 2) problems.push('has no focus ring');
 	const ring = light(style.outlineColor), ground = light(getComputedStyle(document.body).backgroundColor);
-	if (!isFrame && !automatic && width > 0 && (Math.max(ring, ground) + 0.05) / (Math.min(ring, ground) + 0.05) < 3) problems.push('has a focus ring without contrast');
+	const contrast = (Math.max(ring, ground) + 0.05) / (Math.min(ring, ground) + 0.05);
+	if (!isFrame && !automatic && width > 0 && contrast < 3) problems.push('has a focus ring without contrast');
 	for (let a = e.parentElement; a && a !== document.body; a = a.parentElement) {
 		if (getComputedStyle(a).overflowX === 'visible' || a instanceof SVGElement) continue;
 		const clip = a.getBoundingClientRect();
@@ -65,7 +71,10 @@ const visit = `(() => {
 })()`
 
 // missed are the visible elements that take part in the page's keyboard order and were not visited.
-const missed = `[...document.querySelectorAll('a[href], button, summary, input, iframe, [tabindex]')].filter((e) => e.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }) && !e.closest('[inert]') && !(window.visited ?? []).includes(e)).map((e) => e.outerHTML.slice(0, 80))`
+const missed = `[...document.querySelectorAll('a[href], button, summary, input, iframe, [tabindex]')]
+	.filter((e) => e.checkVisibility({ visibilityProperty: true, contentVisibilityAuto: true }))
+	.filter((e) => !e.closest('[inert]') && !(window.visited ?? []).includes(e))
+	.map((e) => e.outerHTML.slice(0, 80))`
 
 // CheckKeyboard goes through the page with the tabulator key and unfolds all details on the way.
 // It returns the number of elements that it visited, and the problems of a keyboard user: elements
