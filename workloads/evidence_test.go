@@ -2,6 +2,7 @@ package workloads_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -152,11 +153,13 @@ func (o *kept) each(fn func(*results.Interval) error) error {
 	return nil
 }
 
+var causes = flag.Bool("causes", false, "let TestCausesMadeOnPurpose run, for most of a minute")
+
 // Causes that are made on purpose are named first. (That a quiet run names none is
 // tested without a cluster: on a shared machine, none is quiet for sure.)
 func TestCausesMadeOnPurpose(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs for most of a minute")
+	if !*causes {
+		t.Skip("needs a machine without other work, for most of a minute: -causes")
 	}
 	t.Run("other writers on the disk", func(t *testing.T) {
 		// The database's commits wait for the same disk, and now and then for longer.

@@ -18,7 +18,7 @@ func TestFailingServer(t *testing.T) {
 	t.Parallel()
 	const late, slow = 400 * time.Millisecond, 150 * time.Millisecond
 	server, err := transporttest.NewQueue(transporttest.QueueOptions{
-		Workers: 64, Mean: time.Millisecond, Seed: 1, Failing: 0.04, Hanging: 0.02, Slow: 0.1, SlowBy: slow,
+		Workers: 64, Mean: time.Millisecond, Seed: 1, Failing: 0.04, Hanging: 0.02, Slow: 0.2, SlowBy: slow,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -42,9 +42,10 @@ func TestFailingServer(t *testing.T) {
 	if want := float64(said.Failed+put.Unfinished) / 2000; math.Abs(put.ErrorRate()-want) > 1e-9 || want < 0.04 || want > 0.10 {
 		t.Errorf("error rate %v, the server %v", put.ErrorRate(), want)
 	}
-	// Slow and hanging puts are 12.5 % of those that were not refused, hanging ones 2.1 %.
-	p95, p99 := put.Percentile(95), put.Percentile(99)
-	if p95.AtLeast || p95.Time < slow || !p99.AtLeast || p99.Time < late {
-		t.Errorf("p95 %+v, p99 %+v", p95, p99)
+	// Slow and hanging puts are 23 % of those that were not refused, hanging ones 2.1 %. One percent is
+	// 40 ms of arrivals, so that a frozen machine does not make timeouts of more than ten.
+	p90, p99 := put.Percentile(90), put.Percentile(99)
+	if p90.AtLeast || p90.Time < slow || !p99.AtLeast || p99.Time < late {
+		t.Errorf("p90 %+v, p99 %+v", p90, p99)
 	}
 }
