@@ -70,12 +70,25 @@ func TestFlameGraphsInABrowser(t *testing.T) {
 			if n := b.Frames(zoomIn); n != tc.frames {
 				t.Errorf("%d flame graphs zoom, want %d", n, tc.frames)
 			}
+			if n := b.Frames(arrowKeys); n != tc.frames {
+				t.Errorf("%d flame graphs are one stop of the tabulator key and follow the arrow keys, want %d", n, tc.frames)
+			}
 			for _, c := range b.Complaints() {
 				t.Errorf("the browser complains: %s", c)
 			}
 		})
 	}
 }
+
+// arrowKeys moves from a flame graph's first box to the one below it and back. Each time, one box
+// is a stop of the tabulator key.
+const arrowKeys = `['ArrowDown', 'ArrowUp'].every((key, i) => {
+	const stops = () => [...document.querySelectorAll('.n > button')].filter((b) => b.tabIndex === 0);
+	const from = stops();
+	if (i === 0) from[0].focus();
+	from[0].dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+	return from.length === 1 && stops().length === 1 && stops()[0] !== from[0] && document.activeElement === stops()[0];
+})`
 
 // While a run goes on, Prometheus can scrape it; when it is over, nobody listens.
 func TestMetricsListen(t *testing.T) {
