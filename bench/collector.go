@@ -21,11 +21,11 @@ type collector struct {
 	stopped    chan struct{}
 
 	live []*livePhase
-	// interval is what the last collect brought, by kind: one for all phases.
+	// interval holds what the last call of collect returned, by kind. All phases share it.
 	interval []*total
 	encoder  results.Encoder
-	// usage is what was used up until the last interval, intervalLag the send lag
-	// in it.
+	// usage is the machine usage up to the end of the last interval. intervalLag is the send
+	// lag in that interval.
 	usage       machine.Usage
 	intervalLag series
 	ops         []results.Operation
@@ -33,12 +33,12 @@ type collector struct {
 	err         error
 	number      int
 	ended       bool // no client is left
-	// late says that samples may come for phases that have no operation left.
+	// late says that samples may arrive for phases that have no operation in flight.
 	late bool
 
 	name string // of the phase that the present interval belongs to
-	// measuring says that it is a measured one; stalled is for how long nothing was
-	// completed in those.
+	// measuring says that the present interval belongs to a measured phase. stalled is the time
+	// in measured phases during which no operation was completed.
 	measuring bool
 	stalled   time.Duration
 	start     time.Duration
@@ -58,13 +58,13 @@ type boundary struct {
 // livePhase is a phase that may still get samples.
 type livePhase struct {
 	*phase
-	// What the last interval has already shown.
+	// shown, counts and errors are the numbers that the previous intervals have reported.
 	shown  []arrivals
 	counts [][]uint64
 	errors []map[errorKey]uint64
 }
 
-// arrivals is what a phase counts outside of its recorder, of one kind.
+// arrivals are the numbers of one kind that a phase counts outside its recorder.
 type arrivals struct{ offered, dropped, inherited, overdue uint64 }
 
 // arrivals reads the counters of a kind.
@@ -72,7 +72,7 @@ func (ph *phase) arrivals(kind int) arrivals {
 	return arrivals{ph.offered[kind].Load(), ph.dropped[kind].Load(), ph.inherited[kind].Load(), ph.overdue[kind].Load()}
 }
 
-// since is what came after other.
+// since returns the difference between a and the earlier numbers in other.
 func (a arrivals) since(other arrivals) arrivals {
 	return arrivals{a.offered - other.offered, a.dropped - other.dropped, a.inherited - other.inherited, a.overdue - other.overdue}
 }
@@ -90,7 +90,7 @@ func newCollector(e *engine, late bool) *collector {
 	return c
 }
 
-// enter tells the collector of a change of phase. It does not wait for it.
+// enter announces a change of phase to the collector. It does not wait for the collector.
 func (c *collector) enter(ph, last *phase) {
 	b := boundary{ph: ph}
 	if ph != nil {
@@ -132,8 +132,8 @@ func (c *collector) run() {
 			if len(c.boundaries) > 0 {
 				continue // the phase may have ended before the tick
 			}
-			// Where an observer took its time, the interval is as long as it has
-			// become: all that was recorded since the last one falls into it.
+			// When an observer was slow, the interval is longer: everything that was recorded
+			// since the last interval belongs to it.
 			at := tick
 			if now := c.engine.clock.now(); now-at > intervalLength/10 {
 				at = now
@@ -181,7 +181,7 @@ func (c *collector) change(b boundary) {
 	c.engine.observers.phase(planned, b.at)
 }
 
-// endPhase notes the length of the phase that ends.
+// endPhase records the length of the phase that ends.
 func (c *collector) endPhase(at time.Duration) {
 	if phases := c.engine.run.Phases; c.name != "" {
 		last := &phases[len(phases)-1]
@@ -189,8 +189,8 @@ func (c *collector) endPhase(at time.Duration) {
 	}
 }
 
-// watchUsage reads what the machine did, from the first measured phase to the
-// end of the last one.
+// watchUsage reads the machine usage from the start of the first measured phase to the end of
+// the last one.
 func (c *collector) watchUsage(ph *phase) {
 	measuring := ph != nil && !ph.Warmup
 	if !measuring && (c.begin == nil || c.end != nil) {
@@ -207,7 +207,7 @@ func (c *collector) watchUsage(ph *phase) {
 	}
 }
 
-// flush closes the present interval at the given time.
+// flush ends the present interval at the given time.
 func (c *collector) flush(at time.Duration) {
 	i := &results.Interval{Number: c.number, Phase: c.name, Start: c.from, Length: at - c.from}
 	c.number++
@@ -217,7 +217,7 @@ func (c *collector) flush(at time.Duration) {
 	}
 	live := c.live[:0]
 	for _, lp := range c.live {
-		// What arrived in an earlier phase may be completed in this one.
+		// An operation that arrived in an earlier phase may be completed in this one.
 		done := c.ended || !c.late && len(live) == 0 && isClosed(lp.over) && lp.active.Load() == 0
 		lp.recorder.collect(c.interval, &c.intervalLag)
 		i.Operations = append(i.Operations, c.intervalOps(lp, i.Length)...)
@@ -246,7 +246,7 @@ func (c *collector) flush(at time.Duration) {
 	c.engine.observers.interval(i)
 }
 
-// pulse reads what the generator used up since the last call.
+// pulse returns the resources that the generator has used since the last call.
 func (c *collector) pulse() results.Pulse {
 	now := machine.ReadUsage()
 	u := now.Since(c.usage)
@@ -269,7 +269,7 @@ func isClosed(ch chan struct{}) bool {
 	}
 }
 
-// intervalOps returns what the last collect brought, kind by kind.
+// intervalOps returns the operations of the present interval, by kind.
 func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.Operation {
 	var ops []results.Operation
 	for k, t := range c.interval {
@@ -300,8 +300,7 @@ func (c *collector) intervalOps(lp *livePhase, length time.Duration) []results.O
 	return ops
 }
 
-// retire turns a phase that gets no more samples into its totals, and lets go
-// of its recorder.
+// retire turns a phase that gets no more samples into its totals, and releases its recorder.
 func (c *collector) retire(lp *livePhase) {
 	if !lp.Warmup {
 		c.lag.merge(&lp.recorder.lag)

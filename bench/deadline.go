@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// deadline is the context of one operation. It makes a context with a timer only when
-// somebody asks for its Done channel: transports that keep deadlines of their own do not
-// (see Lazy in bench/transport/lean). It is used again for the client's next operation
-// unless one was made.
+// deadline is the context of one operation. It creates a context with a timer only when its
+// Done channel is requested: transports that keep deadlines of their own do not request it (see
+// Lazy in bench/transport/lean). The client reuses it for its next operation unless such a
+// context was created.
 type deadline struct {
 	context.Context // the client's, which ends when the run gives up what is in flight
 	at              time.Time
@@ -19,7 +19,7 @@ type deadline struct {
 	cancel context.CancelFunc
 }
 
-// Parent is the context that ends the operation for other reasons than its deadline.
+// Parent returns the context that ends the operation for reasons other than its deadline.
 func (d *deadline) Parent() context.Context { return d.Context }
 
 // Deadline implements [context.Context].
@@ -44,7 +44,7 @@ func (d *deadline) Err() error {
 	return nil
 }
 
-// real returns the context with a timer.
+// real returns the context with a timer, and creates it if necessary.
 func (d *deadline) real() context.Context {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -54,7 +54,7 @@ func (d *deadline) real() context.Context {
 	return d.timed
 }
 
-// end releases what was made, and reports whether the context can be used again.
+// end releases the context with a timer, and reports whether d can be reused.
 func (d *deadline) end() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

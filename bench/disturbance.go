@@ -10,12 +10,12 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Disturbance is something that is done to the cluster beside the load, on the
-// plan's schedule. Do returns what it did, in a few words.
+// Disturbance is a change that is made to the cluster beside the load, on the plan's schedule.
+// Do returns a short description of what it did.
 type Disturbance struct {
 	results.PlanDisturbance
-	// Turn, where set, returns when the disturbance can begin: later than planned
-	// where another must be over first.
+	// Turn, if set, waits until the disturbance can begin. That is later than planned if
+	// another disturbance must end first.
 	Turn func(ctx context.Context) error
 	Do   func(ctx context.Context) (detail string, err error)
 	// EndsLoad ends the load when Do has returned, before the phases are over.
@@ -34,7 +34,7 @@ func (t *timeline) add(e results.Event) {
 	t.events = append(t.events, e)
 }
 
-// take returns the events that have come since the last call.
+// take returns the events that were added since the last call.
 func (t *timeline) take() []results.Event {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -43,7 +43,7 @@ func (t *timeline) take() []results.Event {
 	return events
 }
 
-// disturb starts the disturbances, and returns what ends them.
+// disturb starts the disturbances, and returns the function that stops them.
 func (e *engine) disturb() (stop func()) {
 	ctx, cancel := context.WithCancel(e.requests)
 	begin := e.clock.now()
@@ -57,8 +57,8 @@ func (e *engine) disturb() (stop func()) {
 	}
 }
 
-// disturbOnSchedule does one disturbance at its times. One that takes longer
-// than its interval leaves out the times it has missed.
+// disturbOnSchedule carries out one disturbance at its times. If it takes longer than its
+// interval, it skips the times that it missed.
 func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin time.Duration) {
 	for next := begin + d.At; ; {
 		t := time.NewTimer(next - e.clock.now())
@@ -100,7 +100,8 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 	}
 }
 
-// takeEvents moves what has happened since the last call into the run.
+// takeEvents moves the events that were added since the last call into the run, and returns
+// them.
 func (e *engine) takeEvents() []results.Event {
 	events := e.timeline.take()
 	e.run.Events = append(e.run.Events, events...)

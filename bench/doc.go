@@ -1,11 +1,9 @@
-// Package bench is the engine: it carries out a plan, phase by phase, in a
-// closed or an open loop, records every operation and says whether the
-// generator was up to it.
+// Package bench is the engine. It carries out a plan, phase by phase, in a closed or an open
+// loop, records every operation, and judges whether the generator kept up.
 //
-// Times inside a run are durations since its start on the monotonic clock. A
-// latency counts from the intended time, so an operation that had to wait for
-// its turn shows that it waited.
+// Times inside a run are durations since its start on the monotonic clock. A latency counts
+// from the intended time, so it includes the time that an operation had to wait for its turn.
 //
-// The package knows neither etcd nor the command line: what an operation does
-// is a [Workload]'s business, where it goes is up to package bench/cluster.
+// The package depends neither on etcd nor on the command line: a [Workload] defines what an
+// operation does, and package bench/cluster defines where it is sent.
 package bench

@@ -16,18 +16,17 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// errorClass is what errors are counted by.
+// errorClass is the key by which errors are counted.
 type errorClass struct {
 	phase, kind int
 	code        codes.Code
 	etcd        string
 }
 
-// maxClasses bounds the table should a server put something new into each of
-// its messages.
+// maxClasses bounds the table in case a server puts unique text into each of its messages.
 const maxClasses = 64
 
-// errorTable counts errors by class. Counting a class that is known takes no lock.
+// errorTable counts errors by class. Counting a known class takes no lock.
 type errorTable struct {
 	counters sync.Map // errorClass → *errorCount
 	classes  atomic.Int64
@@ -55,7 +54,7 @@ func (t *errorTable) add(phase, kind int, err error) {
 	c.(*errorCount).n.Add(1)
 }
 
-// list returns the counts of one kind in one phase, most frequent first.
+// list returns the counts of one kind in one phase, the most frequent first.
 func (t *errorTable) list(phase, kind int) []results.ErrorClass {
 	var list []results.ErrorClass
 	t.counters.Range(func(key, value any) bool {
@@ -74,8 +73,8 @@ func (t *errorTable) list(phase, kind int) []results.ErrorClass {
 	return list
 }
 
-// classify sorts an error by its gRPC code and, where etcd itself spoke, by
-// what it said: etcd's own errors are a fixed set of messages.
+// classify returns the class of an error: its gRPC code and, for an error of etcd itself,
+// etcd's message. etcd's own errors are a fixed set of messages.
 func classify(err error) errorClass {
 	class := errorClass{code: codes.Unknown}
 	switch {
@@ -85,7 +84,7 @@ func classify(err error) errorClass {
 		class.code = codes.Canceled
 	default:
 		message := ""
-		// The errors of etcd's Go client have a code, but are no gRPC status.
+		// The errors of etcd's Go client have a code, but are not gRPC statuses.
 		var coded interface {
 			error
 			Code() codes.Code
@@ -109,8 +108,8 @@ func clip(s string, n int) string {
 	return s
 }
 
-// printable replaces what would not be printed but obeyed by a terminal, in a text that comes
-// from a server.
+// printable replaces the control characters in a text from a server, which a terminal would
+// interpret.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

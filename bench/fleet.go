@@ -11,47 +11,48 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Fleet generates the load of a run in other processes, the agents. Each carries out its
-// [Share] of the plan. The engine prepares the cluster, disturbs it, reads its metrics and
-// proves the run; the agents do the rest.
+// Fleet generates the load of a run in other processes, the agents. Each agent carries out its
+// [Share] of the plan. The engine prepares the cluster, makes the disturbances, reads the
+// metrics and makes the proof.
 type Fleet interface {
-	// Start makes every agent ready, with what the workload's Setup handed over. It
-	// returns when the load begins, on this process's clock.
+	// Start prepares every agent and passes it the handover of the workload's Setup. It returns
+	// the time at which the load begins, on this process's clock.
 	Start(ctx context.Context, handover []byte) (time.Time, error)
-	// Load calls each with what all agents measured in one stretch of the run, in order,
-	// and returns when they have handed over everything. When ctx ends, it ends the load:
-	// as planned, with the cause [ErrLoadEnded]. An error names the agents that did not
-	// finish their shares.
+	// Load calls each, in order, with the merged measurements of all agents for each stretch of
+	// the run. It returns when the agents have sent all measurements. When ctx ends, it ends
+	// the load; with the cause [ErrLoadEnded], that is a planned end. An error names the agents
+	// that did not finish their shares.
 	Load(ctx context.Context, each func(*results.Interval)) error
-	// Reports returns what the agents handed over, by index. It comes after Load.
+	// Reports returns the reports of the agents, by index. It must be called after Load.
 	Reports() []Report
-	// Release lets the agents clean up, and waits for them. It returns their warnings.
+	// Release has the agents clean up, waits for them, and returns their warnings.
 	Release(ctx context.Context) []results.Warning
 }
 
-// ErrLoadEnded is the cause with which a disturbance ends the load of a fleet before its
-// phases are over; see [Disturbance].
+// ErrLoadEnded is the cause with which a disturbance ends the load of a fleet before its phases
+// have ended; see [Disturbance].
 var ErrLoadEnded = errors.New("the load ended with its disturbance")
 
-// Report is what one agent handed over.
+// Report is the report of one agent.
 type Report struct {
 	Agent results.Agent
-	// Run is the result of its share; nil where the agent did not finish it.
+	// Run is the result of the agent's share, or nil if the agent did not finish it.
 	Run *results.Run
-	// Evidence is for the proof; see [Sharer].
+	// Evidence is the agent's part of the proof; see [Sharer].
 	Evidence []byte
 }
 
-// frequent is how many agents send their intervals each second.
+// frequent is the largest number of agents that each send an interval every second.
 const frequent = 50
 
-// PublishTime is the time between the messages of an agent with intervals, one of so many
-// agents: more of them send less often, so that the coordinator gets no more messages.
+// PublishTime returns the time between two interval messages of one agent in a run with that
+// many agents. It grows with the number of agents, so that the coordinator's message rate stays
+// bounded.
 func PublishTime(agents int) time.Duration {
 	return time.Second * time.Duration(max(1, (agents+frequent-1)/frequent))
 }
 
-// lead carries out the plan by the fleet's agents.
+// lead carries out the plan with the agents of the fleet.
 func (e *engine) lead(ctx context.Context) error {
 	begin := time.Now()
 	sharer, ok := e.workload.(Sharer)
@@ -86,8 +87,8 @@ func (e *engine) lead(ctx context.Context) error {
 	return errors.Join(err, e.accept(ctx, sharer, e.fleet.Reports()))
 }
 
-// follow shows the agents' intervals to the observers, and disturbs the cluster, until
-// the load is over.
+// follow shows the agents' intervals to the observers, and makes the disturbances, until the
+// load has ended.
 func (e *engine) follow(ctx context.Context) (totals *results.Totals, err error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -98,8 +99,8 @@ func (e *engine) follow(ctx context.Context) (totals *results.Totals, err error)
 		loaded <- e.fleet.Load(ctx, func(i *results.Interval) { intervals <- i })
 		close(intervals)
 	}()
-	next, at := 0, time.Duration(0) // of the phases
-	var calm func()
+	next, at := 0, time.Duration(0) // the next phase and its start
+	var endDisturbances func()
 	timer := time.NewTimer(-e.clock.now())
 	defer timer.Stop()
 	for {
@@ -110,23 +111,23 @@ func (e *engine) follow(ctx context.Context) (totals *results.Totals, err error)
 			}
 			ph := e.plan.Phases[next]
 			e.observers.phase(ph, at)
-			if calm == nil && !ph.Warmup {
-				calm = e.disturb()
+			if endDisturbances == nil && !ph.Warmup {
+				endDisturbances = e.disturb()
 			}
 			at += ph.Duration
-			if next++; ph.Total == 0 { // otherwise it is the last one
+			if next++; ph.Total == 0 { // a phase with a Total is the last one
 				timer.Reset(at - e.clock.now())
 			}
 		case i, ok := <-intervals:
 			if !ok {
-				if calm != nil {
-					calm()
+				if endDisturbances != nil {
+					endDisturbances()
 				}
 				return totals, errors.Join(err, <-loaded)
 			}
-			if i.Phase == PhaseDrain && calm != nil {
-				calm()
-				calm = func() {}
+			if i.Phase == PhaseDrain && endDisturbances != nil {
+				endDisturbances()
+				endDisturbances = func() {}
 			}
 			err = errors.Join(err, e.show(i, totals))
 		}
@@ -144,16 +145,16 @@ func (e *engine) show(i *results.Interval, totals *results.Totals) error {
 	return err
 }
 
-// sumUp fills the run with what the agents measured: the sum of their results where all
-// of them finished, and otherwise what their intervals had until then.
+// sumUp fills the run with the agents' measurements: the sum of their results if all agents
+// have finished, and otherwise the sum of the intervals that they had sent.
 func (e *engine) sumUp(totals *results.Totals, reports []Report) error {
 	phases := totals.Phases()
-	whole := true
+	complete := true
 	var list []results.Operation
 	for k := range reports {
 		r := &reports[k]
 		if r.Run == nil {
-			whole = false
+			complete = false
 			continue
 		}
 		for _, ph := range r.Run.Phases {
@@ -168,7 +169,7 @@ func (e *engine) sumUp(totals *results.Totals, reports []Report) error {
 	e.run.Phases = append(e.run.Phases, phases...)
 	counted, err := totals.Operations()
 	e.run.Operations = counted
-	if err == nil && whole {
+	if err == nil && complete {
 		if e.run.Operations, err = sumOperations(e.run, list); err == nil {
 			err = compareTotals(counted, e.run.Operations)
 		}
@@ -180,7 +181,7 @@ func (e *engine) sumUp(totals *results.Totals, reports []Report) error {
 	return err
 }
 
-// sumOperations adds up the operations of all agents by phase and kind.
+// sumOperations adds up the operations of all agents, by phase and kind.
 func sumOperations(run *results.Run, list []results.Operation) (sums []results.Operation, err error) {
 	var order [][2]string
 	parts := map[[2]string][]results.Operation{}
@@ -204,8 +205,8 @@ func sumOperations(run *results.Run, list []results.Operation) (sums []results.O
 	return sums, nil
 }
 
-// compareTotals sees that the intervals, which the journal holds, have what the results
-// have.
+// compareTotals checks that the sum of the intervals, which the journal holds, equals the sum
+// of the results.
 func compareTotals(intervals, sums []results.Operation) error {
 	counted := map[[2]string]results.Operation{}
 	for _, o := range intervals {
@@ -221,12 +222,12 @@ func compareTotals(intervals, sums []results.Operation) error {
 	return nil
 }
 
-// accept takes over the agents' evidence and proves the run. Without the evidence of all
-// of them, there is no proof.
+// accept gives the agents' evidence to the workload and makes the proof. If the evidence of an
+// agent is missing, there is no proof.
 func (e *engine) accept(ctx context.Context, sharer Sharer, reports []Report) error {
 	for _, r := range reports {
 		if r.Run == nil {
-			e.notProved(fmt.Sprintf("agent %d did not report its writes: %s", r.Agent.Index, r.Agent.Failure))
+			e.setNotProved(fmt.Sprintf("agent %d did not report its writes: %s", r.Agent.Index, r.Agent.Failure))
 			return nil
 		}
 		if err := sharer.Accept(r.Evidence); err != nil {
@@ -236,8 +237,8 @@ func (e *engine) accept(ctx context.Context, sharer Sharer, reports []Report) er
 	return e.prove(ctx)
 }
 
-// fleetValidity is the worst of the agents', with the reasons of all: one of each kind,
-// which names the agents that have it.
+// fleetValidity returns the worst validity of all agents with one reason of each kind. The
+// reason names the agents that it applies to.
 func fleetValidity(reports []Report) results.Validity {
 	v := results.Validity{Verdict: results.Valid, Reasons: []results.Reason{}}
 	add := func(agent int, r results.Reason) {
@@ -275,7 +276,7 @@ func fleetValidity(reports []Report) results.Validity {
 
 const otherAgents = "; other agents also"
 
-// mergeGenerators adds up times and counts of two generators. Of shares and pauses, it
+// mergeGenerators adds up the times and counts of two generators. Of shares and pauses, it
 // takes the worse.
 func mergeGenerators(a, b results.Generator) results.Generator {
 	lag, err := results.MergeLatency(a.SendLag, b.SendLag)

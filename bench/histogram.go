@@ -9,9 +9,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// A counter is a histogram that many goroutines count into without a lock. It
-// covers one interval, for which 32 bits are enough. Its pages are made when something
-// is first counted into them: most operations need few.
+// A counter is a histogram that many goroutines can count into without a lock. It covers one
+// interval, for which 32 bits are enough. A page is allocated when the first sample falls into
+// it: most operations need few pages.
 type counter []atomic.Pointer[page]
 
 // page is a part of a counter's buckets.
@@ -30,14 +30,14 @@ func (c counter) record(d time.Duration) {
 	atomic.AddUint32(&p[i%pageSize], 1)
 }
 
-// add makes a page, unless another goroutine was first.
+// add allocates page i, unless another goroutine has done so already, and returns it.
 func (c counter) add(i int) *page {
 	c[i].CompareAndSwap(nil, new(page))
 	return c[i].Load()
 }
 
-// drain moves what c holds into the series and leaves c empty. There must be no recording
-// into c meanwhile.
+// drain moves the counts of c into the series and leaves c empty. There must be no concurrent
+// recording into c.
 func (c counter) drain(into ...*series) {
 	for i := range c {
 		p := c[i].Load()
@@ -56,8 +56,8 @@ func (c counter) drain(into ...*series) {
 	}
 }
 
-// series is a histogram that is made when it gets its first sample. Its memory grows with
-// the buckets that are filled. It belongs to one goroutine.
+// series is a histogram that is allocated when it gets its first sample. Its memory grows with
+// the number of non-empty buckets. It belongs to one goroutine.
 type series struct{ *hdrhistogram.PackedHistogram }
 
 func (s *series) add(value, n int64) {
@@ -67,7 +67,7 @@ func (s *series) add(value, n int64) {
 	_ = s.RecordValues(value, n) // in range by construction
 }
 
-// total is the number of samples.
+// total returns the number of samples.
 func (s *series) total() int64 {
 	if s.PackedHistogram == nil {
 		return 0
@@ -75,7 +75,7 @@ func (s *series) total() int64 {
 	return s.TotalCount()
 }
 
-// empty removes the samples.
+// empty removes all samples.
 func (s *series) empty() {
 	if s.total() > 0 {
 		s.Reset()

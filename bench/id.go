@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// NewID names a run: its time, so that names sort, and six random digits, so
-// that two runs of the same second differ. All names have the same length.
+// NewID returns a name for a run: its time, so that names sort by time, and six random
+// hexadecimal digits, so that two runs of the same second differ. All names have the same
+// length.
 func NewID(now time.Time) string {
 	var b [3]byte
 	_, _ = rand.Read(b[:]) // never fails (package crypto/rand)

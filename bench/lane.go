@@ -2,18 +2,18 @@ package bench
 
 import "sync"
 
-// lane is where clients meet the arrivals of open phases. Either
-// clients wait in it, or arrivals.
+// lane matches the clients of open phases with arrivals. At any time, either clients or
+// arrivals wait in it.
 type lane struct {
 	mu     sync.Mutex
 	idle   ring[*client]
 	queue  ring[arrival]
-	limit  int // of the arrivals that wait
+	limit  int // the largest number of waiting arrivals
 	closed bool
 }
 
-// take returns the arrival that has waited longest, or has the client wait for one. It
-// reports in open whether there will be any.
+// take returns the arrival that has waited longest. If none waits, the client waits for one.
+// open reports whether the lane still gets arrivals.
 func (l *lane) take(c *client) (a arrival, ok, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -26,8 +26,8 @@ func (l *lane) take(c *client) (a arrival, ok, open bool) {
 	return a, ok, true
 }
 
-// offer returns the client that is to serve an arrival: the one that has waited longest.
-// Without one, the arrival waits, or is dropped when too many do.
+// offer returns the client that serves the arrival: the one that has waited longest. If no
+// client waits, the arrival waits, or is dropped when limit arrivals wait already.
 func (l *lane) offer(a arrival) (c *client, dropped bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -41,14 +41,14 @@ func (l *lane) offer(a arrival) (c *client, dropped bool) {
 	return nil, false
 }
 
-// waiting is how many arrivals wait.
+// waiting returns the number of waiting arrivals.
 func (l *lane) waiting() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.queue.len
 }
 
-// close ends the lane and returns who waited in it.
+// close closes the lane and returns the arrivals and clients that waited in it.
 func (l *lane) close() (arrivals []arrival, clients []*client) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,19 +7,20 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// moments counts the outcomes of the arrivals that were intended for each moment of
-// the load: finer than intervals, for outages. Its memory follows the longest time that an
-// arrival may take; a nil one counts nothing.
+// moments counts the outcomes of arrivals by their intended moment, with a finer resolution
+// than intervals, for the measurement of outages. Its memory is proportional to the longest
+// time that an arrival may take. A nil *moments counts nothing.
 type moments struct {
-	// list is a ring of the latest moments, by their number modulo its length.
+	// list is a ring of the latest moments. The place of a moment is its number modulo the
+	// length of list.
 	list []moment
-	// shown is what the intervals have already.
+	// shown holds the counts that previous intervals have reported.
 	shown []results.Moment
-	// count is how many moments the plan has, and keep how many of the latest ones are
-	// counted apart.
+	// count is the number of moments in the plan. keep is the number of latest moments that
+	// have counters of their own.
 	count, keep int64
-	// first is the earliest moment that is counted apart: what belongs to an earlier one
-	// counts for it. cleared are those whose place in the ring was emptied.
+	// first is the earliest moment that has counters of its own: outcomes of earlier moments
+	// count for it. cleared is the first moment whose place was not emptied.
 	first   atomic.Int64
 	cleared int64
 }
@@ -29,11 +30,11 @@ type moment struct {
 	longest                 atomic.Int64
 }
 
-// Beside its timeout, an arrival may take what it waits for a client, and longer where the
-// process is stopped.
+// momentSlack is the time that an arrival may take in addition to its timeout: the wait for a
+// client, and stops of the process.
 const momentSlack = 30 * time.Second
 
-// newMoments makes room for the phases of a plan that end by time.
+// newMoments allocates the counters for the phases of a plan that end by time.
 func newMoments(plan Plan) *moments {
 	length := time.Duration(0)
 	for _, ph := range plan.Phases {
@@ -45,7 +46,7 @@ func newMoments(plan Plan) *moments {
 	return m
 }
 
-// record may be called by many at once.
+// record counts one outcome. It may be called concurrently.
 func (m *moments) record(intended time.Duration, completed bool, response time.Duration) {
 	if m == nil || intended < 0 {
 		return
@@ -73,8 +74,8 @@ func (m *moments) record(intended time.Duration, completed bool, response time.D
 	}
 }
 
-// collect returns what has changed since the last call. Moments in a row without a failure
-// or a late arrival are added up. One goroutine may call it at a time.
+// collect returns the changes since the last call. Consecutive moments without a failure or a
+// slow arrival are merged. One goroutine may call it at a time.
 func (m *moments) collect(now time.Duration) (changed []results.Moment) {
 	if m == nil {
 		return nil
@@ -86,7 +87,7 @@ func (m *moments) collect(now time.Duration) (changed []results.Moment) {
 		if delta, ok := m.change(place, number); ok {
 			changed = results.AppendMoment(changed, delta)
 		}
-		if number < old { // no counter exists for it since the last call
+		if number < old { // since the last call, its outcomes count for later moments
 			at := &m.list[place]
 			at.completed.Store(0)
 			at.slow.Store(0)
@@ -100,7 +101,7 @@ func (m *moments) collect(now time.Duration) (changed []results.Moment) {
 	return changed
 }
 
-// change is what was counted in a moment since the last call.
+// change returns the counts of a moment since the last call.
 func (m *moments) change(place, number int64) (results.Moment, bool) {
 	at, shown := &m.list[place], &m.shown[place]
 	completed, failed := at.completed.Load(), at.failed.Load()

@@ -8,52 +8,51 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Observer watches a run: progress, journal, metrics. Its methods are called
-// one after the other from one goroutine that measures nothing, so a slow
-// observer delays the next interval's line but no operation. An error is kept
-// as a warning in the result, and the observer is not called again but for
-// Finish.
+// Observer receives the intervals of a run, for example to show progress or to write the
+// journal. Its methods are called one after the other from one goroutine that takes no part in
+// the measurement, so a slow observer delays the next interval but no operation. An error
+// becomes a warning in the result. After an error, only Finish is called.
 type Observer interface {
-	// Start comes before the population, with the header of the result.
+	// Start is called before the population, with the header of the result.
 	Start(run *results.Run) error
-	// Interval comes each second. The interval must not be changed.
+	// Interval is called each second. It must not change the interval.
 	Interval(i *results.Interval) error
-	// Finish comes last, with the result as it will be returned.
+	// Finish is called last, with the result as it will be returned.
 	Finish(run *results.Run) error
 }
 
-// Sampler reads what the cluster says of itself, beside the load. Its methods are
-// called by one goroutine at a time.
+// Sampler reads the cluster's own metrics beside the load. Its methods are called by one
+// goroutine at a time.
 type Sampler interface {
-	// Begin comes right before the load and may wait for a reading. clock is the
-	// run's.
+	// Begin is called right before the load and may wait for a first reading. clock returns the
+	// time on the run's clock.
 	Begin(ctx context.Context, clock func() time.Duration)
-	// Sample comes at each interval's end, before the observers see it, and must
-	// not wait: it adds what was read since the last call.
+	// Sample is called at the end of each interval, before the observers get it. It adds what
+	// was read since the last call, and must not wait.
 	Sample(i *results.Interval)
-	// End comes when the load is over, and adds totals to the run.
+	// End is called when the load has ended, and adds totals to the run.
 	End(run *results.Run)
 }
 
-// SetupObserver is an Observer that also wants to see the population grow.
+// SetupObserver is an Observer that also receives the progress of the population.
 type SetupObserver interface {
 	Setup(done, total int)
 }
 
-// PhaseObserver is an Observer that also wants to know when a phase of the plan
-// begins, at once and not only when its first second is over. It must not wait.
-// The drain after the last one is a phase, too.
+// PhaseObserver is an Observer that also receives the start of each phase of the plan,
+// immediately and not at the end of its first second. Phase must not wait. The drain after the
+// last phase counts as a phase, too.
 type PhaseObserver interface {
 	Phase(ph results.PlanPhase, start time.Duration)
 }
 
-// StageObserver is an Observer that also wants to know what goes on after the last
+// StageObserver is an Observer that also receives the name of each activity after the last
 // interval, such as the proof. Stage may be called by any goroutine.
 type StageObserver interface {
 	Stage(text string)
 }
 
-// observers calls a list of observers and keeps what went wrong.
+// observers calls a list of observers and records their errors.
 type observers struct {
 	list   []Observer
 	failed []error // by place in the list

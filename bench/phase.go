@@ -7,20 +7,21 @@ import (
 	"time"
 )
 
-// phase is one phase of the plan under way.
+// phase is one phase of the plan during its execution.
 type phase struct {
 	PlanPhase
 	engine *engine
 	index  int
 	start  time.Duration
-	// end is planned until the phase is over, actual after that.
+	// end is the planned end while the phase goes on, and the actual end after that, in
+	// nanoseconds since the run's start.
 	end      atomic.Int64
 	recorder *Recorder
-	// total is the part of Total that belongs to the engine's share.
+	// total is the share's part of Total.
 	total uint64
 
-	// taken counts the share's operations of a closed loop, emitted is the number after
-	// the last arrival of an open one, of whichever share.
+	// taken is the number of operations of a closed loop that the share has started. emitted is
+	// the number after the last arrival of an open loop, counted over all shares.
 	taken   atomic.Uint64
 	emitted uint64
 	// earlier is [Op.Earlier].
@@ -28,24 +29,25 @@ type phase struct {
 	offered []atomic.Uint64   // by kind
 	dropped []atomic.Uint64   // by kind
 	counts  [][]atomic.Uint64 // by kind and count
-	// inherited counts what was completed within the phase and had arrived before it,
-	// overdue those of them that were.
+	// inherited counts the operations that were completed in the phase and had arrived before
+	// it. overdue counts those of them that were completed after their timeout.
 	inherited, overdue []atomic.Uint64 // by kind
-	// backlog is what had arrived before the phase began and had no outcome then.
+	// backlog is the number of operations that had arrived before the phase began and had no
+	// outcome then.
 	backlog int64
-	// settled counts the operations whose outcome is known.
+	// settled is the number of operations whose outcome is known.
 	settled atomic.Uint64
-	// active is how many operations wait or are in flight. It is raised before a
-	// client looks whether the phase still goes on, so that a phase that is over
-	// and has none active gets no more samples.
+	// active is the number of operations that wait or are in flight. A client raises it before
+	// it checks whether the phase still goes on, so that a phase that has ended and has no
+	// active operation gets no more samples.
 	active atomic.Int64
 
 	lane   *lane // nil in a closed loop
 	parked parking
 	over   chan struct{}
-	// started are clients that were handed an arrival and have not sent it yet.
+	// started holds the clients that were handed an arrival and have not sent it yet.
 	started []*client
-	// finished is closed when all of Total operations are settled.
+	// finished is closed when all Total operations are settled.
 	finished   chan struct{}
 	finishOnce sync.Once
 }
@@ -55,30 +57,30 @@ type arrival struct {
 	phase    *phase
 	n        uint64
 	intended time.Duration
-	// free says that a client was waiting, so that any delay from here on is
-	// the generator's own.
+	// free says that a client was waiting, so that any delay after the offer is send lag.
 	free bool
-	// stalled is how long the generator had stood still before those that it waits
-	// behind, or before itself: so much of its wait at most is the generator's. Where that
-	// is less than half of it, the arrival waits for the server.
+	// stalled is the stall time of the generator before this arrival and before the arrivals
+	// ahead of it in the queue. It is an upper bound of the generator's part of the wait. If it
+	// is less than half of the wait, the arrival counts as waiting for the server.
 	stalled time.Duration
 }
 
-// stalls are the stops of the generator: arrivals leave late, all at once, and others
-// wait behind them, none for longer than the stops took together since the last moment without a wait.
+// stalls adds up the stalls of the generator. After a stall, arrivals leave late, all at once,
+// and others wait behind them. No wait that a stall causes is longer than the sum of the stalls
+// since the queue was last empty. end is the end of the last stall.
 type stalls struct{ end, sum time.Duration }
 
-// leastStall is how late an arrival leaves when that is taken for a stop.
+// leastStall is the delay of an arrival from which on it counts as a stall.
 const leastStall = 5 * time.Millisecond
 
-// before returns for how long the generator stood still before an arrival that leaves
-// now: for itself, or for those that wait before it.
+// before returns the stall time that may delay an arrival that leaves now: the arrival's own
+// stall and those of the arrivals ahead of it. waiting is the number of arrivals in the queue.
 func (s *stalls) before(intended, now time.Duration, waiting int) time.Duration {
 	if waiting == 0 {
 		s.sum = 0
 	}
 	if late := now - intended; late > leastStall {
-		if intended >= s.end { // no other one of the same stop
+		if intended >= s.end { // the first arrival after this stall
 			s.sum += late
 			s.end = now
 		}
@@ -87,8 +89,8 @@ func (s *stalls) before(intended, now time.Duration, waiting int) time.Duration 
 	return s.sum
 }
 
-// newPhase begins where the last phase ended. Consecutive open phases share a
-// lane, so that what one leaves waiting burdens the next.
+// newPhase returns a phase that begins where the last one ended. Consecutive open phases share
+// a lane, so that the backlog of one phase delays the next.
 func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	ph := &phase{
 		PlanPhase: pp, engine: e, index: index,
@@ -106,7 +108,7 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	switch {
 	case last != nil:
 		ph.start = time.Duration(last.end.Load())
-	case e.peers == nil: // shares have begun together, at 0
+	case e.peers == nil: // shares begin together, at 0
 		ph.start = e.clock.now()
 	}
 	end := never
@@ -127,7 +129,7 @@ func (e *engine) newPhase(index int, pp PlanPhase, last *phase) *phase {
 	return ph
 }
 
-// backlog is how many operations wait or are in flight.
+// backlog returns the number of operations that wait or are in flight.
 func (e *engine) backlog() (n int64) {
 	for i := range e.phases {
 		if ph := e.phases[i].Load(); ph != nil {
@@ -137,8 +139,8 @@ func (e *engine) backlog() (n int64) {
 	return n
 }
 
-// inherit counts a completion in the phase in which it came, where that is a later one
-// than it arrived in.
+// inherit counts a completion in the phase in which it happened, if that phase is later than
+// the one of the arrival.
 func (e *engine) inherit(from int, s Sample) {
 	for i := from + 1; i < len(e.phases); i++ {
 		ph := e.phases[i].Load()
@@ -155,9 +157,10 @@ func (e *engine) inherit(from int, s Sample) {
 	}
 }
 
-// Recorders are large, and making one at the change of phase would hold up the
-// next phase's first arrivals. Two are made beforehand and used in turns: seldom
-// does a phase before the last still wait for answers.
+// makeRecorders allocates two recorders before the load. Recorders are large, and allocating
+// one at the change of phase would delay the first arrivals of the next phase. Two are enough
+// to alternate between phases, because a phase before the last one rarely has operations in
+// flight.
 func (e *engine) makeRecorders() {
 	const spare = 2
 	e.recorders = make(chan *Recorder, spare)
@@ -176,8 +179,8 @@ func (e *engine) takeRecorder(end time.Duration) *Recorder {
 	}
 }
 
-// returnRecorder takes back one that gets no more samples, if any phase is still
-// to come: otherwise its memory is better spent.
+// returnRecorder keeps a recorder that gets no more samples for reuse, if another phase
+// follows. Otherwise its memory is released.
 func (e *engine) returnRecorder(r *Recorder) {
 	if e.phases[len(e.phases)-1].Load() != nil {
 		return
@@ -209,8 +212,8 @@ func (ph *phase) drive(ctx context.Context) {
 	s.close()
 }
 
-// sleeper waits for arrivals, and handles answers meanwhile where the engine has a
-// poller.
+// sleeper returns the sleeper that waits for arrivals. If the engine has a poller, it handles
+// answers during the wait.
 func (ph *phase) sleeper() sleeper {
 	if p := ph.engine.poller; p != nil && ph.Load.Open() {
 		return newPollSleeper(p, ph.engine.alone)
@@ -218,7 +221,7 @@ func (ph *phase) sleeper() sleeper {
 	return ph.engine.newSleeper()
 }
 
-// stop ends the phase at the given time, unless it was to end sooner.
+// stop ends the phase at the given time, unless its end is earlier.
 func (ph *phase) stop(now time.Duration) {
 	if now < time.Duration(ph.end.Load()) {
 		ph.end.Store(int64(now))
@@ -226,8 +229,8 @@ func (ph *phase) stop(now time.Duration) {
 	}
 }
 
-// emit puts every arrival of the share in an open phase into the queue when it is due. All
-// that are due at a wake-up go out together, each with its own intended time.
+// emit offers every arrival of the share in an open phase when it is due. All arrivals that are
+// due at a wake-up are offered together, each with its own intended time.
 func (ph *phase) emit(ctx context.Context, s sleeper) {
 	pacer := newPacer(ph.engine.plan, ph.index)
 	planned := time.Duration(ph.end.Load()) - ph.start
@@ -251,11 +254,11 @@ func (ph *phase) emit(ctx context.Context, s sleeper) {
 	}
 }
 
-// numbersEnd is above every operation's number.
+// numbersEnd is greater than any operation's number.
 const numbersEnd = 1 << 62
 
-// endNumbers ends the numbering of a phase that is over, and returns how many
-// operations it had in all shares.
+// endNumbers ends the numbering of a phase that has ended, and returns the number of its
+// operations in all shares.
 func (ph *phase) endNumbers() uint64 {
 	if ph.Load.Open() {
 		return ph.emitted
@@ -272,8 +275,8 @@ func (ph *phase) endNumbers() uint64 {
 	return closedNumbers * uint64(1+ph.Duration/time.Second)
 }
 
-// sleepUntil reports false when ctx ended first. Before it sleeps, it sends what was
-// started.
+// sleepUntil waits until the given time and reports whether ctx is still active. Before it
+// sleeps, it flushes the started requests.
 func (ph *phase) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bool {
 	for wait := at - ph.engine.clock.now(); wait > 0; wait = at - ph.engine.clock.now() {
 		if ctx.Err() != nil {
@@ -288,7 +291,7 @@ func (ph *phase) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bo
 	return ctx.Err() == nil
 }
 
-// offer hands an arrival to a client, or lets it wait, or drops it.
+// offer hands an arrival to a waiting client, queues it, or drops it.
 func (ph *phase) offer(a arrival) {
 	kind := ph.engine.kindOf(ph.index, a.n)
 	ph.active.Add(1)
@@ -311,14 +314,14 @@ func (ph *phase) offer(a arrival) {
 	}
 }
 
-// flush sends what was started.
+// flush sends the requests of the started clients.
 func (ph *phase) flush() {
 	flush(ph.started)
 	ph.started = ph.started[:0]
 }
 
-// release sends the clients on their way and, where the next phase has another lane, gives up
-// the arrivals that still wait.
+// release wakes the clients that wait in the phase. If the next phase has another lane, the
+// arrivals that still wait are recorded as abandoned.
 func (ph *phase) release(next *phase) {
 	close(ph.over)
 	if ph.lane != nil && (next == nil || next.lane != ph.lane) {
@@ -345,8 +348,8 @@ func (ph *phase) record(caller int, s Sample) {
 	ph.settle()
 }
 
-// sample records an operation where it arrived and, if it was completed later, where it
-// was completed.
+// sample records an operation in the phase of its arrival and, if it was completed in a later
+// phase, in that one as well.
 func (ph *phase) sample(caller int, s Sample) {
 	ph.recorder.Record(caller, s)
 	if s.Outcome == Completed && int64(s.Done) > ph.end.Load() {

@@ -7,18 +7,18 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// queueSeconds is how many seconds of arrivals may wait for a free client when
-// the plan sets no limit.
+// queueSeconds is the default length of the queue of an open loop, in seconds of arrivals at
+// its rate.
 const queueSeconds = 10
 
-// Bounds that keep a slip of the finger from taking the machine down.
+// The bounds of a plan. They prevent a mistyped value from exhausting the machine.
 const (
 	maxClients = 100_000
 	maxQueue   = 10_000_000
 	maxRate    = 10_000_000
 )
 
-// ValidatePlan says what is wrong with a plan, in the words of its fields.
+// ValidatePlan returns an error if a plan is invalid. The error names the plan's field.
 func ValidatePlan(p Plan) error {
 	switch {
 	case p.Clients < 1 || p.Clients > maxClients:
@@ -49,7 +49,7 @@ func ValidatePlan(p Plan) error {
 	return nil
 }
 
-// ValidatePhase says what is wrong with one phase.
+// ValidatePhase returns an error if one phase is invalid. The error names the phase's field.
 func ValidatePhase(ph PlanPhase) error {
 	l := ph.Load
 	switch {
@@ -71,7 +71,7 @@ func ValidatePhase(ph PlanPhase) error {
 	return nil
 }
 
-// queueLimit is the number of arrivals of a share that may wait in an open phase.
+// queueLimit returns the number of arrivals of a share that may wait in an open phase.
 func queueLimit(p Plan, s Share) int {
 	count := max(1, s.Count)
 	if p.QueueLimit > 0 {

@@ -15,10 +15,10 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// ProgressStyle is how a run shows how far it is.
+// ProgressStyle is the form in which the progress of a run is shown.
 type ProgressStyle string
 
-// A bar rewrites one line of a terminal; plain prints a line every few seconds;
+// The progress styles. A bar rewrites one line of a terminal; plain prints a line every few seconds;
 // JSON prints one object per interval.
 const (
 	ProgressBar   ProgressStyle = "bar"
@@ -27,26 +27,27 @@ const (
 	ProgressNone  ProgressStyle = "none"
 )
 
-// plainEvery is how many intervals a plain line stands for.
+// plainEvery is the number of intervals that one plain line summarizes.
 const plainEvery = 5
 
-// Progress is an observer that prints the progress of a run. Errors of writing are ignored: a
-// closed terminal does not stop a run.
+// Progress is an observer that prints the progress of a run. Write errors are ignored: a closed
+// terminal does not stop a run.
 type Progress struct {
 	w     io.Writer
 	style ProgressStyle
-	// width is the terminal's, in columns.
+	// width is the width of the terminal, in columns.
 	width int
 
 	mu       sync.Mutex
 	plan     Plan
-	populate time.Time // last line about it
+	populate time.Time // when the last line about the population was printed
 	failed   uint64
-	recent   []results.Operation // since the last plain line
+	recent   []results.Operation // the operations since the last plain line
 	span     time.Duration
 }
 
-// NewProgress returns the observer. width matters to a bar alone.
+// NewProgress returns a progress observer that writes to w. width is used by [ProgressBar]
+// only.
 func NewProgress(w io.Writer, style ProgressStyle, width int) *Progress {
 	if width <= 0 {
 		width = 80
@@ -175,14 +176,14 @@ type figures struct {
 	p50, p99 string
 }
 
-// summary adds up what came since the last line.
+// summary returns the figures of the operations since the last line.
 func (p *Progress) summary() (f figures, err error) {
 	sum, err := results.Sum(p.span, slices.DeleteFunc(slices.Clone(p.recent), func(o results.Operation) bool { return o.Arrived })...)
 	return figures{sum.Throughput, percentile(sum, 50), percentile(sum, 99)}, err
 }
 
-// percentile prints a percentile of the response time: a question mark where too few
-// samples lie beyond it.
+// percentile formats a percentile of the response time. It returns a question mark if there are
+// not enough samples.
 func percentile(o results.Operation, p float64) string {
 	switch q := o.Percentile(p); {
 	case o.ResponseTime.Count == 0:
@@ -207,7 +208,7 @@ func short(ns int64) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// position returns the share of the phase that is over, and the time that is left.
+// position returns the completed part of the phase, between 0 and 1, and the remaining time.
 func (p *Progress) position(i *results.Interval) (share float64, left string) {
 	end := i.Start + i.Length
 	var start time.Duration
@@ -240,11 +241,11 @@ func (p *Progress) jsonInterval(i *results.Interval) {
 		Unfinished uint64  `json:"unfinished"`
 		Throughput float64 `json:"throughput"`
 		ErrorRate  float64 `json:"error_rate"`
-		// Percentiles that are not resolved are left out.
+		// Unresolved percentiles are omitted.
 		P50 int64 `json:"p50_ns,omitempty"`
 		P99 int64 `json:"p99_ns,omitempty"`
 		Max int64 `json:"max_ns"`
-		// LowerBounds names those that are lower bounds.
+		// LowerBounds names the percentiles that are lower bounds.
 		LowerBounds []string `json:"lower_bounds,omitempty"`
 	}
 	line := struct {

@@ -9,26 +9,27 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// prove finds out whether the cluster still answers, and has the workload prove its
-// writes where that was asked for. It returns an error where the cluster does not answer
-// any more: the run has failed then.
+// prove checks whether the cluster still awaitAnswer, and then has the workload make the proof, if
+// one was requested. It returns an error if the cluster does not answer: the run has failed
+// then.
 func (e *engine) prove(ctx context.Context) error {
 	if ctx.Err() != nil {
-		e.notProved("the run was stopped: " + context.Cause(ctx).Error())
+		e.setNotProved("the run was stopped: " + context.Cause(ctx).Error())
 		return nil
 	}
-	if err := e.answers(ctx); err != nil && ctx.Err() == nil {
-		e.notProved(err.Error())
+	if err := e.awaitAnswer(ctx); err != nil && ctx.Err() == nil {
+		e.setNotProved(err.Error())
 		return err
 	}
 	return e.verify(ctx)
 }
 
-// announceAfter is how long the wait for an answer goes on without a word.
+// announceAfter is the length of the wait for an answer after which it is shown to the
+// observers.
 const announceAfter = time.Second
 
-// answers waits until the cluster answers.
-func (e *engine) answers(ctx context.Context) error {
+// awaitAnswer waits until the cluster answers.
+func (e *engine) awaitAnswer(ctx context.Context) error {
 	a, ok := e.workload.(Answerer)
 	if !ok {
 		return nil
@@ -38,14 +39,15 @@ func (e *engine) answers(ctx context.Context) error {
 	return a.Answers(ctx)
 }
 
-// verifier is the workload where a proof was asked for and it can make one.
+// verifier returns the workload if a proof was requested and the workload can make one.
 func (e *engine) verifier() (Verifier, bool) {
 	v, ok := e.workload.(Verifier)
 	return v, ok && e.plan.Verify
 }
 
-// notProved is the proof that could not be made, with what was found beside the load.
-func (e *engine) notProved(reason string) {
+// setNotProved sets a proof whose remaining checks were skipped for the given reason. It
+// contains the violations that were found beside the load.
+func (e *engine) setNotProved(reason string) {
 	v, ok := e.verifier()
 	if !ok {
 		return

@@ -6,12 +6,12 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// readLateMax is the share of arrived operations above which their p99 may be the wait
-// for their reader.
+// readLateMax is the largest share of operations that may have waited for their reader. Above
+// it, their p99 may be that wait.
 const readLateMax = 0.01
 
-// addArrived adds up what came by itself in the measured phases, and what of it may have
-// waited for its reader.
+// addArrived counts the operations that arrived through a [Sink] in the measured phases, and
+// those of them that may have waited for their reader.
 func (f *findings) addArrived(plan Plan, ops []results.Operation) {
 	measured := map[string]bool{}
 	for _, ph := range plan.Phases {
@@ -25,7 +25,8 @@ func (f *findings) addArrived(plan Plan, ops []results.Operation) {
 	}
 }
 
-// judgeReading blames readers that fell behind: what waited for them was not late at etcd.
+// judgeReading reports readers that fell behind: an operation that waited for its reader was
+// not late at etcd.
 func (f *findings) judgeReading(add func(results.Reason)) {
 	if f.read == 0 || float64(f.readLate) <= readLateMax*float64(f.read) {
 		return

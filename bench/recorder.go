@@ -12,7 +12,7 @@ import (
 // Outcome is the outcome of one operation.
 type Outcome uint8
 
-// An operation is answered, or it fails, or it times out, or it is still
+// The outcomes. An operation is answered, or it fails, or it times out, or it is still
 // waiting or in flight when the run stops.
 const (
 	Completed Outcome = iota
@@ -21,12 +21,12 @@ const (
 	Abandoned
 )
 
-// Sample is one finished operation. All times count from the run's start.
+// Sample is one finished operation. All times are durations since the run's start.
 type Sample struct {
 	Kind    int
 	Outcome Outcome
-	// Intended is when the operation should have started, Sent when it was
-	// handed to the transport, Done when its outcome was known.
+	// Intended is when the operation should have started, Sent when it was handed to the
+	// transport, and Done when its outcome was known.
 	Intended, Sent, Done time.Duration
 }
 
@@ -44,28 +44,28 @@ const (
 // maxShards bounds the recorder's memory on machines with many cores.
 const maxShards = 8
 
-// Recorder takes the samples of one phase. Recording takes no lock, waits for
-// no client and allocates nothing; memory grows neither with samples nor clients.
+// Recorder counts the samples of one phase. Recording takes no lock, waits for no client and
+// allocates nothing. Memory grows neither with samples nor with clients.
 //
-// Its shards follow the CPUs. Each has two buffers: writers count into one
-// while the other is read out. The exchange is Gil Tene's WriterReaderPhaser
-// (HdrHistogram): writers announce themselves on the way in and out with one
-// atomic addition each, and only the reader waits.
+// Its shards correspond to CPUs. Each shard has two buffers: writers count into one while the
+// other is read. The exchange is Gil Tene's WriterReaderPhaser (HdrHistogram): each writer
+// performs one atomic addition when it enters and one when it leaves, and only the reader
+// waits.
 type Recorder struct {
 	end atomic.Int64 // when the phase ends; later answers are late
-	// timeout is after how long from its intended time an answer is overdue; 0 is never.
+	// timeout is the response time above which an answer is overdue; 0 disables the check.
 	timeout time.Duration
 	shards  []*shard
 
-	// What was collected so far: the phase by kind, and the send lag.
+	// phase and lag hold what was collected so far: the totals by kind, and the send lag.
 	phase []*total
 	lag   series
 }
 
 type shard struct {
-	in     atomic.Int64    // writers that came in; negative in odd epochs
-	out    [2]atomic.Int64 // writers that left, by epoch
-	_      [64]byte        // keep neighbours off this cache line
+	in     atomic.Int64    // writers that have entered; negative in odd epochs
+	out    [2]atomic.Int64 // writers that have left, by epoch
+	_      [64]byte        // padding to the next cache line
 	buffer [2]shardBuffer  // by epoch
 }
 
@@ -79,7 +79,7 @@ type kindBuffer struct {
 	late, overdue, timedOut, overflow atomic.Uint64
 }
 
-// total is one kind's whole phase.
+// total holds the counts and histograms of one kind over a whole phase.
 type total struct {
 	tally
 	hists [seriesCount]series
@@ -92,10 +92,10 @@ func (t *total) reset() {
 	}
 }
 
-// count is how many samples a series has.
+// count returns the number of samples of a series.
 func (t *total) count(series int) uint64 { return uint64(t.hists[series].total()) }
 
-// tally is the part of a kind that no histogram tells.
+// tally holds the counts of one kind that its histograms do not contain.
 type tally struct{ late, overdue, timedOut, overflow uint64 }
 
 func (t *tally) add(o tally) {
@@ -105,8 +105,8 @@ func (t *tally) add(o tally) {
 	t.overflow += o.overflow
 }
 
-// NewRecorder returns a recorder for so many kinds of operation. Answers that
-// come after end are counted as late.
+// NewRecorder returns a recorder for the given number of kinds of operation. Answers after end,
+// the phase's end since the run's start, are counted as late.
 func NewRecorder(kinds int, end time.Duration) *Recorder {
 	r := &Recorder{}
 	r.end.Store(int64(end))
@@ -130,7 +130,7 @@ func newTotals(kinds int) []*total {
 	return ts
 }
 
-// reset makes a recorder that has been collected fit for another phase.
+// reset empties a recorder that was collected, so that another phase can use it.
 func (r *Recorder) reset() {
 	r.lag.empty()
 	for _, t := range r.phase {
@@ -148,8 +148,8 @@ func newShardBuffer(kinds int) shardBuffer {
 	return b
 }
 
-// Record counts one sample. The caller's number (a client's, say) only spreads
-// callers over the shards.
+// Record counts one sample. The caller's number, such as that of a client, only spreads callers
+// over the shards.
 func (r *Recorder) Record(caller int, s Sample) {
 	sh := r.shards[caller%len(r.shards)]
 	epoch := sh.enter()
@@ -182,7 +182,7 @@ func (r *Recorder) Record(caller int, s Sample) {
 	sh.out[epoch].Add(1)
 }
 
-// RecordLag counts how late an arrival reached a free client.
+// RecordLag counts the delay until an arrival reached a free client.
 func (r *Recorder) RecordLag(caller int, lag time.Duration) {
 	sh := r.shards[caller%len(r.shards)]
 	epoch := sh.enter()
@@ -190,8 +190,8 @@ func (r *Recorder) RecordLag(caller int, lag time.Duration) {
 	sh.out[epoch].Add(1)
 }
 
-// enter announces a writer and returns the epoch whose buffer it may use until
-// it adds one to that epoch's out.
+// enter registers a writer and returns the epoch whose buffer the writer may use until it adds
+// one to that epoch's out.
 func (s *shard) enter() int {
 	if s.in.Add(1) < 0 {
 		return 1
@@ -199,11 +199,11 @@ func (s *shard) enter() int {
 	return 0
 }
 
-// writersWait is how long flip waits at a time for writers that a processor does not run.
+// writersWait is the time for which flip sleeps when a writer is not scheduled.
 const writersWait = 10 * time.Microsecond
 
-// flip turns the shard's writers to the other buffer and returns the one they
-// have left, once the last of them is out. One goroutine may call it at a time.
+// flip switches the shard's writers to the other buffer. It returns the previous buffer when
+// the last writer has left it. One goroutine may call it at a time.
 func (s *shard) flip() *shardBuffer {
 	old, start := 0, int64(math.MinInt64)
 	if s.in.Load() < 0 {
@@ -221,8 +221,8 @@ func (s *shard) flip() *shardBuffer {
 	return &s.buffer[old]
 }
 
-// collect puts what was recorded since the last call into interval and lag, and
-// adds it to the phase's. One goroutine may call it at a time.
+// collect adds the counts since the last call to interval and lag, and to the phase's totals.
+// One goroutine may call it at a time.
 func (r *Recorder) collect(interval []*total, lag *series) {
 	for _, t := range interval {
 		t.reset()

@@ -15,60 +15,57 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// The phases that every run has besides its plan's.
+// The phases of every run in addition to those of its plan.
 const (
 	PhasePopulate = "populate"
 	PhaseDrain    = results.PhaseDrain
 )
 
-// TeardownFailed is the code of the warning that the workload's Teardown has returned an
-// error.
+// TeardownFailed is the code of the warning that the workload's Teardown returned an error.
 const TeardownFailed = "teardown-failed"
 
-// Whatever ended a run, the clean-up after it and the proof are bounded.
+// The time limits of the clean-up and of the proof.
 const (
 	TeardownTimeout = 30 * time.Second
 	verifyTimeout   = 5 * time.Minute
 )
 
-// ErrInterrupted is the cause with which to cancel a run's context when its
-// user asked for the end. Any other cause makes the run a failed one; see also [Abort].
+// ErrInterrupted is the cause with which to cancel a run's context when its user requested the
+// end. Any other cause makes the run a failed one; see also [Abort].
 var ErrInterrupted = errors.New("interrupted")
 
-// Options are what a run needs besides plan and workload. The zero value will do.
+// Options configures a run, in addition to its plan and workload. The zero value is valid.
 type Options struct {
-	// ID names the run; empty means a new one. Label is the user's word for what is
-	// measured.
+	// ID names the run; empty means a new one. Label is the user's label for the run.
 	ID, Label   string
 	Environment results.Environment
 	Cluster     results.Cluster
 	Observers   []Observer
-	// Sampler reads what the cluster says of itself; nil means that none does.
+	// Sampler reads the cluster's own metrics; nil means that nothing reads them.
 	Sampler Sampler
-	// Disturbances are done beside the load; their schedules go into the plan.
+	// Disturbances are made beside the load; their schedules become part of the plan.
 	Disturbances []Disturbance
 	// Poller handles answers while the engine waits for the next arrival; nil means that
 	// answers are handled elsewhere.
 	Poller Poller
-	// Moments keeps the outcomes of the arrivals of every ten milliseconds, for the
-	// measurement of outages: see NewUnavailability in results/judge.
+	// Moments counts the outcomes of arrivals in steps of ten milliseconds, for the measurement
+	// of outages: see NewUnavailability in results/judge.
 	Moments bool
-	// Share is the part of the plan that this process carries out, Peers are those that
-	// carry out the others. They are given together, or neither is.
+	// Share is the part of the plan that this process carries out. Peers connects it to the
+	// processes that carry out the other parts. Either both are set or neither.
 	Share Share
 	Peers Peers
-	// Fleet generates the load in other processes; nil generates it here.
+	// Fleet generates the load in other processes; nil means that this process generates it.
 	Fleet Fleet
 
 	sleeper func() sleeper
-	// processCPU is the CPU time of this process until now.
+	// processCPU returns the CPU time that this process has used.
 	processCPU func() time.Duration
 }
 
-// Run carries out the plan and returns its result. When ctx ends, the load
-// stops, requests in flight are drained, and the result says why. The result is
-// nil only when nothing was started; with an error, it holds what was measured
-// until then.
+// Run carries out the plan and returns its result. When ctx ends, the load stops, requests in
+// flight are drained, and the result contains the reason. The result is nil only if nothing was
+// started. With an error, it holds what was measured until then.
 func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run, error) {
 	if err := ValidatePlan(plan); err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
@@ -126,7 +123,7 @@ func Run(ctx context.Context, plan Plan, w Workload, opts Options) (*results.Run
 	return run, errors.Join(err, e.observers.finish(run))
 }
 
-// engine is one run under way.
+// engine holds the state of one run.
 type engine struct {
 	plan       Plan
 	workload   Workload
@@ -139,7 +136,7 @@ type engine struct {
 	peers      Peers // nil where the share is the whole plan
 	fleet      Fleet // nil where the load is generated here
 	poller     Poller
-	// alone says that no goroutine does operations or receives them.
+	// alone says that no other goroutine carries out or receives operations.
 	alone bool
 
 	sampler      Sampler
@@ -154,28 +151,28 @@ type engine struct {
 	errors errorTable
 	// current is the phase that clients work on; nil once the load has stopped.
 	current atomic.Pointer[phase]
-	phases  []atomic.Pointer[phase] // by place in the plan, once begun
-	// recorders are those that no phase uses.
+	phases  []atomic.Pointer[phase] // by place in the plan; nil until the phase begins
+	// recorders holds the recorders that no phase uses.
 	recorders chan *Recorder
-	// working are the clients that have not left.
+	// working counts the clients that have not finished.
 	working sync.WaitGroup
-	// requests is the parent of every request's context; cancel ends what the
-	// drain could not wait for.
+	// requests is the parent of every request's context. Cancelling it ends the requests that
+	// the drain did not wait for.
 	requests context.Context
 
 	collector *collector
 }
 
 func (e *engine) execute(ctx context.Context) (err error) {
-	// An interrupt stops the load; requests in flight have their own end.
+	// An interrupt stops the load, but not the requests in flight: the drain waits for them.
 	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	e.requests = requests
 	defer func() {
 		ctx, cancel := CleanUp(ctx, TeardownTimeout)
 		defer cancel()
-		if tearErr := e.workload.Teardown(ctx); tearErr != nil {
-			e.run.Warn(TeardownFailed, tearErr.Error())
+		if teardownErr := e.workload.Teardown(ctx); teardownErr != nil {
+			e.run.Warn(TeardownFailed, teardownErr.Error())
 		}
 	}()
 	if e.fleet != nil {
@@ -218,7 +215,8 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	return errors.Join(err, e.prove(ctx))
 }
 
-// endSampling adds what the members said of themselves to the run.
+// endSampling adds the totals of the sampler to the run, and a warning if other clients have
+// written to the cluster.
 func (e *engine) endSampling() {
 	if e.sampler == nil {
 		return
@@ -230,8 +228,8 @@ func (e *engine) endSampling() {
 	}
 }
 
-// prepare does all that comes before the load. The receiver is nil where the
-// workload is none.
+// prepare carries out all steps before the load. The receiver is nil if the workload does not
+// implement [Receiver].
 func (e *engine) prepare(ctx context.Context) ([]*client, Receiver, error) {
 	begin := time.Now()
 	failed := func(err error) error { return fmt.Errorf("set up %s: %w", e.workload.Name(), err) }
@@ -264,7 +262,7 @@ func (e *engine) prepare(ctx context.Context) ([]*client, Receiver, error) {
 	return clients, receiver, nil
 }
 
-// now is the time on the run's clock, 0 before the load.
+// now returns the time on the run's clock, and 0 before the load.
 func (e *engine) now() time.Duration {
 	if e.clock.start.IsZero() {
 		return 0
@@ -272,15 +270,16 @@ func (e *engine) now() time.Duration {
 	return e.clock.now()
 }
 
-// detach gives the receiver the time of a drain, or none after an interrupt.
+// detach lets the receiver wait for at most the time of a drain, and not at all after an
+// interrupt.
 func (e *engine) detach(ctx context.Context, r Receiver) {
 	drain, cancel := context.WithTimeout(ctx, e.plan.Drain)
 	defer cancel()
 	r.Detach(drain)
 }
 
-// workersAtOnce bounds how many workers are made at a time: some open a stream
-// or a session.
+// workersAtOnce bounds how many workers are created concurrently: some of them open a stream or
+// a session.
 const workersAtOnce = 32
 
 func (e *engine) newClients(ctx context.Context) ([]*client, error) {
@@ -301,8 +300,7 @@ func (e *engine) newClients(ctx context.Context) ([]*client, error) {
 	return clients, g.Wait()
 }
 
-// background runs what the workload does beside its operations, and returns
-// what ends it.
+// background runs the workload's background task, and returns the function that stops it.
 func (e *engine) background() (stop func()) {
 	b, ok := e.workload.(Backgrounder)
 	if !ok {
@@ -319,7 +317,8 @@ func (e *engine) background() (stop func()) {
 	}
 }
 
-// load runs the plan's phases and then drains. It returns when every client has.
+// load runs the plan's phases and then drains the requests. It returns when every client has
+// finished.
 func (e *engine) load(ctx context.Context, clients []*client, cancelRequests func()) {
 	var (
 		last            *phase
@@ -361,12 +360,12 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 	}
 
 	drained := time.AfterFunc(e.plan.Drain, cancelRequests)
-	defer onAbort(run, func(*Abort) { cancelRequests() })() // when nothing more is started
+	defer onAbort(run, func(*Abort) { cancelRequests() })() // only now: no client starts another request
 	e.working.Wait()
 	drained.Stop()
 }
 
-// enter makes ph the phase that clients work on and ends the one before it.
+// enter makes ph the phase that clients work on and ends the previous one.
 func (e *engine) enter(ph, last *phase) {
 	if ph != nil && last != nil {
 		ph.earlier = append(slices.Clone(last.earlier), last.endNumbers())

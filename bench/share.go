@@ -8,11 +8,10 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// A Share is the part of a plan that one of several generators carries out. Together,
-// the shares of a plan send what one generator would have sent, request by request. The
-// zero value is the whole plan.
+// A Share is the part of a plan that one of several generators carries out. Together, the
+// shares of a plan send the same requests as one generator. The zero value is the whole plan.
 type Share struct {
-	// Index is the place of the share, from 0. Count is how many shares there are.
+	// Index is the share's place, from 0. Count is the number of shares.
 	Index int `json:"index"`
 	Count int `json:"count"`
 }
@@ -20,10 +19,9 @@ type Share struct {
 // whole reports whether the share is all of the plan.
 func (s Share) whole() bool { return s.Count <= 1 }
 
-// Number returns the number in the plan of operation k of the share; both count from 0.
-// Of each Count numbers that follow one another, every share has one. Which one changes
-// by a hash: were it always the same, a mix that repeats itself could give all of its
-// writes to one share.
+// Number returns the number in the plan of the share's operation k. Both count from 0. Each
+// block of Count consecutive numbers contains one number of every share. A hash decides which
+// one: with a fixed assignment, a mix with a period could give all of its writes to one share.
 func (s Share) Number(k uint64) uint64 {
 	if s.whole() {
 		return k
@@ -47,8 +45,8 @@ func (s Share) Below(total uint64) uint64 {
 	return k
 }
 
-// Divide returns the share's part of total things that are numbered from 0, such as
-// clients: the first number, and how many there are.
+// Divide divides total numbered items, such as clients, among the shares. It returns the first
+// number of this share's part, from 0, and the size of the part.
 func (s Share) Divide(total int) (first, count int) {
 	if s.whole() {
 		return 0, total
@@ -70,8 +68,9 @@ func scramble(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// Planned returns how many operations each phase of the plan offers in all. known is false
-// where one is a closed loop that ends by time.
+// Planned returns the number of operations that each phase of the plan offers in all shares.
+// known is false if the number of operations of a phase is not known before the run: that is
+// the case for a closed loop that ends by time.
 func Planned(p Plan) (phases []uint64, known bool) {
 	known = true
 	for i, ph := range p.Phases {
@@ -87,7 +86,7 @@ func Planned(p Plan) (phases []uint64, known bool) {
 	return phases, known
 }
 
-// arrivalsIn returns how many arrivals an open phase that ends by time has.
+// arrivalsIn returns the number of arrivals of an open phase that ends by time.
 func arrivalsIn(p Plan, phase int) (n uint64) {
 	pacer, end := newPacer(p, phase), p.Phases[phase].Duration
 	if _, walk := pacer.(*PoissonPacer); !walk {
@@ -100,45 +99,45 @@ func arrivalsIn(p Plan, phase int) (n uint64) {
 	return n
 }
 
-// Peers keep a share in step with the others of its run.
+// Peers synchronizes a share with the other shares of its run.
 type Peers interface {
-	// Start reports that the share is ready. It returns when the load begins, on this
-	// process's clock.
+	// Start reports that the share is ready. It returns the time at which the load begins, on
+	// this process's clock.
 	Start(ctx context.Context) (time.Time, error)
-	// Ended is closed when all shares end their load before its phases are over, as planned.
+	// Ended returns a channel that is closed when all shares must end their load before its
+	// phases have ended, as planned.
 	Ended() <-chan struct{}
-	// Drained reports that no request of the share is in flight, and waits until that is
-	// so of all shares.
+	// Drained reports that the share has no request in flight, and waits until the same is true
+	// of all shares.
 	Drained(ctx context.Context) error
-	// Done hands over what the share measured, and its evidence, and waits until the run
-	// is proved.
+	// Done hands over the share's result and evidence, and waits until the proof is made.
 	Done(ctx context.Context, run *results.Run, evidence []byte) error
 }
 
-// Opener is implemented by workloads that prepare something in each process, after Setup
-// has prepared the cluster once.
+// Opener is implemented by workloads that prepare each process, after Setup has prepared the
+// cluster once.
 type Opener interface {
 	Open(ctx context.Context, progress func(done, total int)) error
 }
 
-// closedNumbers is more than the operations that a closed loop has in a second. Shares do
-// not know how many operations the others have had, so that for them, a closed phase that
-// ends by time counts as so many for each second.
+// closedNumbers is an upper bound of the operations per second of a closed loop. Shares do not
+// know how many operations the other shares have carried out. So they number the operations
+// after a closed phase that ends by time as if the phase had this many operations per second.
 const closedNumbers = maxRate
 
-// Sharer is implemented by workloads that can be run in shares by several processes.
+// Sharer is implemented by workloads that several processes can run in shares.
 type Sharer interface {
-	// Handover returns what the other processes must know of Setup, TakeOver takes it
-	// over in one of them, before Open.
+	// Handover returns the data of Setup that the other processes need. TakeOver passes it to
+	// one of them, before Open.
 	Handover() ([]byte, error)
 	TakeOver([]byte) error
-	// Evidence returns what a share knows for the proof of the whole, nil for nothing,
-	// and Accept takes it over where the proof is made.
+	// Evidence returns the data of a share for the proof of the whole run, or nil if there is
+	// none. Accept passes it to the process that makes the proof.
 	Evidence(ctx context.Context) ([]byte, error)
 	Accept([]byte) error
 }
 
-// startClock starts the run's clock: now, or when the shares begin together.
+// startClock starts the run's clock: now, or at the common start of the shares.
 func (e *engine) startClock(ctx context.Context) error {
 	e.clock = clock{start: time.Now()}
 	if e.peers == nil {
@@ -152,12 +151,12 @@ func (e *engine) startClock(ctx context.Context) error {
 	s := e.newSleeper()
 	defer s.close()
 	if !e.sleepUntil(ctx, s, 0) {
-		e.clock = clock{start: time.Now()} // the load ends as it begins, and no time is negative
+		e.clock = clock{start: time.Now()} // no load follows; with a start in the future, times would be negative
 	}
 	return nil
 }
 
-// endWithPeers ends the load when the peers do, until ctx ends.
+// endWithPeers ends the load when the peers end theirs, unless ctx ends first.
 func (e *engine) endWithPeers(ctx context.Context) {
 	select {
 	case <-e.peers.Ended():
@@ -166,7 +165,7 @@ func (e *engine) endWithPeers(ctx context.Context) {
 	}
 }
 
-// handOver gives the peers what the share measured.
+// handOver hands the share's result over to the peers.
 func (e *engine) handOver(ctx context.Context) error {
 	var evidence []byte
 	if s, ok := e.workload.(Sharer); ok {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Sink takes the operations that arrive by themselves. Its methods are safe for
-// concurrent use and take no lock. Outside of the load, from the first phase's
-// start to the end of Detach, they do nothing.
+// Sink records operations that arrive without a request of their own, such as watch events. Its
+// methods are safe for concurrent use and take no lock. They do nothing outside the load, which
+// lasts from the start of the first phase to the end of Detach.
 type Sink struct {
 	*sinkState
 	base int // added to every kind
@@ -19,14 +19,14 @@ type sinkState struct {
 	open   atomic.Bool
 }
 
-// ClosedSink is a sink that takes nothing, for trying what would use one.
+// ClosedSink returns a sink that discards everything, for tests of a [Receiver].
 func ClosedSink() *Sink { return &Sink{sinkState: &sinkState{}} }
 
-// From returns a sink whose kinds start at that place of s's, for a part of a
-// workload that counts its own kinds from 0.
+// From returns a sink that adds kind to the kinds of its samples. It is for a part of a
+// workload that numbers its own kinds from 0.
 func (s *Sink) From(kind int) *Sink { return &Sink{s.sinkState, s.base + kind} }
 
-// Now is the time on the run's clock.
+// Now returns the time on the run's clock.
 func (s *Sink) Now() time.Duration {
 	if !s.open.Load() {
 		return 0
@@ -34,7 +34,7 @@ func (s *Sink) Now() time.Duration {
 	return s.engine.clock.now()
 }
 
-// Phase is the place in the plan of the phase that goes on, -1 outside of the load.
+// Phase returns the present phase's place in the plan, and -1 outside the load.
 func (s *Sink) Phase() int {
 	if s.open.Load() {
 		if ph := s.engine.current.Load(); ph != nil {
@@ -44,8 +44,8 @@ func (s *Sink) Phase() int {
 	return -1
 }
 
-// Record counts an operation, offered and settled at once, in the phase with
-// that place in the plan. The caller's number only spreads callers out.
+// Record counts an operation as offered and settled in the phase with that place in the plan.
+// The caller's number only spreads callers over the shards.
 func (s *Sink) Record(phase, caller int, sample Sample) {
 	if ph := s.enter(phase); ph != nil {
 		sample.Kind += s.base
@@ -63,7 +63,7 @@ func (s *Sink) Count(phase, kind, count int, n uint64) {
 	}
 }
 
-// Fail counts an error to go with a sample that has failed.
+// Fail counts the error of a failed sample.
 func (s *Sink) Fail(phase, kind int, err error) {
 	if ph := s.enter(phase); ph != nil {
 		s.engine.errors.add(phase, s.base+kind, err)
@@ -71,7 +71,7 @@ func (s *Sink) Fail(phase, kind int, err error) {
 	}
 }
 
-// enter announces a writer: close waits for it.
+// enter registers a writer, for which close waits.
 func (s *Sink) enter(phase int) *phase {
 	if !s.open.Load() || phase < 0 || phase >= len(s.engine.phases) {
 		return nil
@@ -88,7 +88,7 @@ func (s *Sink) enter(phase int) *phase {
 	return ph
 }
 
-// close ends the recording. No client is at work any more.
+// close ends the recording. No client is active any more.
 func (s *Sink) close() {
 	s.open.Store(false)
 	for i := range s.engine.phases {

@@ -11,10 +11,10 @@ type sleeper interface {
 	close()
 }
 
-// maxSleep bounds one wait, so that a stopped run is noticed in time.
+// maxSleep bounds one wait, so that the end of a run is noticed promptly.
 const maxSleep = 50 * time.Millisecond
 
-// timerSleeper is the portable one: Go's timers, which on Linux wake up to a
+// timerSleeper is the portable sleeper. It uses Go's timers, which on Linux wake up to a
 // millisecond late when the process is otherwise idle.
 type timerSleeper struct{ timer *time.Timer }
 
@@ -35,8 +35,8 @@ func (s *timerSleeper) sleep(ctx context.Context, d time.Duration) {
 
 func (s *timerSleeper) close() { s.timer.Stop() }
 
-// A Poller handles answers on the goroutine that calls it, between Take and Release. alone
-// says that other goroutines have little to do. Poll does so for at most d, and may return
+// A Poller handles answers on the goroutine that calls it, between Take and Release. alone says
+// that the other goroutines are mostly idle. Poll handles answers for at most d, and may return
 // early.
 type Poller interface {
 	Take(alone bool)
@@ -52,13 +52,13 @@ func newPollSleeper(p Poller, alone bool) pollSleeper {
 	return pollSleeper{p}
 }
 
-// sleep waits until shortly before the time. Less than that, it polls without waiting:
-// going to sleep and being woken would take more.
+// sleep waits until shortly before the time. For a shorter time, it polls without blocking: to
+// block and to be woken would take longer.
 func (s pollSleeper) sleep(_ context.Context, d time.Duration) {
 	s.poller.Poll(min(max(d-wakeTime, 0), maxSleep))
 }
 
-// wakeTime is less than a wait takes on most machines, however short it is.
+// wakeTime is less than the shortest blocking wait takes on most machines.
 const wakeTime = 15 * time.Microsecond
 
 func (s pollSleeper) close() { s.poller.Release() }

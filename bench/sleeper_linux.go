@@ -9,11 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// timerfdSleeper waits on a timer file descriptor through Go's own network
-// poller. A kernel timer has no slack, and the wake-up leaves the scheduler's
-// other work where it is. A thread of our own in nanosleep wakes sooner, but its
-// arrivals reach their clients later, because it goes back into a system call
-// with the processor on which the woken client waits: see BenchmarkSleeper.
+// timerfdSleeper waits on a timer file descriptor through Go's own network poller. Such a timer
+// has no slack, and the wake-up does not disturb the other work of the scheduler. A dedicated
+// thread in nanosleep wakes sooner, but its arrivals reach their clients later: it returns to a
+// system call with the processor on which the woken client waits. See BenchmarkSleeper.
 type timerfdSleeper struct {
 	fd   int
 	file *os.File
@@ -24,12 +23,12 @@ type timerfdSleeper struct {
 	armed bool
 }
 
-// wakeUp is less than the way from an expired timer to the waiting goroutine
-// takes on most machines: the timer is set earlier by as much. Where a wake-up is
-// quicker, the caller finds that it is early and sleeps the short rest.
+// wakeUp is less than the time from an expired timer to the waiting goroutine on most machines.
+// The timer is set earlier by this time. If a wake-up is faster, the caller notices that it is
+// early and sleeps for the rest.
 const wakeUp = 10 * time.Microsecond
 
-// newSleeper returns the most exact sleeper that this machine has.
+// newSleeper returns the most precise sleeper of this machine.
 func newSleeper() sleeper {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
@@ -40,8 +39,8 @@ func newSleeper() sleeper {
 		_ = s.file.Close()
 		return newTimerSleeper()
 	}
-	// The poller calls it before it waits, to arm the timer, and again when the
-	// timer has expired. Arming again clears the expiry, so nothing needs reading.
+	// The poller calls arm before it waits, to set the timer, and again when the timer has
+	// expired. Setting the timer clears the expiry, so nothing needs to be read.
 	s.arm = func(uintptr) bool {
 		if s.armed {
 			return true
@@ -58,7 +57,7 @@ func (s *timerfdSleeper) sleep(_ context.Context, d time.Duration) {
 	}
 	s.spec.Value = unix.NsecToTimespec(int64(min(d, maxSleep)))
 	s.armed = false
-	_ = s.conn.Read(s.arm) // an early return is the caller's to handle
+	_ = s.conn.Read(s.arm) // the caller handles an early return
 }
 
 func (s *timerfdSleeper) close() { _ = s.file.Close() }

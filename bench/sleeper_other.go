@@ -2,5 +2,5 @@
 
 package bench
 
-// newSleeper returns the most exact sleeper that this machine has.
+// newSleeper returns the most precise sleeper of this machine.
 func newSleeper() sleeper { return newTimerSleeper() }

@@ -9,32 +9,34 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// pulseLength is how often the generator of a closed loop looks whether it was stopped.
+// pulseLength is the time between two checks whether the generator of a closed loop was
+// stopped.
 const pulseLength = 10 * time.Millisecond
 
-// usualWeight is the weight of a pulse in the average of those before it.
+// usualWeight is the weight of one pulse in the moving average of the CPU use.
 const usualWeight = 1.0 / 64
 
-// leastStops is from how many stops on they are the run's usual state and can make it
-// invalid: one or two may be an accident.
+// leastStops is the number of stops from which on they can make the run invalid. One or two
+// stops may be an accident.
 const leastStops = 3
 
-// stops are those of the generator's process in closed loops, which have no schedule to
-// be late against: a goroutine that wakes late, while the process used less CPU time than
-// usual. One that wakes late in a process that runs waits for a CPU, which is not the same.
+// stops counts the stops of the generator's process in closed loops, which have no schedule to
+// be late against. A stop is a late wake-up of a goroutine while the process used less CPU time
+// than usual. A late wake-up in a running process is not a stop: the goroutine waited for a
+// CPU.
 type stops struct {
-	// count, sum and longest are about the measured phases, delays has the length of a
-	// stop for each operation that was in flight at its end.
+	// count, sum and longest are those of the measured phases. delays holds the length of each
+	// stop once for every operation that was in flight at its end.
 	count        uint64
 	sum, longest time.Duration
 	delays       series
-	// total is the time of all stops so far, in nanoseconds.
+	// total is the length of all stops so far, in nanoseconds.
 	total atomic.Int64
-	// shown is the part of total that the intervals have.
+	// shown is the part of total that the intervals have reported.
 	shown int64
 }
 
-// watchStops looks for stops until ctx ends or the function that it returns is called.
+// watchStops detects stops until ctx ends or the returned function is called.
 func (e *engine) watchStops(ctx context.Context) (end func()) {
 	closed := false
 	for _, ph := range e.plan.Phases {
@@ -62,7 +64,7 @@ func (e *engine) watchStops(ctx context.Context) (end func()) {
 	}
 }
 
-// sleepUntil reports false when ctx ended first.
+// sleepUntil waits until the given time and reports whether ctx is still active.
 func (e *engine) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bool {
 	for wait := at - e.clock.now(); wait > 0 && ctx.Err() == nil; wait = at - e.clock.now() {
 		s.sleep(ctx, wait)
@@ -70,14 +72,15 @@ func (e *engine) sleepUntil(ctx context.Context, s sleeper, at time.Duration) bo
 	return ctx.Err() == nil
 }
 
-// pulse is the last time that the generator looked, and what it used until then.
+// pulse is the state of the last check: its time, and the CPU time that the process had used.
 type pulse struct {
 	at, cpu time.Duration
-	// usual is the CPU time that the process takes for a second, in pulses without delay.
+	// usual is the moving average of the process's CPU use in pulses without delay, in seconds
+	// of CPU time per second.
 	usual float64
 }
 
-// next returns for how long the process was stopped before a wake-up: 0 if it was not.
+// next returns the length of the stop before a wake-up, or 0 if the process was not stopped.
 func (p *pulse) next(now, cpu time.Duration) (stop time.Duration) {
 	late, used, length := now-p.at-pulseLength, cpu-p.cpu, now-p.at
 	p.at, p.cpu = now, cpu
@@ -91,7 +94,7 @@ func (p *pulse) next(now, cpu time.Duration) (stop time.Duration) {
 	return late
 }
 
-// add counts a stop that ended in a phase.
+// add counts a stop that ended in the phase.
 func (s *stops) add(length time.Duration, ph *phase) {
 	s.total.Add(int64(length))
 	if ph == nil || ph.Warmup || ph.Load.Open() {
@@ -105,15 +108,16 @@ func (s *stops) add(length time.Duration, ph *phase) {
 	}
 }
 
-// take returns the time of the stops since the last call.
+// take returns the length of the stops since the last call.
 func (s *stops) take() time.Duration {
 	total := s.total.Load()
 	defer func() { s.shown = total }()
 	return time.Duration(total - s.shown)
 }
 
-// delay is the part of the 99th percentile that stops explain at most, of so many
-// operations in closed loops: the 99th percentile of what they have waited for a stop.
+// delay returns the largest part of the 99th percentile that stops can explain, given the
+// number of operations of closed loops: the 99th percentile of the time that operations waited
+// for a stop.
 func (s *stops) delay(operations uint64) time.Duration {
 	delayed := float64(s.delays.total()) / float64(max(operations, 1))
 	if delayed <= 0.01 {
@@ -122,9 +126,10 @@ func (s *stops) delay(operations uint64) time.Duration {
 	return time.Duration(s.delays.ValueAtPercentile(100 - 1/min(delayed, 1)))
 }
 
-// judgeStops: a stop delays the operations in flight, and no operation is done meanwhile.
-// So it shows in the percentiles of few operations, and in the throughput of many. On the
-// machine of the cluster, what stops the generator slows the members down, too.
+// judgeStops reports the stops of closed loops. A stop delays the operations in flight, and no
+// operation completes meanwhile. So it affects the percentiles when there are few operations,
+// and the throughput when there are many. If the cluster runs on this machine, the cause of the
+// stop slows the members down, too.
 func (f *findings) judgeStops(add func(results.Reason)) {
 	repeated := f.Stops >= leastStops && !f.local
 	share, delayed := ratio(f.Stopped, f.elapsed), ratio(f.stopDelay, f.serviceP99)
@@ -135,7 +140,7 @@ func (f *findings) judgeStops(add func(results.Reason)) {
 	case repeated && f.stopDelay > lagInvalid && delayed > lagInvalidShare:
 		r.Severity, r.Value, r.Limit = results.Invalid, delayed, lagInvalidShare
 	case share > stoppedMax:
-	case f.local && f.Machine > machineCPUMax: // waits for a CPU, which cpu-contention says
+	case f.local && f.Machine > machineCPUMax: // a wait for a CPU: the reason cpu-contention covers it
 		return
 	case f.stopDelay > lagDegraded && delayed > lagDegradedShare:
 		r.Value, r.Limit = delayed, lagDegradedShare

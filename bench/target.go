@@ -10,12 +10,12 @@ import (
 )
 
 // sustained is the share of an open loop's arrivals that must be acknowledged within the
-// measured window for its rate to count as sustained. What is in flight at the window's
-// end, and completed after it, counts as well, up to inFlight of the arrivals: a run
-// without a warm-up has nothing in flight at its begin that would make up for it.
+// measured window for its rate to count as sustained. Operations that are in flight at the
+// window's end and completed after it count as well, up to the share inFlight of the arrivals.
+// A run without a warm-up has nothing in flight at its start that would compensate for them.
 const sustained, inFlight = 0.999, 0.01
 
-// judgeTarget says where the run stands against its target.
+// judgeTarget compares the run with its target.
 func judgeTarget(run *results.Run) {
 	t := &run.Target
 	achieved, writes := run.WriteRate()
@@ -42,10 +42,10 @@ func judgeTarget(run *results.Run) {
 	}
 }
 
-// offeredWrites returns the writes per second that the measured phases were to
-// offer, the writes that they did offer, how many were acknowledged meanwhile or in
-// flight at the end, and whether all came from open loops. The rate is the plan's: a Poisson process
-// brings a little more or less.
+// offeredWrites returns the planned rate of the measured phases in writes per second, the
+// number of writes that they offered, and the number that was acknowledged in the measured
+// window or in flight at its end. open reports whether all writes came from open loops. The
+// planned rate is the plan's: a Poisson process offers slightly more or less.
 func offeredWrites(run *results.Run) (planned, offered, acknowledged float64, open bool) {
 	open = true
 	for _, ph := range run.Plan.Phases {

@@ -10,17 +10,17 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Limits above which the generator's own doing shows in the numbers. Each is
+// The limits above which the generator affects the results. Each limit is
 // explained in docs/measuring.md.
 const (
 	lagDegraded      = time.Millisecond
-	lagDegradedShare = 0.10 // of the service time's p99, which has no lag in it
+	lagDegradedShare = 0.10 // of the service time's p99, which contains no lag
 	lagInvalid       = 10 * time.Millisecond
 	lagInvalidShare  = 0.50
 	achievedMin      = 0.99
 	waitedMax        = 0.01
 	promptService    = 10 * time.Millisecond
-	unloadedFactor   = 5 // median of the service time ÷ its minimum, where etcd has no queue
+	unloadedFactor   = 5 // median of the service time ÷ its minimum, below which etcd has no queue
 	othersMax        = 0.10
 	ownCPUMax        = 0.90
 	machineCPUMax    = 0.90
@@ -33,8 +33,7 @@ const (
 	schedMax         = 5 * time.Millisecond
 )
 
-// judgeValidity fills in the run's validity from what happened in its measured
-// phases.
+// judgeValidity sets the run's validity from the measurements of its measured phases.
 func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Operation) error {
 	sendLag, err := lag.latency(&e.collector.encoder)
 	if err != nil {
@@ -58,28 +57,28 @@ func (e *engine) judgeValidity(u machine.Usage, lag *series, ops []results.Opera
 	return nil
 }
 
-// findings is what a verdict on validity rests on.
+// findings holds the measurements on which the validity is based.
 type findings struct {
 	results.Generator
 	elapsed time.Duration
-	// stalled is for how long nothing was completed.
+	// stalled is the time during which no operation was completed.
 	stalled time.Duration
 	cluster string
 	// local says that the cluster runs on this machine.
 	local   bool
 	clients int
 	open    bool
-	// stopDelay is what the stops of closed loops explain of the p99 of the service time.
+	// stopDelay is the part of the service time's p99 that the stops of closed loops explain.
 	stopDelay time.Duration
-	// serviceMedian and serviceP99 are the slowest measured kind's, serviceMin is the
+	// serviceMedian and serviceP99 are those of the slowest measured kind. serviceMin is the
 	// shortest service time of all phases.
 	serviceMedian, serviceP99, serviceMin time.Duration
-	// read are the operations that arrived by themselves, readLate those of them that
-	// may have waited for their reader.
+	// read is the number of operations that arrived through a [Sink]. readLate is the number of
+	// those that may have waited for their reader.
 	read, readLate uint64
 }
 
-// addOperations returns how many operations closed loops have measured.
+// addOperations adds the operations and returns how many of them closed loops have measured.
 func (f *findings) addOperations(plan Plan, ops []results.Operation) uint64 {
 	measuredPhase := map[string]bool{}
 	openPhase := map[string]bool{}
@@ -145,9 +144,9 @@ func (f *findings) judge() results.Validity {
 	return v
 }
 
-// lateness is the 99th percentile of the send lag over all arrivals: those that only
-// waited for the server have none. A single stop in a load that is not kept up with is
-// late for the few arrivals that noticed it, and not for one in a hundred.
+// lateness returns the 99th percentile of the send lag over all arrivals. Arrivals that only
+// waited for the server have no lag. When the load is not sustained, a single stop delays only
+// the few arrivals that found a free client, which are less than one in a hundred.
 func (f *findings) lateness() time.Duration {
 	if late := 1 - f.Waited; late > 0.01 {
 		return f.SendLag.Percentile(100 - 1/late).Time
@@ -155,8 +154,8 @@ func (f *findings) lateness() time.Duration {
 	return 0
 }
 
-// judgeLag: send lag is part of the response time, so it matters when it is a
-// visible part of it.
+// judgeLag reports the send lag. The lag is part of the response time, so it matters when it is
+// a considerable part of it.
 func (f *findings) judgeLag(add func(results.Reason)) {
 	lag := f.lateness()
 	share := ratio(lag, f.serviceP99)
@@ -177,11 +176,11 @@ func (f *findings) judgeLag(add func(results.Reason)) {
 	})
 }
 
-// judgeClients: when every client is busy, the load is a closed loop in truth. While etcd
-// answers promptly, and nearly as fast as when it had nothing else to do, it is the
-// clients that are too few. Where it takes much longer than that, requests queue in
-// etcd, and it, not the clients, is the limit. N clients have at most N requests in etcd,
-// so a queue of theirs makes none more than N times as long as one alone.
+// judgeClients reports a lack of clients. When every client is busy, an open loop behaves like
+// a closed one. If etcd answers promptly, and nearly as fast as without other load, there are
+// too few clients. If etcd takes much longer than that, requests queue in etcd, and etcd is the
+// limit. N clients have at most N requests in etcd, so their queue makes a request at most N
+// times as long as a single one.
 func (f *findings) judgeClients(add func(results.Reason)) {
 	if f.Waited <= waitedMax {
 		return
@@ -192,14 +191,16 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 			100*f.Waited, f.clients),
 		Remedy: "raise --clients to send more requests concurrently",
 	}
-	// Without an answer to the arrivals of the measured phases, the median is 0 and says nothing.
+	// Without an answer to the arrivals of the measured phases, the median is 0 and has no
+	// meaning.
 	unloaded := f.serviceMedian > 0 && f.serviceMedian < promptService &&
 		(f.serviceMedian < unloadedFactor*f.serviceMin || f.clients < unloadedFactor)
 	if f.stalled > 0 {
 		r.Remedy = fmt.Sprintf("find out why no operation completed for %v: all clients waited for the cluster",
 			results.ThreeDigits(f.stalled))
 	}
-	// An outage that explains at least half of what is missing is not the clients'.
+	// An outage that explains at least half of the missing operations is not caused by the
+	// clients.
 	outage := ratio(f.stalled, f.elapsed) >= (1-f.Achieved)/2
 	if f.Achieved < achievedMin && unloaded && !outage {
 		r.Code, r.Severity, r.Value, r.Limit = "too-few-clients", results.Invalid, f.Achieved, achievedMin
@@ -219,7 +220,7 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 			Message: "cluster and generator share one process: scheduler, garbage collector and CPU account are the same",
 			Remedy:  "remove --in-process for reliable results",
 		})
-	case (results.Cluster{Kind: f.cluster}).IsStorage(): // which is this process
+	case (results.Cluster{Kind: f.cluster}).IsStorage(): // the store runs in this process
 	case f.CPU > ownCPUMax && !f.local:
 		add(results.Reason{
 			Code: "generator-cpu", Severity: results.Invalid, Value: f.CPU, Limit: ownCPUMax,
@@ -260,7 +261,7 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 	}
 }
 
-// shares says who kept the machine busy.
+// shares describes which processes used the machine's CPUs.
 func (f *findings) shares() string {
 	text := fmt.Sprintf("%.0f %% busy (generator %.0f %%", 100*f.Machine, 100*f.CPU)
 	if f.Members > 0 {
@@ -269,8 +270,8 @@ func (f *findings) shares() string {
 	return text + ")"
 }
 
-// addMembers tells the members' part of a busy machine from that of other processes,
-// where members that run here have said what they used.
+// addMembers separates the members' CPU use on this machine from that of other processes, if
+// local members have reported their CPU time.
 func (f *findings) addMembers(server *results.Server, u machine.Usage) {
 	if server == nil || !f.local || f.cluster == results.ClusterInProcess || u.Total <= 0 {
 		return
@@ -288,7 +289,7 @@ func (f *findings) addMembers(server *results.Server, u machine.Usage) {
 	f.Others = max(0, f.Machine-f.Members-float64(u.CPU)/float64(u.Total))
 }
 
-// isLocal tells whether a cluster shares the machine with the generator.
+// isLocal reports whether a cluster shares the machine with the generator.
 func isLocal(c results.Cluster) bool {
 	if c.Kind != results.ClusterRemote {
 		return true

@@ -7,8 +7,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Plan, PlanPhase and Load are the parts of the result document that say what
-// to do.
+// Plan, PlanPhase and Load are the parts of the result document that define the
+// load.
 type (
 	Plan      = results.Plan
 	PlanPhase = results.PlanPhase
@@ -24,114 +24,111 @@ const (
 // Kind is one kind of operation that a workload reports.
 type Kind struct {
 	Name string
-	// Write says that it counts towards the target of writes per second.
+	// Write says that the kind counts towards the target of writes per second.
 	Write bool
-	// Arrives says that its operations come through a [Sink] and are not asked for.
+	// Arrives says that its operations are received through a [Sink] and not requested.
 	Arrives bool
-	// Of and Sign mark one half of a time that can be negative: see
+	// Of and Sign mark the kind as one half of a time that can be negative: see
 	// [results.Operation].
 	Of   string
 	Sign int
-	// Counts are what is counted beside the operations, such as attempts, by
-	// their place in this list.
+	// Counts are the additional counts of the kind, such as attempts, by their place in this
+	// list.
 	Counts []CountName
 }
 
-// CountName names a count, and the count of the same kind that it is a share
-// of, if there is one.
+// CountName names a count. Of names the count of the same kind that it is a share of; it is
+// empty if there is none.
 type CountName struct{ Name, Of string }
 
-// Workload generates operations. Its requests depend on the plan's seed and on
-// the operation's phase, number and Earlier alone, so that a run can be repeated.
+// Workload generates operations. Its requests depend only on the plan's seed and on the
+// operation's phase, number and Earlier, so that a run can be repeated.
 type Workload interface {
 	Name() string
-	// Kinds lists what the workload reports; the order gives the kinds' numbers.
+	// Kinds returns the kinds of operation of the workload. Their order gives their numbers.
 	Kinds() []Kind
-	// Setup makes what the operations need, and may be repeated. progress may be
-	// called from one goroutine at a time.
+	// Setup prepares the cluster for the operations. It may be called more than once. progress
+	// is called from one goroutine at a time.
 	Setup(ctx context.Context, progress func(done, total int)) error
-	// NewWorker returns what one client works with. Client numbers start at 0.
-	// It may be called by several goroutines at once; ctx is for the call alone.
+	// NewWorker returns the worker of one client. Client numbers start at 0. It may be called
+	// concurrently. ctx is valid during the call only.
 	NewWorker(ctx context.Context, client int) (Worker, error)
-	// Teardown undoes what Setup and the operations did outside the keys.
+	// Teardown reverts the effects of Setup and of the operations, except for keys.
 	Teardown(ctx context.Context) error
 }
 
-// Worker does operations for one client, one at a time.
+// Worker carries out the operations of one client, one at a time.
 type Worker interface {
-	// Do does exactly one operation. It returns soon after ctx ends.
+	// Do carries out exactly one operation. It returns soon after ctx ends.
 	Do(ctx context.Context, op *Op) error
 }
 
-// Chooser is implemented by workloads of several kinds: it says of which kind
-// an operation will be before there is a client to do it.
+// Chooser is implemented by workloads with several kinds. KindOf returns the kind of an
+// operation before a client is available for it.
 type Chooser interface {
 	KindOf(phase int, n uint64) int
 }
 
-// Backgrounder is implemented by workloads that do something beside their
-// operations, such as compacting, from the first phase to the last.
+// Backgrounder is implemented by workloads with a background task, such as compaction, from the
+// first phase to the last.
 type Backgrounder interface {
-	// Background runs until ctx ends. An error is a warning in the result.
+	// Background runs until ctx ends. An error becomes a warning in the result.
 	Background(ctx context.Context) error
 }
 
-// Receiver is implemented by workloads some of whose operations are not asked
-// for one by one, such as the events of a watch, or are a part of another
-// operation, such as the release of a lock.
+// Receiver is implemented by workloads that receive operations without a request of their own,
+// such as the events of a watch, or that count a part of another operation, such as the release
+// of a lock.
 type Receiver interface {
-	// Attach comes before the first operation, which waits for its return.
+	// Attach is called before the first operation, which waits for its return.
 	Attach(ctx context.Context, s *Sink) error
-	// Detach comes after the last answer, and after an Attach that failed. It
-	// waits for what is still to arrive, at most until ctx ends, and stops
-	// receiving.
+	// Detach is called after the last answer, and after an Attach that failed. It waits for
+	// outstanding operations, at most until ctx ends, and stops receiving.
 	Detach(ctx context.Context)
 }
 
-// TransportNamer is implemented by workloads that know the transport of their connections:
-// a plan that names none gets its name.
+// TransportNamer is implemented by workloads that know the transport of their connections. A
+// plan that names no transport gets that name.
 type TransportNamer interface {
-	// Transport is one of those of package results, such as [results.TransportLean].
+	// Transport returns a transport of package results, such as [results.TransportLean].
 	Transport() string
 }
 
-// Answerer is implemented by workloads that can find out whether the cluster still
-// answers.
+// Answerer is implemented by workloads that can check whether the cluster still answers.
 type Answerer interface {
-	// Answers comes when the load has stopped, and before the proof. It waits for an
-	// answer for a while, such as an election takes, and returns an error when none comes.
+	// Answers is called when the load has stopped, before the proof. It waits for an answer as
+	// long as an election may take, and returns an error if there is none.
 	Answers(ctx context.Context) error
 }
 
-// Verifier is implemented by workloads that can prove the result of their
-// writes.
+// Verifier is implemented by workloads that can prove the result of their writes.
 type Verifier interface {
-	// Verify comes when the load has stopped and nothing is in flight. An error
-	// says that the checks could not be made: the run has failed then.
+	// Verify is called when the load has stopped and nothing is in flight. An error means that
+	// the checks could not be made: the run has failed then.
 	Verify(ctx context.Context) (*results.Proof, error)
 }
 
-// Finder is implemented by verifiers that check answers beside the load.
+// Finder is implemented by verifiers that check answers during the load.
 type Finder interface {
-	// Found returns what was checked and found until now, where Verify cannot be called.
-	// Nothing is in flight.
+	// Found returns the checks and violations so far, for runs in which Verify cannot be
+	// called. Nothing is in flight.
 	Found() *results.Proof
 }
 
-// Op is one operation to do.
+// Op is one operation.
 type Op struct {
-	// Phase is the phase's place in the plan, N the operation's number in it;
-	// together with the seed they fix the request.
+	// Phase is the phase's place in the plan, and N the operation's number in the phase.
+	// Together with the seed they determine the request.
 	Phase int
 	N     uint64
-	// Earlier has the number of operations of each earlier phase of the run, by place
-	// in the plan: with them, operations are numbered over the whole run. It is one
-	// slice for all operations of a phase, and must not be changed.
+	// Earlier holds the number of operations of each earlier phase of the run, by place in the
+	// plan. It makes it possible to number operations over the whole run. All operations of a
+	// phase share the slice, which must not be changed.
 	Earlier []uint64
-	// Intended is when the operation should start, from the run's start. In a
-	// closed loop that is when it is sent.
+	// Intended is when the operation should start, since the run's start. In a closed loop that
+	// is when it is sent.
 	Intended time.Duration
-	// Open says that it arrived on a schedule.
+	// Open says that the operation arrived on a schedule.
 	Open bool
 
 	timed bool // by SetTimes
@@ -140,10 +137,10 @@ type Op struct {
 	phase *phase
 
 	began, sent, done, stalled time.Duration
-	client                     *client // nil where it is done outside a run
+	client                     *client // nil outside a run
 }
 
-// now is the time on the run's clock, and 0 outside a run.
+// now returns the time on the run's clock, and 0 outside a run.
 func (o *Op) now() time.Duration {
 	if o.client == nil {
 		return 0
@@ -151,20 +148,20 @@ func (o *Op) now() time.Duration {
 	return o.client.engine.clock.now()
 }
 
-// Send marks the moment at which the request, built by now, is handed to the
-// transport, and returns it: service time counts from here. Without it, it
-// counts from the call of Do.
+// Send records and returns the time at which the request, which must be complete, is handed to
+// the transport: service time counts from here. Without a call of Send, it counts from the call
+// of Do.
 func (o *Op) Send() time.Duration {
 	o.sent = o.now()
 	if !o.Open {
-		// What building the request took is the generator's time, not etcd's.
+		// The time to build the request is the generator's, not etcd's.
 		o.Intended = o.sent
 	}
 	return o.sent
 }
 
-// Done marks the moment at which the operation was completed and returns it.
-// Without it, that is when Do returns; with it, Do must return nil.
+// Done records and returns the time at which the operation was completed. Without a call of
+// Done, that is when Do returns. After a call of Done, Do must return nil.
 func (o *Op) Done() time.Duration {
 	if o.done == 0 {
 		o.done = o.now()
@@ -172,9 +169,9 @@ func (o *Op) Done() time.Duration {
 	return o.done
 }
 
-// Hold waits after the operation was completed, while its client keeps what it has got.
-// The timeout of a request does not shorten it; it ends early when the run gives up what
-// is in flight.
+// Hold waits after the operation was completed, while its client keeps what it has acquired.
+// The timeout of a request does not shorten the wait. It ends early when the run cancels the
+// requests in flight.
 func (o *Op) Hold(d time.Duration) {
 	if d <= 0 {
 		return
@@ -198,7 +195,7 @@ func (o *Op) Count(count int, n uint64) {
 	}
 }
 
-// clock counts from a run's start, on the monotonic clock.
+// clock measures the time since a run's start, on the monotonic clock.
 type clock struct{ start time.Time }
 
 func (c clock) now() time.Duration { return time.Since(c.start) }
