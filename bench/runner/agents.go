@@ -14,59 +14,62 @@ import (
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// Fleet assigns the load of runs to agents, which are processes of their own.
+// Fleet assigns the load of runs to agents, which are separate processes.
 type Fleet interface {
-	// Assign gives the agents their shares of a run. An error of the run's cluster is a
-	// [SpecError].
+	// Assign gives the agents their shares of a run. An error that the run's cluster causes is
+	// a [SpecError].
 	Assign(ctx context.Context, a Assignment) (AssignedFleet, error)
 }
 
 // AssignedFleet generates the load of one run.
 type AssignedFleet interface {
 	bench.Fleet
-	// Steer has all agents do what s says, and returns when they have. It may be called
-	// under load, and by several goroutines.
+	// Steer applies s in all agents, and returns when all have done so. It may be called under
+	// load and concurrently.
 	Steer(ctx context.Context, s Steering) error
 }
 
-// Agents say how many processes generate the load. The zero value is this one alone.
+// Agents says how many processes generate the load. With the zero value, it is this process
+// alone.
 type Agents struct {
 	Count int `json:"count,omitempty"`
 	// Local starts the agents on this machine.
 	Local bool `json:"local,omitempty"`
-	// SSH are machines on which the agents are started, one on each.
+	// SSH lists the machines on which the agents are started, one agent on each.
 	SSH []string `json:"ssh,omitempty"`
-	// Continue has the other agents finish when one is lost. The run fails all the same.
+	// Continue lets the other agents finish when one is lost. The run fails nevertheless.
 	Continue bool `json:"continue,omitempty" flag:"on-agent-loss"`
 }
 
-// Assignment is what agents must know of a run to carry out their shares of it. It holds
-// no secret.
+// Assignment is the information about a run that agents need to carry out their shares of it.
+// It contains no secret.
 type Assignment struct {
 	ID      string     `json:"id"`
 	Plan    bench.Plan `json:"plan"`
 	Cluster Cluster    `json:"cluster"`
-	// Disposable and Exclusive are those of [workloads.Target].
+	// Disposable and Exclusive are the fields of [workloads.Target].
 	Disposable bool `json:"disposable,omitempty"`
 	Exclusive  bool `json:"exclusive,omitempty"`
-	// Moments is that of [bench.Options].
+	// Moments is the field of [bench.Options].
 	Moments bool `json:"moments,omitempty"`
-	// Recorded says that writes are recorded, Revision is the store's before the first.
+	// Recorded says that writes are recorded. Revision is the store's revision before the first
+	// write.
 	Recorded bool  `json:"recorded,omitempty"`
 	Revision int64 `json:"revision,omitempty"`
-	// Steered says that the load is kept away from members with faults.
+	// Steered says that the load must avoid members with faults.
 	Steered bool `json:"steered,omitempty"`
-	// LeaseTag is that of the coordinator's leases. The agents have the next ones, by index.
+	// LeaseTag is the tag of the coordinator's leases. The agents use the following ones, by
+	// index.
 	LeaseTag uint32 `json:"lease_tag,omitempty"`
-	// ClusterID is that of the cluster under test.
+	// ClusterID is the ID of the cluster under test.
 	ClusterID uint64 `json:"cluster_id,omitempty"`
-	// Continue is that of [Agents].
+	// Continue is the field of [Agents].
 	Continue bool `json:"continue,omitempty"`
-	// Handover is that of [bench.Sharer].
+	// Handover is the data of [bench.Sharer].
 	Handover []byte `json:"handover,omitempty"`
 }
 
-// checkAgents refuses plans that cannot be divided among the agents.
+// checkAgents returns an error if the plan cannot be divided among the agents.
 func (r *Resolved) checkAgents() error {
 	a, p := r.Spec.Agents, r.Plan
 	switch {
@@ -91,7 +94,7 @@ func (r *Resolved) checkAgents() error {
 	return nil
 }
 
-// maxAgents bounds the agents of a run.
+// maxAgents is the largest number of agents of a run.
 const maxAgents = 10_000
 
 // assign gives the agents their shares of the run.
@@ -107,7 +110,7 @@ func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.
 	if !r.Spec.Cluster.Running() {
 		a.Cluster = Cluster{TargetLeader: r.Spec.Cluster.TargetLeader, DialTimeout: r.Spec.Cluster.DialTimeout}
 		for _, m := range s.Members() {
-			if m.Endpoint != s.down { // agents need an answer of each
+			if m.Endpoint != s.down { // agents need an answer from each endpoint
 				a.Cluster.Endpoints = append(a.Cluster.Endpoints, m.Endpoint)
 			}
 		}
@@ -118,19 +121,19 @@ func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.
 	if fleet == nil {
 		return nil, wrong("agents", "--agents: the caller gives no agents")
 	}
-	given, err := fleet.Assign(ctx, a)
+	assigned, err := fleet.Assign(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	s.agents = given
-	return &recordedFleet{Fleet: given, writes: s.writes, outage: watch}, nil
+	s.agents = assigned
+	return &recordedFleet{Fleet: assigned, writes: s.writes, outage: watch}, nil
 }
 
-// shareEvidence is what an agent hands over for the proof and the clean-up.
+// shareEvidence is the data of an agent for the proof and the clean-up.
 type shareEvidence struct{ Workload, Writes []byte }
 
-// recordedFleet merges what the agents recorded of their writes, and reports the end of
-// the load to the watch for outages.
+// recordedFleet merges the agents' records of their writes, and reports the end of the load to
+// the outage observer.
 type recordedFleet struct {
 	bench.Fleet
 	outage  *outage
@@ -166,7 +169,7 @@ func (f *recordedFleet) Reports() []bench.Report {
 	return f.reports
 }
 
-// recordedPeers hand over the writes of the share, too.
+// recordedPeers also hands over the record of the share's writes.
 type recordedPeers struct {
 	bench.Peers
 	writes *workloads.Writes
@@ -185,23 +188,23 @@ func (p recordedPeers) Done(ctx context.Context, run *results.Run, evidence []by
 	return p.Peers.Done(ctx, run, buf.Bytes())
 }
 
-// ShareOptions are what an agent needs besides its assignment.
+// ShareOptions is what an agent needs in addition to its assignment.
 type ShareOptions struct {
 	Share bench.Share
 	Peers bench.Peers
-	// Password is that of the cluster's user.
+	// Password is the password of the cluster's user.
 	Password  string
 	Observers []bench.Observer
-	// Steering has what the coordinator says of the members; Steered is called when it was
-	// done.
+	// Steering receives the coordinator's instructions about members. Steered is called after
+	// each of them has been applied.
 	Steering <-chan Steering
 	Steered  func(ctx context.Context)
 }
 
-// RunShare carries out one share of a run. The caller has the credentials; see
-// [Assignment].
+// RunShare carries out one share of a run. The caller provides the credentials, which an
+// [Assignment] does not contain.
 func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, error) {
-	r := &Resolved{Spec: Spec{Cluster: a.Cluster}, ID: a.ID, Plan: a.Plan, share: o.Share, given: &a}
+	r := &Resolved{Spec: Spec{Cluster: a.Cluster}, ID: a.ID, Plan: a.Plan, share: o.Share, assignment: &a}
 	if err := errors.Join(bench.ValidatePlan(a.Plan), r.checkRunning(), checkFiles(a.Plan, o.Share)); err != nil {
 		return nil, err
 	}
@@ -209,7 +212,7 @@ func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, 
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = s.close(ctx) }() // nothing was started
+	defer func() { _ = s.close(ctx) }() // no cluster was started
 	if a.Recorded {
 		s.writes, s.leaseTag = workloads.NewWrites(a.Revision), a.LeaseTag+1+uint32(o.Share.Index)
 	}
@@ -232,10 +235,11 @@ func RunShare(ctx context.Context, a Assignment, o ShareOptions) (*results.Run, 
 	return bench.Run(ctx, r.Plan, w, options)
 }
 
-// spareFiles is what a process needs besides its connections.
+// spareFiles is the number of open files that a process needs in addition to its connections.
 const spareFiles = 64
 
-// checkFiles sees that the process may open as many files as the share has connections.
+// checkFiles returns an error if the process may not open as many files as the share has
+// connections.
 func checkFiles(p bench.Plan, share bench.Share) error {
 	_, conns := share.Divide(p.Conns)
 	if limit := machine.OpenFiles(); limit > 0 && uint64(conns+spareFiles) > limit {

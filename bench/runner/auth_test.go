@@ -20,9 +20,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// secure turns authentication on: user "bench" may read and write under a prefix and
+// usesTLS turns authentication on: user "bench" may read and write under a prefix and
 // nothing else. From here on, the test's own requests are root's.
-func (r *running) secure(prefix string) {
+func (r *running) usesTLS(prefix string) {
 	r.t.Helper()
 	auth, ctx := pb.NewAuthClient(r.conn), r.t.Context()
 	check := func(_ any, err error) {
@@ -89,7 +89,7 @@ func TestTokensAreRenewed(t *testing.T) {
 	t.Run("jwt", func(t *testing.T) {
 		t.Parallel()
 		r := startRunning(t, "bcrypt-cost=4", jwtFlag(t, "3s"))
-		r.secure(prefix)
+		r.usesTLS(prefix)
 		for _, name := range []string{"put", "watch-create", "lease-keepalive", "lock"} {
 			s, o := r.benchSpec(name, prefix, 0)
 			s.Load.Total, s.Load.Duration, s.Load.Rate = nil, new(4500*time.Millisecond), new(100.0)
@@ -99,7 +99,7 @@ func TestTokensAreRenewed(t *testing.T) {
 	t.Run("simple", func(t *testing.T) {
 		t.Parallel()
 		r := startRunning(t, "bcrypt-cost=4", "auth-token-ttl=2")
-		r.secure(prefix)
+		r.usesTLS(prefix)
 		// Arrivals so far apart that the token has always ended.
 		s, o := r.benchSpec("put", prefix, 3)
 		s.Load.Rate, s.Load.Clients, s.Load.Conns = new(0.25), new(8), new(8)
@@ -135,7 +135,7 @@ func TestUserOfThePrefixAlone(t *testing.T) {
 	r := startRunning(t, "bcrypt-cost=4")
 	r.put(prefix+"theirs", "value")
 	r.put("/other", "value")
-	r.secure(prefix)
+	r.usesTLS(prefix)
 	s, o := r.benchSpec("put", prefix, 0)
 	s.AllowExisting, s.AllowDisturbances = true, true
 	s.Load.Total, s.Load.Duration = nil, new(time.Second)

@@ -25,7 +25,7 @@ func TestLeaderShareDoesNotDependOnOrder(t *testing.T) {
 						endpoints = append(endpoints, name+":2379")
 					}
 					endpoints = slices.Concat(endpoints[first:], endpoints[:first])
-					s.countConns(transport.Options{Conns: c.conns, Endpoints: ordered(s.info, endpoints)})
+					s.countConns(transport.Options{Conns: c.conns, Endpoints: orderEndpoints(s.info, endpoints)})
 					if got := s.info.Members[leads].Conns; got != c.leader {
 						t.Errorf("%s, member %d leads, endpoints %v: it has %d of %d connections, want %d", kind, leads, endpoints, got, c.conns, c.leader)
 					}
@@ -41,7 +41,7 @@ func TestOrderOfFollowers(t *testing.T) {
 		{ID: "2", Endpoint: "b:1"}, {ID: "3", Endpoint: "a:1", Leader: true}, {ID: "1", Endpoint: "c:1"},
 	}}
 	for _, given := range [][]string{{"a:1", "b:1", "c:1"}, {"b:1", "c:1", "a:1"}, {"c:1", "b:1", "a:1"}} {
-		if got := ordered(info, given); !slices.Equal(got, []string{"a:1", "c:1", "b:1"}) {
+		if got := orderEndpoints(info, given); !slices.Equal(got, []string{"a:1", "c:1", "b:1"}) {
 			t.Errorf("%v became %v", given, got)
 		}
 	}

@@ -20,7 +20,7 @@ import (
 
 const maxConns = 10_000
 
-// check looks at what was asked for, before the scenario is known.
+// check validates the load of the specification without its scenario.
 func (l Load) check() error {
 	switch {
 	case l.Duration != nil && l.Total != nil:
@@ -43,7 +43,7 @@ func (l Load) check() error {
 	return nil
 }
 
-// checkPlan looks at the plan as a whole.
+// checkPlan validates the whole plan.
 func (r *Resolved) checkPlan() error {
 	if err := bench.ValidatePlan(r.Plan); err != nil {
 		return within("load", err)
@@ -67,7 +67,7 @@ func (r *Resolved) checkPlan() error {
 	return r.checkProfile()
 }
 
-// checkThresholds refuses thresholds that no result of the plan could be judged by.
+// checkThresholds returns an error if a threshold cannot be applied to a result of the plan.
 func (r *Resolved) checkThresholds() error {
 	if err := r.Scenario.CheckThresholds(); err != nil {
 		return within("thresholds", err)
@@ -87,8 +87,8 @@ func (r *Resolved) checkThresholds() error {
 	return nil
 }
 
-// checkDisturbances keeps what reaches beyond our own keys off running clusters, and what
-// a cluster cannot do off it.
+// checkDisturbances returns an error if the cluster does not support a disturbance, or if a
+// disturbance of a running cluster affects more than the run's own keys without permission.
 func (r *Resolved) checkDisturbances() error {
 	needs, started, err := workloads.DisturbanceNeeds(r.Scenario.PlanDisturbances())
 	if err != nil {
@@ -129,8 +129,8 @@ func (r *Resolved) checkDisturbances() error {
 	return nil
 }
 
-// checkTimes refuses disturbances that come after the load. Those of a scenario are not
-// checked: its load can be shortened.
+// checkTimes returns an error if a disturbance of the specification comes after the load. Those
+// of a scenario are not checked, because its load can be shortened.
 func (r *Resolved) checkTimes() error {
 	var length time.Duration // from the first measured phase on
 	for _, p := range r.Plan.Phases {
@@ -164,7 +164,8 @@ func (r *Resolved) checkProfile() error {
 	return nil
 }
 
-// checkCluster checks everything about the cluster that can be checked without it.
+// checkCluster validates everything about the cluster that can be validated without connecting
+// to it.
 func (r *Resolved) checkCluster() error {
 	c := r.Spec.Cluster
 	if c.DialTimeout != nil && *c.DialTimeout < 0 {
@@ -238,7 +239,7 @@ func (r *Resolved) checkRunning() error {
 			return within("cluster.endpoints", err)
 		}
 	}
-	if c.secure() {
+	if c.usesTLS() {
 		if _, err := c.files().Config(time.Now()); err != nil {
 			return within("cluster.remote", err)
 		}
@@ -250,17 +251,17 @@ func (r *Resolved) checkRunning() error {
 	return nil
 }
 
-// PasswordVariable is where the command line takes the password of a user from.
+// PasswordVariable is the environment variable that contains the password of --user.
 const PasswordVariable = "ETCDBENCH_PASSWORD"
 
-// files are the TLS files that the specification names.
+// files returns the TLS files of the specification.
 func (c Cluster) files() transport.TLSFiles {
 	r := c.Remote
 	return transport.TLSFiles{CACert: r.CACert, Cert: r.Cert, Key: r.Key, InsecureSkipVerify: r.InsecureSkipVerify}
 }
 
-// secure reports whether a running cluster is reached by TLS.
-func (c Cluster) secure() bool {
+// usesTLS reports whether connections to a running cluster use TLS.
+func (c Cluster) usesTLS() bool {
 	return !c.files().Empty() || slices.ContainsFunc(slices.Concat(c.Endpoints, c.Remote.Metrics, c.Remote.Pprof),
 		func(endpoint string) bool { return strings.HasPrefix(endpoint, "https://") })
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// Leftovers are what runs have left in a running cluster.
+// Leftovers are the keys and leases that runs have left in a running cluster.
 type Leftovers struct {
 	List []*workloads.Leftover
 	pool *transport.Pool
 }
 
-// FindLeftovers lists what runs have left below a prefix of a running cluster; empty means
-// the one below which runs have theirs. Close ends the connections.
+// FindLeftovers lists what runs have left below a prefix of a running cluster. An empty prefix
+// means the default prefix of all runs. The caller must call Close to end the connections.
 func FindLeftovers(ctx context.Context, c Cluster, prefix, password string) (*Leftovers, error) {
 	if !c.Running() {
 		return nil, wrong("cluster.endpoints", "--endpoints is missing: give the addresses of the cluster")
@@ -58,10 +58,10 @@ func FindLeftovers(ctx context.Context, c Cluster, prefix, password string) (*Le
 	return l, nil
 }
 
-// Remove removes one of the list, and returns how many keys it has deleted.
+// Remove removes one entry of the list, and returns the number of deleted keys.
 func (l *Leftovers) Remove(ctx context.Context, of *workloads.Leftover) (deleted int, err error) {
 	return of.Remove(ctx, l.pool.Conns())
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (l *Leftovers) Close() { l.pool.Close() }

@@ -9,18 +9,18 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// stallTime is how much longer than the timeout of a request a phase of a number of
-// operations goes on while all operations fail.
+// stallTime is the time, in addition to the request timeout, after which a phase with a Total
+// ends if all its operations fail.
 const stallTime = 30 * time.Second
 
-// deadline is an observer that stops a run whose phase ends after a number of operations,
-// and has no other end, when none succeeds any more.
+// deadline is an observer that stops a run in a phase with a Total and no other end, when no
+// operation succeeds any more.
 type deadline struct {
 	limit   time.Duration
 	stop    context.CancelCauseFunc
 	counted bool // the phase ends after a number of operations
-	// since is when the last operation succeeded, or when the first one failed after
-	// that; failed says that some have failed since.
+	// since is the time of the last success, or of the first failure after it. failed says that
+	// operations have failed since then.
 	since  time.Duration
 	failed bool
 }
@@ -57,15 +57,15 @@ func (*deadline) Start(*results.Run) error { return nil }
 // Finish implements [bench.Observer].
 func (*deadline) Finish(*results.Run) error { return nil }
 
-// Limit is how long the run takes at most where the cluster stops answering at any time:
-// the sum of the deadlines of all stages. Phases of a number of operations end when none
-// has succeeded for a while, and count as that. A population counts as estimated: it goes on
-// for as long as it is answered.
+// Limit returns an upper bound of the run's length if the cluster stops answering at any time:
+// the sum of the deadlines of all stages. A phase with a Total counts with the time after which
+// it ends if no operation succeeds. The population counts as estimated: it continues as long as
+// the cluster answers.
 func (r *Resolved) Limit() time.Duration {
 	p := r.Plan
-	// What comes before the load and after it, and ends with a request that is not answered.
+	// The steps before and after the load, which end with a request that gets no answer.
 	sum := r.Estimate() + 2*r.patience()
-	// The drain of requests, and that of what arrives by itself.
+	// The drain of requests, and the wait of receivers.
 	sum += 2 * p.Drain
 	for _, ph := range p.Phases {
 		if ph.Total > 0 {
@@ -78,13 +78,14 @@ func (r *Resolved) Limit() time.Duration {
 	return sum + r.Settings.StartTimeout
 }
 
-// patience is how long the preparation and the proof wait for the next answer: an election
-// may be under way, which takes two election timeouts at most unless votes are split.
+// patience returns the time for which the preparation and the proof wait for the next answer.
+// An election may be in progress: it takes at most two election timeouts unless votes are
+// split.
 func (r *Resolved) patience() time.Duration {
 	return r.Plan.Timeout + preparationGrace + 2*r.Settings.ElectionTimeout
 }
 
-// announcement is what is done before the load, and how long the run takes.
+// announcement describes the steps before the load, and the estimated length of the run.
 func (r *Resolved) announcement() string {
 	var text string
 	switch {

@@ -5,16 +5,16 @@ import (
 	"reflect"
 )
 
-// SpecError is what is wrong with a specification, or with what it meets, such as a
-// prefix that is in use. Nothing was started.
+// SpecError reports that a specification is invalid or conflicts with the state of the cluster,
+// such as a prefix that is in use. Nothing was started.
 type SpecError struct {
-	// Field is the path of JSON names, such as load.clients; empty where several are
-	// concerned. The text of Err names the flags.
+	// Field is the field's path of JSON names, such as load.clients. It is empty if several
+	// fields are concerned. The text of Err names the flags.
 	Field string
 	Err   error
 }
 
-// Error names the field and the flag.
+// Error returns a text that names the field and the flag.
 func (e *SpecError) Error() string {
 	if e.Field == "" {
 		return e.Err.Error()
@@ -25,12 +25,12 @@ func (e *SpecError) Error() string {
 // Unwrap returns the cause.
 func (e *SpecError) Unwrap() error { return e.Err }
 
-// wrong makes the error of a field.
+// wrong returns a SpecError for a field.
 func wrong(field, format string, args ...any) error {
 	return &SpecError{Field: field, Err: fmt.Errorf(format, args...)}
 }
 
-// within makes an error that of a field, nil for nil.
+// within returns err as a SpecError for the field, or nil if err is nil.
 func within(field string, err error) error {
 	if err == nil {
 		return nil
@@ -38,7 +38,8 @@ func within(field string, err error) error {
 	return &SpecError{Field: field, Err: err}
 }
 
-// flagsSet lists the flags of a struct's fields that are not zero, in their order.
+// flagsSet returns the flags of all fields of a struct that are not zero, in the order of the
+// fields.
 func flagsSet(of any) (names []string) {
 	v := reflect.ValueOf(of)
 	for i := range v.NumField() {

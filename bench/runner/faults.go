@@ -16,7 +16,7 @@ import (
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// faults binds the faults of the specification to the cluster.
+// faults returns the faults of the specification as disturbances of the cluster.
 func (r *Resolved) faults(t workloads.Target) ([]bench.Disturbance, error) {
 	bind := func(d results.PlanDisturbance) (func(context.Context) (string, error), error) {
 		bound, err := workloads.Bind([]results.PlanDisturbance{d}, t)
@@ -28,8 +28,8 @@ func (r *Resolved) faults(t workloads.Target) ([]bench.Disturbance, error) {
 	return r.Spec.Experiment.Faults.schedule(bind).Disturbances()
 }
 
-// faultMembers are the members of a cluster with processes of its own, nil where it has
-// none.
+// faultMembers returns the members of a cluster whose members have processes of their own, and
+// nil for other clusters.
 func (s *session) faultMembers() fault.Members {
 	c, ok := s.Cluster.(*cluster.Processes)
 	if !ok {
@@ -38,14 +38,14 @@ func (s *session) faultMembers() fault.Members {
 	return victims{c, s}
 }
 
-// victims are a cluster's members, as faults want them.
+// victims implements [fault.Members] for the members of a cluster.
 type victims struct {
 	*cluster.Processes
 	session *session
 }
 
-// askTimeout is for one question to the members.
-const askTimeout = time.Second
+// queryTimeout bounds one request to the members.
+const queryTimeout = time.Second
 
 // Names implements [fault.Members].
 func (v victims) Names() (names []string) {
@@ -57,23 +57,24 @@ func (v victims) Names() (names []string) {
 
 // Leader implements [fault.Members].
 func (v victims) Leader(ctx context.Context, leaveOut int) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	return cluster.Leader(ctx, v.session.admin.Conns(), leaveOut)
 }
 
-// Avoid implements [fault.Members]. It returns when no agent sends to the member any more.
+// Avoid implements [fault.Members]. It returns when no agent sends requests to the member any
+// more.
 func (v victims) Avoid(member int) {
 	if v.session.steer == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), queryTimeout)
 	defer cancel()
 	v.session.applyAll(ctx, Steering{Avoid: v.Members()[member].Endpoint})
 }
 
-// Clear implements [fault.Members]: the way is clear when all connections are there again,
-// those of agents, too.
+// Clear implements [fault.Members]. It returns when all connections are open again, including
+// those of agents.
 func (v victims) Clear() {
 	ctx, cancel := context.WithTimeout(context.Background(), reconnectTime)
 	defer cancel()
@@ -81,7 +82,7 @@ func (v victims) Clear() {
 	v.session.applyAll(ctx, Steering{Reconnect: true})
 }
 
-// killFollower takes a member away, and the load with it.
+// killFollower kills a follower, and keeps the load away from it.
 func (s *session) killFollower(ctx context.Context) error {
 	c, ok := s.Cluster.(*cluster.Processes)
 	if !ok {
@@ -97,13 +98,14 @@ func (s *session) killFollower(ctx context.Context) error {
 	return c.Kill(victim)
 }
 
-// othersFor is how long a cluster is looked at before the load; what other clients do
-// in it is reported when it is more than a request a second.
-const othersFor = time.Second
+// otherClientsTime is the length of the search for other clients before the load. Other clients
+// are reported if they send more than one request per second.
+const otherClientsTime = time.Second
 
-// findOthers looks for other clients of a running cluster; nil where there are none.
-func (s *session) findOthers(ctx context.Context, addresses []string) *results.Warning {
-	writes, reads := cluster.Others(ctx, s, othersFor, addresses...)
+// findOtherClients returns a warning if other clients use the running cluster, and nil
+// otherwise.
+func (s *session) findOtherClients(ctx context.Context, addresses []string) *results.Warning {
+	writes, reads := cluster.Others(ctx, s, otherClientsTime, addresses...)
 	if writes+reads <= 1 {
 		return nil
 	}
@@ -111,11 +113,11 @@ func (s *session) findOthers(ctx context.Context, addresses []string) *results.W
 	return &found
 }
 
-// roundTrips asks each member for its state a few times, and takes the median.
+// roundTrips returns the median round-trip time of several status requests to each member.
 func (s *session) roundTrips(ctx context.Context) map[string]time.Duration {
 	const times = 21
 	trips := map[string]time.Duration{}
-	ctx, cancel := context.WithTimeout(ctx, times*askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, times*queryTimeout)
 	defer cancel()
 	for i, conn := range s.admin.Conns() {
 		var took []time.Duration

@@ -15,43 +15,46 @@ import (
 )
 
 const (
-	// outageTime is how long no member answers before the cluster counts as gone.
+	// outageTime is the time without an answer from any member after which the cluster counts
+	// as gone.
 	outageTime = 5 * time.Second
-	// quietTime is how long no interval with a completed operation arrives, beside the time
-	// between the messages of agents. What an agent measures arrives up to two seconds later.
+	// quietTime is the time without an interval with a completed operation, in addition to the
+	// time between two messages of an agent. An agent's measurements arrive up to two seconds
+	// later.
 	quietTime = 2 * time.Second
-	// lostTime is how long no member answers, once the agents have failed, before the
-	// coordinator counts as cut off.
+	// lostTime is the time without an answer from any member, after the agents have failed,
+	// from which on the coordinator counts as cut off.
 	lostTime = 2 * time.Second
-	// askEvery is the time between questions to the members.
-	askEvery = 250 * time.Millisecond
+	// queryInterval is the time between two requests to the members.
+	queryInterval = 250 * time.Millisecond
 )
 
-// errGone is why a run over agents fails whose cluster is gone.
+// errGone is the failure of a distributed run when the cluster does not answer any more.
 var errGone = fmt.Errorf("no member of the cluster under test answers: neither the agents nor the coordinator got an answer for %v; "+
 	"check its members and the network", outageTime)
 
-// errCutOff is added to the failures of agents that the coordinator cannot reach.
+// errCutOff is added to the agents' failures when the coordinator cannot reach the cluster
+// either.
 var errCutOff = fmt.Errorf("no member of the cluster under test has answered the coordinator for %v either; "+
 	"check the coordinator's network", lostTime)
 
-// outage is an observer that aborts a run over agents when no member of the cluster
-// answers the agents or this process any more.
+// outage is an observer that aborts a distributed run when no member of the cluster answers the
+// agents or this process any more.
 type outage struct {
-	// quiet is quietTime and the time between the messages of agents.
+	// quiet is quietTime plus the time between two messages of an agent.
 	quiet time.Duration
-	// tolerated says that members are stopped on purpose, or outages measured: the load
-	// goes on.
+	// tolerated says that members are stopped on purpose, or that outages are measured: the
+	// load continues.
 	tolerated bool
 	stop      context.CancelCauseFunc
 
 	mu sync.Mutex
-	// answered is when a member answered this process, completed when an interval arrived
-	// with completed operations, or without any that were due.
+	// answered is when a member last answered this process. completed is when the last interval
+	// arrived that had completed operations or no operations due.
 	answered, completed time.Time
-	// failing says that operations were due since then, and none completed.
+	// failing says that since then, operations were due and none was completed.
 	failing bool
-	// failure is why the load has failed.
+	// failure is the error of the load.
 	failure error
 }
 
@@ -65,23 +68,24 @@ func (r *Resolved) newOutage(disturbances []bench.Disturbance, stop context.Canc
 	}
 }
 
-// watchOutage begins to ask the members, which have answered before, until ctx ends.
+// watchOutage starts to query the members until ctx ends. The members must have answered
+// before.
 func (r *Resolved) watchOutage(ctx context.Context, s *session, disturbances []bench.Disturbance, stop context.CancelCauseFunc) *outage {
 	o := r.newOutage(disturbances, stop, time.Now())
-	go o.ask(ctx, s.admin.Conns())
+	go o.query(ctx, s.admin.Conns())
 	go o.watch(ctx)
 	return o
 }
 
-// ask asks the members until ctx ends. One question takes up to a second.
-func (o *outage) ask(ctx context.Context, conns []grpc.ClientConnInterface) {
+// query sends requests to the members until ctx ends. One request takes up to a second.
+func (o *outage) query(ctx context.Context, conns []grpc.ClientConnInterface) {
 	for ctx.Err() == nil {
 		if cluster.Answers(ctx, conns) {
 			o.answer(time.Now())
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(askEvery):
+		case <-time.After(queryInterval):
 		}
 	}
 }
@@ -92,9 +96,9 @@ func (o *outage) answer(now time.Time) {
 	o.answered = now
 }
 
-// watch checks the times until ctx ends.
+// watch checks the outage times until ctx ends.
 func (o *outage) watch(ctx context.Context) {
-	t := time.NewTicker(askEvery)
+	t := time.NewTicker(queryInterval)
 	defer t.Stop()
 	for {
 		select {
@@ -106,7 +110,7 @@ func (o *outage) watch(ctx context.Context) {
 	}
 }
 
-// check aborts the run where the cluster is gone, or this process cut off from it and from
+// check aborts the run if the cluster is gone, or if this process has lost both the cluster and
 // the agents.
 func (o *outage) check(now time.Time) {
 	o.mu.Lock()
@@ -120,7 +124,7 @@ func (o *outage) check(now time.Time) {
 	}
 }
 
-// loadEnded takes the end of the load, with an error where agents did not finish it.
+// loadEnded records the end of the load. err says that agents did not finish it.
 func (o *outage) loadEnded(err error) {
 	o.mu.Lock()
 	o.failure = err
@@ -152,7 +156,7 @@ func (*outage) Start(*results.Run) error { return nil }
 // Finish implements [bench.Observer].
 func (*outage) Finish(*results.Run) error { return nil }
 
-// addOutage makes a run invalid whose cluster was gone.
+// addOutage makes the run invalid if err says that its cluster was gone.
 func addOutage(run *results.Run, err error) {
 	if !errors.Is(err, errGone) {
 		return

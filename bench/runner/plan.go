@@ -11,8 +11,8 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
-// Text is the resolved specification in the form of a scenario, which does the same
-// when it is run; what a scenario cannot say stands before it in comments.
+// Text returns the resolved specification as a scenario with the same effect. Settings that a
+// scenario cannot contain precede it as comments.
 func (r *Resolved) Text() (string, error) {
 	s, p := *r.Scenario, r.Plan
 	s.Clients, s.Conns, s.Queue, s.Seed, s.Target = p.Clients, p.Conns, p.QueueLimit, p.Seed, p.Target
@@ -54,12 +54,11 @@ func (r *Resolved) clusterText() scenario.Cluster {
 	return w
 }
 
-// overhead is what a run takes besides its load: the start, the drain, the stop and the
-// proof.
+// overhead is the estimated length of the steps besides the load: start, drain, stop and proof.
 const overhead = 3300 * time.Millisecond
 
-// Estimate returns how long the run takes in all, its population included. Phases of a
-// number of operations count as nothing.
+// Estimate returns the estimated length of the whole run, including its population. A phase
+// with a Total counts as 0.
 func (r *Resolved) Estimate() time.Duration {
 	sum := r.Length() + overhead + workloads.PopulationTime(&r.Plan)
 	if !r.Spec.Cluster.Running() {

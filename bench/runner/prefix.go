@@ -16,16 +16,16 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/claim"
 )
 
-// cleanUpTime bounds the removal of our keys from a running cluster, and reading the
-// names of the keys that it has already. releaseTime bounds the end of the claim.
+// cleanUpTime bounds the deletion of the run's keys from a running cluster, and the reading
+// of the names of existing keys. releaseTime bounds the release of the claim.
 const (
 	cleanUpTime = time.Minute
 	releaseTime = 10 * time.Second
 )
 
-// claimPrefix refuses a prefix that another run uses, under which a running cluster has
-// keys already, or has keys that the run would remove. It claims the prefix of a run
-// that writes. From here on, what the run writes is recorded.
+// claimPrefix claims the prefix of a run that writes. It returns an error if another run uses
+// the prefix, if a running cluster has keys under it already, or if the run would delete
+// existing keys. From here on, the run's writes are recorded.
 func (r *Resolved) claimPrefix(ctx context.Context, s *session) error {
 	if !r.Spec.Cluster.Running() {
 		return nil
@@ -68,8 +68,8 @@ func (r *Resolved) readsOnly() bool {
 		!workloads.DisturbancesWrite(r.Scenario.PlanDisturbances())
 }
 
-// checkExisting refuses keys that are there already, unless they are allowed and none of
-// them would be removed. left is the run that has left them, where one is known.
+// checkExisting returns an error if keys exist under the prefix, unless they are allowed and
+// the run would delete none of them. left is the owner that left them, if known.
 func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, left *claim.Owner) error {
 	switch {
 	case keys == 0:
@@ -96,8 +96,8 @@ func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, le
 	return within("prefix", workloads.CheckExisting(ctx, s.conn(), r.Plan.Prefix, r.Plan.Entries()))
 }
 
-// releasePrefix deletes the keys that the run has created in a running cluster, and says
-// what may be left and how to remove that.
+// releasePrefix deletes the keys that the run has created in a running cluster. It adds a
+// warning if something may remain, with the command that removes it.
 func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.Run) {
 	if s.writes == nil {
 		return

@@ -18,41 +18,41 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
-// The defaults of a run, where neither its specification nor its scenario decides.
+// The defaults of a run. They apply if neither the specification nor the scenario sets a value.
 const (
 	DefaultScenario    = "put"
 	DefaultClients     = 128
-	DefaultConns       = 8 // or the next multiple of the members
+	DefaultConns       = 8 // rounded up to a multiple of the number of members
 	DefaultDuration    = 30 * time.Second
 	DefaultWarmup      = 5 * time.Second
 	DefaultTimeout     = 10 * time.Second
 	DefaultDrain       = 10 * time.Second
 	DefaultSeed        = 1
 	DefaultDialTimeout = 5 * time.Second
-	// DefaultDiskProbe is how long the disk is measured.
+	// DefaultDiskProbe is the length of the disk measurement.
 	DefaultDiskProbe = 2 * time.Second
 )
 
-// Resolved is a specification with its scenario read and every default applied. It is
-// valid: nothing but the world can keep it from being run.
+// Resolved is a specification with its scenario and every default applied. It has passed all
+// checks that need no cluster.
 type Resolved struct {
 	Spec Spec
 	// ID names the run.
 	ID       string
 	Scenario *scenario.Scenario
 	Plan     bench.Plan
-	// Settings are those of the cluster to start, Version the etcd to build for it.
+	// Settings configures the cluster to start. Version is the version of etcd to build for it.
 	Settings cluster.Settings
 	Version  string
 
-	// share is the part of the run that this process carries out as an agent, given its
-	// assignment. Both are zero elsewhere.
-	share bench.Share
-	given *Assignment
+	// share is the part of the run that this process carries out as an agent, and assignment is
+	// its assignment. Both are zero in other processes.
+	share      bench.Share
+	assignment *Assignment
 }
 
-// IncludeFile reads the scenario's file, where Scenario names one, into Text, so that
-// the specification can be carried out where the file is not.
+// IncludeFile reads the file that Scenario names, if any, into Text, so that the specification
+// can be carried out on a machine without the file.
 func (s *Spec) IncludeFile() error {
 	if s.Text != "" || !scenario.IsFile(s.scenarioName()) {
 		return nil
@@ -64,9 +64,9 @@ func (s *Spec) IncludeFile() error {
 
 func (s Spec) scenarioName() string { return cmp.Or(s.Scenario, DefaultScenario) }
 
-// Resolve reads the scenario, applies the specification to it, and checks everything
-// that can be checked without starting anything. id names the run; empty means a new
-// name. Errors are [SpecError]s, in the words of the command line's flags.
+// Resolve reads the scenario, applies the specification to it, and checks everything that can
+// be checked without starting anything. id names the run; empty means a new name. Errors are
+// [SpecError]s that name the flags of the command line.
 func (s Spec) Resolve(id string) (*Resolved, error) {
 	if s.Schema != "" && s.Schema != Schema {
 		return nil, wrong("schema", "specification: schema %q is not known to this etcdbench, which reads %q", s.Schema, Schema)
@@ -89,7 +89,7 @@ func (s Spec) Resolve(id string) (*Resolved, error) {
 	return r, nil
 }
 
-// asSpecError keeps an error that names its field.
+// asSpecError returns err as a [SpecError]. It keeps an error that names its field already.
 func asSpecError(err error) error {
 	if _, ok := err.(*SpecError); ok {
 		return err
@@ -97,8 +97,7 @@ func asSpecError(err error) error {
 	return within("", err)
 }
 
-// readScenario finds what the name stands for and changes it as the specification
-// asks for.
+// readScenario finds the scenario by its name and changes it as the specification says.
 func (r *Resolved) readScenario() (err error) {
 	s := &r.Spec
 	if s.Text != "" {
@@ -126,7 +125,7 @@ func (r *Resolved) readScenario() (err error) {
 	return nil
 }
 
-// unknownParam says whose parameter it is.
+// unknownParam returns an error that names the workload with that parameter, if there is one.
 func unknownParam(name, of string) error {
 	for _, e := range workloads.All() {
 		if _, params, err := e.Configure(nil); err == nil && params.Lookup(name) != nil {
@@ -136,19 +135,20 @@ func unknownParam(name, of string) error {
 	return fmt.Errorf("no workload has a parameter %q", name)
 }
 
-// pick is the first that decides: the specification, the scenario, the default.
-func pick[T comparable](given *T, ofScenario, otherwise T) T {
+// pick returns the first value that is set: the specification's, the scenario's, or the
+// default.
+func pick[T comparable](given *T, fromScenario, fallback T) T {
 	var zero T
 	switch {
 	case given != nil:
 		return *given
-	case ofScenario != zero:
-		return ofScenario
+	case fromScenario != zero:
+		return fromScenario
 	}
-	return otherwise
+	return fallback
 }
 
-// makePlan is the scenario with the specification applied.
+// makePlan builds the plan from the scenario and the specification.
 func (r *Resolved) makePlan() (err error) {
 	s, l := r.Scenario, r.Spec.Load
 	prefix := r.Spec.Prefix
@@ -183,9 +183,9 @@ func (r *Resolved) makePlan() (err error) {
 	return nil
 }
 
-// conns is the number of connections. Unless the specification says exactly how many, it
-// is a multiple of the members, so that each of them has as many as the others, from
-// each agent.
+// conns returns the number of connections. Unless the specification sets it, it is a multiple
+// of the number of members, so that each agent has the same number of connections to every
+// member.
 func (r *Resolved) conns() int {
 	if given := r.Spec.Load.Conns; given != nil {
 		return *given
@@ -194,7 +194,7 @@ func (r *Resolved) conns() int {
 	return (pick(nil, r.Scenario.Conns, DefaultConns) + even - 1) / even * even
 }
 
-// endpoints is how many endpoints the connections of the load are spread over.
+// endpoints returns the number of endpoints over which the load's connections are spread.
 func (r *Resolved) endpoints() int {
 	switch c := r.Spec.Cluster; {
 	case c.TargetLeader:
@@ -205,7 +205,7 @@ func (r *Resolved) endpoints() int {
 	return max(1, r.Settings.Members)
 }
 
-// load is that of phases which the scenario does not describe.
+// load returns the load of phases that the scenario does not describe.
 func (r *Resolved) load() bench.Load {
 	l := bench.Load{Rate: pick(r.Spec.Load.Rate, r.Scenario.MixRate(), 0)}
 	if l.Rate != 0 {
@@ -214,8 +214,8 @@ func (r *Resolved) load() bench.Load {
 	return l
 }
 
-// makePhases are those of the specification, those of the scenario with the
-// specification applied, or a warm-up and a measured one.
+// makePhases returns the phases of the specification, or those of the scenario with the
+// specification applied, or a warm-up and a measured phase.
 func (r *Resolved) makePhases() ([]bench.PlanPhase, error) {
 	l := r.Spec.Load
 	if len(l.Phases) > 0 {
@@ -239,7 +239,7 @@ func (r *Resolved) makePhases() ([]bench.PlanPhase, error) {
 	return phases, r.limit(phases)
 }
 
-// limit gives the measured phases together the length that was asked for.
+// limit sets the total length of the measured phases to the requested one.
 func (r *Resolved) limit(phases []bench.PlanPhase) error {
 	measured, length := 0, time.Duration(0)
 	for _, ph := range phases {
@@ -266,7 +266,7 @@ func (r *Resolved) limit(phases []bench.PlanPhase) error {
 	return nil
 }
 
-// withWarmup gives the phases one warm-up of that length, or none.
+// withWarmup returns the phases with one warm-up of that length, or none if it is 0.
 func withWarmup(phases []bench.PlanPhase, length time.Duration) []bench.PlanPhase {
 	var kept []bench.PlanPhase
 	load := bench.Load{}
@@ -297,8 +297,7 @@ func (r *Resolved) defaultPhases() []bench.PlanPhase {
 	return append(phases, measure)
 }
 
-// resolveCluster applies the specification to the scenario's wishes, or to etcd's own
-// defaults.
+// resolveCluster applies the specification to the scenario's settings or to etcd's defaults.
 func (r *Resolved) resolveCluster() error {
 	if r.Spec.Cluster.Running() {
 		return nil
@@ -323,7 +322,7 @@ func (r *Resolved) resolveCluster() error {
 		AutoCompaction:       pick(s.AutoCompaction, c.AutoCompaction, ""),
 		UnsafeNoFsync:        pick(s.UnsafeNoFsync, c.UnsafeNoFsync, false),
 		TLS:                  pick(s.TLS, "", TLSOff) == TLSAuto,
-		// Of two with one name, the last wins.
+		// The last of two flags with the same name takes effect.
 		EtcdFlags: slices.Concat(c.EtcdFlag, s.EtcdFlags),
 		BasePort:  s.BasePort, StartTimeout: pick(s.StartTimeout, 0, d.StartTimeout),
 	}
@@ -353,8 +352,8 @@ const (
 	TLSAuto = "auto"
 )
 
-// Length is how long the run takes at least, as far as its plan tells: without start,
-// population and proof. Phases of a number of operations count as nothing.
+// Length returns the minimum length of the run according to its plan, without start, population
+// and proof. A phase with a Total counts as 0.
 func (r *Resolved) Length() (sum time.Duration) {
 	for _, ph := range r.Plan.Phases {
 		sum += ph.Duration
@@ -362,7 +361,7 @@ func (r *Resolved) Length() (sum time.Duration) {
 	return sum
 }
 
-// String describes where the load goes.
+// String describes the cluster that gets the load.
 func (c Cluster) String() string {
 	if c.Running() {
 		return "endpoints " + strings.Join(c.Endpoints, ",")

@@ -19,37 +19,38 @@ import (
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// Options are what a run needs besides its specification. The zero value will do.
+// Options is what a run needs in addition to its specification. The zero value is valid.
 type Options struct {
 	// ID names the run; empty means a new name.
 	ID string
-	// Dir is the directory of the result. It must not hold one already. Empty means
-	// that nothing is kept.
+	// Dir is the directory of the result. It must not contain a result already. If it is empty,
+	// nothing is saved.
 	Dir string
-	// Password is that of the specification's user.
+	// Password is the password of the specification's user.
 	Password string
-	// Fleet has the agents of a specification that asks for some.
+	// Fleet provides the agents, if the specification requests any.
 	Fleet Fleet
-	// Observers see the run beside the journal: progress, live metrics.
+	// Observers are called in addition to the journal, for example for progress or live
+	// metrics.
 	Observers []bench.Observer
-	// Cluster is one that the caller has started as the specification says and stops
-	// afterwards. The run uses it as its own; nil means that the run starts one.
+	// Cluster is a cluster that the caller has started according to the specification and stops
+	// afterwards. The run treats it like one that it has started. If it is nil, the run starts
+	// one.
 	Cluster cluster.Cluster
 	// Disturbances are made beside the load, in addition to those of the specification.
 	Disturbances []bench.Disturbance
-	// Notice is called with what is about to be done before the load, such as the start
-	// of a cluster; it may be nil.
+	// Notice, if not nil, is called with a description of the steps before the load, such as
+	// the start of a cluster.
 	Notice func(text string)
 }
 
-// Run carries out a run and returns its result, which is on disk in Dir: the document,
-// the journal, captures and the members' logs. When ctx ends, the load stops, requests
-// in flight are drained, and the result says why; with the cause
-// [bench.ErrInterrupted] it is an interrupted run and no error.
+// Run carries out a run and returns its result. It saves the result in Dir: the document, the
+// journal, captures and the members' logs. When ctx ends, the load stops, requests in flight
+// are drained, and the result contains the reason. With the cause [bench.ErrInterrupted], the
+// run is interrupted, which is not an error.
 //
-// The result is nil when nothing was measured. With an error, it holds what was
-// measured until then. A [SpecError] says that the specification cannot be carried
-// out.
+// The result is nil if nothing was measured. With an error, it holds what was measured until
+// then. A [SpecError] says that the specification cannot be carried out.
 func Run(ctx context.Context, spec Spec, o Options) (*results.Run, error) {
 	r, err := spec.Resolve(o.ID)
 	if err != nil {
@@ -76,7 +77,7 @@ func Run(ctx context.Context, spec Spec, o Options) (*results.Run, error) {
 	return run, errors.Join(err, saveErr)
 }
 
-// directory is that of the result, or one that is removed again.
+// directory returns the directory of the result, or a temporary one that remove deletes.
 func (o Options) directory() (path string, remove func(), err error) {
 	if o.Dir != "" {
 		return o.Dir, func() {}, nil
@@ -88,7 +89,7 @@ func (o Options) directory() (path string, remove func(), err error) {
 	return dir.Path, func() { _ = dir.Remove() }, nil
 }
 
-// explain adds what is found by reading the whole journal once more.
+// explain adds the findings that need a second pass over the whole journal.
 func (r *Resolved) explain(run *results.Run, path string) {
 	intervals := func(each func(*results.Interval) error) error { return results.EachInterval(path, each) }
 	slow, err := judge.Attribute(run, intervals)
@@ -115,8 +116,7 @@ func (r *Resolved) explain(run *results.Run, path string) {
 	run.Resilience = resilience
 }
 
-// measure starts the cluster and runs the plan. The result is nil when nothing
-// was measured.
+// measure starts the cluster and runs the plan. The result is nil if nothing was measured.
 func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (run *results.Run, err error) {
 	if o.Notice != nil {
 		o.Notice(r.announcement())
@@ -148,7 +148,7 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 
 	options.Environment, options.Observers = machine.Describe(ctx), r.observers(s, dir, o.Observers, stop)
 	options.Environment.Disk = s.disk
-	if !s.info.Shared() { // what is measured would share the collector
+	if !s.info.Shared() { // otherwise, the cluster under test would share the collector
 		setting, undo := machine.TuneGC()
 		defer undo()
 		options.Environment.GOGC = setting
@@ -174,12 +174,12 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	return run, err
 }
 
-// preparationGrace is added to the timeout of a request for the answers to what comes
-// before the load, which comes in larger pieces.
+// preparationGrace is added to the request timeout for the steps before the load, whose
+// requests are larger.
 const preparationGrace = 5 * time.Second
 
-// finish saves what was measured before the clean-up, which may take a while; it is
-// saved once more after it, and only the second error is reported.
+// finish saves the result before the clean-up, which may take a while. The result is saved
+// again after the clean-up, and only the second error is reported.
 func (r *Resolved) finish(ctx context.Context, s *session, dir *results.Dir, run *results.Run) {
 	_ = dir.WriteRun(run)
 	if c, ok := s.Cluster.(*cluster.Processes); ok {
@@ -191,7 +191,7 @@ func (r *Resolved) finish(ctx context.Context, s *session, dir *results.Dir, run
 	r.checkSpace(ctx, s, run)
 }
 
-// findings are what was seen before the load.
+// findings are the observations of the cluster before the load.
 type findings struct {
 	others *results.Warning
 	trips  map[string]time.Duration
@@ -206,12 +206,13 @@ func (f findings) addTo(run *results.Run) {
 	}
 }
 
-// survey does what experiments ask for before the load.
+// survey makes the observations that the experiment requests before the load, and stops a
+// member if it requests that.
 func (r *Resolved) survey(ctx context.Context, s *session) (f findings, err error) {
 	e := r.Spec.Experiment
 	if r.Spec.Cluster.Running() {
 		if e.CheckOthers {
-			f.others = s.findOthers(ctx, r.Spec.Cluster.Remote.Metrics)
+			f.others = s.findOtherClients(ctx, r.Spec.Cluster.Remote.Metrics)
 		}
 		if e.Resilience {
 			f.trips = s.roundTrips(ctx)
@@ -223,7 +224,7 @@ func (r *Resolved) survey(ctx context.Context, s *session) (f findings, err erro
 	return f, err
 }
 
-// bind makes the plan's workload and disturbances for a cluster.
+// bind creates the plan's workload and disturbances for a cluster.
 func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 	options := bench.Options{ID: r.ID, Label: r.Spec.Label, Cluster: s.info, Sampler: r.sampler(s)}
 	if p := s.load.Poller(); p != nil {
@@ -240,13 +241,13 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 		Exclusive: r.exclusive() && !s.kept, Share: r.share, LeaseTag: s.leaseTag,
 	}
 	if n := r.Spec.Agents.Count; n > 0 {
-		target.Share.Count = n // others write beside the preparation
+		target.Share.Count = n // other clients may write during the preparation
 	}
 	w, err := workloads.Compose(workloads.Composition{Name: r.Plan.Workload, Population: r.Plan.Population, Parts: parts}, target)
 	if err != nil {
 		return nil, options, err
 	}
-	if r.given != nil {
+	if r.assignment != nil {
 		return w, options, nil
 	}
 	if options.Disturbances, err = workloads.Bind(r.Scenario.PlanDisturbances(), target); err != nil {
@@ -265,21 +266,22 @@ func (r *Resolved) bind(s *session) (bench.Workload, bench.Options, error) {
 
 // disposable reports whether the cluster is removed after the run.
 func (r *Resolved) disposable() bool {
-	if r.given != nil {
-		return r.given.Disposable
+	if r.assignment != nil {
+		return r.assignment.Disposable
 	}
 	return !r.Spec.Cluster.Running()
 }
 
 // exclusive reports whether nothing but the workload writes to the cluster.
 func (r *Resolved) exclusive() bool {
-	if r.given != nil {
-		return r.given.Exclusive
+	if r.assignment != nil {
+		return r.assignment.Exclusive
 	}
 	return r.disposable() && !workloads.DisturbancesWrite(r.Scenario.PlanDisturbances())
 }
 
-// observers keep the journal, stop a run that stands still and take profiles, beside those that were given.
+// observers returns the given observers and those that write the journal, stop a stalled run
+// and capture profiles.
 func (r *Resolved) observers(s *session, dir *results.Dir, given []bench.Observer, stop context.CancelCauseFunc) []bench.Observer {
 	list := append([]bench.Observer{bench.Journal{Dir: dir}, r.deadline(stop)}, given...)
 	if r.Spec.Profile.Wanted() {
@@ -288,7 +290,7 @@ func (r *Resolved) observers(s *session, dir *results.Dir, given []bench.Observe
 	return list
 }
 
-// sampler reads the members' metrics, unless the specification turns that off.
+// sampler returns the reader of the members' metrics, or nil if the specification turns it off.
 func (r *Resolved) sampler(s *session) bench.Sampler {
 	if r.onStorage() || !pick(r.Spec.ServerMetrics, false, true) {
 		return nil
@@ -296,7 +298,8 @@ func (r *Resolved) sampler(s *session) bench.Sampler {
 	return cluster.NewSampler(s, r.Spec.Cluster.Remote.Metrics...)
 }
 
-// capture profiles the members, unless they run in this process, and this process.
+// capture returns the profiler of this process and of the members, except for members that run
+// in this process.
 func (r *Resolved) capture(s *session, runDir string) *profiles.Capture {
 	sources := []profiles.Source{profiles.Self{}}
 	if !s.info.Shared() {

@@ -22,7 +22,7 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/claim"
 )
 
-// session is a cluster that answers, and connections to it.
+// session is a cluster that answers, with its connections.
 type session struct {
 	cluster.Cluster
 	// kept says that the caller stops the cluster.
@@ -30,26 +30,29 @@ type session struct {
 	info    results.Cluster
 	disk    *results.Disk
 	dataDir string
-	// data keeps the directory from being taken for one that a killed process has left.
+	// data marks the directory as in use, so that it is not removed as the remains of a killed
+	// process.
 	data *scratch.Dir
-	// admin has one connection per member, for questions beside the load.
+	// admin has one connection per member, for requests beside the load.
 	admin *transport.Pool
 	load  *transport.Pool
-	// steer keeps the load away from a member; nil where nothing wants that.
+	// steer keeps the load away from a member. It is nil if no member must be avoided.
 	steer *transport.Steer
-	// down is the endpoint of a member that is down during the whole load; empty where none is.
+	// down is the endpoint of a member that is down during the whole load. It is empty if there
+	// is none.
 	down string
-	// agents generate the load; nil where this process does.
+	// agents generate the load. It is nil if this process generates it.
 	agents AssignedFleet
-	// clusterID is that of the cluster.
+	// clusterID is the ID of the cluster.
 	clusterID uint64
-	// writes are those of the run to a running cluster; nil where one was started.
+	// writes records the run's writes to a running cluster. It is nil for started clusters.
 	writes *workloads.Writes
-	// claim is that of the prefix in a running cluster; nil where none was needed.
+	// claim is the claim of the prefix in a running cluster. It is nil if none is needed.
 	claim *claim.Claim
-	// left says that keys or leases of the run are left there, or may appear yet.
+	// left says that keys or leases of the run remain in the cluster, or may still appear
+	// there.
 	left bool
-	// leaseTag is that of this process's leases; 0 where any will do.
+	// leaseTag is the tag of this process's leases. 0 means any tag.
 	leaseTag uint32
 }
 
@@ -82,7 +85,7 @@ func (r *Resolved) openSession(ctx context.Context, runDir string, o Options) (_
 	if s.Cluster, err = r.startCluster(ctx, s.dataDir, runDir); err != nil {
 		return nil, err
 	}
-	if e := r.Spec.Experiment; e.MemberDown || e.Faults != nil || r.given != nil && r.given.Steered {
+	if e := r.Spec.Experiment; e.MemberDown || e.Faults != nil || r.assignment != nil && r.assignment.Steered {
 		s.steer = &transport.Steer{}
 	}
 	if err := s.connect(ctx, r, o.Password); err != nil {
@@ -91,9 +94,8 @@ func (r *Resolved) openSession(ctx context.Context, runDir string, o Options) (_
 	return s, nil
 }
 
-// makeDataDir makes the directory in which our members' data lie, named after
-// the run, so that what is removed afterwards is our own. It returns "" where
-// no cluster is started.
+// makeDataDir creates the directory for the members' data. It has the name of the run, so that
+// the clean-up removes only directories of this run. It returns "" if no cluster is started.
 func (r *Resolved) makeDataDir(runDir string) (string, error) {
 	if r.Spec.Cluster.Running() {
 		return "", nil
@@ -108,16 +110,16 @@ func (r *Resolved) makeDataDir(runDir string) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// Started is a cluster without a load.
+// Started is a running cluster without a load.
 type Started struct {
 	cluster.Cluster
-	// DataDir has the members' data.
+	// DataDir is the directory of the members' data.
 	DataDir string
 	data    *scratch.Dir
 }
 
-// StartCluster starts the cluster that the specification describes, without a load. Its
-// logs lie in runDir. The caller stops it.
+// StartCluster starts the cluster that the specification describes, without a load. It writes
+// the members' logs to runDir. The caller must stop the cluster.
 func (r *Resolved) StartCluster(ctx context.Context, runDir string) (*Started, error) {
 	s := &Started{}
 	var err error
@@ -133,7 +135,7 @@ func (r *Resolved) StartCluster(ctx context.Context, runDir string) (*Started, e
 	return s, nil
 }
 
-// Stop implements [cluster.Cluster]. It also removes the directory of the data.
+// Stop implements [cluster.Cluster]. It also removes the data directory.
 func (s *Started) Stop() error { return errors.Join(s.Cluster.Stop(), s.leave()) }
 
 func (s *Started) leave() error {
@@ -141,8 +143,8 @@ func (s *Started) leave() error {
 	return removeDataDir(s.DataDir)
 }
 
-// removeDataDir removes the directory of the data of members that have stopped. It is empty
-// by now; what is not ours stays, and keeps the directory.
+// removeDataDir removes the data directory of stopped members, which is empty by now. If it
+// contains other files, the directory stays.
 func removeDataDir(dir string) error {
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove data directory: %w", err)
@@ -150,11 +152,11 @@ func removeDataDir(dir string) error {
 	return nil
 }
 
-// startCluster returns the cluster, ready, with its data in dataDir and its logs in
+// startCluster returns the cluster when it is ready. Its data is in dataDir and its logs are in
 // runDir.
 func (r *Resolved) startCluster(ctx context.Context, dataDir, runDir string) (c cluster.Cluster, err error) {
 	if running := r.Spec.Cluster; running.Running() {
-		if !running.secure() {
+		if !running.usesTLS() {
 			return cluster.NewRemote(running.Endpoints, nil), nil
 		}
 		config, err := running.files().Config(time.Now())
@@ -188,7 +190,7 @@ func (r *Resolved) startCluster(ctx context.Context, dataDir, runDir string) (c 
 	return started, nil
 }
 
-// connect finds out who is there, and dials.
+// connect checks which endpoints answer, and opens the connections.
 func (s *session) connect(ctx context.Context, r *Resolved, password string) error {
 	if r.onStorage() {
 		return s.connectStorage(r)
@@ -198,7 +200,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	options := transport.Options{Endpoints: endpoints, Conns: len(endpoints), TLS: s.TLS(), Timeout: timeout, Kind: transport.GRPC}
 	dialCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	// Without credentials first: a failed login would not show that no server is there.
+	// Connect without credentials first: a failed login would not show that no server answers.
 	probe, err := transport.Dial(ctx, options)
 	if err != nil {
 		return err
@@ -217,7 +219,7 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 	if s.clusterID, err = cluster.ID(dialCtx, s.admin.Conns()[0]); err != nil {
 		return err
 	}
-	options.Conns, options.Endpoints = r.Plan.Conns, ordered(s.info, endpoints)
+	options.Conns, options.Endpoints = r.Plan.Conns, orderEndpoints(s.info, endpoints)
 	if r.Spec.Cluster.TargetLeader {
 		options.Endpoints = nil
 		for _, m := range s.info.Members {
@@ -230,31 +232,31 @@ func (s *session) connect(ctx context.Context, r *Resolved, password string) err
 		}
 	}
 	options.Kind = r.Plan.Transport
-	options.Yield, options.Poll = readers(r.Plan)
+	options.Yield, options.Poll = readModes(r.Plan)
 	s.countConns(options)
 	first, count := r.share.Divide(options.Conns)
 	if r.Spec.Agents.Count > 0 {
-		count = len(options.Endpoints) // for the preparation: the load is the agents'
+		count = len(options.Endpoints) // for the preparation only: the agents generate the load
 	}
 	options.Conns, options.Endpoints = count, rotate(options.Endpoints, first)
 	s.load, err = transport.Dial(ctx, options)
 	return err
 }
 
-// rotate returns a list that begins with the entry at a place, around its end.
+// rotate returns the list rotated so that it begins with the entry at the given place.
 func rotate(list []string, place int) []string {
 	place %= len(list)
 	return slices.Concat(list[place:], list[:place])
 }
 
-// pollRate is the highest rate, in requests a second, whose replies one CPU reads beside
-// the arrivals with much to spare.
+// pollRate is the highest rate, in requests per second, at which one CPU can read the replies
+// and start the arrivals with ample reserve.
 const pollRate = 30_000
 
-// readers decides how connections are read. Where all phases are closed loops, requests
-// may wait a moment to share a write; where one is an open loop, replies are read where
-// arrivals are waited for.
-func readers(p results.Plan) (yield, poll bool) {
+// readModes returns how connections are read. If all phases are closed loops, requests may wait
+// briefly to share a write (yield). If a phase is an open loop, the goroutine that waits for
+// arrivals reads the replies (poll).
+func readModes(p results.Plan) (yield, poll bool) {
 	rate := 0.0
 	for _, ph := range p.Phases {
 		rate = max(rate, ph.Load.Rate, ph.Load.RateEnd)
@@ -262,13 +264,12 @@ func readers(p results.Plan) (yield, poll bool) {
 	return rate == 0, rate > 0 && rate <= pollRate
 }
 
-// ordered returns endpoints in an order that does not depend on the one in which they were
-// given: the leader's first, then by the IDs of the members where the cluster is a running
-// one. Where there are more connections or clients for some members than for others, the
-// leader always belongs to the same ones.
-func ordered(c results.Cluster, endpoints []string) []string {
+// orderEndpoints returns the endpoints in an order that does not depend on the given order: the
+// leader first, then by member ID if the cluster is a running one. If some members have more
+// connections or clients than others, the leader is therefore always in the same group.
+func orderEndpoints(c results.Cluster, endpoints []string) []string {
 	type place struct {
-		after  int // the leader
+		after  int // 0 for the leader, 1 for other members
 		member string
 	}
 	places := map[string]place{}
@@ -287,7 +288,7 @@ func ordered(c results.Cluster, endpoints []string) []string {
 	})
 }
 
-// countConns notes how many of the load's connections each member has.
+// countConns records the number of the load's connections to each member.
 func (s *session) countConns(o transport.Options) {
 	for i := range o.Conns {
 		endpoint := o.Endpoints[i%len(o.Endpoints)]
@@ -299,10 +300,10 @@ func (s *session) countConns(o transport.Options) {
 	}
 }
 
-// conn is a connection for single requests with the load's credentials.
+// conn returns a connection for single requests, with the load's credentials.
 func (s *session) conn() grpc.ClientConnInterface { return s.load.Conns()[0] }
 
-// loadConns are the connections that the load uses.
+// loadConns returns the connections of the load.
 func (s *session) loadConns() []grpc.ClientConnInterface {
 	if s.steer != nil {
 		return s.load.Steered(s.steer)
@@ -310,8 +311,8 @@ func (s *session) loadConns() []grpc.ClientConnInterface {
 	return s.load.Conns()
 }
 
-// recorded returns the connections, with a record of what is written through them where
-// the cluster is a running one.
+// recorded returns the connections. For a running cluster, it adds a record of the writes
+// through them.
 func (s *session) recorded(conns []grpc.ClientConnInterface) []grpc.ClientConnInterface {
 	if s.writes == nil {
 		return conns
@@ -319,8 +320,8 @@ func (s *session) recorded(conns []grpc.ClientConnInterface) []grpc.ClientConnIn
 	return s.writes.Conns(conns)
 }
 
-// close gives up the claim, disconnects, stops what was started and removes its data. ctx
-// is that of the run, which may have ended.
+// close releases the claim, disconnects, stops what was started and removes its data. ctx is
+// the context of the run, which may have ended.
 func (s *session) close(ctx context.Context) error {
 	ctx, cancel := bench.CleanUp(ctx, releaseTime)
 	defer cancel()

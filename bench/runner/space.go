@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// footprintTime bounds the look at all members after a run.
+	// footprintTime bounds the requests to all members after a run.
 	footprintTime = 3 * time.Second
-	// leastGrowth is by how much a database must grow to be mentioned.
+	// leastGrowth is the smallest growth of a database that is reported, in bytes.
 	leastGrowth = 64 << 20
 )
 
-// checkSpace warns of what the run has left in a running cluster besides keys: alarms,
-// and space in the members' databases, which the deletion of keys does not give back.
+// checkSpace adds warnings for the effects of the run on a running cluster besides keys:
+// alarms, and space in the members' databases, which the deletion of keys does not free.
 func (r *Resolved) checkSpace(ctx context.Context, s *session, run *results.Run) {
 	if s.writes == nil {
 		return
@@ -49,7 +49,7 @@ func (r *Resolved) checkSpace(ctx context.Context, s *session, run *results.Run)
 	}
 }
 
-// inFlight is how many bytes the requests that are under way at one time may write.
+// inFlight returns the number of bytes that the requests in flight at one time may write.
 func (r *Resolved) inFlight() int64 {
 	return max(int64(r.Plan.Clients)*workloads.LargestWrite(r.Plan.Entries()), workloads.LargestPopulation(&r.Plan))
 }

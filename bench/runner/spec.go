@@ -1,10 +1,9 @@
-// Package runner carries out runs. A [Spec] says everything that one run needs, as
-// plain data; [Run] opens the cluster, claims the prefix, puts the load on it,
-// profiles, proves, cleans up and saves the result.
+// Package runner carries out runs. A [Spec] holds everything that one run needs, as plain data.
+// [Run] opens the cluster, claims the prefix, generates the load, captures profiles, makes the
+// proof, cleans up and saves the result.
 //
-// Every command that measures and every experiment makes its runs here. A program of
-// one's own does the same: it fills a Spec, calls Run, changes a field and calls Run
-// again.
+// Every command that measures and every experiment makes its runs with this package. Other
+// programs can do the same: fill a Spec, call Run, change a field and call Run again.
 package runner
 
 import (
@@ -18,14 +17,14 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Schema names the version of a saved specification.
+// Schema is the version of a saved specification.
 const Schema = "etcdbench.spec/v1"
 
 // Spec is everything one run needs. The zero value is the run that
 // "etcdbench run" makes: puts to three members that are started for it.
 //
-// A field that is nil, empty or zero leaves the decision to the scenario and, where
-// that has none, to the defaults (see [Spec.Resolve]). The tag "flag" names the
+// If a field is nil, empty or zero, the scenario decides, and if
+// the scenario does not, the default applies (see [Spec.Resolve]). The tag "flag" names the
 // field's flag of the command line. No field holds a secret in its JSON form.
 type Spec struct {
 	// Schema is empty or [Schema].
@@ -44,28 +43,29 @@ type Spec struct {
 	Load    Load    `json:"load,omitzero"`
 	Cluster Cluster `json:"cluster,omitzero"`
 
-	// Disturbances are done beside the load, in addition to those of the scenario.
+	// Disturbances are made beside the load, in addition to those of the scenario.
 	Disturbances []results.PlanDisturbance `json:"disturbances,omitempty" flag:"disturb"`
-	// AllowDisturbances permits disturbances that touch more of a running cluster than
-	// the run's own keys.
+	// AllowDisturbances permits disturbances of a running cluster that affect more than the
+	// run's own keys.
 	AllowDisturbances bool `json:"allow_disturbances,omitempty" flag:"allow-disturbances"`
 
-	// Prefix starts every key; empty means /etcdbench/RUN-ID/.
+	// Prefix is the prefix of every key; empty means /etcdbench/RUN-ID/.
 	Prefix string `json:"prefix,omitempty" flag:"prefix"`
-	// AllowExisting permits a prefix that has keys already: the run may overwrite them,
-	// and removes none of them. KeepData leaves the run's keys in a running cluster.
+	// AllowExisting permits a prefix under which keys exist: the run may overwrite these keys,
+	// but deletes none of them. KeepData leaves the run's keys in a running cluster.
 	AllowExisting bool `json:"allow_existing,omitempty" flag:"allow-existing"`
 	KeepData      bool `json:"keep_data,omitempty" flag:"keep-data"`
 
-	// Verify asks for a proof after the load; nil means on clusters that are started,
-	// and not on running ones.
+	// Verify requests a proof after the load; nil means true for started clusters and false for
+	// running ones.
 	Verify *bool `json:"verify,omitempty" flag:"verify"`
-	// ServerMetrics reads the members' metrics each second; nil means true.
+	// ServerMetrics enables the reading of the members' metrics each second; nil means true.
 	ServerMetrics *bool   `json:"server_metrics,omitempty" flag:"server-metrics"`
 	Profile       Profile `json:"profile,omitzero"`
-	// Thresholds replace those of the scenario. A run only carries them in its plan.
+	// Thresholds replace those of the scenario. A run does not apply them: it only saves them
+	// in its plan.
 	Thresholds []string `json:"thresholds,omitempty" flag:"threshold"`
-	// Label is the user's word for what is measured.
+	// Label is the user's label for the run.
 	Label string `json:"label,omitempty" flag:"label"`
 
 	Agents Agents `json:"agents,omitzero" flag:"agents"`
@@ -73,24 +73,25 @@ type Spec struct {
 	Experiment Experiment `json:"experiment,omitzero"`
 }
 
-// Load is what the clients do, and for how long.
+// Load describes the operations of the clients and their duration.
 type Load struct {
 	Clients *int `json:"clients,omitempty" flag:"clients"`
 	Conns   *int `json:"conns,omitempty" flag:"conns"`
 	// Transport is [TransportAuto], [results.TransportLean] or [results.TransportGRPC].
 	Transport *string `json:"transport,omitempty" flag:"transport"`
-	// Rate is in arrivals per second; 0 is a closed loop.
+	// Rate is in arrivals per second; 0 means a closed loop.
 	Rate    *float64 `json:"rate,omitempty" flag:"rate"`
 	Arrival *string  `json:"arrival,omitempty" flag:"arrival"`
-	// Duration is the length of the measured phases together, Total their operations
-	// instead.
+	// Duration is the total length of the measured phases. Total is their number of operations,
+	// as an alternative.
 	Duration *time.Duration `json:"duration_ns,omitempty" flag:"duration"`
 	Total    *uint64        `json:"total,omitempty" flag:"total"`
 	Warmup   *time.Duration `json:"warmup_ns,omitempty" flag:"warmup"`
-	// Timeout bounds a request, Drain the wait for those in flight at the end.
+	// Timeout bounds a request. Drain bounds the wait for the requests in flight at the end.
 	Timeout *time.Duration `json:"timeout_ns,omitempty" flag:"timeout"`
 	Drain   *time.Duration `json:"drain_ns,omitempty" flag:"drain"`
-	// Queue is how many arrivals may wait for a free client; 0 means ten seconds'.
+	// Queue is the number of arrivals that may wait for a free client; 0 means ten seconds of
+	// arrivals.
 	Queue *int    `json:"queue,omitempty" flag:"queue"`
 	Seed  *uint64 `json:"seed,omitempty" flag:"seed"`
 	// Target is in writes per second.
@@ -100,20 +101,21 @@ type Load struct {
 	Phases []results.PlanPhase `json:"phases,omitempty"`
 }
 
-// Cluster is where the load goes: running members, or a cluster to start.
+// Cluster is the cluster that gets the load: running members, or a cluster to start.
 type Cluster struct {
-	// Endpoints are those of a running cluster; without them, one is started.
+	// Endpoints are the addresses of a running cluster; if there are none, a cluster is
+	// started.
 	Endpoints []string `json:"endpoints,omitempty" flag:"endpoints"`
 	Start     Start    `json:"start,omitzero"`
 	Remote    Remote   `json:"remote,omitzero"`
 	// DialTimeout bounds the wait for an endpoint at the start.
 	DialTimeout *time.Duration `json:"dial_timeout_ns,omitempty" flag:"dial-timeout"`
-	// TargetLeader sends everything to the leader.
+	// TargetLeader sends all requests to the leader.
 	TargetLeader bool `json:"target_leader,omitempty" flag:"target-leader"`
 }
 
-// Start describes a cluster to start. Nil fields leave the scenario's settings, or
-// etcd's.
+// Start describes a cluster to start. For nil fields, the scenario's settings or the defaults
+// of etcd apply.
 type Start struct {
 	Members              *int           `json:"members,omitempty" flag:"members"`
 	InProcess            bool           `json:"in_process,omitempty" flag:"in-process"`
@@ -130,17 +132,17 @@ type Start struct {
 	UnsafeNoFsync  *bool   `json:"unsafe_no_fsync,omitempty" flag:"unsafe-no-fsync"`
 	// TLS is "off" or "auto", between clients and members.
 	TLS *string `json:"tls,omitempty" flag:"tls"`
-	// EtcdFlags are flags of etcd's own, "name=value", after those of the scenario.
+	// EtcdFlags are additional flags of etcd, "name=value". They follow those of the scenario.
 	EtcdFlags []string `json:"etcd_flags,omitempty" flag:"etcd-flag"`
-	// Env are variables of the members' environment.
+	// Env holds variables of the members' environment.
 	Env     []Variable      `json:"member_env,omitempty" flag:"member-env"`
 	Network cluster.Network `json:"network,omitzero"`
-	// BasePort is the first of the members' ports, two each; 0 takes free ones.
+	// BasePort is the first port of the members, which use two ports each; 0 means free ports.
 	BasePort int `json:"base_port,omitempty" flag:"base-port"`
-	// DataDir is for the members' data; empty means the run's directory.
+	// DataDir is the directory for the members' data; empty means the run's directory.
 	DataDir      string         `json:"data_dir,omitempty" flag:"data-dir"`
 	StartTimeout *time.Duration `json:"start_timeout_ns,omitempty" flag:"start-timeout"`
-	// DiskProbe is how long the disk is measured before the start.
+	// DiskProbe is the length of the disk measurement before the start.
 	DiskProbe *time.Duration `json:"disk_probe_ns,omitempty" flag:"disk-probe"`
 }
 
@@ -150,7 +152,7 @@ type Variable struct {
 	Value string `json:"-"`
 }
 
-// Remote says how a running cluster is reached. The password is in [Options].
+// Remote describes how to reach a running cluster. The password is in [Options].
 type Remote struct {
 	// CACert, Cert and Key are paths of PEM files.
 	CACert             string `json:"cacert,omitempty" flag:"cacert"`
@@ -158,29 +160,29 @@ type Remote struct {
 	Key                string `json:"key,omitempty" flag:"key"`
 	InsecureSkipVerify bool   `json:"insecure_skip_tls_verify,omitempty" flag:"insecure-skip-tls-verify"`
 	User               string `json:"user,omitempty" flag:"user"`
-	// Metrics and Pprof are addresses, one for each endpoint; empty means the
-	// endpoints.
+	// Metrics and Pprof are addresses, one for each endpoint; empty means the endpoints
+	// themselves.
 	Metrics []string `json:"metrics_endpoints,omitempty" flag:"metrics-endpoints"`
 	Pprof   []string `json:"pprof_endpoints,omitempty" flag:"pprof-endpoints"`
 }
 
-// Profile says what is profiled.
+// Profile selects the profiles to capture.
 type Profile struct {
-	// Kinds are of cpu, heap, mutex, goroutine, block, trace.
+	// Kinds may contain cpu, heap, mutex, goroutine, block and trace.
 	Kinds []string `json:"kinds,omitempty" flag:"profile"`
-	// OnAnomaly takes a short profile when the p99 of a second is above it.
+	// OnAnomaly captures a short profile when the p99 of an interval of one second exceeds it.
 	OnAnomaly *time.Duration `json:"on_anomaly_ns,omitempty" flag:"profile-on-anomaly"`
 }
 
-// Wanted reports whether anything is profiled.
+// Wanted reports whether any profile is requested.
 func (p Profile) Wanted() bool { return len(p.Kinds) > 0 || p.OnAnomaly != nil }
 
-// Experiment is what experiments ask of their runs besides the load. The command line
-// has no flags for it.
+// Experiment holds the settings of experiments for their runs. The command line has no flags
+// for them.
 type Experiment struct {
-	// MemberDown kills a follower before the load, which is kept away from it.
+	// MemberDown kills a follower before the load, which avoids that member.
 	MemberDown bool `json:"member_down,omitempty"`
-	// Faults are made one after the other, in place of disturbances of one's own.
+	// Faults are made one after the other. They replace the user's disturbances.
 	Faults *Faults `json:"faults,omitempty"`
 	// CheckOthers looks for other clients of a running cluster before the load.
 	CheckOthers bool `json:"check_others,omitempty"`
@@ -188,27 +190,26 @@ type Experiment struct {
 	Resilience bool `json:"resilience,omitempty"`
 }
 
-// Faults are made to members during the load.
+// Faults describes the faults that are made to members during the load.
 type Faults struct {
-	// Kinds are those of package results, such as [results.FaultKillLeader], in order.
+	// Kinds are fault kinds of package results, such as [results.FaultKillLeader], in order.
 	Kinds []string `json:"kinds"`
-	// Begin is when the first is made, from the start of the first measured phase.
+	// Begin is the time of the first fault, since the start of the first measured phase.
 	Begin time.Duration `json:"begin_ns"`
-	// Election is the election timeout of the cluster, which decides how far the faults
-	// are apart.
+	// Election is the cluster's election timeout, which determines the time between faults.
 	Election time.Duration `json:"election_timeout_ns"`
 }
 
-// schedule is when the faults are made.
+// schedule returns the times of the faults.
 func (f Faults) schedule(bind func(results.PlanDisturbance) (func(context.Context) (string, error), error)) *fault.Schedule {
 	return &fault.Schedule{Kinds: f.Kinds, Election: f.Election, Begin: f.Begin, Bind: bind}
 }
 
-// Length is how long all faults take, from the first on.
+// Length returns the time from the first fault to the end of the last one.
 func (f Faults) Length() time.Duration { return f.schedule(nil).Length() }
 
-// Clone returns a copy whose lists and maps can be changed without changing the
-// original's. Pointers are shared: set a new one instead of writing through it.
+// Clone returns a copy whose lists and maps can be changed without changing the original.
+// Pointers are shared: set a new pointer instead of writing through it.
 func (s Spec) Clone() Spec {
 	s.Parameters, s.Workload = maps.Clone(s.Parameters), maps.Clone(s.Workload)
 	s.Disturbances, s.Thresholds = slices.Clone(s.Disturbances), slices.Clone(s.Thresholds)
@@ -221,7 +222,7 @@ func (s Spec) Clone() Spec {
 	return s
 }
 
-// SetParameter gives the scenario's parameter a value.
+// SetParameter sets the value of a parameter of the scenario.
 func (s *Spec) SetParameter(name string, value float64) {
 	if s.Parameters == nil {
 		s.Parameters = map[string]float64{}

@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// Steering is what the coordinator says of the members around a disturbance.
+// Steering is an instruction of the coordinator about the members around a disturbance.
 type Steering struct {
-	// Avoid is the endpoint of the member that gets no requests; empty means none.
+	// Avoid is the endpoint of the member that must get no requests; empty means none.
 	Avoid string `json:"avoid,omitempty"`
-	// Reconnect has all connections that are away try again at once.
+	// Reconnect makes all broken connections try to reconnect immediately.
 	Reconnect bool `json:"reconnect,omitempty"`
 }
 
-// reconnectTime bounds the return of connections after a disturbance.
-const reconnectTime = 5 * askTimeout
+// reconnectTime bounds the wait for connections after a disturbance.
+const reconnectTime = 5 * queryTimeout
 
-// apply does what the steering says with the load's connections.
+// apply applies the instruction to the load's connections.
 func (s *session) apply(ctx context.Context, to Steering) {
 	if to.Reconnect {
 		ctx, cancel := context.WithTimeout(ctx, reconnectTime)
@@ -32,8 +32,8 @@ func (s *session) apply(ctx context.Context, to Steering) {
 	}
 }
 
-// applyAll has this process and all agents do what the steering says, and returns when
-// they have, or when ctx ends. A lost agent is noticed elsewhere.
+// applyAll applies the instruction in this process and in all agents. It returns when all have
+// done so, or when ctx ends. Lost agents are detected elsewhere.
 func (s *session) applyAll(ctx context.Context, to Steering) {
 	var wg sync.WaitGroup
 	if s.agents != nil {
@@ -43,7 +43,7 @@ func (s *session) applyAll(ctx context.Context, to Steering) {
 	wg.Wait()
 }
 
-// follow applies what the coordinator says until ctx ends.
+// follow applies the coordinator's instructions until ctx ends.
 func (s *session) follow(ctx context.Context, o ShareOptions) {
 	for {
 		select {

@@ -13,7 +13,8 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/scenario"
 )
 
-// layer is the storage layer in this process that the load goes to instead of a cluster.
+// layer returns the storage layer in this process that gets the load instead of a cluster, or
+// [workloads.NoLayer].
 func (r *Resolved) layer() workloads.StorageLayer {
 	if r.Scenario == nil { // an agent's share, which needs a cluster
 		return workloads.NoLayer
@@ -26,20 +27,21 @@ func (r *Resolved) layer() workloads.StorageLayer {
 	return workloads.NoLayer
 }
 
-// OnStorage reports whether the load of the specification goes to a storage layer in this
+// OnStorage reports whether the load of the specification is for a storage layer in this
 // process instead of a cluster.
 func (s Spec) OnStorage() bool {
 	r := &Resolved{Spec: s.Clone()}
 	return r.readScenario() == nil && r.onStorage()
 }
 
-// onStorage reports whether the load goes to a storage layer.
+// onStorage reports whether the load is for a storage layer.
 func (r *Resolved) onStorage() bool { return r.layer() != workloads.NoLayer }
 
-// storageFlags are those of a cluster that the storage layer has as well.
+// storageFlags are the flags of a cluster that apply to the storage layer as well.
 var storageFlags = [...]string{"backend-batch-interval", "backend-batch-limit", "quota", "unsafe-no-fsync", "data-dir", "disk-probe"}
 
-// checkStorage refuses what needs a cluster where there is none.
+// checkStorage returns an error if the specification has settings that need a cluster, and the
+// load is for a storage layer.
 func (r *Resolved) checkStorage() error {
 	if !r.onStorage() {
 		return nil
@@ -84,7 +86,7 @@ func (r *Resolved) checkStorage() error {
 	return nil
 }
 
-// A layer is a storage layer, whose requests are calls.
+// A layer is a storage layer. Its requests are function calls.
 type layer interface {
 	cluster.Cluster
 	grpc.ClientConnInterface
@@ -105,7 +107,7 @@ func (r *Resolved) startLayer(s cluster.Settings) (cluster.Cluster, error) {
 	return c, nil
 }
 
-// connectStorage makes connections that are calls of the store.
+// connectStorage creates connections whose requests are calls of the storage layer.
 func (s *session) connectStorage(r *Resolved) error {
 	c, ok := s.Cluster.(layer)
 	if !ok {

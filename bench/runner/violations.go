@@ -10,8 +10,8 @@ import (
 	"github.com/etcdbench/etcdbench/results/linearizability"
 )
 
-// drawViolations writes a page for each violation that comes with a history, into the
-// directory of the result.
+// drawViolations writes a page for each violation that has a history into the directory of the
+// result.
 func drawViolations(run *results.Run, dir string) {
 	if run.Proof == nil {
 		return
