@@ -223,7 +223,7 @@ func (e *engine) endSampling() {
 	}
 	e.sampler.End(e.run)
 	if n, _ := results.ForeignWrites(e.run); n > 1 {
-		others := results.OthersUse(fmt.Sprintf("%.0f writes/s", n))
+		others := results.OtherClientsWarning(fmt.Sprintf("%.0f writes/s", n))
 		e.run.Warn(others.Code, others.Message)
 	}
 }

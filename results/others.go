@@ -8,8 +8,8 @@ import (
 // WarnOthers is the code of the warning that other clients use the cluster during the run.
 const WarnOthers = "others"
 
-// OthersUse returns the warning that other clients use the cluster. what describes their load.
-func OthersUse(what string) Warning {
+// OtherClientsWarning returns the warning that other clients use the cluster. what describes their load.
+func OtherClientsWarning(what string) Warning {
 	return Warning{WarnOthers, fmt.Sprintf("other clients use the cluster (%s); results show the remaining capacity", what)}
 }
 

@@ -19,21 +19,22 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// AgentOptions say how an agent joins.
+// AgentOptions says how an agent joins a session.
 type AgentOptions struct {
 	Endpoint Endpoint
-	// Index is the place of the agent's share; below 0, the coordinator's first free one.
+	// Index is the index of the agent's share. If it is negative, the coordinator assigns the
+	// first free one.
 	Index int
-	// JoinTimeout bounds the wait for the coordinator; 0 tries once.
+	// JoinTimeout bounds the wait for the coordinator; 0 means a single attempt.
 	JoinTimeout time.Duration
 	// Version must be that of the coordinator.
 	Version string
-	// Reach changes how the cluster under test is reached, such as the paths of
-	// credentials on this machine; it may be nil.
+	// Reach, if not nil, changes how the cluster under test is reached, such as the paths of
+	// credentials on this machine.
 	Reach func(*runner.Remote)
-	// Password is that of the cluster's user.
+	// Password is the password of the cluster's user.
 	Password string
-	// Notice is called with what the agent does; it may be nil.
+	// Notice, if not nil, is called with a description of each step of the agent.
 	Notice func(text string)
 	// Clock is the wall clock; nil means [time.Now].
 	Clock func() time.Time
@@ -50,11 +51,11 @@ type agent struct {
 	mail    *mailbox
 
 	clock chan stamps
-	// assigned are shares to carry out, current is the last one. Only the reader of
-	// messages uses it.
+	// assigned holds shares to carry out. current is the last one; only the reader of messages
+	// uses it.
 	assigned chan *share
 	current  *share
-	// status says why the last share did not reach its end. Only work uses it.
+	// status is the error of the last share, nil if it has finished. Only work uses it.
 	status error
 	// runShare generates the load of a share.
 	runShare func(context.Context, runner.Assignment, runner.ShareOptions) (*results.Run, error)
@@ -70,16 +71,16 @@ func newAgent(o AgentOptions) *agent {
 	return &agent{o: o, clock: make(chan stamps, 1), assigned: make(chan *share, 1), runShare: runner.RunShare}
 }
 
-// ErrCoordinator says that the coordinator is gone, or cannot be reached.
+// ErrCoordinator is the error when the coordinator has ended or cannot be reached.
 var ErrCoordinator = errors.New("the coordinator cannot be reached: the load was stopped")
 
-// Serve joins a session and carries out shares of runs until the coordinator ends the
-// session. The error says why the session, or its last share, did not reach its end:
-// [bench.ErrInterrupted] where the coordinator was interrupted.
-func Serve(ctx context.Context, o AgentOptions) error { return newAgent(o).takePart(ctx) }
+// Serve joins a session and carries out shares of runs until the coordinator ends the session.
+// It returns the error of the session or of its last share, and [bench.ErrInterrupted] if the
+// coordinator was interrupted.
+func Serve(ctx context.Context, o AgentOptions) error { return newAgent(o).serveSession(ctx) }
 
-// takePart joins the session and serves it until its end.
-func (a *agent) takePart(ctx context.Context) error {
+// serveSession joins the session and serves it until its end.
+func (a *agent) serveSession(ctx context.Context) error {
 	if err := a.findInTime(ctx); err != nil {
 		return err
 	}
@@ -104,14 +105,14 @@ func (a *agent) takePart(ctx context.Context) error {
 	return a.serve(ctx, revision)
 }
 
-// errNotYet says that a coordinator may be there later.
+// errNotYet is the error when no coordinator has opened a session, but one may do so later.
 var errNotYet = errors.New("join: no coordinator waits for agents at this address")
 
-// joinPause is how long an agent waits before it looks for its coordinator once more.
+// joinPause is the time between two attempts to find the coordinator.
 const joinPause = time.Second
 
-// findInTime connects and finds the session. It waits for a coordinator that is not there
-// yet.
+// findInTime connects and finds the session. It waits until JoinTimeout for a coordinator that
+// has not started.
 func (a *agent) findInTime(ctx context.Context) (err error) {
 	for deadline := time.Now().Add(a.o.JoinTimeout); ; {
 		if a.client, err = a.o.Endpoint.connect(ctx); err == nil {
@@ -131,7 +132,7 @@ func (a *agent) findInTime(ctx context.Context) (err error) {
 	}
 }
 
-// find reads what the coordinator says of its session.
+// find reads the coordinator's description of its session.
 func (a *agent) find(ctx context.Context) error {
 	r, err := a.client.Get(ctx, root, clientv3.WithPrefix())
 	if err != nil {
@@ -161,7 +162,8 @@ func (a *agent) find(ctx context.Context) error {
 	return nil
 }
 
-// join claims a place, and returns the revision from which on messages are for it.
+// join claims an index. It returns the revision from which on messages are addressed to this
+// agent.
 func (a *agent) join(ctx context.Context) (revision int64, err error) {
 	host, _ := os.Hostname()
 	lease := a.session.Lease()
@@ -192,7 +194,7 @@ func (a *agent) join(ctx context.Context) (revision int64, err error) {
 	return 0, fmt.Errorf("join: there are %d agents already", a.count)
 }
 
-// serve carries out shares, one after the other, while it reads messages.
+// serve carries out shares, one after the other, and reads messages meanwhile.
 func (a *agent) serve(ctx context.Context, revision int64) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -238,12 +240,12 @@ func (a *agent) serve(ctx context.Context, revision int64) error {
 	return <-shares
 }
 
-// receive takes one message, and reports whether the session is over.
+// receive handles one message, and reports whether the session has ended.
 func (a *agent) receive(m message) (over bool) {
 	switch m.Kind {
 	case endSession:
 		if a.current != nil {
-			a.current.release() // whose message may be missing
+			a.current.release() // its release message may be missing
 		}
 		return true
 	case clockReply:
@@ -259,7 +261,7 @@ func (a *agent) receive(m message) (over bool) {
 		a.current = newShare(a, m)
 		select {
 		case a.assigned <- a.current:
-		default: // it still works on another one, and will not be ready for this one
+		default: // another share is still running: the agent cannot be ready for this one
 		}
 	default:
 		if a.current != nil && a.current.run == m.Run {
@@ -269,7 +271,7 @@ func (a *agent) receive(m message) (over bool) {
 	return false
 }
 
-// work carries out the shares that are assigned.
+// work carries out the assigned shares.
 func (a *agent) work(ctx context.Context) error {
 	for {
 		select {
@@ -286,7 +288,7 @@ func (a *agent) work(ctx context.Context) error {
 	}
 }
 
-// carryOut carries out one share. An error is one of the session, not of the run.
+// carryOut carries out one share. It returns an error of the session, but not of the run.
 func (a *agent) carryOut(ctx context.Context, s *share) error {
 	var given runner.Assignment
 	run, err := new(results.Run), json.Unmarshal(s.assignment, &given)

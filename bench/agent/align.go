@@ -19,28 +19,28 @@ func (s second) before(o second) bool {
 // never comes after every second.
 func never() second { return second{phase: 1 << 30} }
 
-// track is how far the intervals of one agent are.
+// track is the position of one agent's intervals.
 type track struct {
 	phase int
-	start time.Duration // of the phase, for the agent
-	// complete is the first second of which not all has come.
+	start time.Duration // the agent's start of the phase
+	// complete is the first second for which intervals may still arrive.
 	complete second
 }
 
-// aligner merges the intervals of agents, second by second. Seconds count from each
-// agent's own start of the phase: phases that end by time begin at the same time for all,
-// and those that end by a number of operations do not.
+// aligner merges the intervals of agents, second by second. Seconds are counted from each
+// agent's own start of the phase: phases that end by time begin at the same time in all agents,
+// phases that end by a number of operations do not.
 type aligner struct {
 	phases []string
 	tracks []track
 	waits  map[second][]agentInterval
-	starts []time.Duration // of the phases, for the last agent
+	starts []time.Duration // by phase: the latest start of any agent
 	number int
 }
 
 type agentInterval struct {
 	agent int
-	// end is the interval's, from the start of the phase.
+	// end is the end of the interval since the start of the phase.
 	end time.Duration
 	*results.Interval
 }
@@ -58,7 +58,8 @@ func newAligner(p bench.Plan, agents int) *aligner {
 	return a
 }
 
-// add takes the next interval of an agent. An error says that it is none of the plan's.
+// add adds the next interval of an agent. It returns an error if the interval belongs to no
+// phase of the plan.
 func (a *aligner) add(agent int, i *results.Interval) error {
 	if err := results.CheckInterval(i); err != nil {
 		return err
@@ -76,7 +77,7 @@ func (a *aligner) add(agent int, i *results.Interval) error {
 	end := i.Start + i.Length - t.start
 	t.complete = second{phase, int(end / time.Second)}
 	for k := range a.waits[at] {
-		if last := &a.waits[at][k]; last.agent == agent { // what is in flight is that of the later one
+		if last := &a.waits[at][k]; last.agent == agent { // only the later interval's operations in flight count
 			last.InFlight, last.Queued = 0, 0
 		}
 	}
@@ -84,10 +85,10 @@ func (a *aligner) add(agent int, i *results.Interval) error {
 	return nil
 }
 
-// end says that no further intervals come from an agent.
+// end marks that no further intervals come from an agent.
 func (a *aligner) end(agent int) { a.tracks[agent].complete = never() }
 
-// take returns the seconds that are complete, in order.
+// take returns the complete seconds, in order.
 func (a *aligner) take() (list []*results.Interval, err error) {
 	bound := never()
 	for _, t := range a.tracks {

@@ -7,22 +7,24 @@ import (
 	"time"
 )
 
-// Limits of how well the offset of an agent's clock is known. Beyond the first, arrivals
-// of different agents are out of step by a visible time; beyond the second, the run does
+// The limits of the error bound of an agent's clock offset. Beyond the first, arrivals
+// of different agents are visibly out of step; beyond the second, the run does
 // not start.
 const (
 	boundDegraded = 10 * time.Millisecond
 	boundMax      = 100 * time.Millisecond
 )
 
-// offset is by how much an agent's clock is ahead of the coordinator's, to within Bound.
+// offset is the time by which an agent's clock is ahead of the coordinator's. The error is at
+// most Bound.
 type offset struct {
 	Ahead time.Duration `json:"ahead_ns"`
 	Bound time.Duration `json:"bound_ns"`
 }
 
-// stamps are the four times of an exchange in ns since 1970: request sent and received,
-// answer sent and received. The first and the last are of the agent's clock.
+// stamps are the four times of an exchange, in nanoseconds since 1970: when the request was
+// sent and received, and when the answer was sent and received. The agent's clock gives the
+// first and the last one, the coordinator's clock the others.
 type stamps struct {
 	RequestSent     int64 `json:"request_sent_ns"`
 	RequestReceived int64 `json:"request_received_ns"`
@@ -30,15 +32,15 @@ type stamps struct {
 	AnswerReceived  int64 `json:"-"`
 }
 
-// offset follows from one exchange: the midpoints of both clocks are the same moment, to
-// within half of the time on the way (Mills, RFC 5905, section 8).
+// offset returns the estimate of one exchange: the midpoints of both clocks are the same
+// moment, with an error of at most half the time in transit (Mills, RFC 5905, section 8).
 func (s stamps) offset() offset {
 	ahead := (s.RequestSent - s.RequestReceived + s.AnswerReceived - s.AnswerSent) / 2
 	way := s.AnswerReceived - s.RequestSent - (s.AnswerSent - s.RequestReceived)
 	return offset{Ahead: time.Duration(ahead), Bound: time.Duration(max(0, way)+1) / 2}
 }
 
-// exchanges is how many exchanges one estimate takes: the fastest is the best. With more than
+// exchanges is the number of exchanges of one estimate, of which the fastest counts. With more than
 // manyAgents agents, exchangesMin are enough where they give a bound of at most boundEnough, so
 // that the coordinator has less work.
 const (
@@ -47,15 +49,15 @@ const (
 	boundEnough  = boundDegraded / 2
 )
 
-// exchangeTime bounds one exchange. The answers to many agents wait for their turns.
+// exchangeTime bounds one exchange. With many agents, answers wait in a queue.
 const exchangeTime = 10 * time.Second
 
-// clockTurn is the time between the first exchanges of agents that become ready, or have drained, at
-// once: an agent begins its own after one for each lower index.
+// clockTurn is the time between the first exchanges of two agents that become ready, or finish
+// the drain, at the same time. An agent waits one clockTurn for each lower index.
 const clockTurn = 5 * time.Millisecond
 
-// awaitTurn returns when it is the agent's turn. It ends when the coordinator releases the share,
-// which then gets no answers.
+// awaitTurn waits until it is the agent's turn. It returns early when the coordinator releases
+// the share, which then gets no answers.
 func (s *share) awaitTurn(ctx context.Context) error {
 	select {
 	case <-time.After(time.Duration(s.agent.index) * clockTurn):
@@ -69,7 +71,7 @@ func (s *share) awaitTurn(ctx context.Context) error {
 
 var errClock = errors.New("the coordinator does not answer questions about its clock")
 
-// measureClock estimates the offset of this process's clock. It ends when the coordinator
+// measureClock estimates the offset of this process's clock. It ends early when the coordinator
 // releases the share.
 func (s *share) measureClock(ctx context.Context) (best offset, err error) {
 	a := s.agent

@@ -17,19 +17,20 @@ import (
 	"github.com/etcdbench/etcdbench/bench/runner"
 )
 
-// CoordinatorOptions say how a coordinator gathers agents.
+// CoordinatorOptions configures a coordinator.
 type CoordinatorOptions struct {
 	Endpoint Endpoint
-	// Count is how many agents there are.
+	// Count is the number of agents.
 	Count   int
 	Version string
 	// JoinTimeout bounds the wait for the agents before each run; 0 means two minutes.
 	JoinTimeout time.Duration
-	// Ended says that an agent that this process started has ended; nil never does.
+	// Ended receives the error of an agent that this process started and that has ended; it may
+	// be nil.
 	Ended <-chan error
 }
 
-// Coordinator has the agents of a session, which carry out its runs one after the other.
+// A Coordinator manages the agents of a session, which carry out its runs one after the other.
 type Coordinator struct {
 	o       CoordinatorOptions
 	client  *clientv3.Client
@@ -39,14 +40,14 @@ type Coordinator struct {
 	all     *mailbox
 	cancel  context.CancelFunc
 	served  chan struct{}
-	// answers are answers to questions about the clock that are under way or wait. Each one under
-	// way has a place in answering.
+	// answers counts the replies to clock requests that are waiting or in progress. Each one in
+	// progress occupies a place in answering.
 	answers   sync.WaitGroup
 	answering chan struct{}
 
 	mu      sync.Mutex
 	members map[int]hello
-	// replies are the mailboxes of single agents.
+	// replies holds the mailboxes to single agents.
 	replies map[int]*mailbox
 	current *fleet
 	runs    int
@@ -55,12 +56,12 @@ type Coordinator struct {
 
 var _ runner.Fleet = (*Coordinator)(nil)
 
-// answersAtOnce bounds the answers to questions about the clock that are under way at once. An
-// agent asks again after an answer, so that this also bounds the questions under way. More
-// would wait for each other on the way, which widens the bounds of the clocks.
-const answersAtOnce = 8
+// maxAnswers bounds the number of concurrent replies to clock requests. An agent sends its next
+// request after a reply, so this also bounds the number of requests in progress. More of them
+// would delay each other, which widens the error bounds of the clocks.
+const maxAnswers = 8
 
-// NewCoordinator opens a session that agents can join. The caller closes it.
+// NewCoordinator opens a session that agents can join. The caller must close it.
 func NewCoordinator(ctx context.Context, o CoordinatorOptions) (*Coordinator, error) {
 	if o.JoinTimeout == 0 {
 		o.JoinTimeout = 2 * time.Minute
@@ -71,7 +72,7 @@ func NewCoordinator(ctx context.Context, o CoordinatorOptions) (*Coordinator, er
 	}
 	c := &Coordinator{
 		o: o, client: client, root: root + bench.NewID(time.Now()) + "/", members: map[int]hello{}, replies: map[int]*mailbox{},
-		changed: make(chan struct{}, 1), served: make(chan struct{}), answering: make(chan struct{}, answersAtOnce),
+		changed: make(chan struct{}, 1), served: make(chan struct{}), answering: make(chan struct{}, maxAnswers),
 	}
 	c.all = &mailbox{client: client, prefix: c.root + "down/all/"}
 	if err := c.open(ctx); err != nil {
@@ -81,7 +82,7 @@ func NewCoordinator(ctx context.Context, o CoordinatorOptions) (*Coordinator, er
 	return c, nil
 }
 
-// open makes the session known and begins to read what agents say.
+// open publishes the session and starts to read the agents' messages.
 func (c *Coordinator) open(ctx context.Context) (err error) {
 	if c.session, err = concurrency.NewSession(c.client, concurrency.WithTTL(leaseSeconds(c.o.Count))); err != nil {
 		return fmt.Errorf("open session for agents: %w", err)
@@ -102,7 +103,7 @@ func (c *Coordinator) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// serve reads what agents say until the session is closed.
+// serve reads the agents' messages until the session is closed.
 func (c *Coordinator) serve(ctx context.Context, up clientv3.WatchChan) {
 	defer close(c.served)
 	defer c.answers.Wait()
@@ -118,7 +119,7 @@ func (c *Coordinator) serve(ctx context.Context, up clientv3.WatchChan) {
 	}
 }
 
-// receive takes one event: an agent joins or leaves, or says something.
+// receive handles one event: an agent joins, leaves or sends a message.
 func (c *Coordinator) receive(ctx context.Context, e *clientv3.Event, at time.Time) {
 	parts := strings.Split(strings.TrimPrefix(string(e.Kv.Key), c.root+"up/"), "/")
 	if len(parts) < 2 {
@@ -156,8 +157,8 @@ func (c *Coordinator) receive(ctx context.Context, e *clientv3.Event, at time.Ti
 	}
 }
 
-// reply answers a question about the clock, while others are read: what waits for being read
-// counts as time on the way. c.mu is held.
+// reply answers a clock request in a goroutine of its own, because the time until a message is
+// read counts as time in transit. The caller holds c.mu.
 func (c *Coordinator) reply(ctx context.Context, index int, m message, at time.Time) {
 	var s stamps
 	if json.Unmarshal(m.Body, &s) != nil {
@@ -177,13 +178,13 @@ func (c *Coordinator) reply(ctx context.Context, index int, m message, at time.T
 		case <-ctx.Done():
 			return
 		}
-		s.AnswerSent = time.Now().UnixNano() // the wait is not time on the way
-		_ = to.post(ctx, 0, clockReply, s)   // the agent asks again
+		s.AnswerSent = time.Now().UnixNano() // the wait does not count as time in transit
+		_ = to.post(ctx, 0, clockReply, s)   // the agent repeats its request
 	})
 }
 
-// reachable returns a context that ends when the etcd for coordination cannot be reached
-// any more.
+// reachable returns a context that ends when the etcd for coordination cannot be reached any
+// more.
 func (c *Coordinator) reachable(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(c.session.Ctx(), cancel)
@@ -200,7 +201,7 @@ func (c *Coordinator) post(ctx context.Context, run int, k kind, body any) error
 	return c.all.post(ctx, run, k, body)
 }
 
-// wake makes waiters check again. c.mu is held.
+// wake makes waiters check their conditions again. The caller holds c.mu.
 func (c *Coordinator) wake() {
 	select {
 	case c.changed <- struct{}{}:
@@ -220,7 +221,7 @@ func (c *Coordinator) failAll(reason string) {
 	c.members = map[int]hello{}
 }
 
-// Wait returns when all agents have joined.
+// Wait waits until all agents have joined.
 func (c *Coordinator) Wait(ctx context.Context) error {
 	timeout := time.NewTimer(c.o.JoinTimeout)
 	defer timeout.Stop()
@@ -245,7 +246,7 @@ func (c *Coordinator) Wait(ctx context.Context) error {
 	}
 }
 
-// missing names some of the agents that have not joined.
+// missing returns the names of some of the agents that have not joined.
 func (c *Coordinator) missing() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -273,10 +274,10 @@ func (c *Coordinator) Assign(_ context.Context, a runner.Assignment) (runner.Ass
 	return &fleet{coordinator: c, assignment: a}, nil
 }
 
-// leaveTime is how long agents have to leave when the session ends.
+// leaveTime is the time that agents have to leave when the session ends.
 const leaveTime = 5 * time.Second
 
-// Close ends the session: agents that are connected end without an error.
+// Close ends the session. Connected agents then end without an error.
 func (c *Coordinator) Close() {
 	ctx, cancel := context.WithTimeout(c.session.Ctx(), leaveTime)
 	defer cancel()
@@ -300,7 +301,7 @@ func (c *Coordinator) Close() {
 	_ = c.client.Close()
 }
 
-// begin makes a run the current one, with the agents that are there.
+// begin makes f the current run, with the agents that have joined.
 func (c *Coordinator) begin(f *fleet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

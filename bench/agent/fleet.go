@@ -15,26 +15,26 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// member is an agent in one run, as the coordinator sees it. The coordinator's lock
-// guards it.
+// member is the coordinator's state of one agent in one run. The coordinator's lock guards it.
 type member struct {
 	hello
 	ready   bool
 	drained bool
-	// steered counts the messages about members that the agent has followed.
+	// steered is the number of steering messages that the agent has applied.
 	steered  int
 	released bool
-	// left says why the agent is gone that has handed over its result; empty while it is
-	// there.
+	// left is the reason why an agent that has handed over its result has ended. It is empty
+	// while the agent runs.
 	left     string
 	warnings []results.Warning
-	// failure says why the agent does not finish its share; empty while it may.
+	// failure is the reason why the agent does not finish its share. It is empty while it may.
 	failure string
 	seen    time.Time
 	offset  offset
 	drift   time.Duration
-	// waiting are intervals that were not merged yet. offered counts the operations of all
-	// others that were asked for, measured and acknowledged those of measured phases.
+	// waiting holds the intervals that were not merged yet. offered counts the requested
+	// operations of all other intervals. measured and acknowledged count those of measured
+	// phases.
 	waiting      []*results.Interval
 	offered      uint64
 	measured     uint64
@@ -43,7 +43,7 @@ type member struct {
 	evidence     []byte
 }
 
-// over reports whether nothing more comes from the agent.
+// over reports whether the agent sends nothing more.
 func (m *member) over() bool { return m.run != nil || m.failure != "" }
 
 // fleet is one run of the coordinator's agents.
@@ -53,31 +53,31 @@ type fleet struct {
 	run         int
 	members     []*member
 	stopped     bool
-	// ended says that the load ended as planned before its phases were over.
+	// ended says that the load ended early, as planned.
 	ended bool
 
-	// steering guards steers, which counts the messages about members.
+	// steering guards steers, the number of steering messages.
 	steering sync.Mutex
 	steers   int
 }
 
 const (
-	// lead is how long before the start of the load agents are notified of it, and leadEach
-	// how much longer for each agent. A late notice fails the run, so that it allows for
-	// a process or a network that stands still for most of a second.
+	// lead is the time between the notice of the load's start and the start. leadEach is added
+	// for each agent. A late notice fails the run, so the time allows for a process or a
+	// network that stalls for most of a second.
 	lead     = time.Second
 	leadEach = time.Millisecond
-	// silence is how long an agent may say nothing under load, beside the intervals
-	// between its messages.
+	// silence is the time without a message under load after which an agent counts as lost, in
+	// addition to the time between its messages.
 	silence = 10 * time.Second
-	// finishTime is how long agents have to hand over their results, after the time for
-	// requests in flight.
+	// finishTime is the time that agents have to hand over their results, in addition to the
+	// drain.
 	finishTime = time.Minute
 	// maxEvidence bounds the evidence of one agent in bytes.
 	maxEvidence = 1 << 30
 )
 
-// lose notes that an agent is gone. The coordinator's lock is held.
+// lose records the loss of an agent. The caller holds the coordinator's lock.
 func (f *fleet) lose(index int, lease int64, reason string) {
 	switch m := f.members[index]; {
 	case m.Lease != lease:
@@ -88,7 +88,7 @@ func (f *fleet) lose(index int, lease int64, reason string) {
 	}
 }
 
-// receive takes a message of an agent. The coordinator's lock is held.
+// receive handles a message of an agent. The caller holds the coordinator's lock.
 func (f *fleet) receive(index int, lease int64, msg message) {
 	m := f.members[index]
 	if m.Lease != lease || m.failure != "" {
@@ -137,7 +137,7 @@ func (m *member) receive(msg message) error {
 	case failed:
 		var reason string
 		_ = json.Unmarshal(msg.Body, &reason)
-		m.failure = "it failed: " + results.Clip(reason) // at least that
+		m.failure = "it failed: " + results.Clip(reason) // for a reason that is too long
 		if len(reason) < 1000 {
 			m.failure = "it failed: " + reason
 		}
@@ -148,7 +148,7 @@ func (m *member) receive(msg message) error {
 	return nil
 }
 
-// all reports whether something is so of all agents that have not failed, and returns the
+// all reports whether a condition holds for all agents that have not failed, and returns the
 // failures of the others.
 func (f *fleet) all(is func(m *member) bool) (yes bool, failures error) {
 	f.coordinator.mu.Lock()
@@ -206,7 +206,7 @@ func (f *fleet) Start(ctx context.Context, handover []byte) (time.Time, error) {
 	return at, c.post(ctx, f.run, startLoad, at.UnixNano())
 }
 
-// stop has every agent end its load.
+// stop makes every agent end its load.
 func (f *fleet) stop(ctx context.Context, cause error) {
 	if !f.stopped {
 		f.stopped, f.ended = true, errors.Is(cause, bench.ErrLoadEnded)
@@ -221,8 +221,8 @@ func (f *fleet) Load(ctx context.Context, each func(*results.Interval)) error {
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	interrupted, cutOff := ctx.Done(), c.session.Done()
-	toldDrained := false
-	var deadline time.Time // for what comes after the load
+	drainAnnounced := false
+	var deadline time.Time // of the steps after the load
 	for {
 		f.listen()
 		if err := f.merge(merged, each); err != nil {
@@ -233,8 +233,8 @@ func (f *fleet) Load(ctx context.Context, each func(*results.Interval)) error {
 		if failures != nil && !f.assignment.Continue {
 			f.stop(ctx, errors.New("another agent was lost"))
 		}
-		if isDrained && !toldDrained {
-			toldDrained, deadline = true, time.Now().Add(finishTime)
+		if isDrained && !drainAnnounced {
+			drainAnnounced, deadline = true, time.Now().Add(finishTime)
 			if err := c.post(context.WithoutCancel(ctx), f.run, allDrained, nil); err != nil {
 				return errors.Join(failures, err)
 			}
@@ -261,7 +261,7 @@ func (f *fleet) Load(ctx context.Context, each func(*results.Interval)) error {
 	}
 }
 
-// listen gives up agents that say nothing under load.
+// listen marks the agents as failed that have been silent for too long under load.
 func (f *fleet) listen() {
 	f.coordinator.mu.Lock()
 	defer f.coordinator.mu.Unlock()
@@ -273,7 +273,7 @@ func (f *fleet) listen() {
 	}
 }
 
-// giveUp gives up all agents that are not over.
+// giveUp marks all agents as failed that are not over.
 func (f *fleet) giveUp(reason string) {
 	f.coordinator.mu.Lock()
 	defer f.coordinator.mu.Unlock()
@@ -284,8 +284,7 @@ func (f *fleet) giveUp(reason string) {
 	}
 }
 
-// merge takes over what agents have measured since the last call, and passes on what is
-// complete.
+// merge takes the agents' intervals since the last call, and passes on the complete seconds.
 func (f *fleet) merge(a *aligner, each func(*results.Interval)) error {
 	f.coordinator.mu.Lock()
 	for i, m := range f.members {
@@ -315,11 +314,11 @@ func (f *fleet) Release(ctx context.Context) []results.Warning {
 	if f.run == 0 {
 		return nil
 	}
-	_ = c.post(context.WithoutCancel(ctx), f.run, release, nil) // also where there is no time to wait for the answers
+	_ = c.post(context.WithoutCancel(ctx), f.run, release, nil) // even if there is no time to wait for the replies
 	ctx, cancel := c.reachable(ctx)
 	defer cancel()
 	for {
-		if gone, _ := f.all(func(m *member) bool { return m.released || m.left != "" }); gone || ctx.Err() != nil {
+		if complete, _ := f.all(func(m *member) bool { return m.released || m.left != "" }); complete || ctx.Err() != nil {
 			break
 		}
 		select {

@@ -2,8 +2,8 @@
 // plans the run, and agents ([Serve]) on this or other machines carry out their shares of
 // it. They exchange messages over an etcd of their own, never over the cluster under test.
 //
-// An agent holds a lease for as long as it lives. One whose lease ends, that is late, or
-// that fails makes the run a failed one. The coordinator holds a lease, too: when it ends,
+// An agent holds a lease while it runs. An agent whose lease expires, that is late, or
+// that fails makes the run a failed one. The coordinator holds a lease, too: when it expires,
 // or when an agent cannot reach the etcd any more, the agents end their load.
 package agent
 
@@ -28,43 +28,44 @@ import (
 
 // Keys of the coordination, below the root and the name of the session:
 //
-//	info                 what agents must know before they join, with the coordinator's lease
+//	info                 the information that agents need to join, with the coordinator's lease
 //	down/all/SEQUENCE    messages of the coordinator to all agents
 //	down/INDEX/SEQUENCE  messages of the coordinator to one agent
 //	up/member/INDEX      an agent that has joined, with its lease
 //	up/from/INDEX/LEASE/SEQUENCE  messages of an agent
 const root = "/etcdbench-agents/"
 
-// leaseTime is the time to live of the leases in seconds, of up to manyAgents agents. A process
-// that is gone is noticed within that time and etcd's half a second.
+// leaseTime is the time to live of the leases, in seconds, for up to manyAgents agents. The end
+// of a process is detected within that time plus the half second of etcd's own check.
 const leaseTime = 3
 
-// manyAgents is the number of agents beyond which each agent renews its lease less often, and may
-// take fewer exchanges for its clock.
+// manyAgents is the number of agents beyond which each agent renews its lease less often, and
+// may need fewer exchanges for its clock.
 const manyAgents = 100
 
 // leaseSeconds returns the time to live of the leases of a session: one second more for each
 // further 100 agents. An agent renews its lease three times in that time. Many agents keep the
-// coordinator busy when all answer one message, so that renewals must be fewer and may be later.
+// coordinator busy when all of them answer one message, so renewals must be rarer and may be
+// later.
 func leaseSeconds(agents int) int { return leaseTime + max(0, agents-manyAgents)/100 }
 
-// chunk is how many bytes one message carries at most: etcd's default limit on a request
-// leaves room for it in base64.
+// chunk is the largest payload of one message, in bytes. With base64, it stays below etcd's
+// default request limit.
 const chunk = 512 << 10
 
-// info is what agents must know before they join.
+// info is the information that agents need to join.
 type info struct {
 	Version string `json:"version"`
 	Count   int    `json:"count"`
 }
 
-// hello is what an agent says of itself when it joins.
+// hello is an agent's description of itself when it joins.
 type hello struct {
 	Host  string `json:"host"`
 	Lease int64  `json:"lease"`
 }
 
-// kind says what a message is about.
+// kind is the type of a message.
 type kind string
 
 // The messages of the coordinator, and those of agents.
@@ -89,15 +90,14 @@ const (
 	released     kind = "released"
 )
 
-// message is what one process tells another. Run counts the runs of a session.
+// message is a message between two processes. Run numbers the runs of a session.
 type message struct {
 	Run  int             `json:"run"`
 	Kind kind            `json:"kind"`
 	Body json.RawMessage `json:"body,omitempty"`
 }
 
-// mailbox posts messages below a prefix, one after the other. They end with the lease of the
-// process.
+// mailbox posts messages below a prefix, in order. They expire with the lease of the process.
 type mailbox struct {
 	client *clientv3.Client
 	prefix string
@@ -107,7 +107,7 @@ type mailbox struct {
 	next int
 }
 
-// postTime bounds one message.
+// postTime bounds the posting of one message.
 const postTime = 10 * time.Second
 
 func (m *mailbox) post(ctx context.Context, run int, k kind, body any) error {
@@ -129,18 +129,18 @@ func (m *mailbox) post(ctx context.Context, run int, k kind, body any) error {
 	return nil
 }
 
-// Endpoint is an etcd for coordination.
+// Endpoint is the etcd for coordination.
 type Endpoint struct {
 	URLs []string
-	// Credentials are the PEM of a client's certificate, of its key and of the authority;
+	// Credentials are the PEM of a client certificate, its key and the authority. They are
 	// empty for an etcd without TLS.
 	Credentials []byte
 }
 
-// Token returns the credentials in a form without line breaks, for an environment.
+// Token returns the credentials without line breaks, for an environment variable.
 func Token(credentials []byte) string { return base64.StdEncoding.EncodeToString(credentials) }
 
-// ParseToken returns the credentials of a token, or of a file that holds their PEM.
+// ParseToken returns the credentials of a token, or of the PEM file with that path.
 func ParseToken(text string) ([]byte, error) {
 	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "-----BEGIN") {
@@ -153,7 +153,7 @@ func ParseToken(text string) ([]byte, error) {
 	return data, nil
 }
 
-// Check returns an error where the endpoint cannot be used.
+// Check returns an error if the endpoint is invalid.
 func (e Endpoint) Check() error {
 	for _, text := range e.URLs {
 		u, err := url.Parse(text)
@@ -168,7 +168,7 @@ func (e Endpoint) Check() error {
 	return err
 }
 
-// tlsConfig is nil without credentials.
+// tlsConfig returns the TLS configuration, or nil without credentials.
 func (e Endpoint) tlsConfig() (*tls.Config, error) {
 	if len(e.Credentials) == 0 {
 		return nil, nil
@@ -193,11 +193,11 @@ func (e Endpoint) tlsConfig() (*tls.Config, error) {
 	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{pair}, RootCAs: pool}, nil
 }
 
-// connectTime is how long the etcd for coordination has to answer.
+// connectTime bounds the wait for an answer of the etcd for coordination.
 const connectTime = 10 * time.Second
 
-// try connects once to the first address: clientv3 would try again, without a word, until
-// its time is up.
+// try connects once to the first address. clientv3 would instead retry silently until its time
+// limit.
 func (e Endpoint) try(ctx context.Context, config *tls.Config) error {
 	u, err := url.Parse(e.URLs[0])
 	if err != nil {
@@ -255,16 +255,16 @@ func (e Endpoint) connect(ctx context.Context) (*clientv3.Client, error) {
 	return nil, err
 }
 
-// errUnreachable says that nothing answers at an address.
+// errUnreachable is the error when nothing answers at an address.
 var errUnreachable = errors.New("unreachable")
 
 type unreachable struct{ error }
 
-// Is makes it an [errUnreachable].
+// Is reports whether target is [errUnreachable].
 func (unreachable) Is(target error) bool { return target == errUnreachable }
 
-// explain says what to check when the coordinator does not answer, and whether it may do
-// so later.
+// explain returns what to check when the coordinator does not answer. later reports whether it
+// may answer later.
 func explain(err error) (reason string, later bool) {
 	text := err.Error()
 	switch {

@@ -54,7 +54,7 @@ func gather(tb testing.TB, count int, load simulated) *crowd {
 		a.runShare = load.run
 		c.agents = append(c.agents, a)
 		c.ended.Go(func() {
-			if err := a.takePart(context.WithoutCancel(tb.Context())); err != nil {
+			if err := a.serveSession(context.WithoutCancel(tb.Context())); err != nil {
 				tb.Errorf("agent %d: %v", i, err)
 			}
 		})
@@ -183,7 +183,7 @@ func TestReleaseAfterTheCleanUp(t *testing.T) {
 func TestAnswersAtOnce(t *testing.T) {
 	t.Parallel()
 	c := gather(t, 1, simulated{})
-	for range answersAtOnce {
+	for range maxAnswers {
 		c.answering <- struct{}{}
 	}
 	a := c.agents[0]
@@ -219,7 +219,7 @@ func TestLeaseTimes(t *testing.T) {
 		joined := make(chan struct{})
 		a := newAgent(AgentOptions{Endpoint: endpoint, Notice: func(string) { closeOnce(joined) }})
 		var ended sync.WaitGroup
-		ended.Go(func() { _ = a.takePart(t.Context()) }) // ends with the coordinator
+		ended.Go(func() { _ = a.serveSession(t.Context()) }) // ends with the coordinator
 		<-joined
 		for _, id := range []clientv3.LeaseID{c.session.Lease(), a.session.Lease()} {
 			if r, err := c.client.TimeToLive(t.Context(), id); err != nil || r.GrantedTTL != want {

@@ -12,7 +12,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// takeReport takes the result of the agent's share, and judges the agent's clock.
+// takeReport reads the result of the agent's share, and judges the agent's clock.
 func (m *member) takeReport(data json.RawMessage) error {
 	var b reportBody
 	if err := json.Unmarshal(data, &b); err != nil {
@@ -48,7 +48,7 @@ func addReason(run *results.Run, r results.Reason) {
 	}
 }
 
-// count adds what an interval has to the sums.
+// count adds the numbers of an interval to the sums.
 func (m *member) count(p bench.Plan, i *results.Interval) {
 	run := results.Run{Plan: p}
 	for _, o := range i.Operations {
@@ -96,7 +96,7 @@ func (f *fleet) Reports() []bench.Report {
 	return list
 }
 
-// describe fills in what follows from the result of the agent's share.
+// describe sets the fields that follow from the result of the agent's share.
 func (m *member) describe(a *results.Agent) {
 	a.Offered, a.Acknowledged = 0, 0
 	for _, o := range m.run.Operations {
@@ -108,8 +108,8 @@ func (m *member) describe(a *results.Agent) {
 	a.Validity = m.run.Validity
 }
 
-// warnings returns those of all agents, one of each kind, and one of agents that were not
-// there to clean up.
+// warnings returns the warnings of all agents, one of each kind, and one about the agents that
+// ended before the clean-up.
 func (f *fleet) warnings() (list []results.Warning) {
 	f.coordinator.mu.Lock()
 	defer f.coordinator.mu.Unlock()

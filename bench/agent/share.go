@@ -14,17 +14,17 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// readyBody is what an agent says when it is ready.
+// readyBody is the message of an agent that is ready.
 type readyBody struct {
 	Offset offset `json:"offset"`
 }
 
-// stopBody is why the load ends before its time.
+// stopBody is the reason for an early end of the load.
 type stopBody struct {
 	Reason      string `json:"reason"`
 	Interrupted bool   `json:"interrupted,omitempty"`
 	Aborted     bool   `json:"aborted,omitempty"`
-	// Planned says that the load ends as planned, with a disturbance.
+	// Planned says that a disturbance ends the load as planned.
 	Planned bool `json:"planned,omitempty"`
 }
 
@@ -36,7 +36,7 @@ func newStop(cause error) stopBody {
 	}
 }
 
-// cause is what the body was made of.
+// cause is the inverse of newStop.
 func (b stopBody) cause() error {
 	switch {
 	case b.Interrupted:
@@ -47,19 +47,19 @@ func (b stopBody) cause() error {
 	return errors.New(b.Reason)
 }
 
-// reportBody is what an agent hands over at the end.
+// reportBody is an agent's last message, with its result.
 type reportBody struct {
 	Offset offset          `json:"offset"`
 	Run    json.RawMessage `json:"run"`
 }
 
-// share is one share of a run under way, in its agent.
+// share is the agent's state of one share of a run.
 type share struct {
 	agent      *agent
 	run        int
 	assignment json.RawMessage
 
-	start    chan int64 // ns since 1970, of the coordinator's clock
+	start    chan int64 // ns since 1970, on the coordinator's clock
 	ended    chan struct{}
 	drained  chan struct{}
 	released chan struct{}
@@ -82,7 +82,7 @@ func newShare(a *agent, m message) *share {
 	return s
 }
 
-// signal takes a message of the coordinator. It is called by one goroutine.
+// signal handles a message of the coordinator. It is called by one goroutine.
 func (s *share) signal(m message) {
 	switch m.Kind {
 	case startLoad:
@@ -110,11 +110,10 @@ func (s *share) signal(m message) {
 	}
 }
 
-// errReleased says that the coordinator does not wait for the share any more.
+// errReleased is the error when the coordinator has ended the run without this agent.
 var errReleased = errors.New("the coordinator has ended the run without this agent")
 
-// release has the share end, and with it its load, where that still goes on. It is called by
-// one goroutine.
+// release ends the share, and its load if it still goes on. It is called by one goroutine.
 func (s *share) release() {
 	closeOnce(s.released)
 	if !s.reported.Load() {
@@ -130,8 +129,8 @@ func closeOnce(c chan struct{}) {
 	}
 }
 
-// carryOut runs the share until the coordinator releases it. ctx is that of the session. The
-// error says why the share did not reach its end.
+// carryOut runs the share until the coordinator releases it. ctx is the context of the session.
+// It returns an error if the share did not finish.
 func (s *share) carryOut(ctx context.Context, given runner.Assignment) (*results.Run, error) {
 	run, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -148,8 +147,8 @@ func (s *share) carryOut(ctx context.Context, given runner.Assignment) (*results
 	return done, err
 }
 
-// peers is a share as the engine sees the others. Its context is that of the session: the
-// end of the load does not end the talk with the coordinator.
+// peers implements [bench.Peers] for a share. Its context is the session's, because
+// communication with the coordinator continues after the end of the load.
 type peers struct {
 	*share
 	session context.Context
@@ -203,7 +202,7 @@ func (p peers) Drained(context.Context) error {
 // Done implements [bench.Peers].
 func (p peers) Done(_ context.Context, run *results.Run, proof []byte) error {
 	a, ctx := p.agent, p.session
-	if err := p.awaitTurn(ctx); err != nil { // so that the coordinator does not get all measurements at once
+	if err := p.awaitTurn(ctx); err != nil { // the coordinator must not get all results at once
 		return err
 	}
 	if err := p.publisher.flush(); err != nil {
@@ -237,20 +236,21 @@ func (p peers) Done(_ context.Context, run *results.Run, proof []byte) error {
 	}
 }
 
-// publisher sends the intervals of a share to the coordinator. Sending waits for nothing
-// that measures.
+// publisher sends the intervals of a share to the coordinator. Sending does not delay the
+// measurement.
 type publisher struct {
 	share *share
 	ctx   context.Context
 	begin time.Time
-	// Intervals are sent at begin + first, and then once in each time every. first differs from
-	// agent to agent, so that the coordinator gets their messages one after the other.
+	// first and every are the times of sending: at begin + first, and then repeatedly after
+	// every. first differs between agents, so that the coordinator gets their messages one
+	// after the other.
 	first, every time.Duration
 
 	mu      sync.Mutex
 	waiting []*results.Interval
 	err     error
-	more    chan struct{} // says that an interval waits
+	more    chan struct{} // holds a value while an interval waits
 	sending sync.Mutex
 	stop    chan struct{}
 	stopped chan struct{}
@@ -266,7 +266,7 @@ func newPublisher(ctx context.Context, s *share, p bench.Plan) *publisher {
 	return b
 }
 
-// firstTurn is when the agent with an index sends first.
+// firstTurn returns when the agent with the given index sends first.
 func firstTurn(index, agents int) time.Duration {
 	return bench.PublishTime(agents) * time.Duration(index) / time.Duration(max(1, agents))
 }
@@ -289,7 +289,7 @@ func (b *publisher) Interval(i *results.Interval) error {
 	return b.err
 }
 
-// wait returns the time until the publisher may send. Few agents send at once.
+// wait returns the time until the publisher may send. It spreads the messages of many agents.
 func (b *publisher) wait(now time.Time) time.Duration {
 	if b.every == time.Second {
 		return 0
@@ -312,12 +312,12 @@ func (b *publisher) run() {
 			turn.Stop()
 			return
 		case <-turn.C:
-			_ = b.flush() // the error is kept
+			_ = b.flush() // flush keeps the error
 		}
 	}
 }
 
-// flush sends what waits.
+// flush sends the waiting intervals.
 func (b *publisher) flush() error {
 	b.sending.Lock()
 	defer b.sending.Unlock()

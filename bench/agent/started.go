@@ -15,26 +15,26 @@ import (
 	"time"
 )
 
-// Started are agents that this process has started: processes on this machine, or the ssh
-// clients of agents on other ones.
+// Started holds agents that this process has started: processes on this machine, or the ssh
+// clients of agents on other machines.
 type Started struct {
-	// Ended has the error of each process that ends before Stop.
+	// Ended receives the error of each process that ends before Stop.
 	Ended chan error
 
 	cancel    context.CancelFunc
 	processes sync.WaitGroup
 }
 
-// Command is how one agent is started.
+// Command is the command line of one agent.
 type Command struct {
 	Program   string
 	Arguments []string
-	// Input is what the process reads from its standard input.
+	// Input is the standard input of the process.
 	Input []byte
 }
 
-// LocalCommands start agents on this machine. The arguments are those of each, after the
-// program; the index of the agent follows.
+// LocalCommands returns the commands that start agents on this machine. arguments follow the
+// program, and the index of the agent follows them.
 func LocalCommands(program string, arguments []string, count int) (list []Command) {
 	for i := range count {
 		list = append(list, Command{Program: program, Arguments: append(slices.Clone(arguments), "--index", strconv.Itoa(i))})
@@ -42,22 +42,22 @@ func LocalCommands(program string, arguments []string, count int) (list []Comman
 	return list
 }
 
-// SSHCommands start an agent on each of some machines, where etcdbench must be in the
-// search path. The arguments are those of each agent; the index follows. The token goes
+// SSHCommands returns the commands that start one agent on each of the hosts, where etcdbench
+// must be in the search path. The index of the agent follows the arguments. The token is passed
 // through the standard input.
 func SSHCommands(hosts, arguments []string, token []byte) (list []Command) {
 	for i, host := range hosts {
 		line := "etcdbench"
 		for _, a := range append(slices.Clone(arguments), "--index", strconv.Itoa(i)) {
-			line += " '" + strings.ReplaceAll(a, "'", `'\''`) + "'" // for the shell of the machine
+			line += " '" + strings.ReplaceAll(a, "'", `'\''`) + "'" // quoted for the remote shell
 		}
 		list = append(list, Command{Program: "ssh", Arguments: []string{"-o", "BatchMode=yes", "--", host, line}, Input: token})
 	}
 	return list
 }
 
-// Start starts agents. What they print goes into dir. The variables of env are added to
-// those of this process.
+// Start starts the agents. Their output is written to files in dir. The variables in env are
+// added to the environment of this process.
 func Start(commands []Command, dir string, env ...string) (*Started, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Started{Ended: make(chan error, len(commands)), cancel: cancel}
@@ -88,14 +88,14 @@ func Start(commands []Command, dir string, env ...string) (*Started, error) {
 	return s, nil
 }
 
-// lastLine returns the last line of a file, "" where there is none.
+// lastLine returns the last line of a file, or "" if there is none.
 func lastLine(path string) string {
 	data, _ := os.ReadFile(path)
 	lines := strings.Split(string(bytes.TrimSpace(data)), "\n")
 	return lines[len(lines)-1]
 }
 
-// Stop waits for the processes, and ends those that have not ended after a time.
+// Stop waits for the processes. It kills those that have not ended after the given time.
 func (s *Started) Stop(after time.Duration) {
 	timer := time.AfterFunc(after, s.cancel)
 	defer timer.Stop()

@@ -8,12 +8,12 @@ import (
 	"github.com/etcdbench/etcdbench/bench/runner"
 )
 
-// steerPoll is how often the coordinator looks whether all agents have followed.
+// steerPoll is the time between two checks whether all agents have applied the steering.
 const steerPoll = 10 * time.Millisecond
 
 // Steer implements [runner.AssignedFleet].
 func (f *fleet) Steer(ctx context.Context, s runner.Steering) error {
-	if f.run == 0 { // before the load, nothing is sent
+	if f.run == 0 { // before the load, there are no requests to steer
 		return nil
 	}
 	f.steering.Lock()
@@ -36,7 +36,7 @@ func (f *fleet) Steer(ctx context.Context, s runner.Steering) error {
 	}
 }
 
-// steer passes on what the coordinator says of the members.
+// steer passes on a steering message of the coordinator.
 func (s *share) steer(body json.RawMessage) {
 	var to runner.Steering
 	if json.Unmarshal(body, &to) != nil {
@@ -44,9 +44,10 @@ func (s *share) steer(body json.RawMessage) {
 	}
 	select {
 	case s.steering <- to:
-	default: // the coordinator waits no longer than its time for the answer
+	default: // the coordinator's wait for the reply is bounded
 	}
 }
 
-// steered reports that the share has followed. An error is one of the session.
+// steered reports that the share has applied the steering. An error of the post is an error of
+// the session.
 func (s *share) steered(ctx context.Context) { _ = s.agent.mail.post(ctx, s.run, steered, nil) }

@@ -54,7 +54,7 @@ type Member struct {
 	Log string
 }
 
-// Label is the member's name in results. If the name is not known, it is the endpoint.
+// Label returns the member's name in results: its name or, if it has none, its endpoint.
 func (m Member) Label() string {
 	if m.Name != "" {
 		return m.Name
@@ -113,8 +113,9 @@ func Reach(ctx context.Context, members []Member, conns []grpc.ClientConnInterfa
 	return nil
 }
 
-// Answers reports whether one of the members answers within a second, with an error or
-// without. It asks all of them at once, and waits for no pause between attempts to connect.
+// Answers reports whether any of the members answers within a second, with or without an error.
+// It sends requests to all members concurrently, and does not wait for the pause between
+// connection attempts.
 func Answers(ctx context.Context, conns []grpc.ClientConnInterface) bool {
 	ctx, cancel := context.WithTimeout(ctx, guardTimeout)
 	defer cancel()
@@ -186,8 +187,9 @@ func tail(text string) string {
 // its time limit.
 var ErrNotReady = errors.New("not ready in time")
 
-// waitReady returns when every member that is present answers, all of them agree on one leader
-// and linearizable reads succeed. present is nil where all are. died returns an error when the process of a member has ended.
+// waitReady returns when every present member answers, all of them agree on one leader, and
+// linearizable reads succeed. A nil present means that all members are present. died returns an
+// error when a member's process has ended.
 func waitReady(ctx context.Context, c Cluster, present func(member int) bool, died func() error) error {
 	var conns []*grpc.ClientConn
 	defer func() {

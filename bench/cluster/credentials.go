@@ -19,7 +19,7 @@ import (
 	etcdtransport "go.etcd.io/etcd/client/pkg/v3/transport"
 )
 
-// certificateTime is how long the certificates are valid: longer than any run.
+// certificateTime is the validity of the certificates: longer than any run.
 const certificateTime = 366 * 24 * time.Hour
 
 // NewCredentials makes the credentials of a coordination at the given hosts: the PEM of one

@@ -75,7 +75,7 @@ func StartLog(s Settings) (*Log, error) {
 	return l, nil
 }
 
-// Dir is the directory of the log.
+// Dir returns the directory of the log.
 func (l *Log) Dir() string { return filepath.Join(l.settings.DataDir, storageName) }
 
 // Members implements [Cluster].

@@ -112,7 +112,7 @@ func MemberMain(args []string, lifeline io.Reader, stderr io.Writer) int {
 		err = runEmbedded(o.args, end)
 	}
 	select {
-	case <-end: // asked to go: what is left has no owner
+	case <-end: // asked to end: the remaining directories have no owner
 		removeAll(o.remove, parent)
 		return 0
 	default:

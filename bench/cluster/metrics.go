@@ -73,7 +73,7 @@ func NewSampler(c Cluster, addresses ...string) *Sampler {
 		members: c.Members(), bounds: map[string][]float64{}, wanted: wantedFamilies(), pending: make(chan []results.Reading, 1),
 	}
 	if s.shared = c.Describe().Kind == results.ClusterInProcess; s.shared {
-		s.members = s.members[:1] // whose registry is everybody's
+		s.members = s.members[:1] // all members share its registry
 	}
 	for _, address := range HTTPAddresses(c, addresses)[:len(s.members)] {
 		s.urls = append(s.urls, address+"/metrics")
@@ -112,9 +112,9 @@ func (s *Sampler) Begin(ctx context.Context, clock func() time.Duration) {
 	s.last = s.first
 }
 
-// Others returns the writes and reads per second by other clients, measured without own load.
-// They are 0 if no member reports them.
-func Others(ctx context.Context, c Cluster, over time.Duration, addresses ...string) (writes, reads float64) {
+// OtherClients returns the writes and reads per second of other clients during the given time,
+// in which this process must send no load. They are 0 if no member reports them.
+func OtherClients(ctx context.Context, c Cluster, over time.Duration, addresses ...string) (writes, reads float64) {
 	s := NewSampler(c, addresses...)
 	begin := time.Now()
 	s.Begin(ctx, func() time.Duration { return time.Since(begin) })

@@ -37,7 +37,7 @@ func (n Network) IsZero() bool {
 }
 
 const (
-	maxRTT     = 10 * time.Second // longer than any on earth
+	maxRTT     = 10 * time.Second // longer than any terrestrial round trip
 	maxMembers = 5
 )
 

@@ -49,7 +49,7 @@ type process struct {
 	pausing  sync.Mutex
 	// helper exists while the process is paused.
 	helper *helper
-	// disk is nil where the calls of the process are not supervised.
+	// disk is nil if the calls of the process are not supervised.
 	disk *disk.Control
 }
 
@@ -173,7 +173,7 @@ func startProcess(o ProcessOptions, spec memberSpec) (*process, error) {
 	}()
 	p.pid = cmd.Process.Pid
 	var line startLine
-	if json.NewDecoder(startRead).Decode(&line) == nil { // it ends when the member does
+	if json.NewDecoder(startRead).Decode(&line) == nil { // the pipe ends when the member ends
 		p.pid = line.PID
 	}
 	return p, nil
@@ -192,7 +192,7 @@ func (o ProcessOptions) arguments(spec memberSpec) []string {
 	switch {
 	case o.Binary != "":
 		argv = append(argv, "--binary="+o.Binary, "--")
-	case o.Disk.Any(): // our own etcd under a keeper
+	case o.Disk.Any(): // the built-in etcd under a keeper
 		argv = append(append(append(argv, "--binary="+o.Command[0], "--"), own...), "--kept", "--")
 	default:
 		argv = append(argv, "--")

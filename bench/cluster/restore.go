@@ -13,17 +13,18 @@ import (
 	"go.uber.org/zap"
 )
 
-// SnapshotFile is the path of the file that [Processes.SaveSnapshot] writes. The file is
+// SnapshotFile returns the path of the file that [Processes.SaveSnapshot] writes. The file is
 // removed with the members' data.
 func (c *Processes) SnapshotFile() string {
 	return filepath.Join(snapshotDir(c.settings.DataDir), "db")
 }
 
-// snapshotDir is the directory of snapshots' files, which the members remove at their end.
+// snapshotDir returns the directory of the snapshot files, which the members remove when they
+// end.
 func snapshotDir(dataDir string) string { return filepath.Join(dataDir, "snapshot") }
 
 // SaveSnapshot saves a snapshot of a member to [Processes.SnapshotFile], as etcdctl does, and
-// returns the size of the file in bytes. A file that is there is replaced.
+// returns the size of the file in bytes. It replaces an existing file.
 func (c *Processes) SaveSnapshot(ctx context.Context, member int) (size int64, err error) {
 	file := c.SnapshotFile()
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -40,10 +41,10 @@ func (c *Processes) SaveSnapshot(ctx context.Context, member int) (size int64, e
 	return info.Size(), nil
 }
 
-// Restore makes the data of a member, whose process has ended, anew from
-// [Processes.SnapshotFile], as etcdutl does. Members that are restored from one file form a
-// new cluster with the same names and addresses once they are started. It returns an error
-// where the member's process runs, or the file is not a whole snapshot.
+// Restore replaces the data of a member, whose process has ended, with
+// [Processes.SnapshotFile], as etcdutl does. Members that are restored from one file form a new
+// cluster with the same names and addresses when they are started. It returns an error if the
+// member's process is running, or if the snapshot file is incomplete.
 func (c *Processes) Restore(member int) error {
 	p := c.processes()[member]
 	if p.running() {
@@ -63,7 +64,7 @@ func (c *Processes) Restore(member int) error {
 	err = snapshot.NewV3(zap.NewNop()).Restore(snapshot.RestoreConfig{
 		SnapshotPath: c.SnapshotFile(), Name: p.name, OutputDataDir: p.dataDir, PeerURLs: []string{c.PeerURL(member)},
 		InitialCluster: strings.Join(all, ","),
-		// Members of the new cluster and of the one before it must not accept each other.
+		// Members of the new and the old cluster must not accept each other.
 		InitialClusterToken: fmt.Sprintf("restored-%d", info.ModTime().UnixNano()),
 	})
 	if err != nil {

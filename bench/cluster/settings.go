@@ -293,10 +293,11 @@ func (s Settings) places() ([]memberSpec, error) {
 	return specs, nil
 }
 
-// certFile is where etcd's own function writes the certificate of members with that directory.
+// certFile returns the path at which etcd writes the certificate of members with that
+// directory.
 func certFile(dataDir string) string { return filepath.Join(dataDir, "tls", "cert.pem") }
 
-// checkSpace returns an error where members do not fit the disk of a directory.
+// checkSpace returns an error if the disk of a directory has too little space for the members.
 func checkSpace(dir string, members int) error {
 	free, err := machine.FreeSpace(dir)
 	if err != nil {
@@ -309,7 +310,7 @@ func checkSpace(dir string, members int) error {
 	return nil
 }
 
-// needs begins what members need.
+// needs returns the beginning of the error about the space that members need.
 func needs(members int) string {
 	if members == 1 {
 		return "one member needs"
@@ -347,7 +348,7 @@ func (s Settings) prepare() (*etcdtransport.TLSInfo, *tls.Config, error) {
 func (s Settings) describe(kind string) results.Cluster {
 	flags := s.flags()
 	delete(flags, "log-outputs")
-	for _, kv := range s.Env { // whose values may be secrets
+	for _, kv := range s.Env { // their values may be secrets
 		name, _, _ := strings.Cut(kv, "=")
 		flags["env:"+name] = "(set)"
 	}

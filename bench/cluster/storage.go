@@ -74,7 +74,7 @@ func StartStorage(s Settings) (_ *Storage, err error) {
 
 func (c *Storage) dir() string { return filepath.Join(c.settings.DataDir, storageName) }
 
-// File is the path of the database.
+// File returns the path of the database.
 func (c *Storage) File() string { return filepath.Join(c.dir(), "db") }
 
 // Members implements [Cluster].
@@ -231,7 +231,7 @@ func (c *Storage) txn(ctx context.Context, request *pb.TxnRequest, result *pb.Tx
 	return nil
 }
 
-// leased reports whether a put asks for a lease. There are none.
+// leased reports whether a put requests a lease. The store has no leases.
 func leased(list []*pb.RequestOp) bool {
 	return slices.ContainsFunc(list, func(op *pb.RequestOp) bool {
 		t := op.GetRequestTxn()

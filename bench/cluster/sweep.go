@@ -18,7 +18,7 @@ const sweepDelay = hardStopTimeout + time.Second
 func removeAll(dirs []string, parent int) {
 	for _, dir := range dirs {
 		_ = os.RemoveAll(dir)
-		_ = os.Remove(filepath.Dir(dir)) // when this was the last thing in it
+		_ = os.Remove(filepath.Dir(dir)) // succeeds only if it is empty
 	}
 	if len(dirs) == 0 || os.Getppid() == parent {
 		return

@@ -105,11 +105,11 @@ const otherClientsTime = time.Second
 // findOtherClients returns a warning if other clients use the running cluster, and nil
 // otherwise.
 func (s *session) findOtherClients(ctx context.Context, addresses []string) *results.Warning {
-	writes, reads := cluster.Others(ctx, s, otherClientsTime, addresses...)
+	writes, reads := cluster.OtherClients(ctx, s, otherClientsTime, addresses...)
 	if writes+reads <= 1 {
 		return nil
 	}
-	found := results.OthersUse(fmt.Sprintf("%.0f writes/s and %.0f reads/s", writes, reads))
+	found := results.OtherClientsWarning(fmt.Sprintf("%.0f writes/s and %.0f reads/s", writes, reads))
 	return &found
 }
 

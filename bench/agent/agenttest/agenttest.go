@@ -11,7 +11,7 @@ import (
 )
 
 // Gather starts agents in this process, and a coordinator for them. end closes the coordinator
-// and waits for the agents, each of which must end without an error.
+// and waits for the agents. The test fails if an agent ends with an error.
 func Gather(t *testing.T, count int) (c *agent.Coordinator, end func()) {
 	t.Helper()
 	etcd, err := cluster.StartCoordination(t.Context(), cluster.CoordinationOptions{Listen: "127.0.0.1:0"})

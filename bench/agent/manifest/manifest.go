@@ -15,36 +15,36 @@ import (
 	"unicode/utf8"
 )
 
-// Port is the one that the coordinator listens on.
+// Port is the port on which the coordinator listens.
 const Port = 2389
 
-// CredentialsDir is where pods have the files of the Secret with the credentials of the
-// cluster under test.
+// CredentialsDir is the directory in which pods have the files of the Secret with the
+// credentials of the cluster under test.
 const CredentialsDir = "/credentials"
 
-// Options say what the manifest describes.
+// Options describes the objects of a manifest.
 type Options struct {
 	// Name is the first part of the objects' names.
 	Name string
-	// Namespace is that of the objects; empty leaves it to the command that applies the manifest.
+	// Namespace is the namespace of the objects. If it is empty, the command that applies the
+	// manifest decides.
 	Namespace string
 	Image     string
 	Agents    int
 	// JoinSecret names the Secret that has the join token under the key "token".
 	JoinSecret string
-	// Secret names a Secret with credentials of the cluster under test: its keys become
-	// files in [CredentialsDir], and "password" is the password of the user. It may be
-	// empty.
+	// Secret names a Secret with credentials of the cluster under test: its keys become files
+	// in [CredentialsDir], and "password" is the password of the user. It may be empty.
 	Secret string
-	// Claim names the PersistentVolumeClaim that keeps the results; without one they are
-	// lost with the coordinator's pod.
+	// Claim names the PersistentVolumeClaim for the results. Without one, they are lost with
+	// the coordinator's pod.
 	Claim string
-	// CPU and Memory are what each pod requests; the memory is its limit, too.
+	// CPU and Memory are the resource requests of each pod. Memory is also its limit.
 	CPU, Memory string
-	// JoinTimeout bounds the wait of coordinator and agents for each other.
+	// JoinTimeout bounds the time for which coordinator and agents wait for each other.
 	JoinTimeout time.Duration
-	// Command is what the coordinator carries out: run, gate, qualify, capacity or tune, and
-	// its arguments.
+	// Command is the coordinator's command (run, gate, qualify, capacity or tune) and its
+	// arguments.
 	Command []string
 }
 
@@ -58,7 +58,7 @@ type part struct {
 	Arguments []string
 }
 
-// document is what the template is filled with.
+// document is the data of the template.
 type document struct {
 	Coordinator, Agents part
 	TokenCommand        string
@@ -68,11 +68,11 @@ type document struct {
 //go:embed manifest.yaml.tmpl
 var text string
 
-// Coordinator is the name of the coordinator's Job and Service, and so its host name in
-// the namespace.
+// Coordinator returns the name of the coordinator's Job and Service, which is also its host
+// name in the namespace.
 func (o Options) Coordinator() string { return o.Name + "-coordinator" }
 
-// TokenCommand is the shell command that makes the Secret of the join token.
+// TokenCommand returns the shell command that creates the Secret with the join token.
 func (o Options) TokenCommand() string {
 	command := fmt.Sprintf("etcdbench agent token --host %s | kubectl create secret generic %s --from-file=token=/dev/stdin",
 		o.Coordinator(), o.JoinSecret)
@@ -82,8 +82,8 @@ func (o Options) TokenCommand() string {
 	return command
 }
 
-// Write writes the manifest as YAML. Options that Kubernetes would refuse are an error,
-// and nothing is written.
+// Write writes the manifest as YAML. It returns an error, and writes nothing, if Kubernetes
+// would reject the options.
 func Write(w io.Writer, o Options) error {
 	if err := o.check(); err != nil {
 		return err
@@ -101,24 +101,23 @@ func Write(w io.Writer, o Options) error {
 		Options: o, Name: o.Name + "-agent", Instance: o.Name, Component: "agent", Count: o.Agents,
 		Arguments: []string{"agent", fmt.Sprintf("--join=https://%s:%d", o.Coordinator(), Port), wait},
 	}
-	agents.Claim = "" // agents have no results of their own
+	agents.Claim = "" // agents save no results
 	return t.Execute(w, document{coordinator, agents, o.TokenCommand(), Port})
 }
 
-// quote returns a YAML scalar in double quotes. YAML knows all the escapes that Go makes
-// of a valid string.
+// quote returns a YAML scalar in double quotes. YAML accepts all escapes that Go uses in a
+// valid string.
 func quote(s string) string { return strconv.QuoteToASCII(s) }
 
 // argument returns the scalar of an argument. Kubernetes replaces $(NAME) in arguments,
 // and $$ by one $.
 func argument(s string) string { return quote(strings.ReplaceAll(s, "$", "$$")) }
 
-// maxName leaves room for what follows the name in the host name of a pod, which has at
-// most 63 characters.
+// maxName is the largest length of the name. It leaves room for the suffix in the host name of
+// a pod, which has at most 63 characters.
 const maxName = 40
 
-// maxAgents is how many indices an Indexed Job with a limit for each index may have at
-// once.
+// maxAgents is the largest number of indexes of an Indexed Job with a limit for each index.
 const maxAgents = 10000
 
 var (
@@ -127,7 +126,7 @@ var (
 	quantity = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$`)
 )
 
-// check refuses what Kubernetes would refuse.
+// check returns an error if Kubernetes would reject the options.
 func (o Options) check() error {
 	for _, n := range []struct {
 		flag, value string
