@@ -1,10 +1,10 @@
 // Package disk delays and fails the syncs and writes of a process that it starts, so that
-// a healthy disk stands in for a slow, a failing or a full one. It does not depend on etcd.
+// a healthy disk behaves like a slow, a failing or a full one. It does not depend on etcd.
 //
 // The process needs neither privileges nor changes: before it is executed, a seccomp
 // filter is installed that reports its system calls to the starting process, which answers
-// each after a delay, or with an error (Linux, seccomp_unotify(2)). What is delayed is the
-// beginning of the call: the time that the disk itself takes is added.
+// each after a delay, or with an error (Linux, seccomp_unotify(2)). The delay precedes the
+// call: the time of the disk itself is added to it.
 package disk
 
 import (
@@ -25,9 +25,9 @@ type Calls struct {
 	// Writes are those to a position of a file (pwrite64, pwritev) and the allocation of
 	// space (fallocate).
 	Writes bool `json:"writes,omitempty"`
-	// Appends are write and writev to regular files, but for the standard streams. Calls for
-	// sockets and pipes are reported, too, because the kernel's filter sees only the number of the
-	// descriptor. They go on at once, but each pays for the detour.
+	// Appends are write and writev to regular files, except for the standard streams. Calls for
+	// sockets and pipes are reported, too, because the kernel's filter sees only the number of
+	// the descriptor. They proceed at once, but each takes longer.
 	Appends bool `json:"appends,omitempty"`
 }
 
@@ -39,7 +39,7 @@ func (c Calls) Or(other Calls) Calls {
 	return Calls{Syncs: c.Syncs || other.Syncs, Writes: c.Writes || other.Writes, Appends: c.Appends || other.Appends}
 }
 
-// String names the calls as a result shows them, and [ParseCalls] reads them.
+// String returns the names of the calls as results show them. [ParseCalls] reads them.
 func (c Calls) String() string {
 	var names []string
 	for _, k := range []kind{kindSync, kindWrite, kindAppend} {
@@ -57,7 +57,7 @@ func ParseCalls(text string) Calls {
 	return Calls{Syncs: has(kindSync), Writes: has(kindWrite), Appends: has(kindAppend)}
 }
 
-// Conditions are those of a disk. The zero value changes nothing.
+// Conditions are the conditions of a disk. The zero value changes nothing.
 type Conditions struct {
 	// Latency is added to each call. It is constant, or uniformly distributed over Latency ±
 	// Jitter, or lognormally distributed with the median Latency and the 99th percentile P99.
@@ -108,8 +108,9 @@ func (c Conditions) delay() time.Duration {
 
 // Effect is the effect of conditions on a process.
 type Effect struct {
-	// Delayed is the number of delayed calls, Delay the sum of their planned delays. Late is the sum of how
-	// much longer the calls waited that have been answered, because the supervising process was not run in time.
+	// Delayed is the number of delayed calls, Delay the sum of their planned delays. Late is
+	// the sum of how much longer the calls waited that have been answered, because the
+	// supervising process was not run in time.
 	Delayed int64         `json:"delayed"`
 	Delay   time.Duration `json:"delay_ns"`
 	Late    time.Duration `json:"late_ns"`

@@ -27,7 +27,7 @@ type call struct {
 	id     uint64
 	kind   kind
 	due    time.Time
-	change int // of the conditions that it waits for
+	change int // the number of the conditions that apply to it
 }
 
 // schedule decides when each system call is answered, and how.
@@ -35,15 +35,14 @@ type schedule struct {
 	mu         sync.Mutex
 	conditions Conditions
 	effect     Effect
-	change     int // how often the conditions were set
-	// free is when the disk has completed all calls, where IOPS bounds it.
+	change     int // counts the changes of the conditions
+	// free is the time at which the disk will have completed all calls, if IOPS bounds it.
 	free time.Time
-	// waiting are the calls that wait, by thread.
+	// waiting holds the waiting calls, by thread.
 	waiting map[uint32]call
 }
 
-// set changes the conditions for the calls to come, and returns the effect of those that
-// it replaces.
+// set sets the conditions for later calls, and returns the effect of the previous ones.
 func (s *schedule) set(c Conditions) Effect {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,8 +59,8 @@ func (s *schedule) concerns(k kind) bool {
 	return k.in(s.conditions.Delayed) || k.in(s.conditions.Failed)
 }
 
-// decide returns how long a thread's call is delayed, or that it fails. A thread that was
-// interrupted by a signal makes its call again: it waits only for what is left.
+// decide returns the delay of a thread's call, or that it fails. A thread that was interrupted
+// by a signal repeats its call: it waits only for the rest of the delay.
 func (s *schedule) decide(thread uint32, id uint64, k kind, now time.Time) (wait time.Duration, fails bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +98,7 @@ func (s *schedule) decide(thread uint32, id uint64, k kind, now time.Time) (wait
 	return wait, false
 }
 
-// answered forgets a call that is answered now.
+// answered removes a call that is answered now.
 func (s *schedule) answered(thread uint32, id uint64, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

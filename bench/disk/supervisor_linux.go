@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kinds are the system calls by number.
+// kinds returns the kinds of system calls, by number.
 func kinds() map[int32]kind {
 	return map[int32]kind{
 		unix.SYS_FSYNC: kindSync, unix.SYS_FDATASYNC: kindSync,
@@ -50,7 +50,7 @@ type Supervisor struct {
 
 // Start starts a program with its calls supervised. The caller must have locked its
 // goroutine to its thread, and must never unlock it: the filter stays with that thread.
-// It is inherited by all threads of the program. Where the supervising process ends, the
+// It is inherited by all threads of the program. When the supervising process ends, the
 // program's calls fail with ENOSYS: it must end, too (see [unix.PR_SET_PDEATHSIG]).
 func Start(cmd *exec.Cmd, calls Calls) (*Supervisor, error) {
 	s := &Supervisor{kinds: kinds()}
@@ -58,25 +58,25 @@ func Start(cmd *exec.Cmd, calls Calls) (*Supervisor, error) {
 	if s.listener, err = listen(calls, s.kinds); err != nil {
 		return nil, err
 	}
-	go s.serve() // where the program cannot be executed, its process writes the error to a pipe
+	go s.serve() // before Start: if the program cannot be executed, its process writes the error to a pipe
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// Set changes the conditions, and returns the effect of those that it replaces.
+// Set changes the conditions, and returns the effect of the previous ones.
 func (s *Supervisor) Set(c Conditions) Effect { return s.schedule.set(c) }
 
 // listen installs the filter on the calling thread, which must be locked, and returns the
-// descriptor that its notifications come from. Children do not inherit the descriptor.
+// descriptor of its notifications. Children do not inherit the descriptor.
 func listen(calls Calls, kinds map[int32]kind) (listener int, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return -1, fmt.Errorf("give up privileges: %w", err)
 	}
 	code := filter(calls, kinds)
 	program := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
-	// Where the kernel can (since 5.19), only a fatal signal interrupts a call that waits.
+	// With this flag (Linux 5.19), only a fatal signal interrupts a waiting call.
 	for _, flags := range []uintptr{unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0} {
 		fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
 			unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|flags, uintptr(unsafe.Pointer(&program)))
@@ -95,7 +95,7 @@ func listen(calls Calls, kinds map[int32]kind) (listener int, err error) {
 // Offsets in struct seccomp_data.
 const offsetNumber, offsetArch = 0, 4
 
-// filter is the program that reports the calls and allows everything else.
+// filter returns the BPF program that reports the calls and allows all others.
 func filter(calls Calls, kinds map[int32]kind) []unix.SockFilter {
 	const load, equal, end = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 	var numbers []uint32
@@ -116,8 +116,8 @@ func filter(calls Calls, kinds map[int32]kind) []unix.SockFilter {
 	return append(code, unix.SockFilter{Code: end, K: unix.SECCOMP_RET_ALLOW}, unix.SockFilter{Code: end, K: unix.SECCOMP_RET_USER_NOTIF})
 }
 
-// serve answers until all threads with the filter have ended. Each call that is delayed
-// waits by itself.
+// serve answers calls until all threads with the filter have ended. Delayed calls do not wait
+// for each other.
 func (s *Supervisor) serve() {
 	defer unix.Close(s.listener)
 	for {
@@ -126,7 +126,7 @@ func (s *Supervisor) serve() {
 		case 0:
 		case unix.EINTR:
 			continue
-		case unix.ENOENT: // the thread has gone meanwhile, or all have
+		case unix.ENOENT: // this thread, or all threads have ended
 			if s.over() {
 				return
 			}
@@ -151,7 +151,7 @@ func (s *Supervisor) serve() {
 }
 
 // ofFile reports whether a call is for a regular file other than the standard streams. The
-// descriptor may belong to another file by the time the call goes on; it then fails as the first would.
+// descriptor may belong to another file when the call proceeds; that file then gets the same treatment.
 func ofFile(n *notification) bool {
 	const standard = 2
 	fd := int32(n.args[0])
@@ -159,15 +159,15 @@ func ofFile(n *notification) bool {
 	return fd > standard && unix.Stat(fmt.Sprintf("/proc/%d/fd/%d", n.thread, fd), &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG
 }
 
-// over reports whether no thread has the filter any longer.
+// over reports whether no thread has the filter any more.
 func (s *Supervisor) over() bool {
 	fds := []unix.PollFd{{Fd: int32(s.listener)}}
 	_, err := unix.Poll(fds, 0)
 	return err == nil && fds[0].Revents&unix.POLLHUP != 0
 }
 
-// proceedAfter lets a call go on after a delay. It sleeps in a thread of its own, because Go's timers are up
-// to a millisecond late in a process that is otherwise idle.
+// proceedAfter lets a call proceed after a delay. It sleeps in a thread of its own, because
+// Go's timers are up to a millisecond late in a process that is otherwise idle.
 func (s *Supervisor) proceedAfter(n notification, delay time.Duration) {
 	for left := unix.NsecToTimespec(int64(delay)); unix.Nanosleep(&left, &left) == unix.EINTR; {
 	}
@@ -180,7 +180,7 @@ func (s *Supervisor) proceed(n notification) {
 	s.send(answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
 }
 
-// fail lets the call fail.
+// fail makes the call fail.
 func (s *Supervisor) fail(n notification) {
 	errno := unix.EIO
 	if s.kinds[n.nr] != kindSync {
@@ -189,9 +189,9 @@ func (s *Supervisor) fail(n notification) {
 	s.send(answer{id: n.id, errno: -int32(errno)})
 }
 
-// send answers. The memory of the process is not read, so the notification need not be
-// checked for validity before: an answer to a thread that has gone, or that was
-// interrupted and makes its call again, is refused with ENOENT and changes nothing.
+// send sends an answer. It does not check the notification first, because the memory of the
+// process is not read: the kernel rejects an answer to a thread that has ended, or that was
+// interrupted and repeats its call, with ENOENT.
 func (s *Supervisor) send(a answer) {
 	for control(s.listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a)) == unix.EINTR {
 	}
@@ -202,8 +202,8 @@ func control(fd int, request uintptr, argument unsafe.Pointer) unix.Errno {
 	return errno
 }
 
-// Check reports whether the system lets a process supervise the calls of another: it
-// delays a call of a thread that is made for it.
+// Check returns an error if the system does not let a process supervise the calls of another.
+// It delays a call of a thread that is created for the check.
 func Check() error {
 	result := make(chan error, 1)
 	go func() {
@@ -216,8 +216,8 @@ func Check() error {
 	return nil
 }
 
-// probe supervises one call of its own thread: a sync of no file, which must fail as if
-// it were not supervised.
+// probe supervises one call of its own thread: the sync of an invalid descriptor, which must
+// fail as it does without supervision.
 func probe() error {
 	s := &Supervisor{kinds: kinds()}
 	var err error
@@ -232,7 +232,7 @@ func probe() error {
 			a := answer{id: n.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
 			errno = control(s.listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&a))
 		}
-		_ = unix.Close(s.listener) // releases the thread in any case
+		_ = unix.Close(s.listener) // releases the thread, whatever the outcome
 		served <- errno
 	}()
 	err = unix.Fsync(-1)

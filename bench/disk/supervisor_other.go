@@ -10,14 +10,14 @@ import (
 // Supervisor answers the system calls of one process.
 type Supervisor struct{}
 
-// errUnsupported says where processes cannot be supervised.
+// errUnsupported is the error on platforms on which processes cannot be supervised.
 var errUnsupported = errors.New("disturbances of disks need Linux 5.5 or later on amd64 or arm64")
 
-// Start is for Linux.
+// Start returns an error: the platform is not supported.
 func Start(*exec.Cmd, Calls) (*Supervisor, error) { return nil, errUnsupported }
 
-// Set is for Linux.
+// Set does nothing: the platform is not supported.
 func (*Supervisor) Set(Conditions) Effect { return Effect{} }
 
-// Check reports whether the system lets a process supervise the calls of another.
+// Check returns an error: the platform is not supported.
 func Check() error { return errUnsupported }

@@ -1,5 +1,5 @@
-// Package experiment has what all experiments share: the directory of an experiment, the
-// document with its request, so that it can be resumed, and the planned runs. An experiment is
+// Package experiment contains the common parts of all experiments: the directory, the
+// document with its request, which allows to resume it, and the planned runs. An experiment is
 // a sequence of runs whose specifications are derived from one, and a judgement over them.
 package experiment
 
@@ -17,14 +17,14 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Schema names the version of an experiment's document.
+// Schema is the version of an experiment's document.
 const Schema = "etcdbench.experiment/v1"
 
 // File is the name of the document in an experiment's directory.
 const File = results.ExperimentFile
 
-// Announced is the length from which a run is announced when it begins, and not only when it
-// is complete.
+// Announced is the length of a run from which on it is announced when it begins, and not only
+// when it is complete.
 const Announced = 30 * time.Second
 
 // Effort is the amount of time that an experiment takes.
@@ -50,7 +50,7 @@ type Document[Options any] struct {
 // Planned is a planned run, or several equal ones.
 type Planned struct {
 	Name string `json:"name"`
-	// Count is the largest number of them.
+	// Count is the largest number of runs.
 	Count int         `json:"count"`
 	Spec  runner.Spec `json:"spec"`
 	// Length is the duration of one run.
@@ -88,18 +88,18 @@ func Derive(base runner.Spec, prefix string) runner.Spec {
 	return s
 }
 
-// SetDefault sets a field that the base specification leaves open.
+// SetDefault sets a field that is nil to the value.
 func SetDefault[T any](field **T, value T) {
 	if *field == nil {
 		*field = &value
 	}
 }
 
-// ErrExists says that a directory holds an experiment already.
+// ErrExists is the error for a directory that contains an experiment already.
 var ErrExists = errors.New("holds an experiment already")
 
-// Save makes the directory and keeps the document there. It refuses a directory that
-// holds an experiment.
+// Save creates the directory and saves the document in it. It returns [ErrExists] if the
+// directory contains an experiment.
 func Save[Options any](dir string, d Document[Options]) error {
 	d.Schema = Schema
 	path := filepath.Join(dir, File)
@@ -119,7 +119,8 @@ func Save[Options any](dir string, d Document[Options]) error {
 	return nil
 }
 
-// maxDocument bounds what is read, in bytes. Documents contain at most a scenario.
+// maxDocument is the largest size of a document, in bytes. The largest part of a document is a
+// scenario.
 const maxDocument = 4 << 20
 
 // Load reads the document of an experiment of this kind. Unknown fields are an error, because
@@ -161,21 +162,21 @@ func Load[Options any](dir, kind string) (Document[Options], error) {
 	return d, nil
 }
 
-// Authorize compares a saved specification with the present flags of the user: a saved
-// experiment starts no program that is not named again, and values of the members' environment
-// are not saved. It sets these values. side is the flag of one of two sides, such as
-// --candidate, or empty.
-func Authorize(saved *runner.Spec, again runner.Spec, side string) error {
+// Authorize compares a saved specification with the user's current flags. A saved experiment
+// starts no program that the current flags do not name. Values of the members' environment are
+// not saved: Authorize takes them from the current flags. side is the flag of one of two sides,
+// such as --candidate, or empty.
+func Authorize(saved *runner.Spec, current runner.Spec, side string) error {
 	binary, variable := "--etcd-binary ", "--member-env "
 	if side != "" {
 		binary, variable = side+" binary=", side+" env:"
 	}
 	s := &saved.Cluster.Start
-	if s.Binary != "" && again.Cluster.Start.Binary != s.Binary {
+	if s.Binary != "" && current.Cluster.Start.Binary != s.Binary {
 		return fmt.Errorf("--resume: the experiment starts the program %s: confirm it with %s%s", s.Binary, binary, s.Binary)
 	}
 	given := map[string]string{}
-	for _, v := range again.Cluster.Start.Env {
+	for _, v := range current.Cluster.Start.Env {
 		given[v.Name] = v.Value
 	}
 	for i, v := range s.Env {

@@ -21,13 +21,14 @@ type Runner func(ctx context.Context, spec runner.Spec, o runner.Options) (*resu
 
 // Options are what an experiment needs in addition to its request.
 type Options struct {
-	// Dir keeps the runs and the result. Runs that are in it already are not repeated.
+	// Dir is the directory of the runs and of the result. Runs that it contains already are not
+	// repeated.
 	Dir string
 	// Password is the password of the specification's user.
 	Password string
-	// Fleet has the agents of a specification that requests them.
+	// Fleet provides the agents of a specification that requests them.
 	Fleet runner.Fleet
-	// Observers see every run.
+	// Observers observe every run.
 	Observers []bench.Observer
 	// Run executes runs; nil means [runner.Run].
 	Run Runner
@@ -42,8 +43,7 @@ func (o Options) Measure(ctx context.Context, spec runner.Spec, dir string) (*re
 	return run(ctx, spec, runner.Options{Dir: dir, Password: o.Password, Observers: o.Observers, Fleet: o.Fleet})
 }
 
-// MeasureOn makes one run on a cluster that the experiment keeps, with disturbances of its
-// own beside the load.
+// MeasureOn makes one run on a cluster of the experiment, with additional disturbances.
 func (o Options) MeasureOn(
 	ctx context.Context, spec runner.Spec, dir string, c cluster.Cluster, disturbances ...bench.Disturbance,
 ) (*results.Run, error) {
@@ -52,9 +52,8 @@ func (o Options) MeasureOn(
 	})
 }
 
-// Prepare does what must precede the first run. It builds the etcd of each specification's
-// version, so that no run waits for it. It returns an error if dir holds runs with another
-// transport.
+// Prepare builds the etcd of each specification's version, so that no run waits for it. It
+// returns an error if dir contains runs with another transport.
 func Prepare(ctx context.Context, dir string, list ...*runner.Resolved) error {
 	for _, r := range list {
 		if err := checkTransport(dir, r.Plan.TransportUsed()); err != nil {
@@ -93,7 +92,7 @@ func checkTransport(dir, next string) error {
 	return err
 }
 
-// SaveResult writes an experiment's document, and its page beside it.
+// SaveResult writes an experiment's document and its page.
 func SaveResult(dir, name string, document any, page func(w io.Writer) error) error {
 	data, err := results.Encode(document)
 	if err != nil {
@@ -121,7 +120,7 @@ func Unfinished(err error, done, dir string) error {
 	return fmt.Errorf("with %s done: %w; continue with --resume %s", done, trimmed{err}, dir)
 }
 
-// trimmed is an error without space around its text.
+// trimmed is an error whose text has no leading or trailing white space.
 type trimmed struct{ error }
 
 func (t trimmed) Error() string { return strings.TrimSpace(t.error.Error()) }

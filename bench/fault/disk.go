@@ -12,7 +12,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/disk"
 )
 
-// slowDisk delays the syncs of a member.
+// slowDisk is a fault that delays the syncs of a member.
 type slowDisk struct {
 	victim
 	conditions disk.Conditions
@@ -45,7 +45,7 @@ func (s *slowDisk) New(m Members) func(ctx context.Context) (string, error) {
 	return s.do(m, func(member int) fault { return &badDisk{members: m, member: member, conditions: s.conditions} })
 }
 
-// diskError lets syncs fail.
+// diskError returns a fault that makes syncs fail.
 func diskError() action {
 	calls := disk.Calls{Syncs: true}
 	return action{lengthName: "for", length: defaultDown, disk: calls, make: func(m Members, member int) fault {
@@ -53,7 +53,7 @@ func diskError() action {
 	}}
 }
 
-// fullDisk lets the writes of a member fail.
+// fullDisk is a fault that makes the writes of a member fail.
 type fullDisk struct {
 	victim
 	appends bool
@@ -73,10 +73,10 @@ func (f *fullDisk) New(m Members) func(ctx context.Context) (string, error) {
 	})
 }
 
-// endTimeout is how long etcd may take to end when its disk has failed.
+// endTimeout is the time that etcd may take to end when its disk has failed.
 const endTimeout = time.Second
 
-// badDisk is a disk with conditions.
+// badDisk is a fault in progress of a member's disk.
 type badDisk struct {
 	members    Members
 	member     int
@@ -88,7 +88,7 @@ func (d *badDisk) begin() error {
 	return err
 }
 
-// end lifts the conditions. A member that has ended because of them is started again.
+// end removes the conditions. It restarts a member that has ended because of them.
 func (d *badDisk) end() (string, error) {
 	effect, err := d.members.SetDisk(d.member, disk.Conditions{})
 	if effect.Failed > 0 { // etcd may be about to end
@@ -99,7 +99,7 @@ func (d *badDisk) end() (string, error) {
 	switch running := d.members.Running(d.member); {
 	case !running && d.conditions.Failed.Any():
 		return "etcd ended and was restarted", restart(d.members, d.member)
-	case !running: // another fault has ended it, and starts it again
+	case !running: // another fault has ended the member, and restarts it
 		return "the member was down at the end", nil
 	}
 	if d.conditions.Failed.Any() {
@@ -108,8 +108,8 @@ func (d *badDisk) end() (string, error) {
 	return delayedText(effect), err
 }
 
-// delayedText says by how much calls were delayed, and if the delays were not accurate to 1 ms or 5 %, by
-// how much longer than planned.
+// delayedText describes the delay of the calls. It includes the mean excess over the planned
+// delay if that is more than 1 ms or 5 %.
 func delayedText(e disk.Effect) string {
 	text := fmt.Sprintf("%s calls delayed by %s on average", humanize.Comma(e.Delayed), rounded(e.Mean()+e.MeanLate()))
 	if e.MeanLate() > max(time.Millisecond, e.Mean()/20) {

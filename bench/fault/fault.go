@@ -1,4 +1,4 @@
-// Package fault makes and undoes faults of members: processes that are killed, stopped or
+// Package fault makes faults of members and undoes them: processes that are killed, stopped or
 // paused, links that are cut or slow, disks that are slow, failing or full. It does not know
 // how clusters are started or how load reaches them.
 package fault
@@ -19,15 +19,15 @@ import (
 
 // Members are the members of a cluster, by their numbers from 0.
 type Members interface {
-	// Names are the members' names, in their order.
+	// Names returns the members' names, in their order.
 	Names() []string
-	// Election is the election timeout of the cluster.
+	// Election returns the election timeout of the cluster.
 	Election() time.Duration
 	// Leader returns the number of the leader. It does not ask the member leaveOut, which is known
 	// not to answer (-1: all are asked).
 	Leader(ctx context.Context, leaveOut int) (int, error)
-	// Kill ends a process at once, Terminate asks it to stop. Both return when the process has
-	// ended.
+	// Kill ends a process immediately; Terminate requests it to stop. Both return when the
+	// process has ended.
 	Kill(member int) error
 	Terminate(member int) error
 	Running(member int) bool

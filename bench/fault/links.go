@@ -44,7 +44,7 @@ func (b *between) Needs() Needs {
 	return b.needs().And(Needs{Links: true, Members: max(2, number(b.peer)+1)})
 }
 
-// with returns what gives the ways these conditions on top of their own.
+// with returns a function that adds the conditions to those of the selected ways.
 func (b *between) with(m Members, c link.Conditions) func(ctx context.Context) (string, error) {
 	ways := link.Ways{In: b.way != "out", Out: b.way != "in"}
 	return b.do(m, func(member int) fault {
@@ -56,7 +56,7 @@ func (b *between) with(m Members, c link.Conditions) func(ctx context.Context) (
 	})
 }
 
-// cut holds back what members send each other.
+// cut is a fault that holds back the traffic between members.
 type cut struct{ between }
 
 func (c *cut) AddFlags(fs *pflag.FlagSet) { c.addFlags(fs) }
@@ -65,7 +65,7 @@ func (c *cut) New(m Members) func(ctx context.Context) (string, error) {
 	return c.with(m, link.Conditions{Down: true})
 }
 
-// slowLink delays what members send each other.
+// slowLink is a fault that delays the traffic between members.
 type slowLink struct {
 	between
 	rtt, jitter time.Duration

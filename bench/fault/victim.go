@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// victim says which members a fault is for, and how long it lasts.
+// victim selects the members of a fault, and its length.
 type victim struct {
 	which  string
 	length time.Duration
@@ -44,7 +44,7 @@ func (v *victim) validate() error {
 	return nil
 }
 
-// needs is what the choice of members needs.
+// needs returns the requirements of the selection of members.
 func (v *victim) needs() Needs {
 	least := number(v.which) + 1
 	if v.which == "follower" || v.length == 0 {
@@ -53,8 +53,8 @@ func (v *victim) needs() Needs {
 	return Needs{Members: max(1, least)}
 }
 
-// choose returns the members that are meant, and what they are called. Of several
-// followers, it is another one each time.
+// choose returns the selected members, and a description of them. Of several followers, it
+// selects another one each time.
 func (v *victim) choose(ctx context.Context, m Members, time int) (members []int, what string, err error) {
 	names := m.Names()
 	if n := number(v.which); n >= 0 {
@@ -83,19 +83,19 @@ func (v *victim) choose(ctx context.Context, m Members, time int) (members []int
 	return []int{follower}, names[follower], nil
 }
 
-// fault is one that is being made. Every member has its own.
+// fault is a fault in progress. Each member has its own.
 type fault interface {
-	// begin makes the fault, end undoes it and says what its effect was.
+	// begin makes the fault. end undoes it and describes its effect.
 	begin() error
 	end() (effect string, err error)
 }
 
-var errNotBack = errors.New("did not recover")
+var errNotRecovered = errors.New("did not recover")
 
-// undoTimeout bounds the return of the members.
+// undoTimeout bounds the recovery of the members.
 const undoTimeout = 30 * time.Second
 
-// do returns what makes a fault of the members that are meant, waits, and undoes it.
+// do returns a function that makes a fault of the selected members, waits, and undoes it.
 func (v *victim) do(m Members, make func(member int) fault) func(ctx context.Context) (string, error) {
 	var times atomic.Int64
 	return func(ctx context.Context) (string, error) {
@@ -120,7 +120,7 @@ func (v *victim) do(m Members, make func(member int) fault) func(ctx context.Con
 		lasted := time.Since(start)
 		effect, undoErr := end(ctx, m, begun)
 		if undoErr != nil {
-			undoErr = fmt.Errorf("%s %w: %w", what, errNotBack, undoErr)
+			undoErr = fmt.Errorf("%s %w: %w", what, errNotRecovered, undoErr)
 		}
 		detail := what
 		if len(begun) > 0 {
@@ -130,7 +130,7 @@ func (v *victim) do(m Members, make func(member int) fault) func(ctx context.Con
 	}
 }
 
-// wait returns when the fault has lasted as long as it should.
+// wait waits for the length of the fault.
 func (v *victim) wait(ctx context.Context, m Members, member int) {
 	if v.length == 0 {
 		await(ctx, m, member)
@@ -139,8 +139,8 @@ func (v *victim) wait(ctx context.Context, m Members, member int) {
 	sleep(ctx, v.length)
 }
 
-// end undoes faults, also when the run ends meanwhile: nothing stays down, paused, cut or
-// slow. It returns their effects, and how long the members took until all were ready.
+// end undoes faults, even if the run has ended, so that no member stays down, paused, cut off
+// or slow. It returns their effects, and the time until all members were ready.
 func end(ctx context.Context, m Members, begun []fault) (effects []string, err error) {
 	for _, f := range begun {
 		effect, endErr := f.end()
@@ -161,7 +161,7 @@ func end(ctx context.Context, m Members, begun []fault) (effects []string, err e
 	return append(effects, "all ready "+rounded(time.Since(begin))+" later"), err
 }
 
-// rounded is a time with three significant digits, as a detail shows it.
+// rounded formats a time with three significant digits.
 func rounded(d time.Duration) string {
 	unit := time.Microsecond
 	for d >= 1000*unit {
@@ -171,13 +171,13 @@ func rounded(d time.Duration) string {
 }
 
 const (
-	settleTime    = 600 * time.Millisecond // longer than it takes to see that the rate is back
+	settleTime    = 600 * time.Millisecond // longer than it takes to detect that the rate has recovered
 	recoveryTime  = 2200 * time.Millisecond
 	leaderPolling = 10 * time.Millisecond
 )
 
-// await returns a moment after there is a leader other than the member, or after
-// longer than an election should take.
+// await waits for a leader other than the member and then for settleTime. It gives up after the
+// time that an election should take.
 func await(ctx context.Context, m Members, member int) {
 	ctx, cancel := context.WithTimeout(ctx, 5*m.Election()+recoveryTime)
 	defer cancel()

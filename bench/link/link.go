@@ -1,10 +1,10 @@
-// Package link puts the conditions of a network between two ends of a TCP
-// connection: delay, jitter, bandwidth and outages, each direction on its own, so
-// that one machine stands in for several sites.
+// Package link adds network conditions between the two ends of a TCP connection: delay, jitter,
+// bandwidth and outages, separately for each direction, so that one machine can simulate
+// several sites.
 //
-// It forwards bytes, not packets: nothing is lost or reordered, as TCP would not
-// let that through either; what an outage holds back comes when it is over. A
-// connection is made at once, without the round trip that it takes elsewhere.
+// It forwards bytes, not packets. Nothing is lost or reordered, because TCP would hide that
+// anyway. Data that an outage holds back arrives after the outage. A connection is established
+// immediately, without the round trip that a real network needs.
 package link
 
 import (
@@ -14,19 +14,19 @@ import (
 	"time"
 )
 
-// Conditions are those of one direction. The zero value lets everything through.
+// Conditions are the conditions of one direction. The zero value forwards everything unchanged.
 type Conditions struct {
-	// Delay is one way; each piece of data has one drawn evenly from Delay ± Jitter,
-	// but not below zero.
+	// Delay is the one-way delay. The delay of each piece of data is uniformly distributed over
+	// Delay ± Jitter, and never negative.
 	Delay, Jitter time.Duration
-	// Bandwidth is in bytes per second, for all connections together; 0 is no bound.
+	// Bandwidth is in bytes per second, for all connections together; 0 means no limit.
 	Bandwidth int64
-	// Down holds everything back until it is up again.
+	// Down holds all data back until it is false again.
 	Down bool
 }
 
-// With returns the conditions with others on top: delays add up, of two bandwidths the
-// smaller one holds.
+// With returns the conditions combined with others: delays are added, and the smaller bandwidth
+// applies.
 func (c Conditions) With(other Conditions) Conditions {
 	sum := Conditions{
 		Delay: c.Delay + other.Delay, Jitter: c.Jitter + other.Jitter, Bandwidth: c.Bandwidth, Down: c.Down || other.Down,
@@ -37,15 +37,15 @@ func (c Conditions) With(other Conditions) Conditions {
 	return sum
 }
 
-// Ways are directions as seen from one end.
+// Ways selects directions, from the point of view of one end.
 type Ways struct{ In, Out bool }
 
-// Direction is one way of a link. Its conditions may change while it is used; a new
-// delay holds for what is sent from then on.
+// Direction is one direction of a link. Its conditions may change while it is used; a new delay
+// applies to data that is sent afterwards.
 type Direction struct {
 	mu         sync.Mutex
 	conditions Conditions
-	// free is when the last byte that was accepted has left, where bandwidth is bounded.
+	// free is when the last accepted byte has left, if the bandwidth is limited.
 	free time.Time
 	// up is closed while the direction is not down.
 	up chan struct{}
@@ -71,14 +71,14 @@ func (d *Direction) Set(c Conditions) {
 	d.conditions = c
 }
 
-// Conditions returns the present ones.
+// Conditions returns the present conditions.
 func (d *Direction) Conditions() Conditions {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.conditions
 }
 
-// due says when n bytes that are sent now arrive.
+// due returns when n bytes that are sent now arrive.
 func (d *Direction) due(n int) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -96,8 +96,8 @@ func (d *Direction) due(n int) time.Time {
 	return at.Add(max(0, c.Delay))
 }
 
-// wait returns when something that is due at that time may arrive, or false when
-// ctx ends first.
+// wait waits until data that is due at that time may arrive. It returns false if ctx ends
+// first.
 func (d *Direction) wait(ctx context.Context, due time.Time) bool {
 	if left := time.Until(due); left > 0 {
 		t := time.NewTimer(left)

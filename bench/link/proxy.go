@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// Options say what a proxy forwards.
+// Options configures a proxy.
 type Options struct {
-	// Target is where connections go, host:port.
+	// Target is the destination of connections, host:port.
 	Target string
-	// Up is the way to the target, Down the way back.
+	// Up is the direction to the target, Down the opposite one.
 	Up, Down *Direction
-	// Identify may tell connections apart: it sees what a connection has sent, from
-	// its beginning or in part, until it returns the directions that it takes from
-	// then on. It may be nil.
+	// Identify, if not nil, selects the directions of a connection by the data that it has
+	// sent. It is called with parts of that data until ok is true. The returned directions
+	// apply from then on.
 	Identify func(sent []byte) (up, down *Direction, ok bool)
 }
 
 // Proxy forwards TCP connections to one target.
 type Proxy struct {
-	// Address is where it listens: a free port of loopback.
+	// Address is the address of the proxy, host:port: a free port of the loopback interface.
 	Address string
 
 	options  Options
@@ -48,7 +48,7 @@ func Listen(o Options) (*Proxy, error) {
 	return p, nil
 }
 
-// Cut closes every connection; new ones are let through.
+// Cut closes every connection. New connections are accepted.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,7 +92,7 @@ func (p *Proxy) serve(client net.Conn) {
 	var ways sync.WaitGroup
 	ways.Go(func() { c.carry(client, target, &c.up, c.inspect) })
 	ways.Go(func() { c.carry(target, client, &c.down, nil) })
-	// The ways end with each other, or with the proxy.
+	// Each direction ends when the other one ends, or when the proxy is closed.
 	<-c.ctx.Done()
 	_ = client.Close()
 	_ = target.Close()
@@ -107,16 +107,16 @@ type conn struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	up, down atomic.Pointer[Direction]
-	// identify is nil once the connection is known.
+	// identify is nil when the connection has been identified.
 	identify func(sent []byte) (up, down *Direction, ok bool)
 	tail     []byte
 }
 
-// headLength is how many of the bytes sent before are searched together with those sent
-// now: a header may come in two pieces.
+// headLength is the number of previously sent bytes that are searched together with new ones,
+// because a header may arrive in two pieces.
 const headLength = 512
 
-// inspect tries to tell whose connection it is.
+// inspect tries to identify the connection.
 func (c *conn) inspect(sent []byte) {
 	if c.identify == nil {
 		return
@@ -131,22 +131,23 @@ func (c *conn) inspect(sent []byte) {
 	c.tail = c.tail[max(0, len(c.tail)-headLength):]
 }
 
-// Pieces are as large as one read; so many may be under way before the sender waits.
+// pieceSize is the largest size of a piece, in bytes. inTransit is the number of pieces in
+// transit from which on the sender waits.
 const (
 	pieceSize = 32 << 10
-	underWay  = 1024
+	inTransit = 1024
 )
 
-// piece is data under way.
+// piece is data in transit.
 type piece struct {
 	data []byte
 	way  *Direction
 	due  time.Time
 }
 
-// carry reads from one end and, when it is due, writes to the other.
+// carry reads from one end and writes to the other when the data is due.
 func (c *conn) carry(from, to net.Conn, way *atomic.Pointer[Direction], inspect func([]byte)) {
-	pieces := make(chan piece, underWay)
+	pieces := make(chan piece, inTransit)
 	var writer sync.WaitGroup
 	writer.Go(func() {
 		defer c.cancel()

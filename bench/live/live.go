@@ -1,8 +1,8 @@
-// Package live shows runs while they are under way. An [Exporter] serves them to
+// Package live shows runs during their execution. An [Exporter] serves them to
 // Prometheus: counters of operations, response and service times as classic and as
 // native histograms, in seconds. A [Page] serves the page of a report to browsers. What
-// they show lags by up to a second, as intervals do. They are not for results: those are
-// documents.
+// they show lags by up to one interval, which is a second. Results are saved in
+// documents instead.
 package live
 
 import (
@@ -23,14 +23,14 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// nativeSchema makes eight buckets to each power of two.
+// nativeSchema is the resolution of native histograms: eight buckets per power of two.
 const nativeSchema = 3
 
 // classicBounds are the classic histograms' upper bounds, in seconds.
 var classicBounds = [...]float64{0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10}
 
-// Exporter is an observer of a run, or of several one after the other, whose figures it
-// serves.
+// Exporter is an observer that serves the figures of a run, or of several runs one after the
+// other.
 type Exporter struct {
 	registry *prometheus.Registry
 
@@ -42,13 +42,13 @@ type Exporter struct {
 
 type key struct{ phase, op string }
 
-// operation has the counts and times of one kind of operation until now.
+// operation holds the counts and times of one kind of operation since the start of the run.
 type operation struct {
 	outcomes          map[string]uint64
 	response, service histogram
 }
 
-// histogram counts times by bucket.
+// histogram counts times by bucket, in seconds.
 type histogram struct {
 	count   uint64
 	sum     float64
@@ -56,7 +56,7 @@ type histogram struct {
 	native  map[int]int64
 }
 
-// New returns an exporter that has nothing to show yet.
+// New returns an exporter without a run.
 func New() (*Exporter, error) {
 	e := &Exporter{registry: prometheus.NewRegistry(), operations: map[key]*operation{}}
 	if err := e.registry.Register(collector{e}); err != nil {
@@ -65,14 +65,14 @@ func New() (*Exporter, error) {
 	return e, nil
 }
 
-// Serve answers scrapes at a listener until it is closed.
+// Serve answers scrapes at a listener until the listener is closed.
 func (e *Exporter) Serve(l net.Listener) error {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(e.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	return serve(l, mux)
 }
 
-// serve answers requests at a listener until it is closed.
+// serve answers requests at a listener until the listener is closed.
 func serve(l net.Listener, h http.Handler) error {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, MaxHeaderBytes: 16 << 10}
 	err := s.Serve(l)
@@ -83,8 +83,8 @@ func serve(l net.Listener, h http.Handler) error {
 	return errors.Join(err, closeErr)
 }
 
-// Start implements bench.Observer. The figures of a run before are no longer shown: each
-// run has its own label.
+// Start implements bench.Observer. It removes the figures of the previous run: each run has its
+// own label.
 func (e *Exporter) Start(run *results.Run) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -127,16 +127,16 @@ func (h *histogram) add(l results.Latency) error {
 		if i, _ := slices.BinarySearch(classicBounds[:], seconds); i < len(classicBounds) {
 			h.classic[i] += uint64(n)
 		}
-		// Prometheus: bucket i holds what is above 2^((i−1)/2^schema) and at most
+		// Prometheus: bucket i holds the values above 2^((i−1)/2^schema) and up to
 		// 2^(i/2^schema).
 		h.native[int(math.Ceil(math.Log2(seconds)*(1<<nativeSchema)))] += n
 	})
 }
 
-// collector is what the registry sees of an exporter.
+// collector is the exporter's interface to the registry.
 type collector struct{ *Exporter }
 
-// Describe sends nothing: which metrics there are depends on the run.
+// Describe sends nothing, because the metrics depend on the run.
 func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -172,7 +172,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-// metric is the histogram as it is now, both classic and native.
+// metric returns the present histogram, both classic and native.
 func (h *histogram) metric(desc *prometheus.Desc, created time.Time, k key) prometheus.Metric {
 	buckets, below := map[float64]uint64{}, uint64(0)
 	for i, bound := range classicBounds {

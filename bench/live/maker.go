@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Reports are written at most once in leastPause, and with pauses that leave the writing
-// at most one part in cpuParts of the time of one CPU: the generator of the load needs
-// the CPUs.
+// The limits of report writing. Reports are written at most once in leastPause. Longer pauses
+// limit the writing to 1/cpuParts of the time of one CPU, because the load generator needs the
+// CPUs.
 const (
 	leastPause = time.Second
 	cpuParts   = 10
 )
 
-// errNoReport says that there is nothing to report.
+// errNoReport is the error when there is no report of a run.
 var errNoReport = errors.New("no report: there is no such run, or its load has not begun")
 
 // maker writes reports, one at a time, and keeps the last one.
@@ -26,12 +26,12 @@ type maker struct {
 	mu      sync.Mutex
 	version int
 	report  []byte
-	// next is when the present run's report may be written again.
+	// next is the earliest time at which the present run's report may be written again.
 	next time.Time
 }
 
-// available returns the version that a browser gets when it asks now for the present one,
-// and after which time it gets a newer one: 0 if there is none.
+// available returns the version that a browser with the present one would get now, and the time
+// until a newer version is available: 0 if there is none.
 func (m *maker) available(present int) (version int, after time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -41,9 +41,8 @@ func (m *maker) available(present int) (version int, after time.Duration) {
 	return present, 0
 }
 
-// current returns the report of the present run: a new one, or the last one, where nothing
-// has changed since or a new one may not be written yet. At the end, it returns the saved
-// page.
+// current returns the report of the present run. It returns the last one if nothing has changed
+// since or if a new one may not be written yet. After the end, it returns the saved page.
 func (p *Page) current() ([]byte, error) {
 	m := &p.maker
 	m.mu.Lock()
@@ -69,7 +68,7 @@ func (p *Page) current() ([]byte, error) {
 	return report, nil
 }
 
-// report returns the report of a run, by its place in the list from 0.
+// report returns the report of a run, given by its place in the list from 0.
 func (p *Page) report(number int) ([]byte, error) {
 	p.maker.mu.Lock()
 	defer p.maker.mu.Unlock()

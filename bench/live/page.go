@@ -12,42 +12,42 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// maxStreams bounds the browsers that are updated at a time.
+// maxStreams bounds the number of browsers that are updated concurrently.
 const maxStreams = 64
 
-// A Page shows runs in browsers while they are under way: the report of the present run,
-// written again as the run goes on, and the list of the runs so far. Its observers note
-// what has changed and nothing else. A report is written when a browser asks for it, so a
-// browser that is slow or stopped delays no run.
+// A Page shows runs in browsers during their execution: the report of the present run, which is
+// updated regularly, and the list of the runs so far. Its observers only record what has
+// changed. A report is written when a browser requests it, so a slow or stopped browser delays
+// no run.
 type Page struct {
 	maker maker
 
 	mu sync.Mutex
-	// now is what streams send.
+	// now is the state that streams send.
 	now state
-	// runs are the runs so far. present is the last one whose load was begun, nil before
+	// runs are the runs so far. present is the last one whose load has begun; it is nil before
 	// the first.
 	runs    []*RunObserver
 	present *RunObserver
-	// final is the file of the saved page, "" until the end or where there is none.
+	// final is the file of the saved page. It is "" until the end, or if there is none.
 	final string
-	// streams have a channel of one place for each browser: it holds a value when the
-	// browser has not been sent the present state.
+	// streams contains a channel with a capacity of 1 for each browser. It holds a value while
+	// the browser has not received the present state.
 	streams map[chan struct{}]bool
-	// ended is closed at the end; left has a value when a stream has ended.
+	// ended is closed at the end. left gets a value when a stream ends.
 	ended, left chan struct{}
 }
 
-// A WriteFunc writes the report of the run in a directory. underWay says that the run has
-// not ended.
+// A WriteFunc writes the report of the run in a directory. underWay says that the run has not
+// ended.
 type WriteFunc func(w io.Writer, dir string, underWay bool) error
 
-// state is what a browser needs to know to show the page. Each event of a stream has a
-// whole one.
+// state is the information that a browser needs to show the page. Each event of a stream
+// contains a complete state.
 type state struct {
-	// Version counts the changes of the report; 0 means that there is none yet.
+	// Version counts the changes of the report; 0 means that there is no report yet.
 	Version int `json:"version"`
-	// Text is one line about what is being done.
+	// Text describes the present activity in one line.
 	Text string `json:"text"`
 	// Ended says that the report is the final one.
 	Ended bool        `json:"ended"`
@@ -62,7 +62,7 @@ type listedRun struct {
 	Report bool `json:"report"`
 }
 
-// NewPage returns a page that shows no run yet. write writes the reports.
+// NewPage returns a page without runs. write writes the reports.
 func NewPage(write WriteFunc) *Page {
 	return &Page{
 		maker: maker{write: write}, now: state{Text: "preparing", Runs: []listedRun{}},
@@ -70,8 +70,8 @@ func NewPage(write WriteFunc) *Page {
 	}
 }
 
-// Observe returns the observer of the next run, whose result is saved in dir. name is the
-// run's in the list.
+// Observe returns the observer of the next run, whose result is saved in dir. name is the name
+// of the run in the list.
 func (p *Page) Observe(name, dir string) *RunObserver {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,8 +82,8 @@ func (p *Page) Observe(name, dir string) *RunObserver {
 	return o
 }
 
-// End says that everything is over. final is the file of the saved page, "" if there is
-// none: then the last report stays. text is shown above it. End is called once.
+// End marks the end of all runs. final is the file of the saved page. If it is "", the last
+// report stays. text is shown above the report. End must be called once.
 func (p *Page) End(final, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,12 +113,12 @@ func (p *Page) Wait(most time.Duration) {
 	}
 }
 
-// wake has every stream send the present state. The caller holds p.mu.
+// wake makes every stream send the present state. The caller holds p.mu.
 func (p *Page) wake() {
 	for s := range p.streams {
 		select {
 		case s <- struct{}{}:
-		default: // a value is there already
+		default: // the stream will send the state anyway
 		}
 	}
 }
@@ -132,7 +132,7 @@ func (p *Page) state() state {
 	return s
 }
 
-// join adds a stream, unless there are too many. leave removes it.
+// join adds a stream, unless there are too many. leave removes the stream.
 func (p *Page) join() (changed <-chan struct{}, leave func(), ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,24 +152,24 @@ func (p *Page) join() (changed <-chan struct{}, leave func(), ok bool) {
 	}, true
 }
 
-// A RunObserver follows one run for a page. It implements bench.Observer and those of the
-// interfaces beside it that say how far a run is.
+// A RunObserver follows one run for a page. It implements bench.Observer, bench.SetupObserver
+// and bench.StageObserver.
 type RunObserver struct {
 	page   *Page
 	number int
 	dir    string
 
-	// What follows is guarded by page.mu. started says that the directory has a report,
-	// ended that it does not change any more.
+	// page.mu guards the following fields. started says that the directory has a report,
+	// and ended that the report does not change any more.
 	started, ended bool
-	// planned is the length of the plan's phases, 0 where it is not known.
+	// planned is the length of the plan's phases; 0 if it is unknown.
 	planned time.Duration
 	// populated is when the population was last shown.
 	populated time.Time
 }
 
-// note notes what the run does now. report says that its report has changed, too. The
-// caller holds page.mu.
+// note records the present activity of the run. report says that the report has changed, too.
+// The caller holds page.mu.
 func (o *RunObserver) note(text string, report bool) {
 	p := o.page
 	p.now.Runs[o.number].State, p.now.Text = text, text
@@ -187,7 +187,7 @@ func (o *RunObserver) Start(run *results.Run) error {
 	o.page.mu.Lock()
 	defer o.page.mu.Unlock()
 	for _, ph := range run.Plan.Phases {
-		if ph.Duration == 0 { // it ends with a number of operations
+		if ph.Duration == 0 { // the phase ends by a number of operations
 			o.planned = 0
 			break
 		}
@@ -232,8 +232,8 @@ func (o *RunObserver) Stage(text string) {
 // Finish implements bench.Observer. The result is not saved yet, see [RunObserver.End].
 func (o *RunObserver) Finish(*results.Run) error { return nil }
 
-// End says that the run's directory will not change any more. outcome is shown in the
-// list of runs.
+// End marks that the run's directory does not change any more. outcome is shown in the list of
+// runs.
 func (o *RunObserver) End(outcome string) {
 	o.page.mu.Lock()
 	defer o.page.mu.Unlock()

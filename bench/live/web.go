@@ -17,22 +17,22 @@ import (
 var webFiles embed.FS
 
 const (
-	// sendTimeout bounds the writing of an event, reportTimeout that of a report: after
-	// it, the connection is closed, and a browser connects again.
+	// sendTimeout bounds the writing of an event, reportTimeout that of a report. After it, the
+	// connection is closed, and the browser reconnects.
 	sendTimeout   = 10 * time.Second
 	reportTimeout = time.Minute
 	// keepalive is the time between two lines of a stream that has no events.
 	keepalive = 15 * time.Second
 )
 
-// Serve answers browsers at a listener until it is closed. host is the name or the
+// Serve answers browsers at a listener until the listener is closed. host is the name or
 // address that the user gave for it.
 func (p *Page) Serve(l net.Listener, host string) error { return serve(l, p.Handler(host)) }
 
-// Handler returns what answers browsers: the page at /, the stream of events at /events,
-// the report of the present run at /report and that of each run at /runs/NUMBER, from 1.
-// It answers requests to localhost, to host and to IP addresses. It refuses those to other
-// names, which a foreign page may have made point to this machine (DNS rebinding).
+// Handler returns the handler for browsers: the page at /, the stream of events at /events, the
+// report of the present run at /report and the report of each run at /runs/NUMBER, from 1. It
+// answers requests to localhost, to host and to IP addresses. It rejects requests to other
+// names, which a foreign page may have pointed to this machine (DNS rebinding).
 func (p *Page) Handler(host string) http.Handler {
 	mux := http.NewServeMux()
 	for path, file := range map[string]string{"/{$}": "live.html", "/live.css": "live.css", "/live.js": "live.js"} {
@@ -70,8 +70,8 @@ func (p *Page) Handler(host string) http.Handler {
 	})
 }
 
-// answersTo reports whether the Host of a request is an IP address, localhost, or the
-// name that the server was given.
+// answersTo reports whether the Host of a request is an IP address, localhost, or the given
+// name of the server.
 func answersTo(requested, given string) bool {
 	name, _, err := net.SplitHostPort(requested)
 	if err != nil {
@@ -84,7 +84,7 @@ func answersTo(requested, given string) bool {
 	return strings.EqualFold(name, "localhost") || name != "" && strings.EqualFold(name, given)
 }
 
-// sendReport answers with a report, or says why there is none.
+// sendReport answers with a report, or with the error that there is none.
 func sendReport(w http.ResponseWriter, report []byte, err error) {
 	switch {
 	case errors.Is(err, errNoReport):
@@ -100,8 +100,8 @@ func sendReport(w http.ResponseWriter, report []byte, err error) {
 	_, _ = w.Write(report)
 }
 
-// serveEvents sends the whole state at the beginning and after changes, until the browser
-// leaves. What changes while an event is being sent is in the next one.
+// serveEvents sends the complete state at the beginning and after changes, until the browser
+// disconnects. Changes while an event is being sent are part of the next event.
 func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 	changed, leave, ok := p.join()
 	if !ok {
@@ -120,7 +120,7 @@ func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 		if err != nil || send(w, "data: "+string(data)) != nil {
 			return
 		}
-		if s.Ended { // a browser leaves when it has the final page
+		if s.Ended { // the browser disconnects when it has the final page
 			<-r.Context().Done()
 			return
 		}
@@ -130,8 +130,8 @@ func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// nextChange waits for a change, or until there is a later report, unless later is 0. It
-// returns false when the browser has left.
+// nextChange waits for a change, or for the time later until a newer report is available,
+// unless later is 0. It returns false when the browser has disconnected.
 func (p *Page) nextChange(w http.ResponseWriter, r *http.Request, changed <-chan struct{}, later time.Duration) bool {
 	var report <-chan time.Time
 	if later > 0 {
@@ -153,7 +153,8 @@ func (p *Page) nextChange(w http.ResponseWriter, r *http.Request, changed <-chan
 	}
 }
 
-// pause waits for some time or for the end. It returns false when the browser has left.
+// pause waits for the given time or for the end. It returns false when the browser has
+// disconnected.
 func (p *Page) pause(r *http.Request, d time.Duration) bool {
 	select {
 	case <-time.After(d):

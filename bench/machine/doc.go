@@ -1,7 +1,7 @@
-// Package machine tells what machine a run was made on and what the machine and
-// the generator's process did meanwhile: CPU time, steal, throttling, garbage
-// collection, scheduler delay, and how long an fdatasync takes.
+// Package machine describes the machine of a run, and measures the use of the machine and of
+// the generator's process: CPU time, steal, throttling, garbage collection, scheduler delay,
+// and the time of an fdatasync.
 //
-// What a platform does not tell is left zero. The package neither loads nor
+// A value that a platform does not provide is zero. The package neither generates load nor
 // judges anything.
 package machine

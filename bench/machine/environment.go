@@ -12,34 +12,34 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Describe returns the machine, its limits and the versions in play.
+// Describe returns the machine, its limits and the versions of the programs.
 func Describe(ctx context.Context) results.Environment {
 	e := results.Environment{
 		CPUs: runtime.NumCPU(), GOMAXPROCS: runtime.GOMAXPROCS(0),
 		OS: runtime.GOOS, Arch: runtime.GOARCH, Go: runtime.Version(),
 	}
 	describe(&e)
-	info, _ := debug.ReadBuildInfo() // nil where there is none
+	info, _ := debug.ReadBuildInfo() // nil if there is none
 	provenance(&e, info, func() string { return gitRevision(ctx, "") })
 	return e
 }
 
-// The probe writes what a small raft entry takes in the write-ahead log.
+// The sizes of the disk probe, in bytes. A block is as large as a small Raft entry in the
+// write-ahead log.
 const (
 	probeBlock = 2300
 	probeFile  = 8 << 20
 )
 
-// ProbeDisk measures for about the given time how long an fdatasync of a small
-// write to a file in dir takes; the probe's file is removed. Percentiles are
-// over all syncs.
+// ProbeDisk measures the time of an fdatasync after a small write to a file in dir, repeatedly
+// for about the given length. It removes the file. Percentiles are over all syncs.
 func ProbeDisk(ctx context.Context, dir string, length time.Duration) (*results.Disk, error) {
 	f, err := os.CreateTemp(dir, ".fdatasync-probe-*")
 	if err != nil {
 		return nil, fmt.Errorf("probe disk: %w", err)
 	}
 	defer f.Close()
-	// At once, so that nothing is left however the process ends.
+	// Removed at once, so that the file does not stay, however the process ends.
 	if err := os.Remove(f.Name()); err != nil {
 		return nil, fmt.Errorf("probe disk: %w", err)
 	}

@@ -2,5 +2,5 @@
 
 package machine
 
-// OpenFiles returns how many files this process may have open; 0 where that is not known.
+// OpenFiles returns the number of files that this process may have open, or 0 if it is unknown.
 func OpenFiles() uint64 { return 0 }

@@ -4,7 +4,7 @@ package machine
 
 import "syscall"
 
-// OpenFiles returns how many files this process may have open; 0 where that is not known.
+// OpenFiles returns the number of files that this process may have open, or 0 if it is unknown.
 func OpenFiles() uint64 {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {

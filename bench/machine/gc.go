@@ -9,18 +9,19 @@ import (
 	"sync"
 )
 
-// The collector of a generator may let the heap grow to heapGoal, or to leastPercent more
-// than what is live. Its pauses show in the latencies, so it should have little to do.
+// The settings of a generator's garbage collector, in bytes and percent. The heap may grow to
+// heapGoal, or to leastPercent more than the live heap. The collector's pauses show in the
+// latencies, so it should run rarely.
 const (
 	heapGoal     = 28 << 20
-	heapLeast    = 3 << 20 // live at least, of a generator
+	heapLeast    = 3 << 20 // the smallest live heap of a generator
 	leastPercent = 50
 )
 
-// TuneGC makes the garbage collector run less often while little is live, and keeps the
-// heap small when more is: after each collection it sets GOGC by what has stayed. It
-// returns the setting as results name it, and a function that undoes it. A GOGC in the
-// environment stays in force.
+// TuneGC makes the garbage collector run less often while the live heap is small, and limits
+// the heap when it is large: after each collection, it sets GOGC by the size of the live heap.
+// It returns the setting as results name it, and a function that restores the previous setting.
+// If GOGC is set in the environment, TuneGC changes nothing.
 func TuneGC() (setting string, undo func()) {
 	if v := os.Getenv("GOGC"); v != "" {
 		return v, func() {}
@@ -43,7 +44,7 @@ type gcTuner struct {
 	percent int
 }
 
-// watch has collected called after the next collection, which frees the sentinel.
+// watch arranges a call of collected after the next collection, which frees the sentinel.
 func (t *gcTuner) watch() {
 	sentinel := new(*gcTuner)
 	runtime.AddCleanup(sentinel, (*gcTuner).collected, t)
@@ -56,7 +57,7 @@ func (t *gcTuner) collected() {
 	if t.ended {
 		return
 	}
-	// To set it stops all goroutines for a moment, so small changes are left.
+	// Setting GOGC stops all goroutines for a moment, so small changes are omitted.
 	if p := gcPercent(live); p < t.percent*4/5 || p > t.percent*5/4 {
 		t.percent = p
 		debug.SetGCPercent(p)
@@ -64,14 +65,14 @@ func (t *gcTuner) collected() {
 	t.watch()
 }
 
-// liveHeap is the size in bytes of what the last collection has left.
+// liveHeap returns the size of the heap after the last collection, in bytes.
 func liveHeap() uint64 {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
 	return live[0].Value.Uint64()
 }
 
-// gcPercent is the GOGC for a number of live bytes.
+// gcPercent returns the GOGC for a live heap of that many bytes.
 func gcPercent(live uint64) int {
 	return max(int(100*heapGoal/max(live, heapLeast))-100, leastPercent)
 }

@@ -24,8 +24,8 @@ func (u *Usage) readMachine() {
 		return
 	}
 	line, _, _ := bytes.Cut(data, []byte("\n"))
-	// cpu user nice system idle iowait irq softirq steal guest guest_nice;
-	// guest time is part of user time already.
+	// cpu user nice system idle iowait irq softirq steal guest guest_nice; guest time is
+	// already part of user time.
 	fields := strings.Fields(string(line))
 	for i, f := range fields[min(1, len(fields)):] {
 		n, _ := strconv.ParseInt(f, 10, 64)
@@ -45,7 +45,7 @@ func (u *Usage) readMachine() {
 	u.Throttled = throttled()
 }
 
-// throttled reads the time for which a CPU limit stopped this cgroup (v2).
+// throttled returns the time for which a CPU limit has stopped this cgroup (v2).
 func throttled() time.Duration {
 	data, err := os.ReadFile(filepath.Join(cgroup(), "cpu.stat"))
 	if err != nil {
@@ -60,7 +60,7 @@ func throttled() time.Duration {
 	return 0
 }
 
-// cgroup is the directory of this process's cgroup (v2).
+// cgroup returns the directory of this process's cgroup (v2).
 func cgroup() string {
 	data, _ := os.ReadFile("/proc/self/cgroup")
 	for line := range strings.Lines(string(data)) {
@@ -71,7 +71,7 @@ func cgroup() string {
 	return "/sys/fs/cgroup"
 }
 
-// cpuLimit is the container's CPU limit in CPUs, 0 where there is none.
+// cpuLimit returns the container's CPU limit in CPUs, or 0 if there is none.
 func cpuLimit() float64 {
 	data, err := os.ReadFile(filepath.Join(cgroup(), "cpu.max"))
 	if err != nil {
@@ -117,7 +117,7 @@ func readLine(path string) string {
 	return strings.TrimSpace(line)
 }
 
-// procValue returns the value behind "key:" in a file of /proc.
+// procValue returns the value after "key:" in a file of /proc.
 func procValue(path, key string) string {
 	data, _ := os.ReadFile(path)
 	for line := range strings.Lines(string(data)) {
@@ -128,8 +128,8 @@ func procValue(path, key string) string {
 	return ""
 }
 
-// FileSystem names the file system that a path is on, and tells whether it
-// lives in memory, where an fsync costs nothing.
+// FileSystem returns the name of the file system of a path, and reports whether it is in
+// memory, where an fsync has no cost.
 func FileSystem(path string) (name string, inMemory bool) {
 	var st unix.Statfs_t
 	if unix.Statfs(path, &st) != nil {
@@ -154,7 +154,7 @@ func FileSystem(path string) (name string, inMemory bool) {
 	return "0x" + strconv.FormatInt(int64(st.Type), 16), false
 }
 
-// FreeSpace is how many bytes an unprivileged writer may still write at path.
+// FreeSpace returns the number of bytes that an unprivileged user may still write at path.
 func FreeSpace(path string) (uint64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
@@ -163,8 +163,8 @@ func FreeSpace(path string) (uint64, error) {
 	return st.Bavail * uint64(st.Bsize), nil
 }
 
-// AvailableMemory returns how many bytes programs can use without swapping; 0 where that is
-// not known.
+// AvailableMemory returns the number of bytes that programs can use without swapping, or 0 if
+// it is unknown.
 func AvailableMemory() uint64 {
 	kilobytes, _, _ := strings.Cut(procValue("/proc/meminfo", "MemAvailable"), " ")
 	n, err := strconv.ParseUint(kilobytes, 10, 64)

@@ -17,16 +17,16 @@ func availableCPUs() float64 { return float64(min(runtime.NumCPU(), runtime.GOMA
 
 func describe(*results.Environment) {}
 
-// FileSystem names the file system that a path is on; unknown on this platform.
+// FileSystem returns "": file systems are unknown on this platform.
 func FileSystem(string) (name string, inMemory bool) { return "", false }
 
-// FreeSpace is unknown on this platform.
+// FreeSpace returns the largest number: the free space is unknown on this platform.
 func FreeSpace(string) (uint64, error) { return math.MaxUint64, nil }
 
-// AvailableMemory returns 0: it is not known.
+// AvailableMemory returns 0: the memory is unknown on this platform.
 func AvailableMemory() uint64 { return 0 }
 
 func fdatasync(f *os.File) error { return f.Sync() }
 
-// evictFile is not possible on this platform.
+// evictFile returns an error: it is not supported on this platform.
 func evictFile(string) (stayed, size int64, err error) { return 0, 0, errors.ErrUnsupported }

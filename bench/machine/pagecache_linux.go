@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// evictFile writes a file to its disk, evicts its pages, and counts those that stayed, in
-// bytes.
+// evictFile writes a file to its disk and evicts its pages. It returns the number of bytes that
+// stayed in the page cache, and the size of the file.
 func evictFile(path string) (stayed, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -2,10 +2,10 @@ package machine
 
 import "time"
 
-// Process is what a process has used up since it began, and its memory now.
+// Process holds the resources that a process has used since its start, and its present memory.
 type Process struct {
 	CPU      time.Duration
 	Resident uint64 // bytes
-	// Written is how many bytes it has caused to be written to disks.
+	// Written is the number of bytes that it has caused to be written to disks.
 	Written uint64
 }

@@ -13,8 +13,8 @@ import (
 // that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// ReadProcess reads what a process has used up. It needs the right to read
-// /proc/PID/io: that of the process's owner.
+// ReadProcess reads the resources that a process has used. It needs permission to read
+// /proc/PID/io, which the process's owner has.
 func ReadProcess(pid int) (Process, error) {
 	var p Process
 	file := func(name string) ([]byte, error) { return os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, name)) }
@@ -22,7 +22,7 @@ func ReadProcess(pid int) (Process, error) {
 	if err != nil {
 		return p, err
 	}
-	// The second field, a name in brackets, may hold anything.
+	// The second field, a name in parentheses, may contain any characters.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 13 {
 		return p, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))

@@ -4,5 +4,5 @@ package machine
 
 import "errors"
 
-// ReadProcess is unknown on this platform.
+// ReadProcess returns an error: it is not supported on this platform.
 func ReadProcess(int) (Process, error) { return Process{}, errors.ErrUnsupported }

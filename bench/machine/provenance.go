@@ -13,10 +13,10 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Version is the tool's own version where the build says nothing better.
+// Version is the version of this program if the build information contains none.
 const Version = "0.1.0"
 
-// Unknown stands for a version or a revision that nothing tells.
+// Unknown is an unknown version or revision.
 const Unknown = "unknown"
 
 const (
@@ -24,9 +24,9 @@ const (
 	etcdClientModule = "go.etcd.io/etcd/client/v3"
 )
 
-// provenance sets the versions in play: from the build information, and the revision from
-// git where a build in a working tree carries none, as with "go run" and "go test". What
-// nothing tells is [Unknown].
+// provenance sets the versions from the build information. The revision comes from git if a
+// build in a working tree has none, as with "go run" and "go test". Unknown values are
+// [Unknown].
 func provenance(e *results.Environment, info *debug.BuildInfo, git func() string) {
 	e.Tool, e.Revision, e.EtcdClient = Version, Unknown, Unknown
 	if info == nil {
@@ -39,7 +39,7 @@ func provenance(e *results.Environment, info *debug.BuildInfo, git func() string
 	}
 	for _, d := range info.Deps {
 		switch d.Path {
-		case module: // another program's main module: its revision is not ours
+		case module: // the main module is another program: its revision is not that of etcdbench
 			version = d.Version
 		case etcdClientModule:
 			e.EtcdClient = d.Version
@@ -62,10 +62,11 @@ func provenance(e *results.Environment, info *debug.BuildInfo, git func() string
 	}
 }
 
-// pseudoVersion ends in the revision of a module that has no tag there.
+// pseudoVersion matches the end of a pseudo-version, with the revision of a module without a
+// tag.
 var pseudoVersion = regexp.MustCompile(`-(?:0\.)?\d{14}-([0-9a-f]{12})(\+dirty)?$`)
 
-// stampedRevision returns the revision that the go command has put into the binary.
+// stampedRevision returns the revision that the go command has written into the binary.
 func stampedRevision(info *debug.BuildInfo) string {
 	revision, dirty := Unknown, ""
 	for _, s := range info.Settings {
@@ -82,8 +83,8 @@ func stampedRevision(info *debug.BuildInfo) string {
 	return revision + dirty
 }
 
-// gitRevision returns the revision of the working tree that dir is in, with "-dirty" where
-// it was changed. It returns "" where there is no git, and where the tree is that of
+// gitRevision returns the revision of the working tree that contains dir, with the suffix
+// "-dirty" if it was changed. It returns "" if there is no git, or if the tree belongs to
 // another program.
 func gitRevision(ctx context.Context, dir string) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
@@ -91,7 +92,7 @@ func gitRevision(ctx context.Context, dir string) string {
 	git := func(args ...string) string {
 		cmd := exec.CommandContext(ctx, "git", args...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GIT_OPTIONAL_LOCKS=0") // it only reads
+		cmd.Env = append(os.Environ(), "GIT_OPTIONAL_LOCKS=0") // no lock: the command only reads
 		out, err := cmd.Output()
 		if err != nil {
 			return ""

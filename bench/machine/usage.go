@@ -7,32 +7,33 @@ import (
 	"time"
 )
 
-// Usage is what the process and the machine have used up: since they began, or
-// as the difference of two readings.
+// Usage holds the resources that the process and the machine have used, since their start or
+// between two readings.
 type Usage struct {
 	at      time.Time
 	Elapsed time.Duration
-	// CPU is the process's own time, user and system.
+	// CPU is the process's CPU time, user and system. CPUs is the number of CPUs that it may
+	// use.
 	CPU  time.Duration
 	CPUs float64
 
-	// Busy, Steal and Total are the machine's CPU times over all its CPUs.
+	// Busy, Steal and Total are CPU times of the machine, summed over all its CPUs.
 	Busy, Steal, Total time.Duration
-	// Throttled is how long a container's CPU limit stopped the process.
+	// Throttled is the time for which a container's CPU limit stopped the process.
 	Throttled time.Duration
 
 	GCs        uint64
 	GCPause    time.Duration
 	GCPauseMax time.Duration
 	SchedP99   time.Duration
-	// MaxRSS is the largest resident size so far, in bytes.
+	// MaxRSS is the largest resident set size so far, in bytes.
 	MaxRSS uint64
 
 	pauses, sched *metrics.Float64Histogram
 }
 
-// ReadUsage reads the usage until now. It takes well below a millisecond and
-// stops no goroutine.
+// ReadUsage returns the usage until now. It takes well below a millisecond and stops no
+// goroutine.
 func ReadUsage() Usage {
 	u := Usage{at: time.Now(), CPUs: availableCPUs()}
 	u.readProcess()
@@ -55,7 +56,7 @@ func histogram(s metrics.Sample) *metrics.Float64Histogram {
 	return &metrics.Float64Histogram{Counts: append([]uint64(nil), h.Counts...), Buckets: h.Buckets}
 }
 
-// Since returns what was used after before was read.
+// Since returns the usage between the earlier reading before and u.
 func (u Usage) Since(before Usage) Usage {
 	d := u
 	d.Elapsed = u.at.Sub(before.at)
@@ -71,16 +72,18 @@ func (u Usage) Since(before Usage) Usage {
 	return d
 }
 
-// CPUShare is the process's CPU time over that of the CPUs it may use.
+// CPUShare returns the process's CPU time divided by that of the CPUs that it may use.
 func (u Usage) CPUShare() float64 { return share(u.CPU, time.Duration(float64(u.Elapsed)*u.CPUs)) }
 
-// MachineShare is how busy the machine's CPUs were.
+// MachineShare returns the busy part of the machine's CPU time, between 0 and 1.
 func (u Usage) MachineShare() float64 { return share(u.Busy, u.Total) }
 
-// StealShare is the part of the machine's CPU time that its host took away.
+// StealShare returns the part of the machine's CPU time that its host withheld, between 0 and
+// 1.
 func (u Usage) StealShare() float64 { return share(u.Steal, u.Total) }
 
-// ThrottledShare is the part of the time for which a CPU limit stopped the process.
+// ThrottledShare returns the part of the time for which a CPU limit stopped the process,
+// between 0 and 1.
 func (u Usage) ThrottledShare() float64 { return share(u.Throttled, u.Elapsed) }
 
 func share(part, whole time.Duration) float64 {
@@ -90,8 +93,8 @@ func share(part, whole time.Duration) float64 {
 	return float64(part) / float64(whole)
 }
 
-// quantile returns the upper bound of the bucket in which the quantile of what
-// came between two readings lies.
+// quantile returns the upper bound of the bucket that contains the quantile of the values
+// between two readings.
 func quantile(now, before *metrics.Float64Histogram, q float64) time.Duration {
 	if len(before.Counts) != len(now.Counts) {
 		return 0

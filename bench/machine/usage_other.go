@@ -4,7 +4,7 @@ package machine
 
 import "time"
 
-// ProcessCPU returns 0: the system does not say.
+// ProcessCPU returns 0: the CPU time is unknown on this platform.
 func ProcessCPU() time.Duration { return 0 }
 
 func (u *Usage) readProcess() {}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ProcessCPU returns the CPU time of this process until now, user and system: 0 where the
-// system does not say.
+// ProcessCPU returns the CPU time of this process until now, user and system, or 0 if it is
+// unknown.
 func ProcessCPU() time.Duration {
 	var r syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &r) != nil {
@@ -25,7 +25,7 @@ func (u *Usage) readProcess() {
 	}
 	u.CPU = time.Duration(r.Utime.Nano() + r.Stime.Nano())
 	u.MaxRSS = uint64(r.Maxrss)
-	if runtime.GOOS != "darwin" { // which counts bytes, the others kilobytes
+	if runtime.GOOS != "darwin" { // darwin counts bytes, the other systems kilobytes
 		u.MaxRSS *= 1024
 	}
 }
