@@ -126,7 +126,7 @@ type search struct {
 	// low is the highest sustained rate, high the lowest that clearly failed, notLow the lowest
 	// that was not sustained, clearly or not.
 	low, notLow float64
-	limit       string // the generator's
+	limit       string // the reason why the generator was the limit
 	limitRate   float64
 	last        *results.Run
 	number      int
@@ -169,10 +169,10 @@ func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 	return s.out, err
 }
 
-// bound finds the ends above the maximum: the rate beyond that was clearly not sustained,
-// and the lowest that was not sustained or could not be shown to be. Only where no look
-// beyond was clear does the rest of the search count: of many probes near the limit,
-// the lowest that failed did so by chance.
+// bound sets the ends above the maximum: the lowest rate that clearly failed, and the lowest
+// rate that failed or was unclear. It uses the probes above the maximum. Only if none of them
+// was clear does it use the other probes: of many probes near the limit, the lowest that failed
+// may have failed by chance.
 func (s *search) bound() {
 	lowest := func(beyond bool, verdicts ...string) (rate float64) {
 		for _, p := range s.out.Probes {

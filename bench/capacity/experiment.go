@@ -63,11 +63,11 @@ type effort struct {
 	compactions  int // during a soak
 	alpha        float64
 	sweep        bool
-	probes       int // that it usually takes, those that are made again included
+	probes       int // the usual number of probes, with repetitions
 }
 
-// or is the given value, or the other one.
-func or[T any](given *T, otherwise T) T {
+// valueOr returns *given, or otherwise if given is nil.
+func valueOr[T any](given *T, otherwise T) T {
 	if given != nil {
 		return *given
 	}
@@ -86,8 +86,8 @@ func (c Config) effort() effort {
 	case experiment.Thorough:
 		e.probe, e.soak, e.precision, e.repeat = time.Minute, 10*time.Minute, 0.03, 3
 	}
-	e.probe, e.soak, e.precision = or(c.Probe, e.probe), or(c.Soak, e.soak), or(c.Precision, e.precision)
-	e.sweep, e.repeat = or(c.Sweep, e.sweep), or(c.Repeat, e.repeat)
+	e.probe, e.soak, e.precision = valueOr(c.Probe, e.probe), valueOr(c.Soak, e.soak), valueOr(c.Precision, e.precision)
+	e.sweep, e.repeat = valueOr(c.Sweep, e.sweep), valueOr(c.Repeat, e.repeat)
 	return e
 }
 
@@ -132,7 +132,7 @@ type Experiment struct {
 	first      *runner.Resolved
 	thresholds []judge.Threshold
 	start      float64
-	// most is the largest value of the parameter that is searched over, 0 without one.
+	// most is the largest value of the parameter that is searched over, or 0 if there is none.
 	most float64
 	// undisturbed means that the specification has no disturbances.
 	undisturbed bool
@@ -146,7 +146,7 @@ func New(base runner.Spec, c Config) (*Experiment, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	e := &Experiment{Config: c, effort: c.effort(), base: base.Clone(), start: or(c.Start, defaultStart)}
+	e := &Experiment{Config: c, effort: c.effort(), base: base.Clone(), start: valueOr(c.Start, defaultStart)}
 	known := e.base
 	if c.Over == "" {
 		known.Load.Rate = &e.start // an open loop, to which all options of a load apply
@@ -166,7 +166,7 @@ func New(base runner.Spec, c Config) (*Experiment, error) {
 	return e, err
 }
 
-// chooseSLO takes the bounds that were given, or those of the scenario.
+// chooseSLO sets the given bounds, or those of the scenario.
 func (e *Experiment) chooseSLO(r *runner.Resolved) error {
 	switch {
 	case len(e.SLO) > 0:
@@ -222,11 +222,11 @@ func (e *Experiment) chooseStart(r *runner.Resolved) error {
 	if v, given := e.base.Parameters[e.Over]; given && e.Demand == nil {
 		e.Demand = &v
 	}
-	e.start = or(e.Start, math.Max(1, math.Round(sc.Given[e.Over]/10)))
+	e.start = valueOr(e.Start, math.Max(1, math.Round(sc.Given[e.Over]/10)))
 	if p.Min != nil {
 		e.start = math.Max(e.start, *p.Min)
 	}
-	e.most = or(p.Max, 0)
+	e.most = valueOr(p.Max, 0)
 	return nil
 }
 
@@ -263,10 +263,10 @@ func (e *Experiment) made(p Probe, run *results.Run) bool {
 	return slices.Equal(r.Plan.Phases, run.Plan.Phases) && maps.Equal(r.Plan.Parameters, run.Plan.Parameters)
 }
 
-// sweepShares are those of the maximum at which the curve is measured.
+// sweepShares are the shares of the maximum at which the curve is measured.
 var sweepShares = [...]float64{0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 1, 1.1}
 
-// memberDown reports whether a search is made with a member down, too.
+// memberDown reports whether the experiment also searches with a member down.
 func (e *Experiment) memberDown() bool {
 	c := e.base.Cluster
 	return e.Demand != nil && !c.Running() && e.first.Settings.Members > 1 && !c.Start.InProcess
@@ -327,7 +327,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	}
 	c.ID, c.Started, c.Ended, c.Over = filepath.Base(o.Dir), started, time.Now().Round(0), e.Over
 	if e.Demand != nil && c.Low > 0 {
-		c.Plan = judge.NewPlan(c, *e.Demand, or(e.Safe, DefaultSafe), or(e.Growth, 0))
+		c.Plan = judge.NewPlan(c, *e.Demand, valueOr(e.Safe, DefaultSafe), valueOr(e.Growth, 0))
 	}
 	answered := err == nil || errors.Is(err, ErrHopeless) || errors.Is(err, ErrUnclear)
 	if !answered && c.High == 0 {

@@ -93,7 +93,7 @@ func (s *search) noResult(over string) error {
 	if !judge.Hopeless(s.out) {
 		return fmt.Errorf("%w: at %s%s%s: %s", ErrUnclear, results.Amount(last.Rate), s.Unit, over, last.Reason)
 	}
-	s.limit = "" // of lower rates: those above have decided
+	s.limit = "" // the limit of lower rates, but higher rates have decided
 	for _, p := range slices.Backward(s.out.Probes) {
 		if last = p; p.Verdict == results.Overloaded {
 			break
@@ -102,7 +102,8 @@ func (s *search) noResult(over string) error {
 	return fmt.Errorf("%w: not even %s%s%s: %s%s", ErrHopeless, results.Amount(last.Rate), s.Unit, over, last.Reason, s.disturbed())
 }
 
-// disturbed returns a hint where disturbances may have caused an outage in each probe, which is as long at any rate.
+// disturbed returns a hint if disturbances may have caused an outage in each probe. Such an
+// outage has the same length at any rate.
 func (s *search) disturbed() string {
 	if s.last == nil {
 		return ""
@@ -115,7 +116,7 @@ func (s *search) disturbed() string {
 		"use a longer --probe-duration", s.last.Plan.Disturbances[i].Kind)
 }
 
-// lastProbe is the one that was made last.
+// lastProbe returns the last probe.
 func (s *search) lastProbe() results.CapacityProbe { return s.out.Probes[len(s.out.Probes)-1] }
 
 // bisect halves the bracket on a logarithmic scale.

@@ -1,5 +1,5 @@
-// Package published measures the rows of the performance page of etcd's operations guide
-// on the cluster at hand, one run each, and puts the published figures beside.
+// Package published measures the rows of the performance page of etcd's operations guide on a
+// cluster, one run each, and reports them beside the published figures.
 package published
 
 import (
@@ -22,10 +22,10 @@ import (
 // Kind is the kind of experiment.
 const Kind = "published"
 
-// Source is the page that has the rows.
+// Source is the URL of the page.
 const Source = "https://etcd.io/docs/v3.6/op-guide/performance/"
 
-// Conditions are those of the published figures.
+// Conditions returns the conditions of the published figures.
 func Conditions() []string {
 	return []string{
 		"3 machines of 8 vCPUs, 16 GB of memory and a 50 GB SSD at Google Compute Engine, one member on each",
@@ -38,8 +38,8 @@ func Conditions() []string {
 // row is one row of the page.
 type row struct {
 	read        bool
-	consistency string // of reads; l or s
-	leader      bool   // puts go to the leader alone
+	consistency string // of reads; l (linearizable) or s (serializable)
+	leader      bool   // puts go to the leader only
 	count       uint64
 	conns       int
 	clients     int
@@ -50,11 +50,11 @@ type row struct {
 const (
 	keySize   = 8
 	valueSize = 256
-	// prefix leaves room for six digits in a key of 8 bytes.
+	// prefix leaves six digits in a key of 8 bytes.
 	prefix = "b/"
 )
 
-// rows are those of the page, in its order.
+// rows returns the rows in the order of the page.
 func rows() []row {
 	return []row{
 		{leader: true, count: 10_000, conns: 1, clients: 1, rate: 583, mean: 1600 * time.Microsecond},
@@ -67,7 +67,7 @@ func rows() []row {
 	}
 }
 
-// name says what a row does.
+// name describes the row.
 func (r row) name() string {
 	clients := "1 client"
 	if r.clients > 1 {
@@ -84,13 +84,13 @@ func (r row) name() string {
 	return "puts to all members, " + clients
 }
 
-// Config is what the comparison was asked, besides its base specification.
+// Config is the configuration of a comparison, in addition to its base specification.
 type Config struct {
 	// Quick measures a tenth of each row's operations.
 	Quick bool `json:"quick,omitempty"`
 }
 
-// warmup comes before the operations that count: connections are made in it.
+// warmup returns the length of the warm-up, in which connections are made.
 func (c Config) warmup() time.Duration {
 	if c.Quick {
 		return time.Second
@@ -98,7 +98,7 @@ func (c Config) warmup() time.Duration {
 	return 3 * time.Second
 }
 
-// count is how many operations of a row are measured.
+// count returns the number of measured operations of a row.
 func (c Config) count(r row) uint64 {
 	if c.Quick {
 		return r.count / 10
@@ -106,7 +106,7 @@ func (c Config) count(r row) uint64 {
 	return r.count
 }
 
-// Experiment is a comparison that can be carried out.
+// Experiment is a configured comparison.
 type Experiment struct {
 	Config
 	resolved []*runner.Resolved
@@ -146,18 +146,18 @@ func (c Config) spec(base runner.Spec, r row) runner.Spec {
 		"key-size": strconv.Itoa(keySize), "val-size": strconv.Itoa(valueSize), "keys": "sequential",
 		"key-space-size": strconv.FormatUint(r.count, 10),
 	}
-	if r.read { // one key is read again and again
+	if r.read { // all requests read the same key
 		s.Scenario = "range"
 		s.Workload["key-space-size"], s.Workload["consistency"] = "1", r.consistency
 	}
 	return s
 }
 
-// First is the resolved specification of the first row's run.
+// First returns the resolved specification of the first row's run.
 func (e *Experiment) First() *runner.Resolved { return e.resolved[0] }
 
-// Plan is what the comparison is going to do. The length counts the operations at the
-// published rates.
+// Plan returns the planned runs. Their lengths are those of the operations at the published
+// rates.
 func (e *Experiment) Plan() experiment.Plan {
 	var p experiment.Plan
 	for i, r := range rows() {
@@ -167,8 +167,8 @@ func (e *Experiment) Plan() experiment.Plan {
 	return p
 }
 
-// Run measures every row. Rows that are in the directory already are not measured again.
-// done is called after each; it may be nil.
+// Run measures every row. It does not repeat rows that are in the directory already. done, if
+// not nil, is called after each row.
 func (e *Experiment) Run(ctx context.Context, o experiment.Options, done func(results.PublishedRow)) (*results.Published, error) {
 	if err := experiment.Prepare(ctx, o.Dir, e.resolved...); err != nil {
 		return nil, err
@@ -201,7 +201,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, done func(re
 	return p, nil
 }
 
-// measure makes a run, or reads it where it is there already.
+// measure makes a run, or reads it if it exists.
 func measure(ctx context.Context, o experiment.Options, spec runner.Spec, dir string) (*results.Run, error) {
 	if run, whole := results.ReadWhole(dir); whole {
 		return run, nil

@@ -1,7 +1,7 @@
-// Package qualify checks a release: a candidate is compared with a baseline under many
-// scenarios, one after the other, by the comparison of package versus. The scenarios are
-// one job with one verdict, whose probability of failing when nothing differs is that of
-// the rules, however many scenarios there are.
+// Package qualify checks a release. It compares a candidate with a baseline under many
+// scenarios, one after the other, with package versus. The scenarios form one job with one
+// verdict. The probability that the job fails although nothing differs is that of the rules,
+// for any number of scenarios.
 package qualify
 
 import (
@@ -23,29 +23,29 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// Kind is the kind of experiment that a release check is.
+// Kind is the kind of this experiment.
 const Kind = "qualify"
 
-// Gate is the kind of its verdict.
+// Gate is the kind of the verdict.
 const Gate = "qualify"
 
-// Config is what a release check was asked. The specifications of its sides name no
-// scenario: each run gets that of its comparison.
+// Config is the configuration of a release check. The specifications of its sides name no
+// scenario: each run gets the scenario of its comparison.
 type Config struct {
 	Comparison versus.Config `json:"comparison"`
-	// Scenarios are the names of scenarios that come with the program, or of workloads.
+	// Scenarios are names of built-in scenarios or of workloads.
 	Scenarios []string `json:"scenarios"`
 }
 
-// Lengths are how long a run of a release check takes, and after how many rounds there may
-// be a verdict on a scenario.
+// Lengths are the lengths of a run and of its warm-up, and the numbers of rounds after which
+// there may be a verdict on a scenario.
 type Lengths struct {
 	Length, Warmup time.Duration
 	Looks          []int
 }
 
-// LengthsOf returns the lengths of an effort. The rounds are enough for 16 scenarios, of
-// which a single one can fail the job.
+// LengthsOf returns the lengths of an effort. The rounds suffice for 16 scenarios of which any
+// single one can fail the job.
 func LengthsOf(e experiment.Effort) Lengths {
 	switch e {
 	case experiment.Quick:
@@ -56,13 +56,13 @@ func LengthsOf(e experiment.Effort) Lengths {
 	return Lengths{10 * time.Second, 3 * time.Second, []int{16}}
 }
 
-// Experiment is a release check that can be carried out.
+// Experiment is a configured release check.
 type Experiment struct {
 	Config
 	comparisons []*versus.Experiment
 }
 
-// New checks a release check. It starts nothing.
+// New validates a release check. It starts nothing.
 func New(c Config) (*Experiment, error) {
 	if len(c.Scenarios) == 0 {
 		return nil, errors.New("a release check needs a scenario")
@@ -90,10 +90,10 @@ func New(c Config) (*Experiment, error) {
 	return e, nil
 }
 
-// First is the resolved specification of a run of the first scenario.
+// First returns the resolved specification of a run of the first scenario.
 func (e *Experiment) First() *runner.Resolved { return e.comparisons[0].First() }
 
-// Plan is what the check is going to do, if it takes all rounds and drops none.
+// Plan returns the planned runs, for all rounds of all scenarios and without dropped rounds.
 func (e *Experiment) Plan() experiment.Plan {
 	var p experiment.Plan
 	for _, c := range e.comparisons {
@@ -105,21 +105,21 @@ func (e *Experiment) Plan() experiment.Plan {
 	return p
 }
 
-// Options are what a release check needs besides what it was asked.
+// Options is what a release check needs in addition to its configuration.
 type Options struct {
 	experiment.Options
-	// Save keeps the verdict on a scenario in a directory that holds its runs.
+	// Save saves the verdict on a scenario in the directory of its runs.
 	Save func(dir string, v *results.Verdict) error
-	// Progress is called after each round of a scenario; it may be nil.
+	// Progress, if not nil, is called after each round of a scenario.
 	Progress func(scenario string, p versus.Progress)
-	// Done is called after each scenario; left is how long the others take at most. It
-	// may be nil.
+	// Done, if not nil, is called after each scenario. left is the longest time that the
+	// remaining scenarios take.
 	Done func(v *results.Verdict, left time.Duration)
 }
 
-// Run compares the sides under each scenario. A scenario that has a verdict in the
-// directory keeps it, so that an interrupted check can be resumed. One that could not be
-// measured is inconclusive, and the others are measured all the same.
+// Run compares the sides under each scenario. It keeps the verdicts that are in the directory
+// already, so that an interrupted check can be resumed. A scenario that could not be measured
+// is inconclusive, and does not stop the check.
 func (e *Experiment) Run(ctx context.Context, o Options) (*results.Verdict, error) {
 	v := e.verdict(ctx)
 	for i, c := range e.comparisons {
@@ -141,7 +141,7 @@ func (e *Experiment) Run(ctx context.Context, o Options) (*results.Verdict, erro
 	return v, nil
 }
 
-// length is how long comparisons take at most.
+// length returns the longest time that comparisons take.
 func (e *Experiment) length(list []*versus.Experiment) (sum time.Duration) {
 	for _, c := range list {
 		sum += c.Plan().Length()
@@ -149,7 +149,7 @@ func (e *Experiment) length(list []*versus.Experiment) (sum time.Duration) {
 	return sum
 }
 
-// verdict is the document before there is one.
+// verdict returns a document without a verdict.
 func (e *Experiment) verdict(ctx context.Context) *results.Verdict {
 	c := e.Comparison
 	rules := results.GateRules(c.Rules)
@@ -159,7 +159,7 @@ func (e *Experiment) verdict(ctx context.Context) *results.Verdict {
 	}
 }
 
-// compare returns the verdict on one scenario, and keeps it.
+// compare returns the verdict on one scenario, and saves it.
 func (e *Experiment) compare(ctx context.Context, c *versus.Experiment, o Options) (*results.Verdict, error) {
 	dir := filepath.Join(o.Dir, c.Scenario())
 	if v, err := stored(dir); v != nil || err != nil {
@@ -178,7 +178,7 @@ func (e *Experiment) compare(ctx context.Context, c *versus.Experiment, o Option
 	case ctx.Err() != nil || errors.Is(err, bench.ErrInterrupted):
 		return nil, cmp.Or(context.Cause(ctx), bench.ErrInterrupted)
 	}
-	// Not kept: when the check is resumed, the scenario is tried once more.
+	// The verdict is not saved, so that a resumed check repeats the scenario.
 	rules := results.GateRules(c.Rules)
 	return &results.Verdict{
 		Schema: results.VerdictSchema, Gate: "ab", Verdict: results.Inconclusive, Reason: "not measured: " + err.Error(), Workload: c.Scenario(),
@@ -186,10 +186,10 @@ func (e *Experiment) compare(ctx context.Context, c *versus.Experiment, o Option
 	}, nil
 }
 
-// maxVerdict bounds the document of a verdict, in bytes.
+// maxVerdict is the largest size of a verdict's document, in bytes.
 const maxVerdict = 64 << 20
 
-// stored reads the verdict on a scenario, nil where there is none yet.
+// stored reads the verdict on a scenario. It returns nil if there is none.
 func stored(dir string) (*results.Verdict, error) {
 	data, err := results.ReadFile(filepath.Join(dir, results.VerdictFile), maxVerdict)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -25,8 +25,8 @@ func TestLadderOverAgents(t *testing.T) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	for _, part := range []string{steadyDir, eventsDir} {
-		run, whole := results.ReadWhole(filepath.Join(dir, s.Rungs[0].Dir, part))
-		if !whole || run.Outcome != results.Completed || len(run.Agents) != count {
+		run, complete := results.ReadWhole(filepath.Join(dir, s.Rungs[0].Dir, part))
+		if !complete || run.Outcome != results.Completed || len(run.Agents) != count {
 			t.Fatalf("%s: %+v", part, run)
 		}
 		for _, a := range run.Agents {

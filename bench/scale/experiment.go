@@ -18,41 +18,41 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// Progress is how a ladder stands.
+// Progress is the progress of a ladder.
 type Progress struct {
 	Rung, Rungs int
 	Size        int64
-	// Doing is what begins or goes on. Share of it, from 0 to 1, is over, and Left is how long
-	// the rest will take; 0 where that is not known.
+	// Doing is the present activity. Share is its completed part, between 0 and 1. Left is the
+	// remaining time of the activity; 0 if it is unknown.
 	Doing string
 	Share float64
 	Left  time.Duration
-	// Done is the rung that is complete; nil before that. Resumed says that it was already.
+	// Done is the complete rung; nil before that. Resumed says that it was complete already.
 	Done    *results.ScaleRung
 	Resumed bool
 }
 
-// ladder is an experiment under way.
+// ladder is the state of an experiment.
 type ladder struct {
 	*Experiment
 	experiment.Options
 	out  *results.Scale
 	tell func(p Progress)
 	site *site
-	// present are the objects in the cluster.
+	// present is the number of objects in the cluster.
 	present int64
-	// speed is that of the populations until now, those of earlier sessions included.
+	// speed is the speed of the populations so far, including those of earlier sessions.
 	speed speed
 }
 
-// The stages of a rung before its events, which are called by their kinds.
+// The stages of a rung before its events. The stages of events have the names of their kinds.
 const (
 	startStage      = "start of the cluster"
 	populationStage = "population"
 	steadyStage     = "steady state"
 )
 
-// Run climbs the ladder. The document holds the rungs until then, also with an error.
+// Run measures the ladder. The document holds the rungs so far, also with an error.
 func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress func(p Progress)) (*results.Scale, error) {
 	l := &ladder{Experiment: e, Options: o, tell: progress, out: &results.Scale{
 		Schema: results.ScaleSchema, ID: filepath.Base(o.Dir), Started: time.Now().Round(0), Workload: e.first.Scenario.Name,
@@ -62,7 +62,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	if err == nil {
 		err = l.climb(ctx)
 	}
-	if ctx.Err() != nil { // what was under way returns errors of its own
+	if ctx.Err() != nil { // the interrupted activity returned another error
 		err = context.Cause(ctx)
 	}
 	if l.site != nil {
@@ -76,11 +76,11 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	return l.out, err
 }
 
-// rungFile is the name of a rung's own document in its directory.
+// rungFile is the name of a rung's document in its directory.
 const rungFile = "rung.json"
 
-// climb makes the rungs that are not there. It stops without an error where the next rung
-// does not fit, or where a member did not come back.
+// climb measures the missing rungs. It stops without an error if the next rung does not fit, or
+// if a member did not recover.
 func (l *ladder) climb(ctx context.Context) error {
 	for i := range l.sizes {
 		name := fmt.Sprintf("rung-%02d", i+1)
@@ -99,7 +99,7 @@ func (l *ladder) climb(ctx context.Context) error {
 			if err := l.rung(ctx, i, r, dir); err != nil {
 				return err
 			}
-			if len(r.Findings) == 0 { // else it is made again where the experiment is resumed
+			if len(r.Findings) == 0 { // otherwise a resumed experiment repeats the rung
 				if err := save(dir, r); err != nil {
 					return err
 				}
@@ -115,7 +115,7 @@ func (l *ladder) climb(ctx context.Context) error {
 	return nil
 }
 
-// prepare checks that a rung fits, and starts the cluster where it does not run yet.
+// prepare checks that a rung fits, and starts the cluster if it does not run yet.
 func (l *ladder) prepare(ctx context.Context, rung int) error {
 	dir := l.Dir
 	if given := l.base.Cluster.Start.DataDir; given != "" {
@@ -138,18 +138,18 @@ func (l *ladder) prepare(ctx context.Context, rung int) error {
 	return err
 }
 
-// start starts the cluster with its data in a directory of their own below dir. The members of
-// a session that was killed may not have ended yet: they share no directory with the new ones.
+// start starts the cluster. Its data has a directory of its own below dir, because the members
+// of a killed session may not have ended yet.
 func (l *ladder) start(ctx context.Context, dir string) (*runner.Started, error) {
 	for _, path := range scratch.AbandonedData(l.Dir) {
-		_ = scratch.RemoveAbandoned(path) // the command clean finds what stays
+		_ = scratch.RemoveAbandoned(path) // the command clean finds the rest
 	}
 	r := *l.first
 	r.Spec.Cluster.Start.DataDir = dir
 	return r.StartCluster(ctx, l.Dir)
 }
 
-// stored is the rung of an earlier session.
+// stored returns the rung of an earlier session.
 func (l *ladder) stored(dir string) (*results.ScaleRung, bool) {
 	data, err := results.ReadFile(filepath.Join(dir, rungFile), 1<<26)
 	if err != nil {
@@ -159,7 +159,7 @@ func (l *ladder) stored(dir string) (*results.ScaleRung, bool) {
 	if json.Unmarshal(data, r) != nil || r.Dir == "" {
 		return nil, false
 	}
-	if run, whole := results.ReadWhole(filepath.Join(dir, steadyDir)); whole {
+	if run, ok := results.ReadWhole(filepath.Join(dir, steadyDir)); ok {
 		l.out.Cluster, l.out.Environment = run.Cluster, run.Environment
 	}
 	return r, true
@@ -183,7 +183,7 @@ const (
 	restorationDir = "restoration"
 )
 
-// rung measures one rung. Its error says that it is not complete.
+// rung measures one rung. It returns an error if the rung is not complete.
 func (l *ladder) rung(ctx context.Context, i int, r *results.ScaleRung, dir string) error {
 	tell := func(what string) { l.tell(Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Doing: what}) }
 	if err := l.populate(ctx, i, r); err != nil {
@@ -201,15 +201,15 @@ func (l *ladder) rung(ctx context.Context, i int, r *results.ScaleRung, dir stri
 	return nil
 }
 
-// part is a run beside which steps are made.
+// part is a run during which steps are made.
 type part struct {
 	name  string
 	spec  runner.Spec
 	steps []step
 }
 
-// parts are the runs of a rung beside which steps are made. A run with a proof ends before the
-// restoration, in which the cluster loses acknowledged writes.
+// parts returns the runs of a rung during which steps are made. A run with a proof ends before
+// the restoration, in which the cluster loses acknowledged writes.
 func (l *ladder) parts(i int, size int64) []part {
 	spec := l.eventSpec(i)
 	steps := slices.Concat(l.maintenance(func() int64 { return size }), l.recovery())
@@ -221,12 +221,12 @@ func (l *ladder) parts(i int, size int64) []part {
 	return []part{{eventsDir, spec, steps}, {restorationDir, without, l.restoration()}}
 }
 
-// steadyState measures the load alone.
+// steadyState measures the load without steps.
 func (l *ladder) steadyState(ctx context.Context, i int, r *results.ScaleRung, dir string) error {
 	memory, stop := watchMemory(ctx, l.site)
 	run, err := l.MeasureOn(ctx, l.spec(i), dir, l.site.Processes)
 	stop()
-	if err := complete(ctx, run, err); err != nil {
+	if err := checkComplete(ctx, run, err); err != nil {
 		return err
 	}
 	for k := range r.Members {
@@ -239,7 +239,8 @@ func (l *ladder) steadyState(ctx context.Context, i int, r *results.ScaleRung, d
 	return nil
 }
 
-// addProof makes a finding of the rung of what the proof of a run, in dir, found wrong.
+// addProof adds the violations of a run's proof to the findings of the rung. dir is the
+// directory of the run.
 func addProof(r *results.ScaleRung, run *results.Run, dir string) {
 	if run.Proof != nil && run.Proof.Verdict == results.Violated {
 		r.Violations += run.Proof.Found
@@ -248,8 +249,8 @@ func addProof(r *results.ScaleRung, run *results.Run, dir string) {
 	}
 }
 
-// complete is the error of a run that is not.
-func complete(ctx context.Context, run *results.Run, err error) error {
+// checkComplete returns an error if a run is not complete.
+func checkComplete(ctx context.Context, run *results.Run, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -261,8 +262,8 @@ func complete(ctx context.Context, run *results.Run, err error) error {
 	return nil
 }
 
-// cost is what an operation of the measured phase cost all members, and how many bytes were
-// written to disks for one byte of key and value.
+// cost returns the cost of an operation of the measured phase, summed over all members, and the
+// bytes that were written to disks per byte of keys and values.
 func (l *ladder) cost(run *results.Run) (figures map[string]float64, amplification float64) {
 	if run.Server == nil {
 		return nil, 0
@@ -283,17 +284,18 @@ func (l *ladder) cost(run *results.Run) (figures map[string]float64, amplificati
 	return c.Figures, amplification
 }
 
-// slowest is how many bytes a second the slowest step moves; leastStep what it has besides.
+// slowest is the speed of the slowest step, in bytes per second. leastStep is the time of a
+// step in addition to it.
 const slowest, leastStep = 5e6, 2 * time.Minute
 
-// events makes steps beside the load and keeps what they found.
+// events makes steps during the load and saves their findings.
 func (l *ladder) events(ctx context.Context, p part, r *results.ScaleRung, dir string, tell func(what string)) error {
 	q := &sequence{
-		steps: p.steps, site: l.site, lead: l.lead, back: wholeTime, tell: tell,
+		steps: p.steps, site: l.site, lead: l.lead, recovery: healthyTimeout, tell: tell,
 		most: leastStep + time.Duration(float64(r.Size)/slowest*float64(time.Second)),
 	}
 	run, err := l.MeasureOn(ctx, p.spec, dir, l.site.Processes, q.disturbance())
-	if err := complete(ctx, run, err); err != nil {
+	if err := checkComplete(ctx, run, err); err != nil {
 		return err
 	}
 	at := slices.IndexFunc(run.Events, func(e results.Event) bool { return e.Kind == sequenceKind })
@@ -304,7 +306,7 @@ func (l *ladder) events(ctx context.Context, p part, r *results.ScaleRung, dir s
 	for _, e := range q.events {
 		e.Start += run.Events[at].Start
 		if e.Skipped == "" {
-			if e.Effect, err = judge.NewScaleEffect(run, intervals, e.Start, e.Length, before(l.lead)); err != nil {
+			if e.Effect, err = judge.NewScaleEffect(run, intervals, e.Start, e.Length, undisturbedTime(l.lead)); err != nil {
 				return err
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// maintenance are the steps of a rung that stop no member.
+// maintenance returns the steps of a rung that stop no member.
 func (e *Experiment) maintenance(size func() int64) []step {
 	list := []step{{results.ScaleCompaction, compact}}
 	for i := range e.first.Settings.Members {
@@ -27,8 +27,8 @@ func (e *Experiment) maintenance(size func() int64) []step {
 	return list
 }
 
-// compact compacts the whole history and waits until that is done on the disk of the member
-// that is asked.
+// compact compacts the whole history and waits until the queried member has written the
+// compaction to its disk.
 func compact(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	kv := pb.NewKVClient(s.conns[0])
 	r, err := kv.Range(ctx, &pb.RangeRequest{Key: []byte(s.prefix), CountOnly: true})
@@ -52,8 +52,8 @@ func defragment(ctx context.Context, s *site, e *results.ScaleEvent, member int)
 	return nil
 }
 
-// snapshot saves a snapshot of a follower, or the only member, to a file, and remembers what
-// it must hold at least.
+// snapshot saves a snapshot of a follower, or of the only member, to a file, and records the
+// minimum content of the file.
 func snapshot(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	member, err := s.follower(ctx)
 	if err != nil {

@@ -10,16 +10,16 @@ import (
 	"github.com/etcdbench/etcdbench/bench/machine"
 )
 
-// memoryEvery is how often members' memory is read.
+// memoryEvery is the time between two readings of the members' memory.
 const memoryEvery = 100 * time.Millisecond
 
-// memory is the resident memory of members over a time, from /proc.
+// memory holds samples of the members' resident memory in bytes, from /proc.
 type memory struct {
 	mu      sync.Mutex
 	samples map[string][]int64
 }
 
-// watchMemory reads the members' memory until stop is called.
+// watchMemory samples the members' memory until stop is called.
 func watchMemory(ctx context.Context, c cluster.Cluster) (m *memory, stop func()) {
 	m = &memory{samples: map[string][]int64{}}
 	ctx, cancel := context.WithCancel(ctx)
@@ -39,14 +39,14 @@ func watchMemory(ctx context.Context, c cluster.Cluster) (m *memory, stop func()
 func (m *memory) read(c cluster.Cluster) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, one := range c.Members() {
-		if p, err := machine.ReadProcess(one.PID); err == nil {
-			m.samples[one.Name] = append(m.samples[one.Name], int64(p.Resident))
+	for _, member := range c.Members() {
+		if p, err := machine.ReadProcess(member.PID); err == nil {
+			m.samples[member.Name] = append(m.samples[member.Name], int64(p.Resident))
 		}
 	}
 }
 
-// of returns the median and the most of a member; 0 where nothing was read.
+// of returns the median and the largest sample of a member, or 0 if there is none.
 func (m *memory) of(name string) (median, peak int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -57,10 +57,10 @@ func (m *memory) of(name string) (median, peak int64) {
 	return list[len(list)/2], list[len(list)-1]
 }
 
-// peak is the most of any member.
+// peak returns the largest sample of any member.
 func (m *memory) peak(c cluster.Cluster) (peak int64) {
-	for _, one := range c.Members() {
-		_, p := m.of(one.Name)
+	for _, member := range c.Members() {
+		_, p := m.of(member.Name)
 		peak = max(peak, p)
 	}
 	return peak

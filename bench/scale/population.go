@@ -9,8 +9,8 @@ import (
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// populate writes the objects that the rung has more than the cluster, then compacts and
-// defragments it.
+// populate writes the objects that the rung needs in addition to the present ones. Then it
+// compacts and defragments the cluster.
 func (l *ladder) populate(ctx context.Context, i int, r *results.ScaleRung) error {
 	begin := time.Now()
 	p := Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Doing: populationStage}
@@ -23,7 +23,7 @@ func (l *ladder) populate(ctx context.Context, i int, r *results.ScaleRung) erro
 	r.Added, r.Populated = l.objects(i)-l.present, time.Since(begin)
 	l.speed.add(r.Added*l.objectSize, r.Populated)
 	l.present = l.objects(i)
-	// Without the history and the free pages that earlier rungs have left.
+	// This removes the history and the free pages of earlier rungs.
 	for _, s := range l.maintenance(nil)[:1+len(l.site.conns)] {
 		if err := s.do(ctx, l.site, new(results.ScaleEvent)); err != nil {
 			return err
@@ -35,11 +35,11 @@ func (l *ladder) populate(ctx context.Context, i int, r *results.ScaleRung) erro
 	return nil
 }
 
-// populationEvery is how often the progress of a population is reported.
+// populationEvery is the time between two progress reports of a population.
 const populationEvery = 5 * time.Second
 
-// populated reports how far a population is, and how long the rest takes at its speed until
-// then. It may be called by several goroutines.
+// populated returns a function that reports the progress of a population, and the remaining
+// time at the present speed. The function may be called concurrently.
 func populated(p Progress, tell func(p Progress)) func(done, total int64) {
 	var mu sync.Mutex
 	begin := time.Now()
@@ -52,27 +52,27 @@ func populated(p Progress, tell func(p Progress)) func(done, total int64) {
 			return
 		}
 		last = now
-		p.Share = max(p.Share, float64(done)/float64(total)) // calls may come in another order
+		p.Share = max(p.Share, float64(done)/float64(total)) // concurrent calls may be out of order
 		p.Left = time.Duration(float64(now.Sub(begin)) * (1 - p.Share) / p.Share)
 		tell(p)
 	}
 }
 
-// speed is how fast objects are written.
+// speed is the speed at which objects are written.
 type speed struct {
 	written int64 // bytes of keys and values
 	length  time.Duration
 }
 
-// usualSpeed is the speed of a population in bytes per second where none has been measured:
-// that of three members and the generator on two CPUs.
+// usualSpeed is the speed of a population in bytes per second if none has been measured: that
+// of three members and the generator on two CPUs.
 const usualSpeed = 25e6
 
 func (s *speed) add(written int64, length time.Duration) {
 	s.written, s.length = s.written+written, s.length+length
 }
 
-// time is how long it takes to write so many bytes.
+// time returns the time to write that many bytes.
 func (s *speed) time(size int64) time.Duration {
 	if s.written > 0 && s.length > 0 {
 		return time.Duration(float64(size) / float64(s.written) * float64(s.length))

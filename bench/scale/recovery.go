@@ -17,7 +17,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// recovery are the steps of a rung that stop members.
+// recovery returns the steps of a rung that stop members.
 func (e *Experiment) recovery() []step {
 	list := []step{
 		{results.ScaleRestart, restart}, skippable(results.ScaleColdRestart, restartCold),
@@ -31,7 +31,7 @@ func (e *Experiment) recovery() []step {
 	}
 	return append(list,
 		step{results.ScaleCatchUpLog, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
-			return catchUp(ctx, s, ev, func(ctx context.Context, _ int) error { sleep(ctx, e.away); return ctx.Err() })
+			return catchUp(ctx, s, ev, func(ctx context.Context, _ int) error { sleep(ctx, e.downTime); return ctx.Err() })
 		}},
 		step{results.ScaleCatchUpSnapshot, func(ctx context.Context, s *site, ev *results.ScaleEvent) error {
 			return catchUp(ctx, s, ev, func(ctx context.Context, leader int) error {
@@ -42,19 +42,20 @@ func (e *Experiment) recovery() []step {
 	)
 }
 
-// measureRecovery waits until the members serve and the cluster is whole, from fault on.
+// measureRecovery waits until the members serve requests and the cluster is healthy. Times
+// count from fault.
 func measureRecovery(ctx context.Context, s *site, e *results.ScaleEvent, fault time.Time, members ...int) error {
 	first, cancel := context.WithCancel(ctx)
 	defer cancel()
 	served := make(chan error, len(members))
 	for _, m := range members {
-		go func() { served <- s.serves(first, m) }()
+		go func() { served <- s.awaitServing(first, m) }()
 	}
 	if err := <-served; err != nil {
 		return fmt.Errorf("no linearizable read was answered: %w", err)
 	}
 	e.Serving = time.Since(fault)
-	if err := s.whole(ctx); err != nil {
+	if err := s.awaitHealthy(ctx); err != nil {
 		return fmt.Errorf("full redundancy was not reached: %w", err)
 	}
 	e.Redundant = time.Since(fault)
@@ -64,7 +65,7 @@ func measureRecovery(ctx context.Context, s *site, e *results.ScaleEvent, fault 
 	return nil
 }
 
-// restart stops a follower in good order, or the only member, and starts it at once.
+// restart stops a follower, or the only member, with SIGTERM and starts it immediately.
 func restart(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	member, err := s.follower(ctx)
 	if err != nil {
@@ -82,7 +83,7 @@ func restart(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	return measureRecovery(ctx, s, e, fault, member)
 }
 
-// kill kills the leader and starts it at once.
+// kill kills the leader and starts it immediately.
 func kill(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	member, err := s.leader(ctx)
 	if err != nil {
@@ -99,7 +100,7 @@ func kill(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	return measureRecovery(ctx, s, e, fault, member)
 }
 
-// restartAll stops all members in good order, at once, and starts them.
+// restartAll stops all members at the same time with SIGTERM, and starts them.
 func restartAll(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	fault := time.Now()
 	var g errgroup.Group
@@ -120,7 +121,8 @@ func restartAll(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	return measureRecovery(ctx, s, e, fault, all...)
 }
 
-// catchUp stops a follower, lets something happen, and starts it. Times count from its start.
+// catchUp stops a follower, calls meanwhile, and starts the follower. Times count from its
+// start.
 func catchUp(ctx context.Context, s *site, e *results.ScaleEvent, meanwhile func(ctx context.Context, leader int) error) error {
 	leader, err := s.leader(ctx)
 	if err != nil {
@@ -151,7 +153,7 @@ func catchUp(ctx context.Context, s *site, e *results.ScaleEvent, meanwhile func
 	return err
 }
 
-// committed is the leader's last entry, 0 where it does not answer.
+// committed returns the index of the leader's last entry, or 0 if the leader does not answer.
 func (s *site) committed(ctx context.Context, leader int) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -162,7 +164,8 @@ func (s *site) committed(ctx context.Context, leader int) uint64 {
 	return st.RaftIndex
 }
 
-// snapshotsReceived counts, in a member's log, the snapshots that it has taken from others.
+// snapshotsReceived returns the number of snapshots that a member has received from others,
+// according to its log.
 func (s *site) snapshotsReceived(member int) int {
 	data, err := os.ReadFile(s.Members()[member].Log)
 	if err != nil {
@@ -171,17 +174,19 @@ func (s *site) snapshotsReceived(member int) int {
 	return strings.Count(string(data), `"applied snapshot"`)
 }
 
-// etcd keeps so many entries behind a snapshot for followers that lag, and makes a snapshot
-// after so many entries, where its flags say nothing else.
+// catchUpEntries is the number of entries before a snapshot that etcd keeps for slow followers.
+// defaultSnapshotCount is etcd's default of the entries between two snapshots.
 const catchUpEntries, defaultSnapshotCount = 5_000, 10_000
 
-// snapshotCount is how many entries a member applies between two snapshots of its own.
+// snapshotCount returns the number of entries that a member applies between two of its
+// snapshots.
 func (e *Experiment) snapshotCount() uint64 {
 	return cmp.Or(e.first.Settings.SnapshotCount, defaultSnapshotCount)
 }
 
-// logEntries is how many entries a follower must miss so that the log of a leader of an etcd
-// version no longer has them. Before 3.6, etcd removes entries when it makes a snapshot only.
+// logEntries returns the number of entries that a follower must miss so that the log of a
+// leader of an etcd version no longer contains them. Before 3.6, etcd removes entries only when
+// it makes a snapshot.
 func logEntries(version string, snapshotCount uint64) uint64 {
 	const more = 1_000
 	var major, minor int
@@ -191,7 +196,7 @@ func logEntries(version string, snapshotCount uint64) uint64 {
 	return snapshotCount + catchUpEntries + more
 }
 
-// version is that of a member's etcd, "" where it does not answer.
+// version returns the etcd version of a member, or "" if it does not answer.
 func (s *site) version(ctx context.Context, member int) string {
 	st, err := pb.NewMaintenanceClient(s.conns[member]).Status(ctx, &pb.StatusRequest{})
 	if err != nil {
@@ -200,10 +205,11 @@ func (s *site) version(ctx context.Context, member int) string {
 	return st.Version
 }
 
-// fillWriters is how many writes fill the log at once.
+// fillWriters is the number of concurrent writes that fill the log.
 const fillWriters = 64
 
-// fillLog overwrites one key beside the objects until the log has so many entries more.
+// fillLog overwrites one key, which is none of the objects, until the log has grown by that
+// many entries.
 func fillLog(ctx context.Context, s *site, leader int, entries uint64) error {
 	key := []byte(strings.TrimSuffix(s.prefix, objectsPrefix) + "log")
 	kv := pb.NewKVClient(s.conns[leader])
@@ -221,8 +227,8 @@ func fillLog(ctx context.Context, s *site, leader int, entries uint64) error {
 	return g.Wait()
 }
 
-// replace kills a follower, removes it from the cluster, and adds an empty member in its
-// place as a learner, which is promoted as soon as that is possible.
+// replace kills a follower, removes it from the cluster, and adds an empty member in its place
+// as a learner. The learner is promoted as soon as possible.
 func replace(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	leader, err := s.leader(ctx)
 	if err != nil {
@@ -268,7 +274,7 @@ func replace(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	return measureRecovery(ctx, s, e, fault, member)
 }
 
-// retry does something until it succeeds or ctx ends, and returns the last error.
+// retry calls do until it succeeds or ctx ends, and returns the last error.
 func retry(ctx context.Context, do func(ctx context.Context) error) (err error) {
 	for {
 		if err = do(ctx); err == nil || errors.Is(err, errEnded) || !sleep(ctx, 20*time.Millisecond) {

@@ -13,14 +13,14 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// content is what a cluster held at a moment.
+// content describes the content of a cluster at one moment.
 type content struct {
 	cluster  uint64 // its ID
 	revision int64
 	objects  int64
 }
 
-// content asks a member by a linearizable read.
+// content reads the content from a member with a linearizable read.
 func (s *site) content(ctx context.Context, member int) (c content, err error) {
 	r, err := pb.NewKVClient(s.conns[member]).Range(ctx, &pb.RangeRequest{Key: []byte(s.prefix), RangeEnd: s.end(), CountOnly: true})
 	if err != nil {
@@ -29,8 +29,8 @@ func (s *site) content(ctx context.Context, member int) (c content, err error) {
 	return content{cluster: r.GetHeader().GetClusterId(), revision: r.GetHeader().GetRevision(), objects: r.GetCount()}, nil
 }
 
-// check returns an error where a restored cluster lacks what the snapshot's file held. The
-// load may have written to it meanwhile.
+// check returns an error if a restored cluster lacks some of the snapshot's content. The load
+// may have written to the cluster since.
 func (c content) check(restored content) error {
 	switch {
 	case restored.cluster == c.cluster:
@@ -43,13 +43,13 @@ func (c content) check(restored content) error {
 	return nil
 }
 
-// restoration is the step of a rung after which the writes since the snapshot are gone.
+// restoration returns the step of a rung that discards the writes since the snapshot.
 func (e *Experiment) restoration() []step {
 	return []step{skippable(results.ScaleRestore, restore)}
 }
 
-// restore kills all members, makes their data anew from the snapshot's file, all at the same
-// time, and starts them. Times count from the moment at which the processes have ended.
+// restore kills all members, replaces the data of all of them concurrently with the snapshot
+// file, and starts them. Times count from the end of the processes.
 func restore(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	if s.saved == (content{}) {
 		return skipped{"there is no file of a snapshot"}

@@ -1,7 +1,7 @@
-// Package scale measures how a cluster behaves as its data grows. A ladder of logical
-// sizes is climbed on one cluster, whose population is extended from rung to rung. On each
-// rung a load at a fixed rate gives latencies, memory and file size; then members are
-// compacted, defragmented, saved, restarted and replaced beside the same load.
+// Package scale measures how a cluster behaves as its data grows. It measures a ladder of logical
+// sizes on one cluster, and extends the population from rung to rung. On each
+// rung, it measures latencies, memory and file size under a load with a fixed rate. Then it
+// compacts, defragments, saves, restarts and replaces members under the same load.
 package scale
 
 import (
@@ -25,42 +25,44 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
-// Kind is the kind of experiment that a ladder is.
+// Kind is the kind of this experiment.
 const Kind = "scale"
 
-// Config is what a ladder was asked, besides its base specification. A nil or empty field
-// is decided by Effort.
+// Config is the configuration of a ladder, in addition to its base specification. Effort
+// decides fields that are nil or empty.
 type Config struct {
-	// Sizes are the logical sizes of the rungs, bytes of keys and values, in rising order.
+	// Sizes are the logical sizes of the rungs, in bytes of keys and values, in ascending
+	// order.
 	Sizes  []int64           `json:"sizes_bytes,omitempty"`
 	Effort experiment.Effort `json:"effort,omitempty"`
-	// ObjectSize is that of a key and its value, in bytes.
+	// ObjectSize is the size of a key and its value, in bytes.
 	ObjectSize *int64 `json:"object_size_bytes,omitempty"`
-	// ListClients is how many clients list all objects at once.
+	// ListClients is the number of clients that list all objects concurrently.
 	ListClients *int `json:"list_clients,omitempty"`
-	// Steady is the length of the steady state, Lead that of the undisturbed load before each
-	// event.
+	// Steady is the length of the steady state. Lead is the length of the undisturbed load
+	// before each event.
 	Steady *time.Duration `json:"steady_ns,omitempty"`
 	Lead   *time.Duration `json:"lead_ns,omitempty"`
 }
 
-// effort is how long a ladder takes its time for each part.
+// effort is the time that each part of a ladder takes.
 type effort struct {
 	sizes []int64
-	// steady is the length of the steady state, lead that of the load before each event.
+	// steady is the length of the steady state. lead is the length of the undisturbed load
+	// before each event.
 	steady, lead time.Duration
-	// away is how long a follower is down that catches up by log.
-	away time.Duration
-	// clients are those of list storms.
+	// downTime is the time for which a follower that catches up from the log is down.
+	downTime time.Duration
+	// clients is the number of clients of list storms.
 	clients int
 }
 
 func (c Config) effort() effort {
 	const mb, gb = 1_000_000, 1_000_000_000
-	e := effort{sizes: []int64{100 * mb, gb, 4 * gb}, steady: time.Minute, lead: 10 * time.Second, away: 10 * time.Second, clients: 8}
+	e := effort{sizes: []int64{100 * mb, gb, 4 * gb}, steady: time.Minute, lead: 10 * time.Second, downTime: 10 * time.Second, clients: 8}
 	switch c.Effort {
 	case experiment.Quick:
-		e.sizes, e.steady, e.lead, e.away = []int64{12 * mb, 36 * mb, 96 * mb}, 6*time.Second, time.Second, time.Second
+		e.sizes, e.steady, e.lead, e.downTime = []int64{12 * mb, 36 * mb, 96 * mb}, 6*time.Second, time.Second, time.Second
 		e.clients = 4
 	case experiment.Thorough:
 		e.steady, e.lead = 5*time.Minute, 30*time.Second
@@ -68,7 +70,7 @@ func (c Config) effort() effort {
 	if len(c.Sizes) > 0 {
 		e.sizes = c.Sizes
 	}
-	e.steady, e.lead, e.clients = or(c.Steady, e.steady), or(c.Lead, e.lead), or(c.ListClients, e.clients)
+	e.steady, e.lead, e.clients = valueOr(c.Steady, e.steady), valueOr(c.Lead, e.lead), valueOr(c.ListClients, e.clients)
 	return e
 }
 
@@ -83,34 +85,34 @@ const (
 	minObject         = 128
 	maxObject         = 1 << 20
 	maxRungs          = 20
-	// fileFactor is by how much a database's file may be larger than its data, with some
+	// fileFactor is the largest size of a database file relative to its data, with some
 	// history.
 	fileFactor = 1.3
-	// walSpace is what a member's log and snapshots need on disk.
+	// walSpace is the disk space of a member's log and snapshots, in bytes.
 	walSpace = 512 << 20
-	// objectMemory is what a member's index needs for an object, and leastMemory what the
-	// cluster and the generator need besides, in bytes.
+	// objectMemory is the memory of a member's index per object. leastMemory is the other
+	// memory of the cluster and the generator. Both are in bytes.
 	objectMemory, leastMemory = 400, 1 << 30
 )
 
 //go:embed objects.yaml
 var objectsScenario string
 
-// Experiment is a ladder that can be carried out.
+// Experiment is a configured ladder.
 type Experiment struct {
 	effort
 	base       runner.Spec
 	first      *runner.Resolved
 	objectSize int64
 	keySize    int
-	// own says that the load is on the objects of the population.
+	// own says that the load uses the objects of the population.
 	own bool
 }
 
-// New checks a ladder and decides what its configuration leaves open. It starts nothing.
+// New validates a ladder and sets the defaults of its configuration. It starts nothing.
 func New(base runner.Spec, c Config) (*Experiment, error) {
 	e := &Experiment{
-		effort: c.effort(), base: base.Clone(), objectSize: or(c.ObjectSize, defaultObjectSize),
+		effort: c.effort(), base: base.Clone(), objectSize: valueOr(c.ObjectSize, defaultObjectSize),
 		own: base.Scenario == "",
 	}
 	if err := e.check(); err != nil {
@@ -140,17 +142,17 @@ func New(base runner.Spec, c Config) (*Experiment, error) {
 	return e, nil
 }
 
-func or[T any](given *T, otherwise T) T {
+func valueOr[T any](given *T, otherwise T) T {
 	if given != nil {
 		return *given
 	}
 	return otherwise
 }
 
-// bytes prints a size in the units of --sizes.
+// bytes formats a size in the units of --sizes.
 func bytes[T int64 | uint64](n T) string { return humanize.Bytes(uint64(n)) }
 
-// check says what is wrong with the configuration, in the words of the flags.
+// check returns an error that names the flag if the configuration is invalid.
 func (e *Experiment) check() error {
 	s := e.base
 	switch {
@@ -193,19 +195,19 @@ func (e *Experiment) check() error {
 	return nil
 }
 
-// ownParameters are those of workloads that the load on the objects can have. Others would change
-// how much data there is, or which of them is read.
+// ownParameters returns the workload parameters that are valid for a load on the objects. Other
+// parameters would change the amount of data, or which objects are read.
 func ownParameters() []string {
 	return []string{"values", "compressibility", "keys", "sequential-keys", "zipf-theta", "hot-keys", "hot-ops"}
 }
 
-// objects is how many there are on a rung, from 0.
+// objects returns the number of objects on a rung, from 0.
 func (e *Experiment) objects(rung int) int64 { return e.sizes[rung] / e.objectSize }
 
-// values is the content of the objects: that of the load, random unless it is given.
+// values returns the kind of the objects' values: that of the load, or random.
 func (e *Experiment) values() string { return cmp.Or(e.base.Workload["values"], values.Random) }
 
-// population is that of a rung.
+// population returns the population of a rung.
 func (e *Experiment) population(rung int) results.PlanPopulation {
 	share, _ := strconv.ParseFloat(e.base.Workload["compressibility"], 64) // checked with the load
 	return results.PlanPopulation{
@@ -231,24 +233,24 @@ func (e *Experiment) spec(rung int) runner.Spec {
 	return s
 }
 
-// mostEvents bounds the length of the runs beside which events are made: they end with the
-// last event.
-const mostEvents = 6 * time.Hour
+// maxEvents bounds the length of the runs during which events are made. They normally end with
+// the last event.
+const maxEvents = 6 * time.Hour
 
-// eventSpec derives the specification of a run beside which events are made.
+// eventSpec derives the specification of a run during which events are made.
 func (e *Experiment) eventSpec(rung int) runner.Spec {
-	s, length := e.spec(rung), mostEvents
+	s, length := e.spec(rung), maxEvents
 	s.Load.Duration = &length
 	if e.base.Load.Warmup == nil {
-		s.Load.Warmup = new(time.Second) // the first step has its lead besides
+		s.Load.Warmup = new(time.Second) // the lead of the first step follows
 	}
 	return s
 }
 
-// First is the resolved specification of the first run.
+// First returns the resolved specification of the first run.
 func (e *Experiment) First() *runner.Resolved { return e.first }
 
-// Plan is what the ladder is going to do.
+// Plan returns the planned runs.
 func (e *Experiment) Plan() experiment.Plan {
 	var p experiment.Plan
 	var usual speed
@@ -256,7 +258,7 @@ func (e *Experiment) Plan() experiment.Plan {
 	for i, size := range e.sizes {
 		name := func(what string) string { return fmt.Sprintf("rung %d of %s, %s", i+1, bytes(size), what) }
 		events := e.spec(i)
-		// Each step has its lead, and takes some time itself.
+		// Each step has its lead and takes some time itself.
 		length := time.Duration(len(e.maintenance(nil))+len(e.recovery())+len(e.restoration())) * (e.lead + 3*time.Second)
 		p.Runs = append(p.Runs,
 			experiment.Planned{Name: name("steady state"), Count: 1, Spec: e.spec(i), Length: e.steady + usual.time(size-before)},
@@ -266,15 +268,16 @@ func (e *Experiment) Plan() experiment.Plan {
 	return p
 }
 
-// need is what a rung needs beyond the objects that are there already, in bytes.
+// need returns the disk space and the memory that a rung needs in addition to the present
+// objects, in bytes.
 func (e *Experiment) need(rung int, present int64) (disk, memory uint64) {
 	members, size := int64(e.first.Settings.Members), e.sizes[rung]
 	grown := int64(fileFactor * float64(max(0, size-present)))
-	// One defragmentation and one snapshot at a time have a copy of their own.
+	// Defragmentations and snapshots are made one at a time, and each makes a copy.
 	return uint64(members*(grown+walSpace) + 2*size), uint64(members*e.objects(rung)*objectMemory + leastMemory)
 }
 
-// checkSpace says what the disk or the memory lacks for a rung.
+// checkSpace returns an error if the disk space or the memory is not sufficient for a rung.
 func (e *Experiment) checkSpace(rung int, dir string, present int64) error {
 	disk, memory := e.need(rung, present)
 	free, err := machine.FreeSpace(dir)
@@ -290,8 +293,8 @@ func (e *Experiment) checkSpace(rung int, dir string, present int64) error {
 	return nil
 }
 
-// CheckDisk returns an error where the largest rung does not fit the disk of the directory,
-// or of the one that will hold it.
+// CheckDisk returns an error if the largest rung does not fit the disk of the directory, or of
+// its nearest existing parent.
 func (e *Experiment) CheckDisk(dir string) error {
 	if given := e.base.Cluster.Start.DataDir; given != "" {
 		dir = given

@@ -261,7 +261,7 @@ func residentInStatus(t *testing.T, pid int) int64 {
 func TestMemberDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	s := startSite(t, 100)
-	q := &sequence{site: s, lead: time.Millisecond, most: 300 * time.Millisecond, back: 200 * time.Millisecond, tell: func(string) {}, steps: []step{
+	q := &sequence{site: s, lead: time.Millisecond, most: 300 * time.Millisecond, recovery: 200 * time.Millisecond, tell: func(string) {}, steps: []step{
 		{results.ScaleKill, func(ctx context.Context, s *site, e *results.ScaleEvent) error {
 			if err := s.Kill(0); err != nil {
 				return err

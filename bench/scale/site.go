@@ -18,17 +18,17 @@ import (
 	"github.com/etcdbench/etcdbench/bench/cluster"
 )
 
-// site is the cluster of a ladder, with a connection to each member for what is done to it.
+// site is the cluster of a ladder, with a connection to each member for steps and queries.
 type site struct {
 	*cluster.Processes
 	conns  []grpc.ClientConnInterface
 	close  []func() error
-	prefix string // of the objects
-	// saved is what the snapshot's file holds at least; zero without a file.
+	prefix string // the prefix of the objects
+	// saved is the minimum content of the snapshot file; zero without a file.
 	saved content
 }
 
-// dial connects to a member. A member that is back is noticed at once.
+// dial connects to a member. It reconnects without delay when the member is available again.
 func dial(c cluster.Cluster, endpoint string) (*grpc.ClientConn, error) {
 	creds := insecure.NewCredentials()
 	if c.TLS() != nil {
@@ -53,7 +53,8 @@ func newSite(c *cluster.Processes, prefix string) (*site, error) {
 	return s, nil
 }
 
-// stop disconnects, then stops the cluster and removes its data where the site closes it.
+// stop disconnects. If the site owns the cluster, stop also stops the cluster and removes its
+// data.
 func (s *site) stop() (err error) {
 	for _, f := range s.close {
 		err = errors.Join(err, f())
@@ -63,17 +64,17 @@ func (s *site) stop() (err error) {
 
 func (s *site) name(member int) string { return s.Members()[member].Name }
 
-// end is the first key after the objects.
+// end returns the first key after the objects.
 func (s *site) end() []byte {
 	end := []byte(s.prefix)
 	end[len(end)-1]++
 	return end
 }
 
-// file is the size of a member's database, 0 where there is none.
+// file returns the size of a member's database in bytes, or 0 if there is none.
 func (s *site) file(member int) int64 { return fileSize(s.DatabaseFile(member)) }
 
-// fileSize is 0 where there is no file.
+// fileSize returns the size of a file in bytes, or 0 if there is no file.
 func fileSize(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -82,7 +83,7 @@ func fileSize(path string) int64 {
 	return info.Size()
 }
 
-// files is the size of the largest member's database.
+// files returns the size of the largest member's database in bytes.
 func (s *site) files() (most int64) {
 	for i := range s.conns {
 		most = max(most, s.file(i))
@@ -91,16 +92,16 @@ func (s *site) files() (most int64) {
 }
 
 const (
-	// pollEvery is how often a member is asked whether it serves, pollTimeout how long it may
-	// take to answer.
+	// pollEvery is the time between two requests to a member that does not serve yet.
+	// pollTimeout bounds such a request.
 	pollEvery, pollTimeout = 5 * time.Millisecond, 250 * time.Millisecond
 )
 
-// poll asks until the answer is yes.
+// poll calls ask until it returns true.
 func poll(ctx context.Context, ask func(ctx context.Context) bool) error {
 	for {
-		one, cancel := context.WithTimeout(ctx, pollTimeout)
-		yes := ask(one)
+		attempt, cancel := context.WithTimeout(ctx, pollTimeout)
+		yes := ask(attempt)
 		cancel()
 		if yes {
 			return nil
@@ -113,10 +114,10 @@ func poll(ctx context.Context, ask func(ctx context.Context) bool) error {
 	}
 }
 
-// errEnded says that the process of a member has ended by itself.
+// errEnded is the error when the process of a member has ended by itself.
 var errEnded = errors.New("its process ended")
 
-// running returns an error where a member's process has ended.
+// running returns an error if a member's process has ended.
 func (s *site) running(member int) error {
 	if !s.Running(member) {
 		return fmt.Errorf("member %s: %w: see its log", s.name(member), errEnded)
@@ -124,8 +125,9 @@ func (s *site) running(member int) error {
 	return nil
 }
 
-// serves returns when a member answers a linearizable read, or its process has ended.
-func (s *site) serves(ctx context.Context, member int) (err error) {
+// awaitServing waits until a member answers a linearizable read. It returns an error if the
+// member's process has ended.
+func (s *site) awaitServing(ctx context.Context, member int) (err error) {
 	pollErr := poll(ctx, func(ctx context.Context) bool {
 		if err = s.running(member); err != nil {
 			return true
@@ -136,9 +138,9 @@ func (s *site) serves(ctx context.Context, member int) (err error) {
 	return errors.Join(err, pollErr)
 }
 
-// whole returns when all members answer, agree on a leader, vote, and have applied what the
-// leader had applied when it was asked before.
-func (s *site) whole(ctx context.Context) error {
+// awaitHealthy waits until all members answer, agree on a leader, vote, and have applied the
+// entries that the leader had applied before.
+func (s *site) awaitHealthy(ctx context.Context) error {
 	target := uint64(math.MaxUint64)
 	return poll(ctx, func(ctx context.Context) bool {
 		list, ok := s.statuses(ctx)
@@ -157,7 +159,7 @@ func (s *site) whole(ctx context.Context) error {
 	})
 }
 
-// statuses asks all members at once. It is not ok where one does not answer.
+// statuses queries all members concurrently. ok is false if one does not answer.
 func (s *site) statuses(ctx context.Context) (list []*pb.StatusResponse, ok bool) {
 	list = make([]*pb.StatusResponse, len(s.conns))
 	var wg sync.WaitGroup
@@ -175,10 +177,10 @@ func (s *site) statuses(ctx context.Context) (list []*pb.StatusResponse, ok bool
 	return list, true
 }
 
-// leader is the member that leads.
+// leader returns the number of the leader, from 0.
 func (s *site) leader(ctx context.Context) (int, error) { return cluster.Leader(ctx, s.conns, -1) }
 
-// follower is a member that does not lead, after the leader in the order of members.
+// follower returns the number of the member after the leader, from 0.
 func (s *site) follower(ctx context.Context) (int, error) {
 	leader, err := s.leader(ctx)
 	return (leader + 1) % len(s.conns), err

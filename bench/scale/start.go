@@ -15,12 +15,12 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// coldShare is the share of a member's files that may stay in the page cache of a restart
-// that is called cold.
+// coldShare is the largest share of a member's files that may stay in the page cache for a cold
+// restart.
 const coldShare = 0.05
 
 // restartCold stops a follower, or the only member, evicts its files from the page cache and
-// starts it. Times count from its start. It is skipped where the files stay in the cache.
+// starts it. Times count from its start. The step is skipped if the files stay in the cache.
 func restartCold(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	member, err := s.follower(ctx)
 	if err != nil {
@@ -50,15 +50,15 @@ func restartCold(ctx context.Context, s *site, e *results.ScaleEvent) error {
 }
 
 var (
-	// startLine is what a member logs before it starts: one with data, with the last entry that
-	// it knows to be committed, or a new one.
+	// startLine matches the log line before a member starts: a member with data, with the index
+	// of the last committed entry that it knows, or a new member.
 	startLine = regexp.MustCompile(`"msg":"(?:restarting local member"[^\n]*"commit-index":(\d+)|starting local member")`)
-	// snapshotLine is what it logs of a snapshot, or of a start without one.
+	// snapshotLine matches the log line about a snapshot, or about a start without one.
 	snapshotLine = regexp.MustCompile(`"msg":"(No snapshot found|[^"]*"[^\n]*"snapshot-index":(\d+))`)
 )
 
-// replayed is how many committed entries a member read from its write-ahead log when it
-// started last, as its log says; 0 where it does not.
+// replayed returns the number of committed entries that a member read from its write-ahead log
+// at its last start, according to its log; 0 if it is unknown.
 func (s *site) replayed(member int) int64 {
 	data, err := os.ReadFile(s.Members()[member].Log)
 	if err != nil {
@@ -67,7 +67,7 @@ func (s *site) replayed(member int) int64 {
 	return replayedEntries(data)
 }
 
-// replayedEntries are those of the last start in a member's log.
+// replayedEntries returns the number of replayed entries of the last start in a member's log.
 func replayedEntries(log []byte) int64 {
 	starts := startLine.FindAllSubmatchIndex(log, -1)
 	if len(starts) == 0 {
@@ -85,12 +85,12 @@ func replayedEntries(log []byte) int64 {
 	return max(0, commit-snapshot)
 }
 
-// lastSnapshot is the index of the snapshot that a member has made or started from last, 0
-// where it started without one. It is not ok where the log does not say.
+// lastSnapshot returns the index of the last snapshot that a member has made or started from,
+// or 0 if it started without one. ok is false if the log does not contain it.
 func lastSnapshot(log []byte) (index int64, ok bool) {
 	for _, m := range snapshotLine.FindAllSubmatch(log, -1) {
 		if what := string(m[1]); strings.HasPrefix(what, "sending ") || strings.HasPrefix(what, "sent ") {
-			continue // made for another member, and not kept
+			continue // made for another member: etcd does not keep it
 		}
 		index, ok = 0, true
 		if len(m[2]) > 0 {
@@ -101,11 +101,13 @@ func lastSnapshot(log []byte) (index int64, ok bool) {
 }
 
 const (
-	// fullLog is the share of the entries between two snapshots with which a log is called full.
+	// fullLog is the share of the entries between two snapshots from which on a log counts as
+	// full.
 	fullLog = 0.9
-	// mostFilled bounds the entries of a full log, where snapshots are further apart.
-	mostFilled = 100_000
-	// fillRounds is how often a log is filled: the member may make a snapshot meanwhile.
+	// maxFilled bounds the entries of a full log if the snapshots are further apart.
+	maxFilled = 100_000
+	// fillRounds is the largest number of attempts to fill a log: the member may make a
+	// snapshot meanwhile.
 	fillRounds = 5
 )
 
@@ -118,7 +120,7 @@ func restartFullLog(ctx context.Context, s *site, e *results.ScaleEvent, snapsho
 		return err
 	}
 	e.Member = s.name(member)
-	want := fullLog * float64(min(snapshotCount, mostFilled))
+	want := fullLog * float64(min(snapshotCount, maxFilled))
 	for range fillRounds {
 		missing := want - float64(s.sinceSnapshot(ctx, member))
 		if missing < fillWriters {
@@ -139,8 +141,8 @@ func restartFullLog(ctx context.Context, s *site, e *results.ScaleEvent, snapsho
 	return measureRecovery(ctx, s, e, start, member)
 }
 
-// sinceSnapshot is how many entries a member has applied since its last snapshot, which its
-// log says; 0 where that is not known.
+// sinceSnapshot returns the number of entries that a member has applied since its last
+// snapshot, according to its log; 0 if it is unknown.
 func (s *site) sinceSnapshot(ctx context.Context, member int) int64 {
 	st, err := pb.NewMaintenanceClient(s.conns[member]).Status(ctx, &pb.StatusRequest{})
 	if err != nil {

@@ -11,51 +11,51 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// step is something that is done to the cluster beside the load. do fills in what it finds.
+// step is an action on the cluster during the load. do records its findings in the event.
 type step struct {
 	kind string
 	do   func(ctx context.Context, s *site, e *results.ScaleEvent) error
 }
 
-// sequence does steps one after the other, each after some time of undisturbed load.
+// sequence makes steps one after the other, each after a lead of undisturbed load.
 type sequence struct {
 	steps []step
 	site  *site
 	lead  time.Duration
-	// most bounds each step, back how long all members may take after it until they are well.
-	most, back time.Duration
+	// most bounds each step. recovery bounds the time after it until all members are healthy.
+	most, recovery time.Duration
 	// tell is called when a step begins.
 	tell   func(kind string)
 	events []results.ScaleEvent
 }
 
-// sequenceKind is the kind of the disturbance that a sequence is in its run.
+// sequenceKind is the kind of a sequence as a disturbance.
 const sequenceKind = "steps"
 
-// disturbance is the sequence as one of a run, which ends with it.
+// disturbance returns the sequence as a disturbance, which ends the load of its run.
 func (q *sequence) disturbance() bench.Disturbance {
 	return bench.Disturbance{PlanDisturbance: results.PlanDisturbance{Kind: sequenceKind}, Do: q.do, EndsLoad: true}
 }
 
-// settleTime is how long a load has after a step until it counts as undisturbed, and
-// outageSettleTime after one that all members were down in: what has
-// arrived meanwhile is carried out late.
+// settleTime is the time after a step until the load counts as undisturbed. outageSettleTime is
+// that time after a step during which all members were down, when the operations that have
+// arrived meanwhile are carried out late.
 const settleTime, outageSettleTime = 500 * time.Millisecond, 3 * time.Second
 
-// before is how long before a step the undisturbed load begins at most.
-func before(lead time.Duration) time.Duration { return lead + min(lead, settleTime) }
+// undisturbedTime returns the longest time of undisturbed load before a step.
+func undisturbedTime(lead time.Duration) time.Duration { return lead + min(lead, settleTime) }
 
-// next returns when a step begins, where the one before it was over at end: after the lead,
-// and where that has whole seconds, at the end of a second of the load, so that it has as
-// many of these as possible. Times are from the beginning of the sequence, which is that of
-// the load.
+// next returns when a step begins if the previous one was over at end. If the lead has whole
+// seconds, it is at the end of a second of the load, so that the lead contains as many complete
+// seconds as possible. Times count from the beginning of the sequence, which is that of the
+// load.
 func (q *sequence) next(end time.Duration) time.Duration {
 	grid := max(1, min(q.lead, time.Second))
-	return (end + before(q.lead) + grid - 1) / grid * grid
+	return (end + undisturbedTime(q.lead) + grid - 1) / grid * grid
 }
 
-// do does the steps. Starts are from its own beginning. After a step that leaves a member
-// away, the rest is not done.
+// do makes the steps. Starts count from its own beginning. It stops after a step after which a
+// member does not recover.
 func (q *sequence) do(ctx context.Context) (string, error) {
 	begin := time.Now()
 	for i, s := range q.steps {
@@ -68,7 +68,7 @@ func (q *sequence) do(ctx context.Context) (string, error) {
 			return "", context.Cause(ctx)
 		}
 		q.tell(s.kind)
-		e, err := q.one(ctx, s, begin)
+		e, err := q.runStep(ctx, s, begin)
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
@@ -77,12 +77,12 @@ func (q *sequence) do(ctx context.Context) (string, error) {
 			return "", err
 		}
 	}
-	sleep(ctx, time.Second) // the answers of the last second
+	sleep(ctx, time.Second) // wait for the answers of the last second
 	return fmt.Sprintf("%d steps", len(q.steps)), nil
 }
 
-// one does a step. Its error says that the cluster is not whole afterwards.
-func (q *sequence) one(outer context.Context, s step, begin time.Time) (results.ScaleEvent, error) {
+// runStep makes a step. It returns an error if the cluster is not healthy afterwards.
+func (q *sequence) runStep(outer context.Context, s step, begin time.Time) (results.ScaleEvent, error) {
 	ctx, cancel := context.WithTimeoutCause(outer, q.most, fmt.Errorf("not over after %v", q.most))
 	defer cancel()
 	memory, stop := watchMemory(ctx, q.site)
@@ -94,18 +94,19 @@ func (q *sequence) one(outer context.Context, s step, begin time.Time) (results.
 	if err != nil {
 		e.Error = oneLine(err)
 	}
-	wait, cancel := context.WithTimeout(outer, q.back)
+	wait, cancel := context.WithTimeout(outer, q.recovery)
 	defer cancel()
-	if q.site.whole(wait) != nil {
+	if q.site.awaitHealthy(wait) != nil {
 		return e, fmt.Errorf("%s: a member did not come back", s.kind)
 	}
 	return e, nil
 }
 
-// wholeTime is how long members have after a step until all of them are well.
-const wholeTime = 30 * time.Second
+// healthyTimeout is the time after a step within which all members must be healthy.
+const healthyTimeout = 30 * time.Second
 
-// oneLine is the text of an error, which may quote a member, for a document.
+// oneLine returns the text of an error, which may contain a member's text, in one line for a
+// document.
 func oneLine(err error) string {
 	const most = 300
 	text := strings.ToValidUTF8(strings.Join(strings.Fields(err.Error()), " "), "?")
@@ -115,7 +116,7 @@ func oneLine(err error) string {
 	return text
 }
 
-// sleep reports whether it was not cut short.
+// sleep waits, and reports whether it waited for the full length.
 func sleep(ctx context.Context, length time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -125,12 +126,12 @@ func sleep(ctx context.Context, length time.Duration) bool {
 	}
 }
 
-// skipped is the reason for a step that is not done.
+// skipped is the error of a step that was not made.
 type skipped struct{ reason string }
 
 func (s skipped) Error() string { return s.reason }
 
-// skippable makes a step of one whose error may be that it is not done.
+// skippable returns a step whose error may be [skipped].
 func skippable(kind string, do func(ctx context.Context, s *site, e *results.ScaleEvent) error) step {
 	return step{kind, func(ctx context.Context, s *site, e *results.ScaleEvent) error {
 		err := do(ctx, s, e)

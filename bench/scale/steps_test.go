@@ -30,11 +30,11 @@ func TestStepsBeginAfterTheirLead(t *testing.T) {
 		end := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "end"))
 		q := sequence{lead: lead}
 		start := q.next(end)
-		if start-before(lead) < end || start-end > before(lead)+time.Second {
+		if start-undisturbedTime(lead) < end || start-end > undisturbedTime(lead)+time.Second {
 			t.Fatalf("lead %v, after %v: %v", lead, end, start)
 		}
 		// As many whole seconds as the lead has begin after the time to settle.
-		first := (start - before(lead) + time.Second - 1).Truncate(time.Second)
+		first := (start - undisturbedTime(lead) + time.Second - 1).Truncate(time.Second)
 		if start.Truncate(time.Second)-first < lead.Truncate(time.Second) {
 			t.Fatalf("lead %v, after %v: %v, seconds from %v", lead, end, start, first)
 		}

@@ -18,20 +18,20 @@ import (
 )
 
 const (
-	// mostUnary is the most data that one answer can hold: gRPC's messages end at 2 GiB, and
-	// a little of it is not data.
-	mostUnary = 1 << 30
-	// listMemory is how many copies of all data a list by one request makes, in the member
-	// and here.
+	// maxUnary is the largest amount of data that is read in one answer, in bytes: gRPC
+	// messages are limited to 2 GiB, and contain more than the data.
+	maxUnary = 1 << 30
+	// listMemory is the number of copies of all data that a list by one request makes, in the
+	// member and in this process.
 	listMemory = 5
 )
 
 // listing is a way to list all objects.
 type listing struct {
 	kind string
-	// whole says that one answer holds all objects.
-	whole bool
-	// limit is the most objects of one answer, 0 where there is no limit.
+	// singleAnswer says that one answer contains all objects.
+	singleAnswer bool
+	// limit is the largest number of objects in one answer, or 0 if there is no limit.
 	limit int64
 	// list carries out the request and returns the bytes of all keys and values.
 	list func(ctx context.Context, kv pb.KVClient, r *pb.RangeRequest) (read int64, err error)
@@ -39,16 +39,17 @@ type listing struct {
 
 func listings() []listing {
 	return []listing{
-		{kind: results.ScaleListUnary, whole: true, list: listPages},
+		{kind: results.ScaleListUnary, singleAnswer: true, list: listPages},
 		{kind: results.ScaleListPages, limit: pageSize, list: listPages},
 		{kind: results.ScaleListStream, list: listStream},
 	}
 }
 
-// storm lets clients list all objects of a size at once. Each has a connection of its own.
+// storm makes clients list all objects of a size concurrently. Each client has its own
+// connection.
 func storm(ctx context.Context, s *site, e *results.ScaleEvent, how listing, clients int, size int64) error {
-	if how.whole {
-		if size > mostUnary {
+	if how.singleAnswer {
+		if size > maxUnary {
 			return skipped{fmt.Sprintf("one answer cannot hold %s", bytes(size))}
 		}
 		if available := machine.AvailableMemory() / 2; available > 0 {
@@ -76,7 +77,8 @@ func storm(ctx context.Context, s *site, e *results.ScaleEvent, how listing, cli
 	return err
 }
 
-// list reads all objects from a member, and returns the bytes of their keys and values.
+// list reads all objects from a member, and returns the number of bytes of their keys and
+// values.
 func list(ctx context.Context, s *site, endpoint string, how listing) (read int64, err error) {
 	conn, err := dial(s, endpoint)
 	if err != nil {
@@ -90,8 +92,8 @@ func list(ctx context.Context, s *site, endpoint string, how listing) (read int6
 	return read, nil
 }
 
-// listPages repeats the request from the key after the last one until there are no more, all
-// at the revision of the first answer.
+// listPages repeats the request from the key after the last one until there are no more
+// objects. All requests read the revision of the first answer.
 func listPages(ctx context.Context, kv pb.KVClient, r *pb.RangeRequest) (read int64, err error) {
 	for {
 		page, err := kv.Range(ctx, r)
@@ -121,10 +123,10 @@ func listStream(ctx context.Context, kv pb.KVClient, r *pb.RangeRequest) (read i
 	return read, err
 }
 
-// dataOf are the bytes of keys and values.
+// dataOf returns the number of bytes of keys and values.
 func dataOf(list []*mvccpb.KeyValue) (sum int64) {
-	for _, one := range list {
-		sum += int64(len(one.Key) + len(one.Value))
+	for _, item := range list {
+		sum += int64(len(item.Key) + len(item.Value))
 	}
 	return sum
 }
