@@ -15,8 +15,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Answers implements [bench.Answerer]: it waits until a member answers a linearizable
-// read, for which the cluster needs a leader and a majority.
+// Answers implements [bench.Answerer]. It waits until a member answers a linearizable read, for
+// which the cluster needs a leader and a majority.
 func (m *mix) Answers(ctx context.Context) error {
 	t := m.target
 	conns := t.Members
@@ -40,17 +40,17 @@ func (m *mix) Answers(ctx context.Context) error {
 		"check that its members run and have a leader: %s", patience, len(conns), cause(last))
 }
 
-// cause is the innermost reason of an error of gRPC, such as "connection refused".
+// cause returns the innermost reason of a gRPC error, such as "connection refused".
 func cause(err error) string {
 	text := status.Convert(err).Message()
 	return results.Clip(strings.Trim(text[strings.LastIndex(text, ": ")+1:], ` "`))
 }
 
-// answerPause is between two requests to a member that does not answer.
+// answerPause is the time between two requests to a member that does not answer.
 const answerPause = 200 * time.Millisecond
 
-// untilAnswered asks until an answer comes, be it a refusal, or ctx ends. It returns the
-// last error that says more than the end of ctx.
+// untilAnswered sends requests until there is an answer, possibly an error of the server, or
+// until ctx ends. It returns the last error with more information than the end of ctx.
 func untilAnswered(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (last error) {
 	request := &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), KeysOnly: true, Limit: 1}
 	for {

@@ -2,8 +2,8 @@ package workloads
 
 import "sync/atomic"
 
-// bits is a set of numbers below 2^32. Memory is set by the pages of 65,536 numbers
-// that have a member. Goroutines share it without a lock. The zero value is empty.
+// bits is a set of numbers below 2^32. It allocates a page for each range of 65,536 numbers
+// that contains a member. Goroutines may share it without a lock. The zero value is empty.
 type bits struct{ blocks [256]atomic.Pointer[bitBlock] }
 
 type (
@@ -11,8 +11,8 @@ type (
 	bitPage  [1024]atomic.Uint64
 )
 
-// word returns the word of a number and the number's bit in it; nil where the set has
-// no page for it and none is to be made.
+// word returns the word of a number and the number's bit in it. It returns nil if the set has
+// no page for the number and create is false.
 func (b *bits) word(n uint32, create bool) (*atomic.Uint64, uint64) {
 	block := at(&b.blocks[n>>24], create)
 	if block == nil {

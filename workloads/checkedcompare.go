@@ -10,7 +10,8 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/consistency"
 )
 
-// compare checks the comparisons of a transaction: it succeeds if and only if all hold right before.
+// compare checks the comparisons of a transaction. A transaction succeeds if and only if all
+// comparisons hold right before it.
 func (c *checkedConn) compare(q inquiry, r *pb.TxnRequest, answer *pb.TxnResponse, a consistency.Answer, wrote bool) {
 	a.Operation = consistency.OperationCompare
 	if !answer.Succeeded {
@@ -28,7 +29,7 @@ func (c *checkedConn) compare(q inquiry, r *pb.TxnRequest, answer *pb.TxnRespons
 	}
 }
 
-// held takes what a comparison that held says of a followed key at a revision.
+// held records what a comparison that held shows about a followed key at a revision.
 func (c *checkedConn) held(q inquiry, comparison *pb.Compare, a consistency.Answer, at int64) {
 	if comparison.Result != pb.Compare_EQUAL || len(comparison.RangeEnd) > 0 {
 		return
@@ -53,8 +54,8 @@ func (c *checkedConn) held(q inquiry, comparison *pb.Compare, a consistency.Answ
 	}
 }
 
-// conflict checks a transaction that did not succeed: one comparison at least does not hold, so not
-// all of the keys can have been returned as they were compared.
+// conflict checks a transaction that did not succeed. At least one comparison does not hold, so
+// the returned keys cannot all satisfy their comparisons.
 func (c *checkedConn) conflict(q inquiry, r *pb.TxnRequest, answer *pb.TxnResponse, a consistency.Answer) {
 	var modified int64
 	for i, comparison := range r.Compare {
@@ -69,8 +70,8 @@ func (c *checkedConn) conflict(q inquiry, r *pb.TxnRequest, answer *pb.TxnRespon
 	c.checker.Contradicts(r.Compare[0].Key, q.Call, a, modified, len(r.Compare))
 }
 
-// returned is the key as one of the operations has read it, at the revision of the transaction; nil
-// is no key.
+// returned returns the key as one of the operations has read it, at the revision of the
+// transaction. A nil kv means that the key does not exist.
 func returned(key []byte, ops []*pb.RequestOp, responses []*pb.ResponseOp) (kv *mvccpb.KeyValue, found bool) {
 	for i, op := range ops {
 		read, answer := op.GetRequestRange(), responses[i].GetResponseRange()
@@ -85,7 +86,8 @@ func returned(key []byte, ops []*pb.RequestOp, responses []*pb.ResponseOp) (kv *
 	return nil, false
 }
 
-// holds reports whether a comparison certainly holds for a key; nil is no key.
+// holds reports whether a comparison certainly holds for a key. A nil kv means that the key
+// does not exist.
 func holds(comparison *pb.Compare, kv *mvccpb.KeyValue) bool {
 	if len(comparison.RangeEnd) > 0 {
 		return false

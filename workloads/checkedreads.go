@@ -9,8 +9,8 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/consistency"
 )
 
-// Of the keys of an answer with many, compared are compared at most, and so many followed keys are
-// looked for that may be missing.
+// The limits of the check of an answer with many keys: at most compared keys are compared, and
+// the answer is searched for at most missed followed keys.
 const (
 	compared = 32
 	missed   = 2
@@ -52,14 +52,15 @@ func (c *checkedConn) contentOf(q inquiry, r *pb.RangeRequest, kv *mvccpb.KeyVal
 	read := consistency.Read{Revision: at, Modified: kv.ModRevision, Version: kv.Version, Value: kv.Value, Created: kv.CreateRevision}
 	switch {
 	case r.KeysOnly:
-		read.Value, read.Created = nil, 0 // of which some servers return less
+		read.Value, read.Created = nil, 0 // some servers do not return these fields
 	case read.Value == nil:
 		read.Value = []byte{}
 	}
 	c.checker.Read(key, q.Call, a, read)
 }
 
-// missing looks for followed keys, at random, that an answer with all keys of a range does not have.
+// missing checks whether an answer with all keys of a range lacks followed keys, which it
+// chooses at random.
 func (c *checkedConn) missing(q inquiry, r *pb.RangeRequest, answer *pb.RangeResponse, a consistency.Answer, at int64) {
 	complete := completeness{request: r}
 	if !complete.possible() || answer.More && len(answer.Kvs) == 0 {
@@ -88,14 +89,15 @@ func (c *checkedConn) missing(q inquiry, r *pb.RangeRequest, answer *pb.RangeRes
 	}
 }
 
-// completeness tells which keys an answer has if they exist.
+// completeness determines which existing keys an answer must contain.
 type completeness struct {
 	request *pb.RangeRequest
 	// last is the last key of an answer that does not have all keys of the range.
 	last string
 }
 
-// possible reports whether an answer has all keys from the beginning of the range on, in their order.
+// possible reports whether an answer contains all keys from the beginning of the range on, in
+// their order.
 func (c *completeness) possible() bool {
 	r := c.request
 	return unfiltered(r) && r.SortTarget == pb.RangeRequest_KEY && r.SortOrder != pb.RangeRequest_DESCEND

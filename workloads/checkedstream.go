@@ -12,7 +12,7 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/consistency"
 )
 
-// NewStream implements [grpc.ClientConnInterface]. Of streams, those of RangeStream are checked.
+// NewStream implements [grpc.ClientConnInterface]. It checks streams of RangeStream only.
 func (c *checkedConn) NewStream(
 	ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
@@ -68,7 +68,7 @@ func (s *checkedStream) RecvMsg(m any) error {
 	return nil
 }
 
-// collect keeps what is to be checked of a part of the answer.
+// collect keeps the keys of a part of the answer that must be checked.
 func (s *checkedStream) collect(kvs []*mvccpb.KeyValue) {
 	step := max(1, len(kvs)/compared)
 	for i, kv := range kvs {
@@ -116,5 +116,6 @@ func (s *checkedStream) missing() {
 	}
 }
 
-// maxSample is how many keys of a stream are compared at most, and how many that it does not have.
+// maxSample is the largest number of keys of a stream that are compared, and of missing keys
+// that are searched.
 const maxSample = 256

@@ -103,7 +103,7 @@ func (d *deleteScript) first(op *bench.Op) (request, error) {
 	if op.N%2 == deletePut {
 		return d.putBack(op)
 	}
-	number, err := take(d.stock.there)
+	number, err := take(d.stock.present)
 	if err != nil {
 		return request{}, err
 	}
@@ -122,14 +122,14 @@ func (d *deleteScript) next(op *bench.Op, reply proto.Message, err error) (reque
 func (d *deleteScript) deleted(op *bench.Op, reply proto.Message, err error) error {
 	switch {
 	case err != nil && ledger.Refused(err):
-		d.stock.there <- d.number
+		d.stock.present <- d.number
 		return err
 	case err != nil:
 		d.failed(err, d.number)
-		d.stock.gone <- d.number
+		d.stock.absent <- d.number
 		return err
 	}
-	d.stock.gone <- d.number
+	d.stock.absent <- d.number
 	answer := reply.(*pb.DeleteRangeResponse)
 	if answer.Deleted != 1 {
 		return errMissing
@@ -141,11 +141,11 @@ func (d *deleteScript) deleted(op *bench.Op, reply proto.Message, err error) err
 }
 
 func (d *deleteScript) putBack(op *bench.Op) (request, error) {
-	number, err := take(d.stock.gone)
+	number, err := take(d.stock.absent)
 	if err != nil {
 		// The deletes before this one have not been answered yet: a key that exists
 		// is as good.
-		if number, err = take(d.stock.there); err != nil {
+		if number, err = take(d.stock.present); err != nil {
 			return request{}, err
 		}
 	}
@@ -155,9 +155,9 @@ func (d *deleteScript) putBack(op *bench.Op) (request, error) {
 
 func (d *deleteScript) broughtBack(op *bench.Op, reply proto.Message, err error) error {
 	if err = d.put.answered(op, d.writer, reply, err); err != nil {
-		d.stock.gone <- d.put.number
+		d.stock.absent <- d.put.number
 		return err
 	}
-	d.stock.there <- d.put.number
+	d.stock.present <- d.put.number
 	return nil
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/claim"
 )
 
-// deletePatience is how long a deletion waits for a page's answers.
+// deletePatience bounds the wait for the answers of one page.
 const deletePatience = 20 * time.Second
 
-// maxAgain is how often a page is read again because another client wrote in it; after
-// that, what was not deleted stays.
-const maxAgain = 20
+// maxRereads is the largest number of times that a page is read again because another client
+// wrote in it. After that, the remaining keys stay.
+const maxRereads = 20
 
-// deleteBatch is how many keys one request deletes, and deleteBytes how many bytes
-// they may have: a single request for all would stop a cluster that others use, and
-// a comparison of revisions reads the values.
+// deleteBatch is the largest number of keys that one request deletes, and deleteBytes the
+// largest number of bytes of these keys: a single request for all keys would block a cluster
+// that other clients use, and a comparison of revisions reads the values.
 const (
 	deleteBatch = 1000
 	deleteBytes = 8 << 20
@@ -29,34 +29,34 @@ const (
 // writes them meanwhile. The markers of claims stay.
 type deletion struct {
 	kv pb.KVClient
-	// own reports whether a key, which comes without its value, is to be deleted.
+	// own reports whether a key, which has no value here, must be deleted.
 	own func(context.Context, *keyValue) (bool, error)
-	// young reports whether one that stays is to be counted.
+	// young reports whether a key that stays must be counted.
 	young func(*keyValue) bool
 }
 
-// run deletes the keys under a prefix, so many at a time. It returns how many it has
-// deleted, and how many that stay were counted.
+// run deletes the keys under a prefix in batches. It returns the number of deleted keys, and
+// the number of remaining keys that were counted.
 func (d deletion) run(ctx context.Context, prefix string, batch int64) (deleted, foreign int, err error) {
 	st := Target{Patience: deletePatience}.begin(ctx, func() string { return fmt.Sprintf("%d keys deleted", deleted) })
 	defer func() { err = st.end(err) }()
 	request := &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), KeysOnly: true, Limit: batch}
-	for again := 0; ; {
+	for rereads := 0; ; {
 		page, err := d.kv.Range(st.ctx, request)
 		if err != nil {
 			return deleted, foreign, fmt.Errorf("list keys under %q: %w", prefix, err)
 		}
-		gone, kept, changed, err := d.page(st.ctx, page)
-		deleted += gone
+		removed, kept, changed, err := d.page(st.ctx, page)
+		deleted += removed
 		if err != nil {
 			return deleted, foreign, fmt.Errorf("delete keys under %q: %w", prefix, err)
 		}
 		st.progress()
-		if changed && again < maxAgain {
-			again++ // and look at the page once more
+		if changed && rereads < maxRereads {
+			rereads++ // and look at the page once more
 			continue
 		}
-		foreign, again = foreign+kept, 0
+		foreign, rereads = foreign+kept, 0
 		if !page.More || len(page.Kvs) == 0 {
 			return deleted, foreign, nil
 		}
@@ -90,7 +90,7 @@ func (d deletion) runLate(ctx context.Context, prefix string, batch int64) (fore
 	return foreign, err
 }
 
-// isOwn reports whether a key is to be deleted.
+// isOwn reports whether a key must be deleted.
 func (d deletion) isOwn(ctx context.Context, kv *keyValue) (bool, error) {
 	if claim.IsMarker(kv.Key) {
 		return false, nil
@@ -98,10 +98,11 @@ func (d deletion) isOwn(ctx context.Context, kv *keyValue) (bool, error) {
 	return d.own(ctx, kv)
 }
 
-// page deletes the keys of a page, neighbours together. It returns how many it has
-// deleted, how many that stay were counted, and whether another client wrote one meanwhile.
+// page deletes the keys of a page. It deletes adjacent keys with one request. It returns the
+// number of deleted keys, the number of remaining keys that were counted, and whether another
+// client has written one meanwhile.
 func (d deletion) page(ctx context.Context, page *pb.RangeResponse) (deleted, foreign int, changed bool, err error) {
-	first := -1 // of neighbours that are to be deleted
+	first := -1 // the first of adjacent keys to delete
 	for i := 0; i <= len(page.Kvs); i++ {
 		own := false
 		if i < len(page.Kvs) {

@@ -26,9 +26,9 @@ import (
 type DisturbanceEntry struct {
 	// Name is the name of the kind in scenarios and on the command line.
 	Name string
-	// Summary says what is done, in one line.
+	// Summary describes the disturbance in one line.
 	Summary string
-	// Wide means that it touches more of the cluster than the run's own keys.
+	// Wide means that it affects more of the cluster than the run's own keys.
 	Wide bool
 	// Define returns a disturbance of the kind with default parameters.
 	Define func() disturbanceDefinition
@@ -38,7 +38,7 @@ type DisturbanceEntry struct {
 type disturbanceDefinition interface {
 	AddFlags(fs *pflag.FlagSet)
 	Validate() error
-	// New returns what is done each time.
+	// New returns the function that makes the disturbance once.
 	New(t Target) func(ctx context.Context) (string, error)
 }
 
@@ -79,8 +79,8 @@ func (d faultDefinition) New(t Target) func(ctx context.Context) (string, error)
 	return d.Definition.New(t.Faults)
 }
 
-// DisturbanceNeeds returns what the disturbances need of a cluster, and the kind of one
-// that is for clusters which the program starts ("": none is).
+// DisturbanceNeeds returns what the disturbances require of a cluster. started is the kind of a
+// disturbance that requires a cluster which the program starts, or "" if there is none.
 func DisturbanceNeeds(list []results.PlanDisturbance) (needs fault.Needs, started string, err error) {
 	for _, d := range list {
 		def, err := newDisturbance(d)
@@ -94,7 +94,7 @@ func DisturbanceNeeds(list []results.PlanDisturbance) (needs fault.Needs, starte
 	return needs, started, nil
 }
 
-// FindDisturbance returns the kind of a name. The error names the nearest one.
+// FindDisturbance returns the kind with that name. The error suggests the most similar name.
 func FindDisturbance(name string) (DisturbanceEntry, error) {
 	var names []string
 	for _, e := range Disturbances() {
@@ -115,11 +115,11 @@ func ParseDisturbance(text string) (results.PlanDisturbance, error) {
 	kind, when, scheduled := strings.Cut(head, "@")
 	d.Kind = kind
 	if scheduled {
-		at, every, again := strings.Cut(when, "/")
+		at, every, repeated := strings.Cut(when, "/")
 		if err := parseTime(at, &d.At); err != nil {
 			return d, fmt.Errorf("disturbance %q: %w", text, err)
 		}
-		if again {
+		if repeated {
 			if err := parseTime(every, &d.Every); err != nil {
 				return d, fmt.Errorf("disturbance %q: %w", text, err)
 			}
@@ -149,8 +149,8 @@ func parseTime(text string, d *time.Duration) error {
 	return nil
 }
 
-// CheckDisturbance returns an error when the kind is unknown, or its parameters or
-// its interval are wrong.
+// CheckDisturbance returns an error if the kind is unknown, or if its parameters or its
+// interval are invalid.
 func CheckDisturbance(d results.PlanDisturbance) error {
 	_, err := newDisturbance(d)
 	return err
@@ -185,7 +185,7 @@ func newDisturbance(d results.PlanDisturbance) (disturbanceDefinition, error) {
 	return def, nil
 }
 
-// Bind binds disturbances to the cluster that they are done to.
+// Bind binds disturbances to the cluster that they affect.
 func Bind(list []results.PlanDisturbance, t Target) ([]bench.Disturbance, error) {
 	var bound []bench.Disturbance
 	for _, d := range list {
@@ -203,9 +203,9 @@ func DisturbancesWrite(list []results.PlanDisturbance) bool {
 	return slices.ContainsFunc(list, func(d results.PlanDisturbance) bool { return d.Params["cas-key"] != "" })
 }
 
-// compaction compacts to the present revision, to one a number of revisions before it, or
-// as Kubernetes does: to the one of the last time, and only for the client that wins the
-// race for a key.
+// compaction compacts the history up to the present revision, or up to an earlier one, or as
+// Kubernetes does: up to the revision of the previous time, and only for the client that wins
+// the race for a key.
 type compaction struct {
 	previous bool
 	keep     int64
@@ -262,8 +262,8 @@ func (d *compaction) New(t Target) func(ctx context.Context) (string, error) {
 	}
 }
 
-// claimCompaction writes the key if its version is still the one we know. It
-// returns the version to know for the next time.
+// claimCompaction writes the key if its version is still the known one. It returns the version
+// to use the next time.
 func claimCompaction(ctx context.Context, kv pb.KVClient, key string, version int64) (won bool, next, revision int64, err error) {
 	r, err := kv.Txn(ctx, &pb.TxnRequest{
 		Compare: []*pb.Compare{{Key: []byte(key), Target: pb.Compare_VERSION, TargetUnion: &pb.Compare_Version{Version: version}}},
@@ -284,7 +284,7 @@ func claimCompaction(ctx context.Context, kv pb.KVClient, key string, version in
 	return false, version, r.GetHeader().GetRevision(), nil
 }
 
-// memberChoice says which members a disturbance is for.
+// memberChoice selects the members of a disturbance.
 type memberChoice struct{ which string }
 
 func (c *memberChoice) addFlags(fs *pflag.FlagSet, which string) {
@@ -302,10 +302,10 @@ func (c *memberChoice) validate() error {
 	return nil
 }
 
-// number is that of the member, from 1.
+// number returns the number of the member, from 1.
 func (c *memberChoice) number() (int, error) { return strconv.Atoi(strings.TrimPrefix(c.which, "m")) }
 
-// members returns the connections to the members that are meant, with names.
+// members returns the connections to the selected members, and their names.
 func (c *memberChoice) members(ctx context.Context, t Target) (conns []grpc.ClientConnInterface, names []string, err error) {
 	all := t.Members
 	if len(all) == 0 {
@@ -333,7 +333,7 @@ func (c *memberChoice) members(ctx context.Context, t Target) (conns []grpc.Clie
 	return conns, names, nil
 }
 
-// each does something to every member that is meant, one after the other.
+// each calls do for every selected member, one after the other.
 func (c *memberChoice) each(ctx context.Context, t Target, do func(m grpc.ClientConnInterface) (string, error)) (string, error) {
 	conns, names, err := c.members(ctx, t)
 	var details []string
@@ -473,7 +473,7 @@ func watchFor(ctx context.Context, t Target, conn grpc.ClientConnInterface, watc
 	for range watchers {
 		req := &pb.WatchCreateRequest{Key: []byte(t.Prefix), RangeEnd: prefixEnd(t.Prefix)}
 		if err := stream.Send(&pb.WatchRequest{RequestUnion: &pb.WatchRequest_CreateRequest{CreateRequest: req}}); err != nil {
-			break // Recv knows why
+			break // Recv returns the reason
 		}
 	}
 	for {
@@ -483,7 +483,7 @@ func watchFor(ctx context.Context, t Target, conn grpc.ClientConnInterface, watc
 	}
 }
 
-// contextDone forgets an error that only says that ctx has ended.
+// contextDone returns err, or nil if err only says that ctx has ended.
 func contextDone(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

@@ -134,20 +134,20 @@ func (w *electionWorkload) Attach(ctx context.Context, s *bench.Sink) error {
 
 var errObserver = errors.New("clientv3's Observe ended: a get or a watch of its own failed")
 
-// observation is what one observer has seen.
+// observation is the state of one observer.
 type observation struct {
 	*electionWorkload
 	number   int
 	election *concurrency.Election
-	// revision is the last one seen: an observation that follows another begins with it.
+	// revision is the last observed revision. A following observation begins with it.
 	revision int64
-	// phase is the last one known; failures have not been recorded, for want of one.
+	// phase is the last known phase. failures were not recorded, because there was no phase.
 	phase    int
 	failures []bench.Sample
 }
 
-// run records the proclamations that arrive until ctx ends. An observation that ends by
-// itself is a failure, after which another one begins.
+// run records the proclamations that arrive until ctx ends. An observation that ends by itself
+// counts as a failure, and another one follows.
 func (o *observation) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := o.sink.Now()
@@ -164,7 +164,7 @@ func (o *observation) run(ctx context.Context) {
 	}
 }
 
-// arrived records one proclamation, unless it has been seen.
+// arrived records one proclamation, unless it was observed before.
 func (o *observation) arrived(r *clientv3.GetResponse, at time.Duration) {
 	if len(r.Kvs) == 0 || r.Kvs[0].ModRevision <= o.revision {
 		return
@@ -177,7 +177,7 @@ func (o *observation) arrived(r *clientv3.GetResponse, at time.Duration) {
 	}
 }
 
-// recordFailures records the failures that there have been, once there is a phase.
+// recordFailures records the pending failures, if there is a phase.
 func (o *observation) recordFailures() {
 	if ph := o.sink.Phase(); ph >= 0 {
 		o.phase = ph
@@ -246,7 +246,8 @@ func (w *electionWorker) Do(ctx context.Context, op *bench.Op) error {
 	return nil
 }
 
-// lead is what a leader does until it resigns or crashes; leave comes right before.
+// lead carries out the operations of a leader until it resigns or crashes. It calls leave right
+// before that.
 func (w *electionWorker) lead(op *bench.Op, election *concurrency.Election, leave func()) {
 	step := func(kind int, do func(ctx context.Context) error) {
 		doStep(w.session, w.sink, op.Phase, w.client, kind, do)

@@ -248,8 +248,8 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 		version = 0
 	}
 	late := e.Kv.ModRevision < o.revision
-	again := e.Kv.ModRevision == o.revision && followed && o.last[i] == version
-	if late || again {
+	duplicate := e.Kv.ModRevision == o.revision && followed && o.last[i] == version
+	if late || duplicate {
 		expected := "no event after that of revision " + humanize.Comma(o.revision)
 		switch {
 		case followed && late && o.fill(i, version):

@@ -25,9 +25,9 @@ type exchange[Q, R any] struct {
 	cancel context.CancelFunc
 }
 
-// ask sends a request and reads until a response is the answer. A stream keeps the token
-// that it was opened with: where that is no longer good, the request has not taken
-// effect and goes once more through a new stream.
+// ask sends a request and reads until a response is the answer. A stream keeps the token that
+// it was opened with. If the token has become invalid, the request has not taken effect, and
+// ask repeats it on a new stream.
 func (x *exchange[Q, R]) ask(ctx context.Context, request *Q, answer func(*R) bool) (*R, error) {
 	r, err := x.try(ctx, request, answer)
 	if err != nil {
@@ -61,7 +61,7 @@ func (x *exchange[Q, R]) try(ctx context.Context, request *Q, answer func(*R) bo
 }
 
 func (x *exchange[Q, R]) sendAndRead(request *Q, answer func(*R) bool) (*R, error) {
-	// An error of Send is only that the stream has ended; Recv knows why.
+	// An error of Send only says that the stream has ended; Recv returns the reason.
 	_ = x.stream.Send(request)
 	for {
 		r, err := x.stream.Recv()
@@ -96,7 +96,7 @@ func contextFirst(ctx context.Context, err error) error {
 	return err
 }
 
-// closers are what a workload closes at its end.
+// closers are the functions that a workload calls at its end.
 type closers struct {
 	mu   sync.Mutex
 	list []func()
@@ -108,7 +108,8 @@ func (c *closers) add(f func()) {
 	c.list = append(c.list, f)
 }
 
-// closeAll closes everything, some at a time: each may take a round trip.
+// closeAll calls all functions, several of them concurrently, because each may take a round
+// trip.
 func (c *closers) closeAll() {
 	c.mu.Lock()
 	list := c.list

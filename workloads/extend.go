@@ -12,9 +12,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Extend writes the keys of a population from number from on, and leaves those before as
-// they are. Keys and values are those that a workload finds which has the population's key
-// size and prefix. It returns when every member that t.Conns reach has them.
+// Extend writes the keys of a population from number from on, and does not change the earlier
+// ones. Keys and values are those that a workload with the population's key size and prefix
+// reads. It returns when every member that t.Conns reach has applied them.
 func Extend(ctx context.Context, t Target, p results.PlanPopulation, from int64, progress func(done, total int64)) error {
 	content := populationValues(p)
 	keys := Keys{Size: p.KeySize, Space: p.Keys, Distribution: "sequential", Theta: 0.5, HotKeys: 1}

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/grpc"
 )
 
-// facade is a clientv3.Client over one of our connections, for the recipes of
+// facade is a clientv3.Client over one connection of the run, for the recipes of
 // clientv3/concurrency. It does not retry.
 type facade struct {
 	*clientv3.Client
@@ -19,7 +19,7 @@ type facade struct {
 	cancel context.CancelFunc
 }
 
-// newFacades makes one for each connection.
+// newFacades returns one facade for each connection.
 func newFacades(t Target) []*facade {
 	var list []*facade
 	for _, conn := range t.Conns {
@@ -86,7 +86,7 @@ func newSessions(t Target, ttl time.Duration) *sessions {
 	return &sessions{book: newLeaseBook(t), ttl: ttl}
 }
 
-// open makes the connections' clients; it may be repeated.
+// open creates the clients of the connections. It may be called more than once.
 func (s *sessions) open(t Target) {
 	if s.facades == nil {
 		s.facades = newFacades(t)

@@ -18,20 +18,20 @@ import (
 // maxKeySpace keeps key numbers within 18 digits.
 const maxKeySpace = 1_000_000_000_000
 
-// defaultSpace is how many keys most workloads spread over.
+// defaultSpace is the default number of keys of most workloads.
 const defaultSpace = 100_000
 
 // Keys describes the keys of operations.
 type Keys struct {
 	// Size is the length of a key in bytes, prefix included.
 	Size int
-	// Space is how many different keys there are.
+	// Space is the number of different keys.
 	Space int64
-	// Distribution is one of the names in keyDistributions.
+	// Distribution is one of keyDistributions.
 	Distribution string
 	// Theta is the skew of zipfian and latest, between 0 and 1.
 	Theta float64
-	// HotKeys is the share of keys that gets the share HotOps of operations.
+	// HotKeys is the share of the keys that gets the share HotOps of the operations.
 	HotKeys, HotOps float64
 	sequential      bool
 }
@@ -48,7 +48,7 @@ func (k *Keys) addFlags(fs *pflag.FlagSet, distribution string, space int64) {
 	fs.Float64Var(&k.HotOps, "hot-ops", 0.8, "hotspot: share of the operations on hot keys")
 }
 
-// addSpaceFlags is for workloads that choose among the keys by themselves.
+// addSpaceFlags adds the flags of workloads that choose keys themselves.
 func (k *Keys) addSpaceFlags(fs *pflag.FlagSet, space int64) {
 	k.Distribution, k.Theta = "sequential", 0.99
 	k.HotKeys, k.HotOps = 0.2, 0.8
@@ -79,16 +79,16 @@ func (k *Keys) validate(prefix string) error {
 	return nil
 }
 
-// names are the keys' names under a prefix.
+// names returns the names of the keys under a prefix.
 func (k Keys) names(prefix string) ledger.Keys {
 	return ledger.Keys{Prefix: prefix, Size: k.Size, Count: k.Space}
 }
 
 func digits(n int64) int { return len(strconv.FormatInt(n-1, 10)) }
 
-// keyMaker makes the keys of one worker. Its choices depend on the operation's
-// phase and number alone, and those of sequential and latest on how many operations
-// came in earlier phases, too.
+// keyMaker creates the keys of one worker. Its choices depend only on the operation's phase and
+// number. Those of sequential and latest also depend on the number of operations in earlier
+// phases.
 type keyMaker struct {
 	*keyRules
 	rng opRand
@@ -98,7 +98,7 @@ func newKeyMaker(k Keys, t Target) *keyMaker {
 	return &keyMaker{keyRules: t.shared.keyRules(k, t.Prefix), rng: opRand{seed: t.Seed}}
 }
 
-// keyRules are what the key makers of a workload have in common. They are never changed.
+// keyRules are the common part of the key makers of a workload. They are immutable.
 type keyRules struct {
 	Keys
 	names ledger.Keys
@@ -116,8 +116,8 @@ func newKeyRules(k Keys, prefix string) *keyRules {
 // pick chooses the key number of an operation. It reseeds m.rng.
 func (m *keyMaker) pick(op *bench.Op) int64 { return m.pickAt(op.Phase, op.N, m.position(op)) }
 
-// position is the operation's place in the sequence of all of the run, which goes
-// on from phase to phase.
+// position returns the operation's number in the whole run, which continues from phase to
+// phase.
 func (m *keyMaker) position(op *bench.Op) uint64 {
 	at := op.N
 	for _, n := range op.Earlier {
@@ -126,7 +126,7 @@ func (m *keyMaker) position(op *bench.Op) uint64 {
 	return at
 }
 
-// pickAt chooses a key number by chance, which depends on phase and n, and by a
+// pickAt chooses a key number by a random choice, which depends on phase and n, and by a
 // position in the sequence of keys. It reseeds m.rng.
 func (m *keyMaker) pickAt(phase int, n, position uint64) int64 {
 	m.rng.reset(phase, n)
@@ -135,7 +135,7 @@ func (m *keyMaker) pickAt(phase int, n, position uint64) int64 {
 	case "uniform":
 		return rng.Int64N(m.Space)
 	case "zipfian":
-		// Ranks are scattered, so that popular keys are not neighbours.
+		// Ranks are scattered, so that popular keys are not adjacent.
 		return int64(scramble(uint64(m.zipf.rank(rng.Float64()))) % uint64(m.Space))
 	case "latest":
 		newest := int64(position % uint64(m.Space))
@@ -150,8 +150,8 @@ func (m *keyMaker) pickAt(phase int, n, position uint64) int64 {
 	return int64(position % uint64(m.Space))
 }
 
-// several chooses the keys of an operation on several: different ones, in the order
-// in which it touches them, appended to numbers, which is empty.
+// several chooses different keys for an operation on count keys. It appends them to numbers,
+// which must be empty, in the order in which the operation accesses them.
 func (m *keyMaker) several(numbers []int64, op *bench.Op, count int) []int64 {
 	position := m.position(op) * uint64(count)
 	numbers = append(numbers, m.pickAt(op.Phase, op.N*uint64(count), position))
@@ -171,8 +171,8 @@ func (m *keyMaker) several(numbers []int64, op *bench.Op, count int) []int64 {
 // appendKey writes the key of a number to buf[:0].
 func (m *keyMaker) appendKey(buf []byte, number int64) []byte { return m.names.Append(buf, number) }
 
-// spanWidth is how many keys a read covers, of a key space of that size: 1 for "key", 0
-// for "prefix", which is all of them, or a number.
+// spanWidth returns the number of keys that a read covers in a key space of that size: 1 for
+// "key", 0 for "prefix", which means all keys, or a number.
 func spanWidth(span string, space int64) (int64, error) {
 	switch span {
 	case "key":
@@ -187,8 +187,8 @@ func spanWidth(span string, space int64) (int64, error) {
 	return n, nil
 }
 
-// appendSpan writes the range of a read that covers width keys (see [spanWidth]) from the
-// one of a number on to key[:0] and end[:0], and returns how many keys it has.
+// appendSpan writes the range of a read that covers width keys (see [spanWidth]), from the key
+// with the given number on, to key[:0] and end[:0]. It returns the number of keys in the range.
 func (m *keyMaker) appendSpan(key, end []byte, number, width int64) ([]byte, []byte, int64) {
 	switch width {
 	case 0:
@@ -207,13 +207,13 @@ func (m *keyMaker) appendSpan(key, end []byte, number, width int64) ([]byte, []b
 // number is the inverse of appendKey.
 func (m *keyMaker) number(key []byte) (int64, bool) { return m.names.Number(key) }
 
-// opRand is a random generator that starts anew for each operation.
+// opRand is a random generator that restarts for each operation.
 type opRand struct {
 	seed uint64
 	pcg  rand.PCG
 }
 
-// rand returns the generator, which goes on from where it is.
+// rand returns the generator in its present state.
 func (r *opRand) rand() *rand.Rand { return rand.New(&r.pcg) }
 
 func (r *opRand) reset(phase int, n uint64) {
@@ -221,7 +221,7 @@ func (r *opRand) reset(phase int, n uint64) {
 }
 
 // scramble is the finalizer of SplitMix64 (Steele, Lea, Flood, "Fast splittable
-// pseudorandom number generators", 2014): neighbours come out unrelated.
+// pseudorandom number generators", 2014): the results of adjacent numbers are unrelated.
 func scramble(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
@@ -243,8 +243,8 @@ func newZipfian(n int64, theta float64) zipfian {
 	return z
 }
 
-// zeta is the sum of 1/i^theta for i up to n: exact for the first million
-// terms, the integral for the rest.
+// zeta returns the sum of 1/i^theta for i from 1 to n. It is exact for the first million terms,
+// and uses the integral for the rest.
 func zeta(n int64, theta float64) float64 {
 	const exact = 1_000_000
 	sum := 0.0

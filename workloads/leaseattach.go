@@ -112,7 +112,7 @@ func (w *leaseAttachWorker) Do(ctx context.Context, op *bench.Op) error {
 		op.Count(0, 1)
 	}
 	w.req.Lease = id
-	w.account.Send() // once more: others were acknowledged meanwhile
+	w.account.Send() // again: other writes were acknowledged while the lease was granted
 	r, err := w.kv.Put(ctx, &w.req)
 	if err != nil {
 		w.failed(err, number)

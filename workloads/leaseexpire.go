@@ -45,7 +45,7 @@ func (d *leaseExpireDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.DurationVar(&d.ttl, "ttl", 2*time.Second, "time to live of the leases; etcd raises one below one and a half election timeouts")
 }
 
-// maxExpireOps is how many operations get keys of their own.
+// maxExpireOps is the largest number of operations that have their own keys.
 const maxExpireOps = 1_000_000_000
 
 func (d *leaseExpireDefinition) Validate(prefix string) error {
@@ -114,7 +114,7 @@ func (w *leaseExpireWorkload) Attach(ctx context.Context, s *bench.Sink) (err er
 	w.sink = s
 	stream := newWatchStream(w.target.stream(0), s.Now)
 	deleted := watchOptions{noPut: true}
-	stream.add(&watcher{events: w.gone, create: deleted.request([]byte(w.target.Prefix), prefixEnd(w.target.Prefix))})
+	stream.add(&watcher{events: w.recordDeletions, create: deleted.request([]byte(w.target.Prefix), prefixEnd(w.target.Prefix))})
 	w.streams, err = startStreams(ctx, []*watchStream{stream}, len(w.target.Conns))
 	return err
 }
@@ -127,7 +127,7 @@ func (w *leaseExpireWorkload) Teardown(ctx context.Context) error {
 	return w.book.tearDown(ctx, w.target)
 }
 
-func (w *leaseExpireWorkload) gone(events []*mvccpb.Event, at time.Duration, late bool) {
+func (w *leaseExpireWorkload) recordDeletions(events []*mvccpb.Event, at time.Duration, late bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range events {
@@ -188,8 +188,8 @@ func (w *leaseExpireWorker) Do(ctx context.Context, op *bench.Op) error {
 	return nil
 }
 
-// grant grants a lease and attaches a key to it. It returns the key once there
-// is a lease whose end will be recorded.
+// grant grants a lease and attaches a key to it. It returns the key if there is a lease whose
+// end will be recorded.
 func (w *leaseExpireWorker) grant(ctx context.Context, op *bench.Op, ended chan<- struct{}) (string, error) {
 	w.mu.Lock()
 	number := int64(w.target.Share.Number(w.next)) % w.definition.keys.Space
@@ -210,7 +210,7 @@ func (w *leaseExpireWorker) grant(ctx context.Context, op *bench.Op, ended chan<
 	w.mu.Unlock()
 	_, err = w.kv.Put(ctx, &pb.PutRequest{Key: key, Value: w.pool.Value(nil, w.keys.rng.rand()), Lease: r.ID})
 	if err == nil || timedOut(err) {
-		return string(key), err // which may be there
+		return string(key), err // the key may exist
 	}
 	w.mu.Lock()
 	delete(w.waiting, string(key))
@@ -218,8 +218,8 @@ func (w *leaseExpireWorker) grant(ctx context.Context, op *bench.Op, ended chan<
 	return "", err
 }
 
-// giveUp records the keys that have not gone by the end of their operation. They have
-// timed out if it has.
+// giveUp records the keys that still exist at the end of their operation. They have timed out
+// if the operation has.
 func (w *leaseExpireWorker) giveUp(ctx context.Context, keys []string) {
 	outcome := bench.Abandoned
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

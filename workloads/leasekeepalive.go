@@ -71,7 +71,7 @@ type leaseKeepaliveWorkload struct {
 func (*leaseKeepaliveWorkload) Name() string        { return "lease-keepalive" }
 func (*leaseKeepaliveWorkload) Kinds() []bench.Kind { return []bench.Kind{{Name: "lease-keepalive"}} }
 
-// Open implements [bench.Opener]: each share has leases of its own, one at least.
+// Open implements [bench.Opener]. Each share has its own leases, at least one.
 func (w *leaseKeepaliveWorkload) Open(ctx context.Context, progress func(done, total int)) (err error) {
 	if err := w.book.revokeAll(ctx, w.target); err != nil {
 		return err
@@ -81,7 +81,7 @@ func (w *leaseKeepaliveWorkload) Open(ctx context.Context, progress func(done, t
 	return err
 }
 
-// grantMany grants leases, some at a time.
+// grantMany grants leases, several of them concurrently.
 func (b *leaseBook) grantMany(
 	ctx context.Context, t Target, count int, ttl time.Duration, progress func(done, total int),
 ) ([]int64, error) {
@@ -128,7 +128,7 @@ func (w *leaseKeepaliveWorkload) NewWorker(_ context.Context, client int) (bench
 	return c, nil
 }
 
-// keepalives is a client's stream of renewals.
+// keepalives returns a client's stream of renewals.
 func keepalives(t Target, client int) *exchange[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse] {
 	return &exchange[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse]{
 		open: func(ctx context.Context) (duplex[pb.LeaseKeepAliveRequest, pb.LeaseKeepAliveResponse], error) {

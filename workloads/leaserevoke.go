@@ -37,8 +37,8 @@ type leaseRevokeDefinition struct {
 	keys Keys // of all leases
 }
 
-// spareLeases is how many lease numbers there are for each lease that exists: a
-// lease may be brought back before the revocation that makes room is answered.
+// spareLeases is the number of lease numbers for each lease that exists: a lease may be granted
+// again before the answer to the revocation that frees its number.
 const spareLeases = 2
 
 func (d *leaseRevokeDefinition) AddFlags(fs *pflag.FlagSet) {
@@ -182,7 +182,7 @@ func (s *leaseRevokeScript) first(op *bench.Op) (request, error) {
 	if op.N%2 == revokeAttach {
 		return s.attach(op)
 	}
-	number, err := take(s.stock.there)
+	number, err := take(s.stock.present)
 	if err != nil {
 		return request{}, err
 	}
@@ -198,7 +198,7 @@ func (s *leaseRevokeScript) next(op *bench.Op, reply proto.Message, err error) (
 	if err == nil {
 		s.book.ended(s.revokeMessage.ID)
 	}
-	s.stock.gone <- s.number
+	s.stock.absent <- s.number
 	for i := range int64(s.definition.each) {
 		if key := s.number*int64(s.definition.each) + i; err != nil {
 			s.space.Failed(key, err)
@@ -211,7 +211,7 @@ func (s *leaseRevokeScript) next(op *bench.Op, reply proto.Message, err error) (
 
 // attach grants a lease, whose keys follow.
 func (s *leaseRevokeScript) attach(op *bench.Op) (request, error) {
-	number, err := take(s.stock.gone)
+	number, err := take(s.stock.absent)
 	if err != nil {
 		return request{}, err
 	}
@@ -232,12 +232,12 @@ func (s *leaseRevokeScript) grantTo(op *bench.Op, number int64) request {
 	return request{s.grant, &s.grantMessage}
 }
 
-// attached takes the outcome of the grant, and then of the writes.
+// attached handles the answer to the grant, and then the answer to the writes.
 func (s *leaseRevokeScript) attached(op *bench.Op, reply proto.Message, err error) (request, error) {
 	if !s.granted {
 		if err != nil {
 			s.book.failed(s.grantMessage.ID, err)
-			s.stock.gone <- s.number
+			s.stock.absent <- s.number
 			return request{}, err
 		}
 		s.granted = true
@@ -249,15 +249,15 @@ func (s *leaseRevokeScript) attached(op *bench.Op, reply proto.Message, err erro
 		return s.txn.request(), nil
 	}
 	if err = s.txn.answered(op, s.writer, reply, err); err != nil {
-		s.stock.gone <- s.number
+		s.stock.absent <- s.number
 		return request{}, err
 	}
-	s.stock.there <- s.number
+	s.stock.present <- s.number
 	return request{}, nil
 }
 
-// initial is the script of the leases that exist at the start, whose numbers are not taken
-// from the stock.
+// initial is the script of the leases that exist at the start. Their numbers do not come from
+// the stock.
 type initial struct {
 	*leaseRevokeScript
 	number int64

@@ -16,14 +16,14 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// leaseIDs numbers the leases of one process of a run. The upper half of the IDs, the
-// tag, is drawn at random: no other client knows it, nor an earlier run.
+// leaseIDs numbers the leases of one process of a run. The upper half of the IDs, the tag, is
+// random, so that no other client and no earlier run uses it.
 type leaseIDs struct {
 	tag  int64
 	last atomic.Uint32
 }
 
-// newLeaseIDs returns the IDs with a tag; 0 draws one.
+// newLeaseIDs returns the IDs with a tag; 0 means a random tag.
 func newLeaseIDs(tag uint32) *leaseIDs {
 	if tag == 0 {
 		tag = claim.NewLeaseTags(1).First
@@ -31,11 +31,11 @@ func newLeaseIDs(tag uint32) *leaseIDs {
 	return &leaseIDs{tag: int64(tag) << 32}
 }
 
-// leaseBook hands out the IDs of a workload's leases and remembers which of them may
-// exist, so that exactly these can be revoked.
+// leaseBook assigns the IDs of a workload's leases and records which of them may exist, so that
+// exactly these can be revoked.
 type leaseBook struct {
 	*leaseIDs
-	// open has the lower halves of the IDs that were asked for and have not ended.
+	// open has the lower halves of the IDs that were requested and have not ended.
 	open bits
 	// unsure has those of the grants of unknown outcome, which a member may carry out late.
 	unsure bits
@@ -79,11 +79,12 @@ func (b *leaseBook) grant(ctx context.Context, conn grpc.ClientConnInterface, tt
 	return r, err
 }
 
-// leaseWorkers is how many leases are granted or revoked at once beside the load.
+// leaseWorkers is the number of leases that are granted or revoked concurrently beside the
+// load.
 const leaseWorkers = 64
 
-// revokeAll revokes the leases of the book that may exist, with their keys, and those whose
-// grants are of unknown outcome once more after a while.
+// revokeAll revokes the leases of the book that may exist, with their keys. It revokes those
+// whose grants have an unknown outcome again after some time.
 func (b *leaseBook) revokeAll(ctx context.Context, t Target) error {
 	if err := b.revokeOpen(ctx, t); err != nil {
 		return err
@@ -117,7 +118,7 @@ func (b *leaseBook) revokeOpen(ctx context.Context, t Target) error {
 			}
 			b.ended(id)
 			if err == nil {
-				b.unsure.remove(n) // otherwise it may be granted yet
+				b.unsure.remove(n) // otherwise a member may still grant it
 			}
 			st.progress()
 			return nil
@@ -145,7 +146,7 @@ func (b *leaseBook) tearDown(ctx context.Context, t Target) error {
 	return nil
 }
 
-// validateTTL wants whole seconds, as etcd does.
+// validateTTL returns an error unless the TTL is a number of whole seconds that etcd accepts.
 func validateTTL(ttl time.Duration) error {
 	if ttl < time.Second || ttl%time.Second != 0 {
 		return fmt.Errorf("--ttl must be a whole number of seconds, not %v", ttl)
@@ -156,17 +157,17 @@ func validateTTL(ttl time.Duration) error {
 	return nil
 }
 
-// maxTTL is etcd's limit of 9,000,000,000 s, as far as a duration reaches.
+// maxTTL is etcd's limit of 9,000,000,000 s, which a time.Duration can represent.
 const maxTTL = 9_000_000_000 * time.Second
 
-// sharedLeases gives keys their leases, some keys to a lease, as Kubernetes does
-// for its events: a lease is used for so many keys, or for so long, whichever
-// ends first. The client that finds it used up grants the next one while others wait.
+// sharedLeases assigns leases to keys, several keys to each lease, as Kubernetes does for its
+// events: a lease is used for a number of keys or for a time, whichever ends first. The client
+// that finds a lease used up grants the next one while other clients wait.
 type sharedLeases struct {
 	book  *leaseBook
 	ttl   time.Duration
 	keys  int
-	reuse time.Duration // 0: as long as its keys last
+	reuse time.Duration // 0: until it has its number of keys
 
 	mu    sync.Mutex
 	id    int64
@@ -174,7 +175,7 @@ type sharedLeases struct {
 	since time.Time
 }
 
-// take returns a lease for one more key, and whether it was granted now.
+// take returns a lease for one more key, and reports whether this call has granted it.
 func (l *sharedLeases) take(ctx context.Context, conn grpc.ClientConnInterface) (id int64, granted bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -18,22 +18,23 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/claim"
 )
 
-// Namespace is the prefix below which runs have their prefixes unless they are given one.
+// Namespace is the prefix below which runs have their default prefixes.
 const Namespace = "/etcdbench/"
 
-// A Leftover is what a run has left below a prefix.
+// A Leftover describes what a run has left below a prefix.
 type Leftover struct {
 	Prefix string
-	// Status is the run of the markers, and whether it is still under way.
+	// Status describes the run of the markers, and whether it is still in progress.
 	Status claim.Status
-	// Keys are the run's, Others are not. Kept are those of a run that was to leave them.
+	// Keys is the number of keys of the run, Others that of other keys. Kept is the number of
+	// keys that a run was requested to leave.
 	Keys, Others, Kept int
 	// Examples are the names of the first keys, the kept ones included.
 	Examples []string
-	// Leases are the IDs of the run's leases, which have the tags of its record.
+	// Leases are the IDs of the run's leases. Their tags are in the run's record.
 	Leases []int64
 
-	// keep says that the keys stay.
+	// keep says that the keys must stay.
 	keep bool
 }
 
@@ -42,7 +43,7 @@ func (l *Leftover) Removable() bool {
 	return l.Status.Active == nil && (l.Keys > 0 || l.Status.Left != nil)
 }
 
-// maxExamples is how many keys a [Leftover] names.
+// maxExamples is the largest number of keys that a [Leftover] names.
 const maxExamples = 3
 
 // FindLeftovers lists what runs have left below a prefix, which is one run's; or, for the
@@ -82,7 +83,7 @@ func FindLeftovers(ctx context.Context, conns []grpc.ClientConnInterface, prefix
 	return list, findLeases(ctx, conns[0], list)
 }
 
-// runPrefix is the prefix of the run to which a key belongs.
+// runPrefix returns the prefix of the run to which a key belongs.
 func runPrefix(prefix, key string) string {
 	if prefix != Namespace {
 		return prefix
@@ -94,7 +95,7 @@ func runPrefix(prefix, key string) string {
 	return prefix + name + "/"
 }
 
-// keeps reports whether the keys stay because the run had --keep-data. A run that leaves
+// keeps reports whether the keys must stay because the run had --keep-data. A run that leaves
 // nothing else leaves no record.
 func (l *Leftover) keeps(listed bool) bool {
 	if left := l.Status.Left; left != nil {
@@ -139,12 +140,12 @@ func namesRun(prefix string) bool {
 
 var runID = regexp.MustCompile(`^\d{8}-\d{6}-[0-9a-f]{6}/$`)
 
-// leastDigits is how many digits the names of keys of runs have at least, in a prefix of
+// leastDigits is the smallest number of digits in the names of the keys of runs, in a prefix of
 // their own.
 const leastDigits = 8
 
-// named reports whether a key has a name such as those that workloads give: digits, or
-// the hexadecimal ones of locks.
+// named reports whether a key has a name that workloads use: digits, or the hexadecimal names
+// of locks.
 func named(key string) bool {
 	name := key[strings.LastIndexByte(key, '/')+1:]
 	return len(name) >= leastDigits && strings.Trim(name, "0123456789abcdef") == ""
@@ -171,15 +172,15 @@ func findLeases(ctx context.Context, conn grpc.ClientConnInterface, list []*Left
 	return nil
 }
 
-// Remove deletes the keys of the leftover that no client writes meanwhile, revokes its leases
-// and deletes the record. It returns how many keys it has deleted. It must not be called
-// while the run goes on.
+// Remove deletes the keys of the leftover, except for keys that another client writes
+// meanwhile. It revokes the leases and deletes the record, and returns the number of deleted
+// keys. It must not be called while the run is in progress.
 func (l *Leftover) Remove(ctx context.Context, conns []grpc.ClientConnInterface) (deleted int, err error) {
 	own := func(_ context.Context, kv *keyValue) (bool, error) {
 		return !l.keep && runPrefixIs(l.Prefix, string(kv.Key)) && l.owns(kv), nil
 	}
 	d := deletion{kv: pb.NewKVClient(conns[0]), own: own, young: func(*keyValue) bool { return false }}
-	const batch = 100 // sizes are not known
+	const batch = 100 // small, because the sizes of the keys are unknown
 	if deleted, _, err = d.run(ctx, l.Prefix, batch); err != nil {
 		return deleted, err
 	}
@@ -189,7 +190,7 @@ func (l *Leftover) Remove(ctx context.Context, conns []grpc.ClientConnInterface)
 	return deleted, l.Status.RemoveRecord(ctx, conns, l.Prefix)
 }
 
-// revoke revokes the leases, those excepted that have ended meanwhile.
+// revoke revokes the leases, except for those that have ended meanwhile.
 func (l *Leftover) revoke(ctx context.Context, conns []grpc.ClientConnInterface) error {
 	t := Target{Conns: conns}
 	done := atomic.Int64{}
@@ -210,8 +211,8 @@ func (l *Leftover) revoke(ctx context.Context, conns []grpc.ClientConnInterface)
 	return st.end(g.Wait())
 }
 
-// runPrefixIs reports whether a key below a prefix belongs to that: in the namespace
-// itself, keys of runs below it do not.
+// runPrefixIs reports whether a key belongs directly to a prefix. The keys of runs below the
+// namespace do not belong to the namespace itself.
 func runPrefixIs(prefix, key string) bool {
 	return prefix != Namespace || runPrefix(Namespace, key) == Namespace
 }

@@ -132,7 +132,7 @@ func (w *lockWorker) Do(ctx context.Context, op *bench.Op) error {
 	return nil
 }
 
-// createRevision is that of the key with which a client holds a lock.
+// createRevision returns the creation revision of the key with which a client holds a lock.
 func createRevision(mutex *concurrency.Mutex) int64 {
 	owner := mutex.IsOwner()
 	return owner.GetCompare().GetCreateRevision()
@@ -146,16 +146,16 @@ func (w *lockWorker) renew(ctx context.Context) error {
 	return err
 }
 
-// releaseTime bounds a release, and each other step that comes after an operation: it is
-// over, and its context may be.
+// releaseTime bounds a release, and each other step after the end of an operation, whose
+// context may have ended.
 const releaseTime = 5 * time.Second
 
-// release counts by itself.
+// release releases a lock as an operation of its own kind.
 func (w *lockWorker) release(op *bench.Op, mutex *concurrency.Mutex) {
 	doStep(w.session, w.sink, op.Phase, w.client, lockRelease, mutex.Unlock)
 }
 
-// doStep does one step of a recipe after its operation is over, and records it.
+// doStep carries out one step of a recipe after the end of its operation, and records it.
 func doStep(
 	session *concurrency.Session, sink *bench.Sink, phase, client, kind int, step func(ctx context.Context) error,
 ) {
@@ -170,8 +170,8 @@ func doStep(
 	sink.Record(phase, client, s)
 }
 
-// stepOutcome tells a failure from a step whose outcome is unknown. ctx is that of a
-// session with a timeout: where it was cancelled, the session has ended.
+// stepOutcome distinguishes a failure from a step with an unknown outcome. ctx is the context
+// of a session with a timeout: if it was cancelled, the session has ended.
 func stepOutcome(ctx context.Context, err error) (bench.Outcome, error) {
 	switch {
 	case err == nil:
@@ -184,7 +184,7 @@ func stepOutcome(ctx context.Context, err error) (bench.Outcome, error) {
 	return bench.Failed, err
 }
 
-// timedOut reports whether an error is a timeout: ours, or one that the server answers.
+// timedOut reports whether an error is a timeout of this process or of the server.
 func timedOut(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded
 }

@@ -34,10 +34,9 @@ type Composition struct {
 	Parts      []Part
 }
 
-// Compose makes one workload of several. Parts with the same prefix work on the
-// same keys. Which part an operation belongs to depends on its number alone;
-// the parts come as evenly as their weights allow, so that counts keep to them
-// also in short runs.
+// Compose returns one workload with several parts. Parts with the same prefix use the same
+// keys. The part of an operation depends only on its number. The parts alternate as evenly as
+// their weights allow, so that the counts match the weights also in short runs.
 func Compose(c Composition, t Target) (bench.Workload, error) {
 	parts := c.Parts
 	t.shared = &shared{leaseIDs: newLeaseIDs(t.LeaseTag)}
@@ -88,7 +87,7 @@ func Compose(c Composition, t Target) (bench.Workload, error) {
 	return m, nil
 }
 
-// mix is a workload of several. With one part, it adds nothing to it but the proof.
+// mix is a workload with several parts. With one part, it only adds the proof.
 type mix struct {
 	name       string
 	target     Target
@@ -97,23 +96,22 @@ type mix struct {
 	kinds      []bench.Kind
 	turns      *turns
 	earlier    sync.Map // number of earlier phases → *earlierParts
-	// accepted is what so many shares of the run found by themselves.
+	// accepted holds the checks of other shares, and shares is the number of these shares.
 	accepted results.Proof
 	shares   int
-	// stopChecks ends the checks that go on beside the load; nil while there are none.
+	// stopChecks ends the checks during the load. It is nil while there are none.
 	stopChecks func()
 }
 
 type mixPart struct {
 	bench.Workload
 	name     string
-	base     int // place of its first kind
+	base     int // the number of its first kind in the mix
 	chooser  bench.Chooser
 	receiver bench.Receiver
 }
 
-// rename puts the part's name before its kinds, where it is needed to tell them
-// from others.
+// rename adds the part's name to its kinds if they would otherwise be ambiguous.
 func (p *mixPart) rename(k bench.Kind, kinds, parts int) bench.Kind {
 	switch {
 	case parts == 1:
@@ -181,8 +179,8 @@ func (m *mix) Open(ctx context.Context, progress func(done, total int)) error {
 	return nil
 }
 
-// begin tells the ledger the store's revision before the first write. Where that
-// cannot be read, the proof says so.
+// begin sets the ledger's revision before the first write. If the revision cannot be read, the
+// proof contains the error.
 func (m *mix) begin(ctx context.Context) {
 	l := m.target.shared.ledger
 	if l == nil || l.Begun() {
@@ -196,7 +194,7 @@ func (m *mix) begin(ctx context.Context) {
 	}
 }
 
-// startChecks checks what is answered until Teardown.
+// startChecks starts the checks of answers, which continue until Teardown.
 func (m *mix) startChecks() {
 	if m.target.shared.checker == nil || m.stopChecks != nil {
 		return
@@ -210,7 +208,7 @@ func (m *mix) startChecks() {
 // beginTime bounds the reading of the revision before the first write.
 const beginTime = 5 * time.Second
 
-// explain names the part that failed, when there are several.
+// explain adds the name of the part to an error, if there are several parts.
 func (m *mix) explain(p *mixPart, err error) error {
 	if len(m.parts) == 1 {
 		return err
@@ -264,7 +262,7 @@ func (m *mix) NewWorker(ctx context.Context, client int) (bench.Worker, error) {
 
 // Background implements [bench.Backgrounder].
 func (m *mix) Background(ctx context.Context) error {
-	var g errgroup.Group // in which one that fails does not end the others
+	var g errgroup.Group // the failure of one part does not end the others
 	for _, p := range m.parts {
 		if b, ok := p.Workload.(bench.Backgrounder); ok {
 			g.Go(func() error { return b.Background(ctx) })

@@ -14,19 +14,20 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/consistency"
 )
 
-// Bounds of the reading of the server's history.
+// The limits of the reading of the server's history.
 const (
 	// pastTime bounds the time.
 	pastTime = 20 * time.Second
-	// pastRevisions is how many revisions a member reads at most. It holds them in memory at once.
+	// pastRevisions is the largest number of revisions that a member reads. It holds them in
+	// memory.
 	pastRevisions = 2_000_000
-	// pastChanges is how many changes are held in memory, of 24 bytes each.
+	// pastChanges is the largest number of changes in memory, of 24 bytes each.
 	pastChanges = 1 << 20
-	// pastBatch is how many changes of one key a member sends at once, at most.
+	// pastBatch is the largest number of changes of one key that a member sends at once.
 	pastBatch = 1000
-	// keysRead is how many keys are read by one transaction.
+	// keysRead is the number of keys that one transaction reads.
 	keysRead = 100
-	// progressEvery is how often the member is asked how far it is.
+	// progressEvery is the time between two progress requests.
 	progressEvery = 100 * time.Millisecond
 )
 
@@ -49,8 +50,9 @@ type pastKey struct {
 	complete bool
 }
 
-// resolveOutcomes finds out from the server's history which writes of unknown outcome took effect.
-// What cannot be read stays unknown, and the proof says so.
+// resolveOutcomes determines from the server's history which writes with an unknown outcome
+// took effect. Writes whose history cannot be read stay unknown, and the proof contains the
+// reason.
 func resolveOutcomes(ctx context.Context, t Target) {
 	p := &past{target: t, checker: t.shared.checker}
 	for _, u := range p.checker.Unresolved() {
@@ -135,7 +137,7 @@ func (k *pastKey) unchanged() bool {
 	return k.modified < k.From
 }
 
-// watch reads the histories, each until it has led to the present state of the key.
+// watch reads the history of each key until it leads to the present state of the key.
 func (p *past) watch(ctx context.Context) error {
 	if p.waiting == 0 {
 		return nil
@@ -163,7 +165,7 @@ func (p *past) watch(ctx context.Context) error {
 		}
 		switch {
 		case r.WatchId == progressID && !r.Created:
-			// After its history, a member has nothing to say of a key that has none.
+			// A member sends no message about a key without a history.
 			if asleep++; asleep > mostAsleep && r.Header.GetRevision() >= p.present {
 				return errors.Join(compacted, errors.New("no such key, and none in the server's history"))
 			}
@@ -183,10 +185,11 @@ func (p *past) watch(ctx context.Context) error {
 	return compacted
 }
 
-// mostAsleep is after how many answers without a change no more are expected.
+// mostAsleep is the number of answers without a change after which no more changes are
+// expected.
 const mostAsleep = 10
 
-// ask requests the histories, and then how far the member is, again and again.
+// ask requests the histories, and then repeatedly the member's progress.
 func (p *past) ask(ctx context.Context, stream pb.Watch_WatchClient) {
 	for i, k := range p.keys {
 		if k.complete {
@@ -205,7 +208,7 @@ func (p *past) ask(ctx context.Context, stream pb.Watch_WatchClient) {
 	}
 }
 
-// take adds changes to the history of a key, and reports false where there are too many.
+// take adds changes to the history of a key. It returns false if there are too many.
 func (p *past) take(k *pastKey, r *pb.WatchResponse) bool {
 	if k.complete {
 		return true

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// defaultPatience is for targets without a patience of their own.
+// defaultPatience is the patience of targets that set none.
 const defaultPatience = 15 * time.Second
 
-// patient bounds a single request of the preparation.
+// patient returns a context for a single request of the preparation.
 func (t Target) patient(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, cmp.Or(t.Patience, defaultPatience))
 }
@@ -24,8 +24,8 @@ type stage struct {
 	timer    *time.Timer
 }
 
-// begin starts a stage, whose context ends when no progress was reported for the
-// target's patience. done says how far it has come. The caller must call end.
+// begin starts a stage. Its context ends when no progress was reported for the target's
+// patience. done describes the progress so far. The caller must call end.
 func (t Target) begin(ctx context.Context, done func() string) *stage {
 	s := &stage{patience: cmp.Or(t.Patience, defaultPatience)}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
@@ -36,14 +36,14 @@ func (t Target) begin(ctx context.Context, done func() string) *stage {
 	return s
 }
 
-// stalledError says that a stage stood still.
+// stalledError is the error of a stage without progress.
 type stalledError struct{ error }
 
-// progress reports that something was answered.
+// progress reports that a request was answered.
 func (s *stage) progress() { s.timer.Reset(s.patience) }
 
-// end ends the stage with the error of its requests, for which it returns the reason
-// where the stage stood still.
+// end ends the stage. It returns the error of its requests, or the reason of a stage without
+// progress.
 func (s *stage) end(err error) error {
 	if stalled := s.stalled(); stalled != nil && err != nil {
 		return stalled
@@ -51,7 +51,7 @@ func (s *stage) end(err error) error {
 	return err
 }
 
-// stalled ends the stage, and returns an error where it stood still.
+// stalled ends the stage, and returns an error if it made no progress.
 func (s *stage) stalled() error {
 	s.timer.Stop()
 	defer s.cancel(nil)

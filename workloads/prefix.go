@@ -32,8 +32,8 @@ func CheckPrefix(prefix string) error {
 	return nil
 }
 
-// CountPrefix returns how many keys there are under a prefix, and the revision of the
-// store, both read linearizably.
+// CountPrefix returns the number of keys under a prefix and the revision of the store. It reads
+// both linearizably.
 func CountPrefix(ctx context.Context, conn grpc.ClientConnInterface, prefix string) (keys, revision int64, err error) {
 	r, err := pb.NewKVClient(conn).Range(ctx, &pb.RangeRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), CountOnly: true})
 	if err != nil {
@@ -42,15 +42,15 @@ func CountPrefix(ctx context.Context, conn grpc.ClientConnInterface, prefix stri
 	return r.Count, r.GetHeader().GetRevision(), nil
 }
 
-// remover is implemented by definitions of workloads that remove keys, by requests or
-// by leases that end.
+// remover is implemented by definitions of workloads that remove keys, by requests or by the
+// end of leases.
 type remover interface {
-	// removes returns the keys that may be removed, and false where none are.
+	// removes returns the keys that may be removed, and false if there are none.
 	removes() (Keys, bool)
 }
 
-// CheckExisting returns an error when one of the workloads would remove a key that
-// exists. It reads the names of the keys under the prefix where a workload removes any.
+// CheckExisting returns an error if one of the workloads would remove an existing key. It reads
+// the names of the keys under the prefix only if a workload removes keys.
 func CheckExisting(ctx context.Context, conn grpc.ClientConnInterface, prefix string, entries []results.PlanEntry) error {
 	parts, err := Parts(entries)
 	if err != nil {
@@ -91,8 +91,8 @@ func ReadsOnly(entries []results.PlanEntry) bool {
 	})
 }
 
-// keyPage is how many keys are read at a time, mostKeys in all: more than a member's
-// database holds.
+// keyPage is the number of keys that are read at a time, mostKeys the largest number in all:
+// more than a member's database can contain.
 const (
 	keyPage  = 2000
 	mostKeys = 1 << 28
@@ -100,14 +100,14 @@ const (
 
 type keyValue = mvccpb.KeyValue
 
-// eachKey calls fn with every key under the target's prefix and the revision it
-// was read at, which is the same for all: the given one, or the present one for 0.
+// eachKey calls fn with every key under the target's prefix, at the given revision or, for 0,
+// at the present one. The revision is the same for all keys.
 func eachKey(ctx context.Context, t Target, revision int64, keysOnly bool, fn func(kv *keyValue, revision int64)) error {
 	_, err := eachKeyAt(ctx, t, revision, keysOnly, fn)
 	return err
 }
 
-// eachKeyAt is eachKey, and returns the revision and the member.
+// eachKeyAt is like eachKey, and also returns the revision and the member.
 func eachKeyAt(
 	ctx context.Context, t Target, revision int64, keysOnly bool, fn func(kv *keyValue, revision int64),
 ) (at ledger.At, err error) {
@@ -142,7 +142,7 @@ func eachKeyAt(
 	}
 }
 
-// prefixEnd is the end of the range of all keys that start with prefix.
+// prefixEnd returns the end of the range of all keys that start with prefix.
 func prefixEnd(prefix string) []byte {
 	end := []byte(prefix)
 	for i := len(end) - 1; i >= 0; i-- {
@@ -160,12 +160,12 @@ const (
 	populateOps   = 100
 	populateBytes = maxRequest / 2
 	populators    = 64
-	// populateFlight is how many bytes of a population may be under way together.
+	// populateFlight is the largest number of bytes of a population in flight.
 	populateFlight = 8 << 20
 )
 
-// CheckPopulation returns an error when the keys of a population cannot be named
-// or its values cannot be made. It sets the size of values that has none.
+// CheckPopulation returns an error if the keys of a population do not fit their size, or if its
+// values are invalid. It sets the size of values that have none.
 func CheckPopulation(p *results.PlanPopulation) error {
 	values := populationValues(*p)
 	keys := Keys{Size: p.KeySize, Space: p.Keys, Distribution: "sequential", Theta: 0.5, HotKeys: 1}
@@ -182,7 +182,7 @@ func populate(ctx context.Context, t Target, keys Keys, pool *values.Source, pro
 	return settle(ctx, t)
 }
 
-// populateFirst writes the first keys of the key space, so many with one
+// populateFirst writes the first count keys of the key space, batch of them with each
 // transaction.
 func populateFirst(
 	ctx context.Context, t Target, keys Keys, count, batch int64, pool *values.Source, progress func(done, total int),
@@ -233,7 +233,7 @@ func populateFirst(
 	return nil
 }
 
-// commitPopulation writes some keys, from the first on, and takes note of them.
+// commitPopulation writes some keys, from first on, and records them.
 func commitPopulation(
 	ctx context.Context, kv pb.KVClient, txn *pb.TxnRequest, account *ledger.Account, space *ledger.Space, first int64,
 ) error {
@@ -254,9 +254,9 @@ func commitPopulation(
 	return err
 }
 
-// settle waits until every member that the load reaches has what was written up to
-// now: one that lags would answer a serializable read without it. A linearizable read
-// is answered by a member that has caught up.
+// settle waits until every member that the load reaches has applied all writes so far. A member
+// that lags would otherwise answer a serializable read without them. A member that answers a
+// linearizable read has caught up.
 func settle(ctx context.Context, t Target) error {
 	var done atomic.Int64
 	st := t.begin(ctx, func() string {
@@ -291,7 +291,7 @@ func populateTxn(t Target, keys Keys, pool *values.Source, first, last int64) *p
 	return req
 }
 
-// presentRevision is the store's revision, read linearizably.
+// presentRevision returns the store's revision, read linearizably.
 func presentRevision(ctx context.Context, t Target) (int64, error) {
 	ctx, cancel := t.patient(ctx)
 	defer cancel()

@@ -111,8 +111,8 @@ func (w *rangeWorkload) Open(ctx context.Context, _ func(done, total int)) error
 	return w.chooseStream(ctx)
 }
 
-// Setup implements [bench.Workload]: it writes the key space and proves that
-// the reads will find it.
+// Setup implements [bench.Workload]. It writes the key space and checks that
+// the reads find it.
 func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
 	d := w.definition
 	if err := w.chooseStream(ctx); err != nil || d.readsOnly() {
@@ -136,7 +136,7 @@ func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int
 	return nil
 }
 
-// chooseStream finds out whether the server has RangeStream, where that decides.
+// chooseStream determines whether the server supports RangeStream, if the choice depends on it.
 func (w *rangeWorkload) chooseStream(ctx context.Context) error {
 	w.streams = w.definition.stream == "true"
 	if w.definition.stream != "auto" {
@@ -192,11 +192,11 @@ type rangeScript struct {
 	found      int64
 }
 
-// errMissing is the error of a read that found less than was written: a benchmark of
-// misses would show too good results.
+// errMissing is the error of a read that found fewer keys than were written: reads of missing
+// keys would give results that are too good.
 var errMissing = errors.New("the read found fewer keys than were written")
 
-// errNothing is like errMissing, for keys that other clients have written.
+// errNothing is like errMissing, for keys of other clients.
 var errNothing = errors.New("the read found no key")
 
 func (r *rangeScript) first(op *bench.Op) (request, error) {
@@ -237,7 +237,7 @@ func (r *rangeScript) next(_ *bench.Op, reply proto.Message, err error) (request
 	return request{r.method, &r.message}, nil
 }
 
-// check returns an error where the operation found less than was written.
+// check returns an error if the operation found fewer keys than were written.
 func (r *rangeScript) check(found int64) error {
 	switch {
 	case found >= r.want:

@@ -9,12 +9,12 @@ import (
 	"google.golang.org/grpc"
 )
 
-// reachTime is how long a member has to answer before its connections are left
-// out of what comes after the load.
+// reachTime is the time that a member has to answer. Otherwise, its connections are not used
+// after the load.
 const reachTime = 2 * time.Second
 
-// reachable leaves out the connections whose member does not answer: requests
-// on them would wait for its return. When none answers, it leaves them all.
+// reachable returns the target without the connections whose member does not answer: requests
+// on them would wait for the member. If no member answers, it keeps all connections.
 func (t Target) reachable(ctx context.Context) Target {
 	if conns := answering(ctx, t.Conns, t.Prefix); len(conns) > 0 {
 		t.Conns = conns

@@ -1,10 +1,9 @@
-// Package workloads holds the generators of operations against etcd, one file
-// each, and what they have in common: keys and values, mixes of several, and
-// disturbances beside them.
+// Package workloads contains the generators of operations against etcd, one file each, and
+// their common parts: keys and values, mixes of several workloads, and disturbances.
 //
-// A workload sends its requests over the connections it is given, keeps to its
-// prefix, and makes each request from the plan's seed and the operation's phase
-// and number alone. It does no measuring of its own.
+// A workload sends its requests over the given connections, and only to keys below its prefix.
+// Each request depends only on the plan's seed and on the operation's phase and number. A
+// workload does not measure.
 package workloads
 
 import (
@@ -26,52 +25,55 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// Target is where a workload works.
+// Target is the cluster of a workload, with the settings of the run.
 type Target struct {
 	// Conns are shared by the clients: client i uses Conns[i mod len(Conns)].
 	Conns []grpc.ClientConnInterface
-	// Streams carry the long-lived streams of watchers, in turn; without, Conns do.
+	// Streams carry the long-lived streams of watchers, in turn. If there are none, Conns carry
+	// them.
 	Streams []grpc.ClientConnInterface
-	// Prefix starts every key.
+	// Prefix is the prefix of every key.
 	Prefix string
 	Seed   uint64
-	// Members has one connection to each member, for requests beside the load;
-	// without, the workload does with Conns.
+	// Members has one connection to each member, for requests beside the load. If there are
+	// none, the workload uses Conns.
 	Members []grpc.ClientConnInterface
 	// Faults are the members of a cluster that was started, for its disturbances; nil for
 	// other clusters.
 	Faults fault.Members
-	// Verify keeps account of acknowledged writes, for the proof after the run.
+	// Verify records acknowledged writes, for the proof after the run.
 	Verify bool
 	// Exclusive means that nothing but the workload writes to the cluster, so that the
 	// store's revision grows by its writes alone.
 	Exclusive bool
-	// Disposable means that the cluster is removed after the run: what is in it
-	// need not be cleaned up.
+	// Disposable means that the cluster is removed after the run, so that no clean-up is
+	// needed.
 	Disposable bool
 	// Patience is how long the preparation waits for the next answer; 0 means 15 s.
 	Patience time.Duration
-	// Populators is how many keys are written at once while populating; 0 means 64.
+	// Populators is the number of keys that a population writes concurrently; 0 means 64.
 	Populators int
-	// LeaseTag is the upper half of the IDs of this process's leases, from 1 to 2³¹-1; 0
-	// draws one at random.
+	// LeaseTag is the upper half of the IDs of this process's leases, from 1 to 2³¹-1; 0 means
+	// a random one.
 	LeaseTag uint32
-	// Share is the part of the run that this process carries out; zero is all of it.
+	// Share is the part of the run that this process carries out; the zero value is the whole
+	// run.
 	Share bench.Share
 
 	shared *shared
-	// answered, where set, is called with each answer of many.
+	// answered, if not nil, is called with each answer of a stage with many requests.
 	answered func()
 }
 
-// shared is what the workloads of one run have in common.
+// shared is the common state of the workloads of one run.
 type shared struct {
 	ledger *ledger.Ledger // nil: nothing is verified
 	acks   *ledger.Acks   // nil: no watchers
 	// checker checks what is answered; nil: nothing is verified.
 	checker  *consistency.Checker
 	leaseIDs *leaseIDs
-	// populators are the accounts of those who write populations, one after the other.
+	// populators holds the accounts of the writers of populations. Populations are written one
+	// after the other.
 	populators chan *ledger.Account
 
 	mu    sync.Mutex
@@ -82,14 +84,14 @@ type shared struct {
 	links map[*grpc.ClientConnInterface]*link
 }
 
-// keySpace is what key rules depend on.
+// keySpace identifies key rules.
 type keySpace struct {
 	Keys
 	prefix string
 }
 
-// keyRules returns the rules of a key space, which are made once for all workers. Without
-// a run in common, they are made each time.
+// keyRules returns the rules of a key space. All workers of a run share them. A nil receiver
+// creates new ones in each call.
 func (s *shared) keyRules(k Keys, prefix string) *keyRules {
 	if s == nil {
 		return newKeyRules(k, prefix)
@@ -108,7 +110,7 @@ func (s *shared) keyRules(k Keys, prefix string) *keyRules {
 	return r
 }
 
-// populatorAccounts returns accounts for so many at once. Populations are written one
+// populatorAccounts returns count accounts for concurrent writers. Populations are written one
 // after the other.
 func (s *shared) populatorAccounts(count int) chan *ledger.Account {
 	if s.populators == nil {
@@ -124,7 +126,7 @@ func (s *shared) populatorAccounts(count int) chan *ledger.Account {
 
 func (t Target) conn(client int) grpc.ClientConnInterface { return t.Conns[client%len(t.Conns)] }
 
-// stream is the connection of watch stream i.
+// stream returns the connection of watch stream i.
 func (t Target) stream(i int) grpc.ClientConnInterface {
 	if len(t.Streams) > 0 {
 		return t.Streams[i%len(t.Streams)]
@@ -136,10 +138,9 @@ func (t Target) stream(i int) grpc.ClientConnInterface {
 type Definition interface {
 	// AddFlags registers the workload's parameters with their defaults.
 	AddFlags(fs *pflag.FlagSet)
-	// Validate checks the parameters against each other and the prefix; nothing
-	// has been started yet.
+	// Validate checks the parameters and the prefix. It needs no cluster.
 	Validate(prefix string) error
-	// New binds the workload.
+	// New returns the workload for a target.
 	New(t Target) (bench.Workload, error)
 }
 
@@ -147,16 +148,16 @@ type Definition interface {
 type Entry struct {
 	Name    string
 	Summary string
-	// Measures says exactly what one operation and its latency are.
+	// Measures defines one operation and its latency precisely.
 	Measures string
-	// Active means that it does something even without operations of its own.
+	// Active means that it does work even without operations of its own.
 	Active bool
-	// Storage is the part of etcd in this process that it works on instead of a cluster.
+	// Storage is the part of etcd in this process that it uses instead of a cluster.
 	Storage StorageLayer
 	Define  func() Definition
 }
 
-// All lists the workloads.
+// All returns the workloads.
 func All() []Entry {
 	return []Entry{
 		putEntry(),
@@ -184,7 +185,7 @@ func All() []Entry {
 	}
 }
 
-// Find returns the workload of a name. The error names the nearest one.
+// Find returns the workload with that name. The error suggests the most similar name.
 func Find(name string) (Entry, error) {
 	var names []string
 	for _, e := range All() {
@@ -196,8 +197,8 @@ func Find(name string) (Entry, error) {
 	return Entry{}, fmt.Errorf("unknown workload %q%s: see etcdbench workloads", name, results.Nearest(name, names))
 }
 
-// New makes a workload by name with parameters other than the defaults, for
-// programs that use the package without a command line.
+// New returns a workload by its name, with the given parameters in place of the defaults. It is
+// for programs without a command line.
 func New(name string, t Target, params map[string]string) (bench.Workload, error) {
 	part, err := newPart(name, params, t.Prefix)
 	if err != nil {
@@ -238,13 +239,13 @@ func Parts(entries []results.PlanEntry) ([]Part, error) {
 // wider is implemented by definitions that may touch more of a cluster than the run's
 // own keys.
 type wider interface {
-	// wide names the parameter that does so, and is empty where none does.
+	// wide returns the name of the parameter that does so, or "" if there is none.
 	wide() string
 }
 
-// Wide names the parameter by which a workload of the plan touches more of a cluster
-// than the run's own keys, such as --compact-interval; it is empty where none does. The
-// error is that of the entries.
+// Wide returns the name of the parameter by which a workload of the plan affects more of a
+// cluster than the run's own keys, such as --compact-interval, or "" if there is none. It
+// returns an error if the entries are invalid.
 func Wide(entries []results.PlanEntry) (string, error) {
 	parts, err := Parts(entries)
 	if err != nil {
@@ -258,7 +259,7 @@ func Wide(entries []results.PlanEntry) (string, error) {
 	return "", nil
 }
 
-// A ParamError is a wrong name or a wrong value of one parameter.
+// A ParamError reports an unknown parameter or an invalid value.
 type ParamError struct {
 	// Name is the parameter's name as it was given.
 	Name string
@@ -271,9 +272,9 @@ func (e *ParamError) Error() string { return e.err.Error() }
 // Unwrap returns the cause.
 func (e *ParamError) Unwrap() error { return e.err }
 
-// Configure returns the workload's definition with the given parameters set, and
-// all of its parameters. An error is a [*ParamError]: of several wrong parameters,
-// that of the first by name.
+// Configure returns the workload's definition with the given parameters, and all of its
+// parameters. The error is a [*ParamError]; of several invalid parameters, it is about the
+// first one by name.
 func (e Entry) Configure(params map[string]string) (Definition, *pflag.FlagSet, error) {
 	d := e.Define()
 	fs := pflag.NewFlagSet(e.Name, pflag.ContinueOnError)
@@ -307,8 +308,8 @@ func setFlag(fs *pflag.FlagSet, name, value string) error {
 	return nil
 }
 
-// tag marks the stamps of the target's share. Those of the other shares of the run are
-// its neighbours.
+// tag returns the mark of the stamps of the target's share. The marks of the other shares of
+// the run follow one another.
 func (t Target) tag() uint32 { return ledger.RunTag(t.Prefix, t.Seed) + uint32(t.Share.Index) }
 
 // isForeign reports whether a value has the stamp of another share of the run.
@@ -318,7 +319,7 @@ func (t Target) isForeign(value []byte) bool {
 	return ok && place < uint32(t.Share.Count) && place != uint32(t.Share.Index)
 }
 
-// numbers returns those of total things, such as leases, that belong to the target's
+// numbers returns the numbers below total, for example of leases, that belong to the target's
 // share.
 func (t Target) numbers(total int64) iter.Seq[int64] {
 	return func(yield func(int64) bool) {
@@ -330,7 +331,7 @@ func (t Target) numbers(total int64) iter.Seq[int64] {
 	}
 }
 
-// nothing is the Setup and Teardown of workloads that need neither.
+// nothing provides Setup and Teardown for workloads that need neither.
 type nothing struct{}
 
 func (nothing) Setup(context.Context, func(done, total int)) error { return nil }

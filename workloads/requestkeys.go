@@ -8,7 +8,7 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// maxNamed is how many keys of a transaction are named.
+// maxNamed is the largest number of keys of a transaction that are named.
 const maxNamed = 4
 
 // requestKeys names the keys of a request, and is empty for a request of a lease.

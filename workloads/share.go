@@ -19,14 +19,14 @@ var _ bench.Sharer = (*mix)(nil)
 // preparer is implemented by workloads whose Setup has results that the other processes of
 // a run need.
 type preparer interface {
-	// prepared returns what Setup found out; prepare takes it over.
+	// prepared returns the results of Setup. prepare passes them to another process.
 	prepared() []int64
 	prepare([]int64) error
 }
 
 // handover has the results of the preparation of a run, for its other processes.
 type handover struct {
-	// Revision is the store's before the first write; 0 where it is not known.
+	// Revision is the store's revision before the first write; 0 if it is unknown.
 	Revision int64
 	Parts    [][]int64
 }
@@ -111,7 +111,7 @@ func (m *mix) Accept(data []byte) error {
 	return m.target.shared.ledger.Merge(e.Ledger)
 }
 
-// addChecks adds up the checks that shares of a run have made by the same name.
+// addChecks adds up the checks with the same name that shares of a run have made.
 func addChecks(sum, more []results.Check) []results.Check {
 next:
 	for _, c := range more {
@@ -129,7 +129,7 @@ next:
 	return sum
 }
 
-// maxPacked bounds what is unpacked.
+// maxPacked is the largest size of unpacked data, in bytes.
 const maxPacked = 1 << 30
 
 // pack encodes data of a share for another process.

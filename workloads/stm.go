@@ -70,7 +70,7 @@ func (d *stmDefinition) Validate(prefix string) error {
 	return validateTxnOps(d.each, d.keys, d.values)
 }
 
-// writes is how many keys a transaction writes.
+// writes returns the number of keys that a transaction writes.
 func (d *stmDefinition) writes() int { return d.each * d.percent / 100 }
 
 func (d *stmDefinition) New(t Target) (bench.Workload, error) {

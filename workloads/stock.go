@@ -5,24 +5,24 @@ import (
 	"fmt"
 )
 
-// stock keeps the numbers of objects that exist and of those that do not, for
-// workloads that create and remove them by turns. A number that was taken belongs
-// to its worker until it is put back. The oldest of a kind comes first.
-type stock struct{ there, gone chan int64 }
+// stock holds the numbers of objects that exist and of those that do not, for workloads that
+// alternately create and remove them. A number that was taken belongs to its worker until it is
+// put back. The oldest number of each kind is taken first.
+type stock struct{ present, absent chan int64 }
 
-// maxStock bounds the memory of a stock, 16 bytes a number.
+// maxStock bounds the memory of a stock, which is 16 bytes per number.
 const maxStock = 1 << 22
 
-// newStock has the numbers from 0 to space-1 that belong to the target's share, in that
-// order.
+// newStock returns a stock of the numbers from 0 to space-1 that belong to the target's share,
+// in that order.
 func newStock(t Target, space int64, exists func(n int64) bool) *stock {
 	own := t.Share.Below(uint64(space))
-	s := &stock{there: make(chan int64, own), gone: make(chan int64, own)}
+	s := &stock{present: make(chan int64, own), absent: make(chan int64, own)}
 	for n := range t.numbers(space) {
 		if exists(n) {
-			s.there <- n
+			s.present <- n
 		} else {
-			s.gone <- n
+			s.absent <- n
 		}
 	}
 	return s

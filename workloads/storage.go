@@ -80,7 +80,7 @@ func walAppendEntry() Entry {
 	}
 }
 
-// storageRangeDefinition is that of ranges without what needs a server.
+// storageRangeDefinition is the definition of ranges without the parameters that need a server.
 type storageRangeDefinition struct{ rangeDefinition }
 
 func (d *storageRangeDefinition) Validate(prefix string) error {

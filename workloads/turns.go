@@ -4,8 +4,8 @@ import (
 	"math"
 )
 
-// turns assigns the operations to the parts of a mix, in blocks of a fixed
-// length in which every part has its share.
+// turns assigns the operations to the parts of a mix, in blocks of a fixed length. In each
+// block, every part has its share.
 type turns struct {
 	shares []uint64 // operations of each part in a block
 	part   []uint8  // of each place in a block
@@ -25,7 +25,7 @@ func newTurns(weights []float64) *turns {
 		length *= 2
 		t.shares = sharesOf(weights, length)
 	}
-	// The smooth weighted round robin that nginx uses: the part that is furthest
+	// The smooth weighted round robin of nginx: the part that is furthest
 	// behind is next.
 	behind := make([]int64, len(weights))
 	used := make([]uint32, len(weights))
@@ -45,8 +45,8 @@ func newTurns(weights []float64) *turns {
 	return t
 }
 
-// sharesOf divides a block among the weights; what rounding leaves goes to the
-// heaviest.
+// sharesOf divides a block according to the weights. The heaviest part gets the remainder of
+// the rounding.
 func sharesOf(weights []float64, length uint64) []uint64 {
 	sum, heaviest := 0.0, 0
 	for i, w := range weights {
@@ -91,7 +91,7 @@ func (t *turns) at(n uint64) (part int, own uint64) {
 	return int(i), block*t.shares[i] + uint64(t.rank[place])
 }
 
-// before returns how many of the operations before operation n belong to a part.
+// before returns the number of operations before operation n that belong to a part.
 func (t *turns) before(part int, n uint64) uint64 {
 	if len(t.shares) == 1 {
 		return n

@@ -93,8 +93,8 @@ func (d *txnCASDefinition) churns() bool {
 	return slices.ContainsFunc(d.verbs, func(v string) bool { return v != verbUpdate })
 }
 
-// there returns how many objects exist at first.
-func (d *txnCASDefinition) there() int64 {
+// initialObjects returns the number of objects at the start.
+func (d *txnCASDefinition) initialObjects() int64 {
 	switch {
 	case d.initial >= 0:
 		return d.initial
@@ -150,7 +150,8 @@ type txnCASWorkload struct {
 	leases     *leaseBook
 	shared     *sharedLeases // nil without leases
 
-	// revisions are the latest known of each object, 0 for those that do not exist.
+	// revisions holds the latest known revision of each object, or 0 for objects that do not
+	// exist.
 	revisions []atomic.Int64
 	stock     *stock
 }
@@ -164,7 +165,7 @@ func (w *txnCASWorkload) KindOf(_ int, n uint64) int { return w.kindOf[n%uint64(
 // Setup implements [bench.Workload].
 func (w *txnCASWorkload) Setup(ctx context.Context, progress func(done, total int)) error {
 	d := w.definition
-	return populateFirst(ctx, w.target, d.keys, d.there(), populateOps, w.pool, progress)
+	return populateFirst(ctx, w.target, d.keys, d.initialObjects(), populateOps, w.pool, progress)
 }
 
 // Open implements [bench.Opener]: it reads the revisions of the objects.
@@ -265,12 +266,12 @@ func (s *txnCASScript) choose(op *bench.Op) (err error) {
 // takeObject takes an object that no other client changes.
 func (s *txnCASScript) takeObject() (int64, error) {
 	if s.verb != verbCreate {
-		return take(s.stock.there)
+		return take(s.stock.present)
 	}
-	number, err := take(s.stock.gone)
+	number, err := take(s.stock.absent)
 	if err != nil && s.shared != nil {
-		// Every name has been used: the oldest object should have gone with its lease.
-		if number, err = take(s.stock.there); err == nil {
+		// Every name has been used: the lease of the oldest object should have deleted it.
+		if number, err = take(s.stock.present); err == nil {
 			s.revisions[number].Store(0)
 		}
 	}
@@ -283,13 +284,13 @@ func (s *txnCASScript) putBack() {
 	switch {
 	case !s.definition.churns():
 	case s.revisions[s.number].Load() > 0:
-		s.stock.there <- s.number
+		s.stock.present <- s.number
 	default:
-		s.stock.gone <- s.number
+		s.stock.absent <- s.number
 	}
 }
 
-// attempt fills in the revision to compare with.
+// attempt sets the revision of the comparison.
 func (s *txnCASScript) attempt(op *bench.Op) request {
 	s.attempts++
 	s.revision.ModRevision = s.revisions[s.number].Load()
@@ -303,23 +304,22 @@ func (s *txnCASScript) attempt(op *bench.Op) request {
 
 func (s *txnCASScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
 	answer, _ := reply.(*pb.TxnResponse)
-	again, err := s.answered(op, answer, err)
-	if again {
+	retry, err := s.answered(op, answer, err)
+	if retry {
 		return s.attempt(op), nil
 	}
 	s.putBack()
 	return request{}, err
 }
 
-// answered takes the outcome of an attempt, and reports whether another one is to be
-// made.
-func (s *txnCASScript) answered(op *bench.Op, reply *pb.TxnResponse, err error) (again bool, _ error) {
+// answered handles the answer to an attempt, and reports whether another attempt follows.
+func (s *txnCASScript) answered(op *bench.Op, reply *pb.TxnResponse, err error) (retry bool, _ error) {
 	switch {
 	case err != nil:
 		s.failed(err, s.number)
 		return false, err
 	case reply.Succeeded && s.verb == verbDelete && s.revision.ModRevision == 0:
-		return false, errGone // it compared well with a key that is not there, and deleted nothing
+		return false, errGone // the comparison held for a missing key, so nothing was deleted
 	case reply.Succeeded:
 		s.succeeded(op, reply.GetHeader().GetRevision())
 		return false, nil

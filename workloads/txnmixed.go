@@ -161,7 +161,7 @@ func (m *txnMixedScript) next(op *bench.Op, reply proto.Message, err error) (req
 	return request{}, err
 }
 
-// check returns an error where a read found fewer keys than were written.
+// check returns an error if a read found fewer keys than were written.
 func (m *txnMixedScript) check(reply *pb.TxnResponse) error {
 	want := m.want
 	if limit := m.workload.definition.limit; limit > 0 {

@@ -100,7 +100,7 @@ func (p *txnPutScript) next(op *bench.Op, reply proto.Message, err error) (reque
 	return request{}, err
 }
 
-// putTxn is a transaction of puts that is used again and again.
+// putTxn is a reusable transaction of puts.
 type putTxn struct {
 	method  *method
 	req     pb.TxnRequest
@@ -132,7 +132,7 @@ func (t *putTxn) send(op *bench.Op, w *writer) request {
 	return t.request()
 }
 
-// answered notes the outcome of the writes, and returns err.
+// answered records the outcome of the writes, and returns err.
 func (t *putTxn) answered(op *bench.Op, w *writer, reply proto.Message, err error) error {
 	if err != nil {
 		w.failed(err, t.numbers...)

@@ -13,7 +13,7 @@ import (
 // maxRequest is etcd's default limit on a request (--max-request-bytes).
 const maxRequest = 1536 * 1024
 
-// requestOverhead is what a put takes besides key and value.
+// requestOverhead is the size of a put without key and value, in bytes.
 const requestOverhead = 64
 
 // Values describes the values that operations write.
@@ -47,7 +47,7 @@ func (v *Values) source(seed uint64) *values.Source { return v.choice.Source(see
 
 // severalWriter is implemented by definitions whose requests write several keys.
 type severalWriter interface {
-	// putsAtOnce is how many keys a request writes at most.
+	// putsAtOnce returns the largest number of keys that a request writes.
 	putsAtOnce() int
 }
 
@@ -77,7 +77,7 @@ func LargestWrite(entries []results.PlanEntry) (most int64) {
 	return most
 }
 
-// value is the text of a parameter, and empty where there is none.
+// value returns the text of a parameter, or "" if there is no such parameter.
 func value(params *pflag.FlagSet, name string) string {
 	if f := params.Lookup(name); f != nil {
 		return f.Value.String()

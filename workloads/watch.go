@@ -43,7 +43,7 @@ type watchDefinition struct {
 	width int64 // keys that one watcher watches
 }
 
-// watchOptions are those of the watchers of several workloads.
+// watchOptions are the options of the watchers of several workloads.
 type watchOptions struct {
 	prevKV, progress, fragment, noPut, noDelete bool
 }
@@ -67,7 +67,7 @@ func (o *watchOptions) request(key, end []byte) *pb.WatchCreateRequest {
 	return r
 }
 
-// maxWatchers bounds the watchers of one run; each takes some hundred bytes
+// maxWatchers bounds the watchers of one run. Each takes some hundred bytes
 // here and more in the server.
 const maxWatchers = 1_000_000
 
@@ -167,7 +167,7 @@ type watchWorkload struct {
 	streams   *watchStreams
 	observers []*eventObserver
 	baseline  *versions
-	// caughtUp is the reason why the watchers' last events could not be waited for.
+	// caughtUp is the reason why the last events of the watchers are incomplete.
 	caughtUp error
 	checked  bool
 

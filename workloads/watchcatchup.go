@@ -92,7 +92,7 @@ func (w *watchCatchupWorkload) Setup(ctx context.Context, progress func(done, to
 	}
 	d := w.definition
 	for left := d.history; left > 0; left -= d.keys.Space {
-		// Each event at a revision of its own, as puts leave them behind.
+		// Each event has its own revision, as after single puts.
 		if err := populateFirst(ctx, w.target, d.keys, min(left, d.keys.Space), 1, w.pool, nil); err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ type watchCatchupWorker struct {
 
 // Do implements [bench.Worker].
 func (w *watchCatchupWorker) Do(ctx context.Context, op *bench.Op) error {
-	ctx, cancel := context.WithCancel(ctx) // which ends the stream
+	ctx, cancel := context.WithCancel(ctx) // cancel ends the stream
 	defer cancel()
 	prefix := w.target.Prefix
 	create := &pb.WatchCreateRequest{Key: []byte(prefix), RangeEnd: prefixEnd(prefix), StartRevision: w.from + 1}
@@ -171,7 +171,7 @@ func (w *watchCatchupWorker) Do(ctx context.Context, op *bench.Op) error {
 	return nil
 }
 
-// catchupGetters is how many gets may be under way at once.
+// catchupGetters is the largest number of concurrent gets.
 const catchupGetters = 64
 
 // Background implements [bench.Backgrounder]: the gets, in an open loop.
@@ -184,7 +184,7 @@ func (w *watchCatchupWorkload) Background(ctx context.Context) error {
 		phase    int
 		intended time.Duration
 	}
-	// Gets that are under way at the end have a moment to be answered.
+	// Gets in flight at the end have a short time to be answered.
 	gets, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(cleanUpTime, cancel) })()

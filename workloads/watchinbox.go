@@ -16,29 +16,30 @@ import (
 type received struct {
 	response *pb.WatchResponse
 	at       time.Duration
-	// late means that it may have waited for the reader before.
+	// late means that it may have waited for the reader.
 	late  bool
 	bytes int
 }
 
-// lateReading is how long a response may have waited for its reader without being
-// counted as read late: what send lag may be.
+// lateReading is the longest time that a response may wait for its reader without counting as
+// read late. It is the limit of the send lag.
 const lateReading = time.Millisecond
 
-// emptyAfter is how long a reader waits on a stream that has nothing for it; what is
-// there already is read sooner.
+// emptyAfter is the time after which a read that still waits shows that the stream was empty;
+// data that has arrived is read sooner.
 const emptyAfter = 100 * time.Microsecond
 
-// arrivals decodes the responses of one stream, and notes when each was complete: what
-// decoding takes is not the server's time.
+// arrivals decodes the responses of one stream, and records when each was complete: the time to
+// decode is not the server's time.
 type arrivals struct {
 	encoding.CodecV2
 	now func() time.Duration
 
-	// last is the response that was read last; done says that there is one.
+	// last is the response that was read last, if done is true.
 	last received
 	done bool
-	// asked is when the reader asked for it, behind how long it may have waited.
+	// asked is when the reader requested it. behind is the longest time that it may have
+	// waited.
 	asked, behind time.Duration
 }
 
@@ -56,17 +57,17 @@ func (a *arrivals) Unmarshal(data mem.BufferSlice, v any) error {
 	return a.CodecV2.Unmarshal(data, v)
 }
 
-// begin comes when the stream is open.
+// begin is called when the stream is open.
 func (a *arrivals) begin() { a.last.at = a.now() }
 
-// ask comes before the reader reads. All the time since the last response, it was busy
-// with something else.
+// ask is called before the reader reads. The reader was busy for the whole time since the last
+// response.
 func (a *arrivals) ask() {
 	a.asked, a.done = a.now(), false
 	a.behind += a.asked - a.last.at
 }
 
-// note comes when a response is complete.
+// note is called when a response is complete.
 func (a *arrivals) note(bytes int) {
 	at := a.now()
 	if waited := at - a.asked; waited >= emptyAfter {
