@@ -25,7 +25,9 @@ func (d *rangeDefinition) population() (int64, Keys, Values) {
 	return d.keys.Space, d.keys, d.values
 }
 
-func (d *txnCASDefinition) population() (int64, Keys, Values) { return d.initialObjects(), d.keys, d.values }
+func (d *txnCASDefinition) population() (int64, Keys, Values) {
+	return d.initialObjects(), d.keys, d.values
+}
 
 // The rates at which a population is estimated to be written: those of three members and the
 // generator on two cores, rounded.

@@ -80,7 +80,7 @@ func (a *arrivals) note(bytes int) {
 
 // read returns the response that was read.
 func (a *arrivals) read(r *pb.WatchResponse) received {
-	if !a.done { // it did not come through the codec
+	if !a.done { // it was not decoded by this codec
 		a.note(0)
 	}
 	m := a.last
@@ -114,7 +114,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// put adds a response. Where too much is held and the last one is still there, it waits.
+// put adds a response. It waits while too many bytes are held and the previous response was not
+// processed.
 func (b *inbox) put(ctx context.Context, m received) {
 	b.mu.Lock()
 	b.list = append(b.list, m)
@@ -135,7 +136,7 @@ func (b *inbox) isEmpty() bool {
 	return len(b.list) == 0
 }
 
-// close comes after the last put.
+// close is called after the last put.
 func (b *inbox) close() {
 	b.mu.Lock()
 	b.closed = true
@@ -143,7 +144,8 @@ func (b *inbox) close() {
 	signal(b.changed)
 }
 
-// take waits for responses and returns all that there are: none when there will be none.
+// take waits for responses and returns all that have arrived, or none if the inbox is closed
+// and empty.
 func (b *inbox) take(reuse []received) []received {
 	for {
 		b.mu.Lock()
@@ -160,8 +162,8 @@ func (b *inbox) take(reuse []received) []received {
 	}
 }
 
-// each processes the responses in their order until the inbox is closed and empty. After
-// an error, it leaves out the rest, calls failed and waits for the end.
+// each processes the responses in order until the inbox is closed and empty. After an error, it
+// calls failed, discards the other responses and waits for the end.
 func (b *inbox) each(process func(m received) error, failed func()) (err error) {
 	var batch []received
 	for {

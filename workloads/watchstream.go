@@ -18,31 +18,30 @@ import (
 // watcher is one watch on a stream.
 type watcher struct {
 	create *pb.WatchCreateRequest
-	// member is the ID of the one that sent the last events.
+	// member is the ID of the member that sent the last events.
 	member uint64
-	// events takes what a response brought, fragments put together, the moment at
-	// which the last of it arrived, and whether it may have waited for the stream's
-	// reader before.
+	// events is called with the events of a response, whose fragments were joined, the time at
+	// which its last part arrived, and whether it may have waited for the stream's reader.
 	events func(events []*mvccpb.Event, at time.Duration, late bool)
-	// lost is called when the server has compacted what the watcher had not seen;
-	// it goes on from the given revision.
+	// lost is called when the server has compacted history that the watcher had not received.
+	// The watcher continues from the given revision.
 	lost func(revision int64)
 
-	next      int64 // revision to go on from after a broken connection
+	next      int64 // the revision from which it continues after a broken connection
 	created   bool
 	fragments []*mvccpb.Event
 }
 
-// watchStream is one gRPC stream with its watchers. When the connection breaks,
-// it comes back and every watcher goes on where it was.
+// watchStream is one gRPC stream with its watchers. When the connection breaks, it reconnects,
+// and every watcher continues from its last revision.
 type watchStream struct {
 	client        pb.WatchClient
 	requireLeader bool
 	watchers      []*watcher // watcher i has ID i+1
 	now           func() time.Duration
-	// delay is how long the stream's reader pauses after each response.
+	// delay is the pause of the stream's reader after each response.
 	delay time.Duration
-	// held counts the bytes that were read and not processed, of all streams together.
+	// held is the number of bytes that all streams together have read and not processed.
 	held *atomic.Int64
 
 	// ready is closed when every watcher has been created for the first time.
@@ -50,8 +49,8 @@ type watchStream struct {
 	missing int
 	// reconnects counts streams after the first.
 	reconnects atomic.Uint64
-	// progress is the highest revision up to which everything was delivered, as
-	// far as the server has said so.
+	// progress is the highest revision up to which the server has reported that everything was
+	// delivered.
 	progress atomic.Int64
 
 	sendMu sync.Mutex
@@ -69,7 +68,7 @@ func (s *watchStream) add(w *watcher) {
 	s.missing++
 }
 
-// reconnectPause is how long a stream waits before it comes back.
+// reconnectPause is the time before a stream reconnects.
 const reconnectPause = 20 * time.Millisecond
 
 // run watches until ctx ends, or until the server refuses a watcher.
@@ -100,8 +99,8 @@ type refusedError struct{ reason string }
 
 func (e *refusedError) Error() string { return "watch refused: " + e.reason }
 
-// once opens the stream, creates its watchers and reads until it breaks. What was read
-// is processed beside the reading, all of it by the time once returns.
+// once opens the stream, creates its watchers and reads until the stream breaks. It processes
+// the responses concurrently with the reading, all of them before it returns.
 func (s *watchStream) once(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -139,7 +138,7 @@ func (s *watchStream) readInto(ctx context.Context, box *inbox, stream pb.Watch_
 	}
 }
 
-// createRequests ask for every watcher from where it is.
+// createRequests returns requests that create every watcher from its next revision.
 func (s *watchStream) createRequests() []*pb.WatchRequest {
 	var requests []*pb.WatchRequest
 	for _, w := range s.watchers {
@@ -173,8 +172,8 @@ func (s *watchStream) setOpen(stream pb.Watch_WatchClient) {
 	s.open = stream
 }
 
-// askProgress asks how far the stream is; the answer comes once every watcher
-// has been sent all there is.
+// askProgress requests the progress of the stream. The server answers when it has sent all
+// events to every watcher.
 func (s *watchStream) askProgress() {
 	s.sendMu.Lock()
 	defer s.sendMu.Unlock()
@@ -203,7 +202,7 @@ func (s *watchStream) handle(m received) error {
 		if w.lost != nil {
 			w.lost(w.next)
 		}
-		return errors.New("compacted") // which makes the stream come back from there
+		return errors.New("compacted") // the stream reconnects and continues from there
 	case r.Canceled:
 		return &refusedError{r.CancelReason}
 	case r.Created:
@@ -242,11 +241,10 @@ type watchStreams struct {
 	failed  chan error
 }
 
-// openTime is how long all streams together may take to open and create their
-// watchers.
+// openTime is the time that all streams together have to open and to create their watchers.
 const openTime = 10 * time.Second
 
-// start runs the streams and returns when every watcher has been created.
+// startStreams runs the streams and returns when every watcher has been created.
 func startStreams(ctx context.Context, streams []*watchStream, conns int) (*watchStreams, error) {
 	all := &watchStreams{streams: streams, failed: make(chan error, len(streams))}
 	var run context.Context
@@ -280,8 +278,8 @@ func startStreams(ctx context.Context, streams []*watchStream, conns int) (*watc
 	return all, nil
 }
 
-// tooManyStreams: gRPC lets a stream wait, without a word, while the connection
-// has as many as the server allows.
+// tooManyStreams returns the error of streams that were not opened: gRPC delays a stream
+// silently while the connection has as many streams as the server allows.
 func tooManyStreams(opened, streams, conns int) error {
 	return fmt.Errorf("only %d of %d watch streams opened on %d connections within %v: "+
 		"the server may allow no more streams on a connection (--max-concurrent-streams): use more --conns or fewer streams",
@@ -296,8 +294,8 @@ func (a *watchStreams) stop() {
 	}
 }
 
-// catchUp waits until every stream has delivered everything up to a revision,
-// or until ctx ends.
+// catchUp waits until every stream has delivered all events up to a revision, or until ctx
+// ends.
 func (a *watchStreams) catchUp(ctx context.Context, revision int64) error {
 	t := time.NewTicker(50 * time.Millisecond)
 	defer t.Stop()

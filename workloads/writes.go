@@ -17,24 +17,24 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// Writes records what one run has written to a cluster that others use, whichever
-// workload wrote it, so that the run can delete its own keys and no others. It sees
+// Writes records the writes of one run to a cluster that other clients use, from all
+// workloads, so that the run can delete its own keys and no others. It observes
 // the requests on the connections of [Writes.Conns].
 //
-// A write that was acknowledged is known by its revision, which the store gives to no
-// other write. A write of unknown outcome is known by its key and value. Keys that are
+// An acknowledged write is identified by its revision, which no other write has.
+// A write with an unknown outcome is identified by its key and value. Keys that are
 // as old as the run, or older, are never the run's.
 type Writes struct {
 	start int64 // the store's revision before the first write
-	// revisions holds those of acknowledged writes, less start.
+	// revisions holds the revisions of acknowledged writes minus start.
 	revisions bits
 	written   atomic.Bool
 	// largest is the size of the largest value that was written.
 	largest atomic.Int64
 
 	mu sync.Mutex
-	// unsureKeys has the hashes of the keys of the writes of unknown outcome. unsure has the
-	// hashes of the keys with their values, and whether the write was found in the store.
+	// unsureKeys holds the hashes of the keys of writes with an unknown outcome. unsure holds
+	// the hashes of these keys with their values, and whether the write was found in the store.
 	unsureKeys map[uint64]struct{}
 	unsure     map[uint64]bool
 }
@@ -48,8 +48,8 @@ func NewWrites(start int64) *Writes {
 // Start returns the revision of the store before the first write.
 func (w *Writes) Start() int64 { return w.start }
 
-// maxUnsure bounds the writes of unknown outcome that are remembered. Keys of further
-// ones are left in the cluster.
+// maxUnsure bounds the number of recorded writes with an unknown outcome. The keys of further
+// ones stay in the cluster.
 const maxUnsure = 1 << 20
 
 // Conns returns the connections, whose writes are recorded from now on.
@@ -68,7 +68,7 @@ func (w *Writes) Conns(conns []grpc.ClientConnInterface) []grpc.ClientConnInterf
 type writesConn struct {
 	grpc.ClientConnInterface
 	writes  *Writes
-	starter lean.Starter // nil where the connection cannot start calls
+	starter lean.Starter // nil if the connection cannot start calls
 }
 
 // Invoke implements [grpc.ClientConnInterface].
@@ -78,7 +78,7 @@ func (c writesConn) Invoke(ctx context.Context, method string, args, reply any, 
 	return err
 }
 
-// answered notes the outcome of a request, if it writes.
+// answered records the outcome of a request, if it writes.
 func (w *Writes) answered(args, reply any, err error) {
 	switch request := args.(type) {
 	case *pb.PutRequest:
@@ -98,14 +98,14 @@ func (w *Writes) answered(args, reply any, err error) {
 // AsStarter returns the starter of the connection, for [lean.StarterOf].
 func (c writesConn) AsStarter() lean.Starter { return c.starter }
 
-// writesStarter notes the outcome of the calls that it starts.
+// writesStarter records the outcome of the calls that it starts.
 type writesStarter struct {
 	lean.Starter
 	writes *Writes
 	noted  sync.Pool
 }
 
-// noted is a call under way whose outcome is to be noted.
+// noted is a call in flight whose outcome must be recorded.
 type noted struct {
 	starter *writesStarter
 	done    func(*lean.Call) // the call's own
@@ -125,7 +125,7 @@ func (s *writesStarter) Start(call *lean.Call) {
 	s.Starter.Start(call)
 }
 
-// writes notes the outcome of a call that writes.
+// writes records the outcome of a call that writes.
 func (n *noted) writes(call *lean.Call, reply proto.Message) {
 	err := call.Err
 	if err == nil {
@@ -147,8 +147,8 @@ func (n *noted) answered(call *lean.Call) {
 	call.Done(call)
 }
 
-// hasPut reports whether a transaction wrote a key: the revision of one that only read
-// or deleted says nothing about keys.
+// hasPut reports whether a transaction wrote a key: the revision of a transaction that only
+// read or deleted identifies no key.
 func hasPut(responses []*pb.ResponseOp) bool {
 	for _, r := range responses {
 		if r.GetResponsePut() != nil || hasPut(r.GetResponseTxn().GetResponses()) {
@@ -158,7 +158,7 @@ func hasPut(responses []*pb.ResponseOp) bool {
 	return false
 }
 
-// acknowledged notes the revision of a write.
+// acknowledged records the revision of a write.
 func (w *Writes) acknowledged(revision int64) {
 	if !w.written.Load() {
 		w.written.Store(true)
@@ -185,8 +185,8 @@ func (w *Writes) puts(ops []*pb.RequestOp, err error) {
 	}
 }
 
-// put notes the size of a value and, where the outcome of the request is unknown, key
-// and value.
+// put records the size of a value and, if the outcome of the request is unknown, the key and
+// the value.
 func (w *Writes) put(p *pb.PutRequest, err error) {
 	size := int64(len(p.Value))
 	for old := w.largest.Load(); size > old && !w.largest.CompareAndSwap(old, size); {
@@ -204,7 +204,7 @@ func (w *Writes) put(p *pb.PutRequest, err error) {
 	}
 }
 
-// hash is that of a key with its value.
+// hash returns the hash of a key with its value.
 func (w *Writes) hash(key, value []byte) uint64 {
 	var h xxhash.Digest
 	h.Reset()
@@ -222,8 +222,8 @@ func (w *Writes) isUnsure(key []byte) bool {
 	return ok
 }
 
-// find reports whether a key with a value is a write of unknown outcome, which then was
-// carried out.
+// find reports whether a key with a value is a write with an unknown outcome, and records that
+// it took effect.
 func (w *Writes) find(key, value []byte) bool {
 	hash := w.hash(key, value)
 	w.mu.Lock()
@@ -235,8 +235,8 @@ func (w *Writes) find(key, value []byte) bool {
 	return ok
 }
 
-// Unresolved counts the writes of unknown outcome that were not found in the store until
-// now: a member may still carry them out.
+// Unresolved returns the number of writes with an unknown outcome that were not found in the
+// store: a member may still carry them out.
 func (w *Writes) Unresolved() (count int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -6,18 +6,17 @@ import (
 	"slices"
 )
 
-// writesRecord is what [Writes] of one process recorded.
+// writesRecord is the record of one process.
 type writesRecord struct {
 	Start, Largest int64
 	Written        bool
-	// Gaps are the differences between the revisions, less start.
+	// Gaps are the differences between consecutive revisions, minus start.
 	Gaps []uint32
 	// UnsureKeys and Unsure are the hashes of [Writes].
 	UnsureKeys, Unsure []uint64
 }
 
-// Record returns what was recorded, for [Writes.Merge] in another process. That of nil is
-// empty.
+// Record returns the record, for [Writes.Merge] in another process. The record of nil is empty.
 func (w *Writes) Record() ([]byte, error) {
 	if w == nil {
 		return nil, nil

@@ -3,9 +3,9 @@
 // found.
 //
 // A claim consists of two keys below the prefix. The first is attached to a lease that
-// is kept alive for as long as the run uses the prefix: it ends soon after a run that is
-// killed. The second has no lease. It says at which revision the run began and which
-// leases are its own, and stays until the run has removed its keys and leases.
+// is kept alive while the run uses the prefix: it expires soon after a run that is
+// killed. The second has no lease. It contains the revision at which the run began and
+// the IDs of the run's leases, and stays until the run has removed its keys and leases.
 package claim
 
 import (
@@ -27,13 +27,13 @@ const (
 	recordKey = ".etcdbench-run"
 )
 
-// IsMarker reports whether a key is one of a claim.
+// IsMarker reports whether a key belongs to a claim.
 func IsMarker(key []byte) bool {
 	return strings.HasSuffix(string(key), leasedKey) || strings.HasSuffix(string(key), recordKey)
 }
 
 const (
-	// ttl is how long a claim outlives its run.
+	// ttl is the time after which a claim expires when its run has died.
 	ttl = 60 * time.Second
 	// requestTime bounds each request of a claim.
 	requestTime = 5 * time.Second
@@ -44,17 +44,17 @@ type Claim struct {
 	conns  []grpc.ClientConnInterface
 	prefix string
 	lease  int64
-	// record is the revision at which the record was written, and rest the record that an
-	// earlier run has left; nil where none has.
+	// record is the revision at which the record was written. rest is the record that an
+	// earlier run has left; it is nil if there is none.
 	record int64
 	rest   *Owner
-	// lost means that the lease has ended before Release.
+	// lost means that the lease has expired before Release.
 	lost atomic.Bool
 	stop context.CancelFunc
 	done chan struct{}
 }
 
-// InUseError says that a run uses a prefix, or one above or below it.
+// InUseError reports that a run uses a prefix, or one above or below it.
 type InUseError struct {
 	Prefix string
 	Owner  Owner
@@ -69,7 +69,7 @@ func (e *InUseError) Error() string {
 // Take claims a prefix, and keeps the claim alive until Release is called. Requests go
 // through the first of the connections that answers. rest is the owner of the record that
 // an earlier run has left, or nil. That record is extended by the run, and restored at
-// the end. Take returns an [InUseError] where another run was faster.
+// the end. Take returns an [InUseError] if another run was faster.
 func Take(ctx context.Context, conns []grpc.ClientConnInterface, prefix string, o Owner, rest *Owner) (*Claim, error) {
 	c := &Claim{conns: conns, prefix: prefix, done: make(chan struct{}), rest: rest}
 	grant := &pb.LeaseGrantRequest{TTL: int64(ttl / time.Second)}
@@ -124,8 +124,8 @@ func (c *Claim) put(ctx context.Context, o Owner) error {
 	})
 }
 
-// refused is why a claim was not made; nil where it was, by an attempt whose answer was
-// lost.
+// refused returns the reason why a claim was not made. It returns nil if it was made by an
+// earlier attempt whose answer was lost.
 func (c *Claim) refused(r *pb.TxnResponse) error {
 	if len(r.Responses) == 0 || len(r.Responses[0].GetResponseRange().GetKvs()) == 0 {
 		return errors.New("the server answers a transaction without its content")
@@ -142,8 +142,8 @@ func putOp(p *pb.PutRequest) *pb.RequestOp {
 	return &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: p}}
 }
 
-// ask tries one connection after the other until one answers. The next ones get no
-// chance where the server has refused the request.
+// ask tries one connection after the other until one answers. It stops when the server rejects
+// the request.
 func ask(
 	ctx context.Context, conns []grpc.ClientConnInterface, request func(context.Context, grpc.ClientConnInterface) error,
 ) (err error) {
@@ -190,9 +190,9 @@ func (c *Claim) keepAlive(ctx context.Context, conn grpc.ClientConnInterface) er
 	return err
 }
 
-// Release ends the claim and removes its keys; the record stays where something of the run
-// is left. It returns an error where keys of the claim may be left, or where the claim had
-// ended before. It may be called on a nil *Claim.
+// Release ends the claim and removes its keys. The record stays if keys or leases of the run
+// are left. It returns an error if keys of the claim may be left, or if the claim had expired.
+// It may be called on a nil *Claim.
 func (c *Claim) Release(ctx context.Context, left bool) error {
 	if c == nil {
 		return nil
@@ -214,7 +214,7 @@ func (c *Claim) Release(ctx context.Context, left bool) error {
 	return nil
 }
 
-// removeRecord deletes the record, or restores that of an earlier run, unless the record
+// removeRecord deletes the record, or restores the record of an earlier run, unless the record
 // has changed meanwhile.
 func (c *Claim) removeRecord(ctx context.Context, conn grpc.ClientConnInterface) error {
 	key := c.prefix + recordKey

@@ -10,22 +10,21 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Status is what the markers say of a prefix.
+// Status describes the use of a prefix according to its markers.
 type Status struct {
-	// Active is set where a run uses a prefix: this one, or one above it that ends with a
-	// slash.
+	// Active is set if a run uses a prefix: this one, or one above it that ends with a slash.
 	Active *InUseError
-	// Left is the run that has left its record; nil where none has.
+	// Left is the run that has left its record; nil if there is none.
 	Left *Owner
-	// Markers counts the markers below the prefix itself.
+	// Markers is the number of markers directly below the prefix.
 	Markers int64
 
 	// left is the revision of the record.
 	left int64
 }
 
-// Look reads the markers of a prefix. A prefix above it that the user may not read is
-// taken for one without a claim.
+// Look reads the markers of a prefix. If the user may not read a prefix above it, that prefix
+// counts as unclaimed.
 func Look(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (Status, error) {
 	s, err := readMarkers(ctx, conns, prefix)
 	if err != nil {
@@ -55,7 +54,7 @@ func readMarkers(ctx context.Context, conns []grpc.ClientConnInterface, prefix s
 	return s, err
 }
 
-// add takes one marker.
+// add adds one marker.
 func (s *Status) add(prefix string, kv *mvccpb.KeyValue) {
 	switch string(kv.Key) {
 	case prefix + leasedKey:
@@ -69,11 +68,11 @@ func (s *Status) add(prefix string, kv *mvccpb.KeyValue) {
 	s.Markers++
 }
 
-// belowPage is how many keys are read at a time.
+// belowPage is the number of keys that are read at a time.
 const belowPage = 2000
 
-// Below returns the claim of a prefix below another one; nil where there is none. It reads
-// the names of all keys under the prefix.
+// Below returns the claim of a prefix below another one, or nil if there is none. It reads the
+// names of all keys under the prefix.
 func Below(ctx context.Context, conns []grpc.ClientConnInterface, prefix string) (active *InUseError, err error) {
 	end := []byte(prefix)
 	for end[len(end)-1]++; end[len(end)-1] == 0 && len(end) > 1; end[len(end)-1]++ {
@@ -123,7 +122,7 @@ func (s Status) RemoveRecord(ctx context.Context, conns []grpc.ClientConnInterfa
 	return nil
 }
 
-// enclosing lists the shorter prefixes that end with a slash, the longest first.
+// enclosing returns the shorter prefixes that end with a slash, the longest first.
 func enclosing(prefix string) (list []string) {
 	for i := len(prefix) - 2; i > 0; i-- {
 		if prefix[i] == '/' {

@@ -23,16 +23,17 @@ type Owner struct {
 	Host    string    `json:"host,omitempty"`
 	PID     int       `json:"pid,omitempty"`
 	Started time.Time `json:"started"`
-	// Revision is the store's before the run has written: the run's keys are younger.
+	// Revision is the store's revision before the first write of the run: the run's keys are
+	// younger.
 	Revision int64 `json:"revision"`
-	// Leases are the leases of the run, and of earlier ones that have left theirs.
+	// Leases are the tags of the leases of the run, and of earlier runs that have left leases.
 	Leases []LeaseTags `json:"leases,omitempty"`
-	// KeepData means that the run was to leave its keys.
+	// KeepData means that the run was requested to leave its keys.
 	KeepData bool `json:"keep_data,omitempty"`
 }
 
-// LeaseTags are the upper halves of the IDs of a run's leases, one for each process that
-// takes part: so many numbers from First on. No other client knows them.
+// LeaseTags are the upper halves of the IDs of a run's leases, one for each process: Count
+// numbers from First on. No other client knows them.
 type LeaseTags struct {
 	First uint32 `json:"first"`
 	Count uint32 `json:"count"`
@@ -41,22 +42,22 @@ type LeaseTags struct {
 // maxProcesses bounds the processes of a run.
 const maxProcesses = 10_001
 
-// NewLeaseTags draws the tags of a run of so many processes, at random.
+// NewLeaseTags returns random tags for a run with that many processes.
 func NewLeaseTags(processes int) LeaseTags {
 	count := uint32(processes)
 	return LeaseTags{First: 1 + rand.Uint32N(1<<31-1-count), Count: count}
 }
 
-// HasLease reports whether a lease is one of the run's, or of the earlier ones'.
+// HasLease reports whether a lease belongs to the run, or to an earlier run in Leases.
 func (o Owner) HasLease(id int64) bool {
 	return id > 0 && slices.ContainsFunc(o.Leases, func(t LeaseTags) bool { return uint32(id>>32)-t.First < t.Count })
 }
 
-// maxTags bounds the tags that a record holds.
+// maxTags is the largest number of tags in a record.
 const maxTags = 64
 
-// after returns the record of a run that follows one which has left keys or leases. It
-// has the revision and the name of the earlier one, and the leases of both.
+// after returns the record of a run that follows one which has left keys or leases. It has the
+// revision and the name of the earlier run, and the leases of both.
 func (o Owner) after(earlier Owner) Owner {
 	both := slices.Concat(earlier.Leases, o.Leases)
 	earlier.Leases = both[max(0, len(both)-maxTags):]
@@ -64,7 +65,7 @@ func (o Owner) after(earlier Owner) Owner {
 	return earlier
 }
 
-// Self returns the present process as the owner that makes a run.
+// Self returns the present process as the owner of a run.
 func Self(run string, revision int64) Owner {
 	o := Owner{Run: run, PID: os.Getpid(), Started: time.Now().UTC().Truncate(time.Second), Revision: revision}
 	o.Host, _ = os.Hostname()
@@ -90,15 +91,15 @@ func (o Owner) String() string {
 }
 
 func (o Owner) encode() []byte {
-	data, _ := json.Marshal(o) // has no type that cannot be encoded
+	data, _ := json.Marshal(o) // all fields can be encoded
 	return data
 }
 
-// maxOwner bounds the value of a marker: it comes from the cluster, where anybody may
-// have written it.
+// maxOwner is the largest size of a marker's value, in bytes. The value is untrusted: any
+// client may have written it.
 const maxOwner = 4 << 10
 
-// decodeOwner reads a marker's value. One that is not understood has an unknown owner.
+// decodeOwner reads a marker's value. An invalid value has an unknown owner.
 func decodeOwner(value []byte) (o Owner) {
 	if len(value) > maxOwner || json.Unmarshal(value, &o) != nil {
 		return Owner{}
@@ -110,7 +111,7 @@ func decodeOwner(value []byte) (o Owner) {
 	return o
 }
 
-// printable leaves out what would change a terminal.
+// printable removes the control characters, which would affect a terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -107,12 +107,12 @@ func (c *Checker) AnsweredBehind(call Call, a Answer, floor int64) {
 		return
 	}
 	if a.Revision > c.highest.Load() {
-		raise(&c.highest, a.Revision) // which a member that answers it has applied
+		raise(&c.highest, a.Revision) // a member that answers with a revision has applied it
 	}
 }
 
-// outdated adds the violation v: an answer that is older than its request. The operation that it
-// contradicts is looked for later.
+// outdated adds the violation v: an answer that is older than its request. The operation that
+// it contradicts is determined later.
 func (c *Checker) outdated(call Call, a Answer, o open, v results.Violation) {
 	op := c.operation(call, a)
 	v.Check, v.Found = CheckRecency, "revision "+revisionText(a.Revision)
@@ -162,7 +162,7 @@ func (c *Checker) Sending(k Key, id uint64, call Call, conn int, w Write) {
 	c.keep(&e)
 }
 
-// An Outcome is the outcome of a write, as far as the answer tells it.
+// An Outcome is the outcome of a write according to its answer.
 type Outcome uint8
 
 // The outcomes.
@@ -188,8 +188,8 @@ func (c *Checker) Settled(k Key, id uint64, call Call, a Answer, o Outcome) {
 	c.keep(&e)
 }
 
-// keep records an event without which the history of its key is not complete. Without room for
-// it, the key is no longer followed.
+// keep records an event that the history of its key must contain. If there is no room for the
+// event, the key is no longer followed.
 func (c *Checker) keep(e *event) {
 	if !c.put(&c.lanes[e.conn%laneCount], e) {
 		c.sample.lose(e.key)

@@ -2,9 +2,9 @@
 // none is older than an answer received before its request was sent, and that the
 // reads of a sample of keys return the last write at their revision.
 //
-// etcd numbers all changes of its store with one counter, the revision, and each
-// answer has the revision that it was given at. So no search for an order of the
-// operations is needed: the order is known, and each answer is compared with it.
+// etcd numbers all changes of its store with one counter, the revision. Each
+// answer contains the revision of the store. So no search for an order of the
+// operations is necessary: the order is known, and each answer is compared with it.
 //
 // Clients call a [Checker] before a request is sent and after it was answered. Both
 // calls take no lock and allocate nothing. Recency is decided at once. A read or write
@@ -44,7 +44,7 @@ type Checker struct {
 	seed  maphash.Seed
 	// highest is the highest revision that was answered.
 	highest atomic.Int64
-	// begin is the store's revision before the first write; 0 where none is known.
+	// begin is the store's revision before the first write; 0 if it is unknown.
 	begin atomic.Int64
 	// wide is set by a request that changes keys without naming each.
 	wide    atomic.Bool
@@ -94,15 +94,15 @@ func raise(to *atomic.Int64, value int64) {
 	}
 }
 
-// checkEvery is how often events are read, and checkIdle how often where there are few: each
-// reading wakes the process. A lane holds the events of many such intervals.
+// checkEvery is the time between two readings of events. checkIdle is that time when there are
+// few events: each reading wakes the process. A lane holds the events of many such intervals.
 const (
 	checkEvery = 5 * time.Millisecond
 	checkIdle  = 40 * time.Millisecond
 )
 
-// nextCheck returns the time until the next reading, after one that took place wait after the
-// previous one and found so many events in the fullest lane.
+// nextCheck returns the time until the next reading. wait is the time since the previous
+// reading, and found the number of events in the fullest lane.
 func nextCheck(wait time.Duration, found uint64) time.Duration {
 	switch {
 	case found > laneSize/4:

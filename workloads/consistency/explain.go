@@ -2,7 +2,7 @@ package consistency
 
 import "github.com/etcdbench/etcdbench/results"
 
-// An open violation is one whose other operation is not known yet. It is looked for after the
+// An open violation is one whose other operation is not known yet. It is determined after the
 // events before the violation have been read.
 type open struct {
 	// violation is the index in the proof, and round the one in which it was found.
@@ -20,7 +20,7 @@ type open struct {
 	behind bool
 }
 
-// violate adds a violation. Its other operation is looked for later.
+// violate adds a violation. Its other operation is determined later.
 func (c *Checker) violate(o open, v results.Violation) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,8 +33,8 @@ func (c *Checker) violate(o open, v results.Violation) {
 	c.open = append(c.open, o)
 }
 
-// explainOpen completes the violations of earlier rounds, or all: the events before them have
-// been read.
+// explainOpen completes the violations of earlier rounds, or all violations, because the events
+// before them have been read.
 func (c *Checker) explainOpen(all bool) {
 	left := c.open[:0]
 	for _, o := range c.open {
@@ -47,7 +47,7 @@ func (c *Checker) explainOpen(all bool) {
 	c.open = left
 }
 
-// explain looks for the operation that a violation contradicts, and completes the history.
+// explain determines the operation that a violation contradicts, and completes the history.
 func (c *Checker) explain(o *open, v *results.Violation) {
 	if o.key == 0 {
 		v.Against = c.contradicted(o)
@@ -98,9 +98,9 @@ func (o *open) contradicts(other *operation, revision int64) bool {
 	return other.answered > 0 && other.answered <= o.operation.sent
 }
 
-// Explain completes a violation that was found by other means, of which only the revision of a
-// write is known: with the interval of the write, the member that answered it, and a history.
-// Where the checker does not remember the write, the violation stays as it is.
+// Explain completes a violation that another check has found, in which only the revision of a
+// write is known. It adds the interval of the write, the member that answered it, and a
+// history. If the checker has no record of the write, the violation does not change.
 func (c *Checker) Explain(v *results.Violation) {
 	if v.Operation == nil || v.Against == nil || v.History != nil {
 		return
@@ -119,8 +119,8 @@ func (c *Checker) Explain(v *results.Violation) {
 	v.History = sorted(v.History)
 }
 
-// complete adds the remembered details of a write of which only the revision is known, and
-// perhaps the key, which differs from besides. It returns the history of the key, or nil.
+// complete adds the recorded details of a write with a known revision and possibly a known key,
+// which differs from besides. It returns the history of the key, or nil.
 func (c *Checker) complete(op *results.ProofOperation, besides string) *history {
 	if op.Revision == 0 || !op.Sent.IsZero() {
 		return nil
@@ -154,7 +154,7 @@ func (c *Checker) ExplainEvent(v *results.Violation) {
 	}
 	h := c.histories.keys[k-1]
 	i, found := h.find(v.Operation.Revision)
-	if found && v.Operation.Modified == 0 { // it is no event, but the end of the watch
+	if found && v.Operation.Modified == 0 { // not an event, but the end of the watch
 		i++
 	}
 	if i == 0 || h.versions[i-1].by.name == 0 {

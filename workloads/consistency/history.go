@@ -2,7 +2,7 @@ package consistency
 
 import "slices"
 
-// Bounds of the memory: versions of all keys together and of one, and writes of one key
+// The limits of the memory: the versions of all keys together and of one key, and the writes of one key
 // without a known outcome.
 const (
 	maxVersions     = 1 << 16
@@ -17,35 +17,35 @@ const (
 type histories struct {
 	keys  []*history // by place
 	count int
-	// limit is how many versions a key may have before its array grows no further.
+	// limit is the number of versions from which on the array of a key does not grow.
 	limit int
 	// compared counts reads and writes.
 	compared uint64
-	// touched are the keys with something to judge.
+	// touched holds the keys that must be judged.
 	touched []Key
 }
 
-// A history has the known versions and writes of one key.
+// A history holds the known versions and writes of one key.
 type history struct {
 	key Key
 	// versions are in the order of their revisions, the latest ones.
 	versions  []version
 	forgotten bool // older versions
-	// writes are those without an answer yet, and those of unknown outcome.
+	// writes holds the writes without an answer yet, and those with an unknown outcome.
 	writes []write
 	// alive are the latest lives, in the order of their revisions.
 	alive []life
-	// leased means that the key may go with a lease.
+	// leased means that the end of a lease may delete the key.
 	leased bool
-	// open are revisions of versions that are to be judged.
+	// open holds the revisions of versions that must be judged.
 	open    []int64
 	touched bool
 }
 
-// A version is what one write made of a key.
+// A version is the state of a key after one write.
 type version struct {
-	// revision is that of the write. An absence whose deletion is not known has the one
-	// at which it was read.
+	// revision is the revision of the write. If the deletion of an absent key is unknown, it is
+	// the revision of the read.
 	revision int64
 	// through is the highest revision at which it was read as the present one.
 	through int64
@@ -55,7 +55,7 @@ type version struct {
 	hash uint64
 	// known means that the write was acknowledged or is older than the run.
 	known, absent bool
-	// round is the one in which it was last touched.
+	// round is the round in which it was last touched.
 	round uint32
 	// by is the write and readBy the read with the revision through.
 	by, readBy operation
@@ -70,7 +70,7 @@ type write struct {
 	floor    int64
 	hash     uint64
 	deletion bool
-	unknown  bool // and will not be
+	unknown  bool // the revision will stay unknown
 	operation
 }
 
@@ -120,7 +120,7 @@ func (c *Checker) take(e *event) {
 	}
 }
 
-// settle takes the outcome of a write.
+// settle records the outcome of a write.
 func (c *Checker) settle(h *history, e *event) {
 	i := 0
 	for i < len(h.writes) && h.writes[i].id != e.id {
@@ -175,17 +175,17 @@ func (c *Checker) wrote(h *history, w *write, revision int64) {
 			c.checkAbsence(h, v)
 		}
 		if i+1 < len(h.versions) && h.versions[i+1].absent && !h.versions[i+1].known {
-			c.touch(h, h.versions[i+1].revision) // which needs a deletion after this one
+			c.touch(h, h.versions[i+1].revision) // that version requires a deletion after this one
 		}
 		c.checkBefore(h, i)
 	}
-	if found || i+1 < len(h.versions) || w.deletion { // otherwise, what is read later is judged
+	if found || i+1 < len(h.versions) || w.deletion { // otherwise, later reads are judged
 		c.touch(h, revision)
 	}
 	c.forget(h)
 }
 
-// checkBefore checks that the version before a new one was not read later.
+// checkBefore checks that no later read returned the version before a new one.
 func (c *Checker) checkBefore(h *history, i int) {
 	if i == 0 {
 		return
@@ -209,7 +209,7 @@ func (c *Checker) see(h *history, e *event) {
 	i, found := h.find(e.modified)
 	if !found {
 		if i == 0 && h.forgotten && (len(h.versions) == 0 || h.versions[0].revision > e.revision) {
-			return // from before what is remembered
+			return // older than the recorded versions
 		}
 		begin := c.begin.Load()
 		v := h.insert(i, e.modified)
@@ -264,7 +264,7 @@ func (c *Checker) seeAbsence(h *history, e *event) {
 			c.contradiction(h, c.describeRead(h, e), contentText(before), readText(e), c.describeVersion(h, before))
 			return
 		case before.absent && !before.known && i > 1 && h.versions[i-2].absent && before.round < c.round.number:
-			// The one between two others says nothing more.
+			// A read between two others adds no information.
 			before.revision, before.through, before.readBy = e.revision, e.revision, e.operation
 			c.checkAbsence(h, before)
 			return
@@ -277,7 +277,7 @@ func (c *Checker) seeAbsence(h *history, e *event) {
 	c.forget(h)
 }
 
-// find returns the place of a revision.
+// find returns the index of a revision.
 func (h *history) find(revision int64) (int, bool) {
 	n := len(h.versions)
 	switch {
@@ -301,7 +301,7 @@ func (h *history) insert(i int, revision int64) *version {
 	return v
 }
 
-// forget removes the oldest versions when there are too many and no room for one more.
+// forget removes the oldest versions if there is no room for one more.
 func (c *Checker) forget(h *history) {
 	if limit := c.histories.limit; len(h.versions) > limit && len(h.versions) == cap(h.versions) {
 		h.versions = slices.Delete(h.versions, 0, len(h.versions)-limit*3/4)
@@ -309,8 +309,8 @@ func (c *Checker) forget(h *history) {
 	}
 }
 
-// touch has a version judged when all that was sent before it was read is known; 0
-// stands for those that are to be judged already.
+// touch marks a version to be judged when all operations that were sent before it was read are
+// known. 0 stands for the versions that are marked already.
 func (c *Checker) touch(h *history, revision int64) {
 	if revision > 0 {
 		if i, ok := h.find(revision); ok {

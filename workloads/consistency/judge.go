@@ -54,8 +54,8 @@ func (c *Checker) judgeVersion(h *history, i int) (final bool) {
 	return final
 }
 
-// judgeUnacknowledged checks that a version without an acknowledgement in this run may be
-// that of a write of unknown outcome.
+// judgeUnacknowledged checks that a version without an acknowledgement in this run may be the
+// result of a write with an unknown outcome.
 func (c *Checker) judgeUnacknowledged(h *history, i int) (final bool) {
 	if !c.exclusive() {
 		return true
@@ -78,7 +78,7 @@ func (c *Checker) judgeUnacknowledged(h *history, i int) (final bool) {
 	if versions > all || v.hash != 0 && sameVersions > same {
 		c.contradiction(h, c.describeVersion(h, v), "a value that was written: no client has sent such a write, or it was refused",
 			contentText(v), nil)
-		v.known = true // said once
+		v.known = true // reported once
 		return true
 	}
 	return unknown == all
@@ -164,14 +164,14 @@ func (c *Checker) judgeNumbers(h *history, i int) {
 			maybePuts--
 		}
 	}
-	// Each has a revision of its own.
+	// Each write has its own revision.
 	maybePuts = max(0, min(maybePuts, to.revision-from.through-puts))
 	grown := to.number - from.number
 	tooFew := grown < puts && !(maybeDeletions && restarts(h.versions[left:right+1], maybePuts))
 	if tooFew || grown > puts+maybePuts {
 		c.contradiction(h, c.describeVersion(h, to), "version "+revisionText(from.number+puts)+" of the key, after as many puts",
 			"version "+revisionText(to.number), c.describeOrigin(h, from))
-		to.number = 0 // said once
+		to.number = 0 // reported once
 	}
 }
 

@@ -10,17 +10,16 @@ import (
 type event struct {
 	kind kind
 	key  Key
-	// id is that of the request that writes.
+	// id is the ID of the request that writes.
 	id uint64
 	// floor is the highest revision that was answered before the write was sent.
 	floor int64
-	// revision is the one at which a write was acknowledged, or a key was read.
+	// revision is the revision at which a write was acknowledged, or a key was read.
 	revision int64
 	// created is the revision of the key's creation; 0 is not known.
 	created int64
-	// modified, version and hash are those of the key that was read, or of the value
-	// that is written; modified is 0 for no key, hash and version are 0 where they are
-	// not known.
+	// modified, version and hash describe the key that was read, or the value that is written.
+	// modified is 0 if there is no key; hash and version are 0 if they are unknown.
 	modified, version int64
 	hash              uint64
 	operation
@@ -49,7 +48,7 @@ const (
 	keyExisted
 )
 
-// laneCount is how many lanes the connections share, so that few clients meet at one.
+// laneCount is the number of lanes. The connections share them, so that few clients use the same lane.
 const (
 	laneCount = 8
 	laneSize  = 1 << 12
@@ -63,8 +62,8 @@ type lane struct {
 	_       [48]byte
 	tail    atomic.Uint64
 	_       [56]byte
-	// free is the place up to which all slots may be used again. The reader raises it once
-	// for many events.
+	// free is the place up to which all slots may be reused. The reader raises it once for many
+	// events.
 	free  atomic.Uint64
 	head  uint64
 	slots []slot
@@ -72,15 +71,15 @@ type lane struct {
 }
 
 type slot struct {
-	// turn is the place in the sequence after that of the event that the slot holds, and
-	// lower while it is put down.
+	// turn is the place in the sequence after the event that the slot holds. It is lower while
+	// the event is being written.
 	turn  atomic.Uint64
 	event event
 }
 
 func (l *lane) init(size int) { l.slots, l.mask = make([]slot, size), uint64(size-1) }
 
-// push appends an event. It returns false without room.
+// push appends an event. It returns false if there is no room.
 func (l *lane) push(e *event) bool {
 	for at := l.tail.Load(); at-l.free.Load() < uint64(len(l.slots)); at = l.tail.Load() {
 		if l.tail.CompareAndSwap(at, at+1) {
@@ -93,17 +92,17 @@ func (l *lane) push(e *event) bool {
 	return false
 }
 
-// freeEvery is after how many events the reader gives slots back.
+// freeEvery is the number of events after which the reader frees slots.
 const freeEvery = 64
 
-// drain calls visit with the events before a place, as far as they are there, and
-// reports whether all were.
+// drain calls visit with the complete events before a place, and reports whether all were
+// complete.
 func (l *lane) drain(to uint64, visit func(*event)) bool {
 	defer func() { l.free.Store(l.head) }()
 	for l.head < to {
 		s := &l.slots[l.head&l.mask]
 		if s.turn.Load() != l.head+1 {
-			return false // which is being put down
+			return false // the event is being written
 		}
 		visit(&s.event)
 		if l.head++; l.head%freeEvery == 0 {
@@ -113,8 +112,8 @@ func (l *lane) drain(to uint64, visit func(*event)) bool {
 	return true
 }
 
-// put appends an event. Without room, the caller compares events itself, unless another client
-// is doing so.
+// put appends an event. If there is no room, the caller compares events itself, unless another
+// client is doing so.
 func (c *Checker) put(l *lane, e *event) bool {
 	const attempts = 1000
 	for range attempts {
@@ -141,7 +140,7 @@ type round struct {
 	ends    [laneCount]uint64
 }
 
-// drain reads the lanes once. It returns how many events waited in the fullest one.
+// drain reads the lanes once. It returns the number of events that waited in the fullest one.
 func (c *Checker) drain() (most uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,8 +151,8 @@ func (c *Checker) drain() (most uint64) {
 	return most
 }
 
-// read goes on with the round, and begins a new one where none is under way. When one
-// ends, the keys are judged by what was read before it began. The caller holds mu.
+// read continues the round, or begins a new one if there is none. When a round ends, the keys
+// are judged by the events that were read before it began. The caller holds mu.
 func (c *Checker) read() {
 	r := &c.round
 	if !r.reading {

@@ -2,7 +2,7 @@ package consistency
 
 import "github.com/etcdbench/etcdbench/results"
 
-// maxLives bounds the lives of a key that are remembered, the latest ones.
+// maxLives is the largest number of recorded lives of a key. The latest ones are kept.
 const maxLives = 8
 
 // A life of a key lasts from its creation until its deletion.
@@ -13,13 +13,13 @@ type life struct {
 	by      operation
 }
 
-// Existed puts down that a key with a known creation existed at a revision.
+// Existed records that a key with a known creation existed at a revision.
 func (c *Checker) Existed(k Key, call Call, a Answer, revision, created int64) {
 	e := event{kind: keyExisted, key: k, revision: revision, created: created, operation: c.operation(call, a)}
 	c.put(&c.lanes[a.Conn%laneCount], &e)
 }
 
-// lives compares an answer that has the creation of a key with what is known.
+// lives compares an answer that contains the creation of a key with the known lives.
 func (c *Checker) lives(h *history, e *event) {
 	number, modified := e.version, e.modified
 	switch {
@@ -82,13 +82,14 @@ func (h *history) rememberLife(i int, l life) {
 	h.alive[i] = l
 }
 
-// contradictLife is an answer with a creation that does not go with another one.
+// contradictLife adds a violation: the creation in an answer contradicts that of another
+// answer.
 func (c *Checker) contradictLife(h *history, e *event, l *life) {
 	c.contradiction(h, c.describeRead(h, e), "a key "+createdText(l.created)+", which was found at revision "+revisionText(l.through),
 		"a key "+createdText(e.created), c.describeLife(h, l))
 }
 
-// checkAbsence sees that a key that does not exist at a revision was not found alive before and
+// checkAbsence checks that a key that does not exist at a revision was not found before and
 // after it with the same creation.
 func (c *Checker) checkAbsence(h *history, v *version) {
 	for i := range h.alive {
@@ -100,7 +101,7 @@ func (c *Checker) checkAbsence(h *history, v *version) {
 	}
 }
 
-// describeLife is the latest answer with a life.
+// describeLife describes the latest answer with a life.
 func (c *Checker) describeLife(h *history, l *life) *results.ProofOperation {
 	op := c.describe(l.by)
 	op.Key, op.Revision, op.HeaderOnly = c.sample.name(h.key), l.through, true

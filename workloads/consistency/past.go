@@ -9,8 +9,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// An Unresolved is a followed key of which some write has an unknown outcome, or some version
-// was read that only such a write can have made.
+// An Unresolved is a followed key with a write of unknown outcome, or with a version that only
+// such a write can have made.
 type Unresolved struct {
 	Key string
 	// From is the lowest revision at which the key may have changed by such a write.
@@ -40,7 +40,7 @@ func (c *Checker) Change(revision, version int64, value []byte) Change {
 // Deletion reports whether the key was deleted.
 func (c Change) Deletion() bool { return c.version == 0 }
 
-// A Past is everything that the server's history has of a key between two revisions.
+// A Past is the server's complete history of a key between two revisions.
 type Past struct {
 	// Changes are in the order of their revisions.
 	Changes       []Change
@@ -53,11 +53,12 @@ type Past struct {
 // outcomes counts the writes of unknown outcome of the followed keys.
 type outcomes struct {
 	writes, happened, refuted int
-	// reason says why others are not known.
+	// reason is the reason why other outcomes are unknown.
 	reason string
 }
 
-// Unresolved returns the keys that the server's history is needed of. The clients must be at rest.
+// Unresolved returns the keys for which the server's history is needed. The clients must be at
+// rest.
 func (c *Checker) Unresolved() (list []Unresolved) {
 	for range 3 {
 		c.drain()
@@ -89,7 +90,7 @@ func (c *Checker) Unresolved() (list []Unresolved) {
 	return list
 }
 
-// least returns the lower one of two revisions, of which a may be none.
+// least returns the lower of two revisions. If a is 0, it is b.
 func least(a, b int64) int64 {
 	if a == 0 {
 		return b
@@ -97,8 +98,8 @@ func least(a, b int64) int64 {
 	return min(a, b)
 }
 
-// Resolve compares what is known of a key with the server's history: writes of unknown outcome
-// have taken effect if they are in it, and not otherwise. The clients must be at rest.
+// Resolve compares the known history of a key with the server's history: writes with an unknown
+// outcome have taken effect if and only if they are in it. The clients must be at rest.
 func (c *Checker) Resolve(u Unresolved, p Past) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,14 +120,14 @@ func (c *Checker) Resolve(u Unresolved, p Past) {
 	}
 }
 
-// Unknown says why the outcomes that are not resolved are not known.
+// Unknown sets the reason why the remaining outcomes are unknown.
 func (c *Checker) Unknown(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outcomes.reason = cmp.Or(c.outcomes.reason, reason)
 }
 
-// happened adds an entry of the server's history to what is known of a key.
+// happened adds an entry of the server's history to the known history of a key.
 func (c *Checker) happened(h *history, p *Past, e *Change) {
 	i, found := h.find(e.Revision)
 	if found && h.versions[i].known {
@@ -157,7 +158,7 @@ func (c *Checker) happened(h *history, p *Past, e *Change) {
 	}
 }
 
-// takeWrite removes the write that made a change from those of unknown outcome.
+// takeWrite removes the write that made a change from the writes with an unknown outcome.
 func (h *history) takeWrite(e *Change) (by operation, ok bool) {
 	i := slices.IndexFunc(h.writes, func(w write) bool {
 		return w.deletion == e.Deletion() && w.floor < e.Revision && (w.deletion || w.hash == 0 || w.hash == e.hash)
@@ -181,7 +182,7 @@ func (c *Checker) compareChange(h *history, p *Past, e *Change, v *version) {
 	v.number, v.hash = max(v.number, e.version), max(v.hash, e.hash)
 }
 
-// compareVersions sees that the server's history has each version that is known.
+// compareVersions checks that the server's history contains each known version.
 func (c *Checker) compareVersions(h *history, p *Past) {
 	for i := range h.versions {
 		v := &h.versions[i]
@@ -194,7 +195,7 @@ func (c *Checker) compareVersions(h *history, p *Past) {
 		case !v.absent || v.known:
 			c.contradiction(h, c.describeVersion(h, v), "no change of the key at revision "+revisionText(v.revision)+
 				" in the server's history", versionText(v), c.describePast(h, p, nil))
-			v.known = true // said once
+			v.known = true // reported once
 		case at > 0 && !p.Changes[at-1].Deletion():
 			e := &p.Changes[at-1]
 			c.contradiction(h, c.describeVersion(h, v), changeText(e)+" in the server's history", "no key", c.describePast(h, p, e))
@@ -203,7 +204,7 @@ func (c *Checker) compareVersions(h *history, p *Past) {
 	}
 }
 
-// describePast is the reading of the server's history; e is the change that matters.
+// describePast describes the reading of the server's history. e is the relevant change.
 func (c *Checker) describePast(h *history, p *Past, e *Change) *results.ProofOperation {
 	op := c.describe(operation{sent: p.Sent, answered: p.Answered, member: p.Member, conn: results.NoConn, name: OperationRead})
 	op.Key, op.Revision, op.HeaderOnly = c.sample.name(h.key), p.Through, true
@@ -228,7 +229,7 @@ func versionText(v *version) string {
 	return text
 }
 
-// check is the check of the writes of unknown outcome.
+// check returns the check of the writes with an unknown outcome.
 func (o *outcomes) check() results.Check {
 	resolved := o.happened + o.refuted
 	check := results.Check{Name: CheckOutcomes, Checked: uint64(resolved), Of: uint64(max(o.writes, resolved))}

@@ -13,19 +13,19 @@ const (
 	probes = 8
 )
 
-// A sample knows which keys are followed. Once a key has a place, it keeps it; once it
-// has found none, it finds none later. So a key is followed from its first write on or
-// not at all.
+// A sample holds the followed keys. A key that has a place keeps it, and a key that has found
+// no place never gets one. So a key is followed from its first write on, or not at all.
 type sample struct {
 	// places have the hashes of keys; 0 is free.
 	places []atomic.Uint64
 	names  []atomic.Pointer[string]
-	// followed are the keys in the order in which they were given their places, and count is how many.
+	// followed holds the keys in the order in which they got their places. count is their
+	// number.
 	followed []atomic.Uint32
 	count    atomic.Uint32
-	// lost are keys of which an event is missing.
+	// lost marks the keys with a missing event.
 	lost []atomic.Bool
-	// losses is set with the first of them.
+	// losses is set when a key is lost.
 	losses atomic.Bool
 }
 
@@ -109,8 +109,8 @@ func (s *Seen) Add(k Key) { s.places[(k-1)/64] |= 1 << ((k - 1) % 64) }
 // Has reports whether a key is in the set.
 func (s *Seen) Has(k Key) bool { return s.places[(k-1)/64]>>((k-1)%64)&1 == 1 }
 
-// Unseen returns an iterator over the followed keys that are not in a set and their names, beginning with one
-// that depends on the seed.
+// Unseen returns an iterator over the followed keys that are not in a set and their names,
+// beginning with one that depends on the seed.
 func (c *Checker) Unseen(seen *Seen, seed uint64) iter.Seq2[Key, string] {
 	n := uint64(c.sample.count.Load())
 	return func(yield func(Key, string) bool) {

@@ -32,8 +32,8 @@ func (c *Checker) contentCheck() results.Check {
 	return check
 }
 
-// contradiction is a violation of the content of a key: what an operation found contradicts
-// another, which may be nil.
+// contradiction adds a violation of the content of a key: the operation found contradicts the
+// operation against, which may be nil.
 func (c *Checker) contradiction(h *history, found *results.ProofOperation, expected, got string, against *results.ProofOperation) {
 	if c.overflows() {
 		return
@@ -155,8 +155,8 @@ func readText(e *event) string {
 	return "the value written at revision " + revisionText(e.modified)
 }
 
-// sorted puts operations in the order of their sending, each once. Writes in flight, of which
-// it is not known yet when they were sent, come first.
+// sorted returns the distinct operations in the order in which they were sent. Writes in
+// flight, whose time of sending is not known yet, come first.
 func sorted(list []results.ProofOperation) []results.ProofOperation {
 	var first time.Time
 	for _, op := range list {

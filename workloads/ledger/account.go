@@ -17,12 +17,12 @@ type Account struct {
 	// floor is the highest acknowledged revision when the request was sent.
 	floor                 int64
 	acknowledged, unknown uint64
-	// disordered counts acknowledgements that were not above their floor, repeated those at the
-	// revision of another write.
+	// disordered counts acknowledgements that were not above their floor. repeated counts those
+	// at the revision of another write.
 	disordered, repeated *oddities // nil: none
 }
 
-// oddities are impossible acknowledgements, of which the first is kept.
+// oddities are impossible acknowledgements. The first one is kept.
 type oddities struct {
 	count           uint64
 	space           *Space
@@ -110,7 +110,7 @@ func (o *oddities) report(proof *results.Proof, violation func(oddities) results
 	proof.Found += o.count - 1
 }
 
-// writeAt is a write of which only the revision is known, and perhaps the key.
+// writeAt describes a write with a known revision and possibly a known key.
 func writeAt(revision int64, key string) *results.ProofOperation {
 	return &results.ProofOperation{Name: "write", Key: key, Revision: revision, Conn: results.NoConn}
 }

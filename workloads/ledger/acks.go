@@ -20,9 +20,9 @@ func RunTag(prefix string, seed uint64) uint32 {
 	return h.Sum32() ^ uint32(seed)
 }
 
-// A Stamp ends the value of a write that watchers are to see. It carries the
-// times from which the event's latencies count, so that they are known even when
-// the write is never answered. Times count from the start of the run.
+// A Stamp is the end of the value of a write for watchers. It contains the times from which the
+// event's latencies count, so that they are known even if the write is never answered. Times
+// count from the start of the run.
 type Stamp struct {
 	// Phase is the number of the write's phase.
 	Phase int
@@ -64,11 +64,10 @@ func ReadStamp(value []byte, run uint32) (Stamp, bool) {
 	}, true
 }
 
-// Acks remembers when the latest writes were acknowledged, by revision, so that
-// a watcher can compare: an event may come before the answer to its put. Clients
-// and watchers share it without a lock.
+// Acks records the times at which the latest writes were acknowledged, by revision, because an
+// event may arrive before the answer to its put. Clients and watchers share it without a lock.
 type Acks struct {
-	// Run is the tag of the run, which its stamps carry.
+	// Run is the tag of the run in its stamps.
 	Run   uint32
 	slots []ackSlot
 }
@@ -79,10 +78,10 @@ type ackSlot struct {
 	intended, sent, acked atomic.Int64
 }
 
-// ackSlots is how many revisions back an acknowledgement is remembered.
+// ackSlots is the number of latest revisions whose acknowledgements are kept.
 const ackSlots = 1 << 16
 
-// NewAcks returns an empty memory of acknowledgements for the run of that tag.
+// NewAcks returns an empty record of acknowledgements for the run with that tag.
 func NewAcks(run uint32) *Acks { return &Acks{Run: run, slots: make([]ackSlot, ackSlots)} }
 
 // An Ack is one acknowledged write.
@@ -92,7 +91,7 @@ type Ack struct {
 	Acked time.Duration
 }
 
-// Add remembers the write that was acknowledged at a revision.
+// Add records the write that was acknowledged at a revision.
 func (a *Acks) Add(revision int64, k Ack) {
 	s := &a.slots[revision%ackSlots]
 	s.revision.Store(0)
@@ -103,8 +102,8 @@ func (a *Acks) Add(revision int64, k Ack) {
 	s.revision.Store(revision)
 }
 
-// Find returns the write that was acknowledged at a revision, and false when none
-// is remembered.
+// Find returns the write that was acknowledged at a revision, and false if there is no record
+// of it.
 func (a *Acks) Find(revision int64) (Ack, bool) {
 	s := &a.slots[revision%ackSlots]
 	if s.revision.Load() != revision {

@@ -5,11 +5,11 @@ import "strconv"
 // Keys names the keys of a space by their numbers: a key is the prefix, then the
 // number in decimal digits, padded with zeros to a fixed length.
 type Keys struct {
-	// Prefix starts every key.
+	// Prefix is the prefix of every key.
 	Prefix string
 	// Size is the length of a key in bytes, prefix included.
 	Size int
-	// Count is how many keys there are. Their numbers start at 0.
+	// Count is the number of keys. They are numbered from 0.
 	Count int64
 }
 

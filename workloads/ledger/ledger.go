@@ -19,8 +19,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// maxFollowed is how many keys of a space are followed exactly, at 16 bytes each.
-// Of more keys, a sample is followed.
+// maxFollowed is the largest number of keys of a space that are all followed, at 16 bytes each.
+// If there are more keys, a sample is followed.
 const maxFollowed = 4 << 20
 
 // A Ledger records the acknowledged writes of one run. Space, Register and Begin
@@ -31,24 +31,24 @@ type Ledger struct {
 	// highest is the highest revision at which a write was acknowledged, or the one
 	// of the store before the first.
 	highest atomic.Int64
-	// recent has the latest acknowledged revisions, each in the place of its remainder.
+	// recent holds the latest acknowledged revisions, each at its remainder modulo the length.
 	recent [recentRevisions]atomic.Int64
 
 	mu       sync.Mutex
 	spaces   []*Space
 	accounts []*Account
-	// begin is the store's revision before the first write; 0 where none is known.
+	// begin is the store's revision before the first write; 0 if it is unknown.
 	begin int64
-	// merged is what was found wrong in records of other processes.
+	// merged holds the violations in records of other processes.
 	merged results.Proof
-	// beside is why the store's revision may grow by more than the ledger's writes.
+	// beside is the reason why the store's revision may grow by more than the ledger's writes.
 	beside string
 	// shared is set when other clients may write the spaces' keys.
 	shared bool
 }
 
-// recentRevisions is how many revisions back a second acknowledgement at the same
-// revision is recognized. Older ones are below one that came long before.
+// recentRevisions is the number of latest revisions in which a second acknowledgement at the
+// same revision is detected. Older ones are below one that was acknowledged long before.
 const recentRevisions = 1 << 16
 
 // New returns an empty ledger. The sample number selects which keys are followed
@@ -79,8 +79,8 @@ func (l *Ledger) Begun() bool {
 	return l.begin > 0
 }
 
-// Beside states why the store's revision may grow by more than the writes that
-// clients note: the growth is a lower bound then. The first reason is kept.
+// Beside sets the reason why the store's revision may grow by more than the writes of the
+// clients: the growth is a lower bound then. The first reason is kept.
 func (l *Ledger) Beside(reason string) {
 	if l == nil {
 		return

@@ -6,18 +6,18 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// A Record is what a ledger noted, as plain data: of a share of a run, to be merged with
-// those of the others.
+// A Record holds the data of a ledger as plain data. It belongs to a share of a run, and is
+// merged with the records of the other shares.
 type Record struct {
 	Spaces                []SpaceRecord
 	Highest               int64
 	Acknowledged, Unknown uint64
-	// Found is what was wrong with revisions.
+	// Found holds the violations of the order of revisions.
 	Found results.Proof
 }
 
-// A SpaceRecord is the part of a record for the keys of one prefix: those that were
-// written, by place, with what is known of each.
+// A SpaceRecord is the part of a record for the keys of one prefix. It lists the written keys
+// by place.
 type SpaceRecord struct {
 	Keys    Keys
 	Removal Removal
@@ -26,7 +26,7 @@ type SpaceRecord struct {
 	Puts    []uint64
 }
 
-// Record returns what the ledger noted. The clients must be at rest. That of a nil ledger
+// Record returns the ledger's record. The clients must be at rest. The record of a nil ledger
 // is empty.
 func (l *Ledger) Record() (r Record) {
 	if l == nil {
@@ -79,7 +79,7 @@ func (l *Ledger) Merge(r Record) error {
 	return nil
 }
 
-// merge adds what another process knows of a key. No client is at work.
+// merge adds another process's record of a key. No client is active.
 func (e *entry) merge(last uint64, puts tally) {
 	ownLast, own := e.last.Load(), tally(e.puts.Load())
 	older, newer, olderLast := own, puts, ownLast
@@ -93,7 +93,7 @@ func (e *entry) merge(last uint64, puts tally) {
 		low = low || older.low()
 		wrapped = wrapped || older.wrapped() || count > countMask
 	} else if int64(olderLast>>hashBits) > newer.boundary() {
-		// Some of its puts came after the deletion. It is not known how many.
+		// Some of its puts came after the deletion. Their number is unknown.
 		low = true
 	}
 	sum |= uint64(count) & countMask

@@ -22,7 +22,7 @@ type Space struct {
 	entries        []entry // by number/every
 }
 
-// entry is what is known of one key.
+// entry holds the known writes of one key.
 type entry struct {
 	// last is revision<<hashBits | hash of the value of the last acknowledged write.
 	// A revision is never 0 once a write was acknowledged; the hash of a deletion is 0.
@@ -53,7 +53,7 @@ func newSpace(k Keys, r Removal, sample uint64) *Space {
 	return s
 }
 
-// place returns where a key number is kept, and whether it is followed at all.
+// place returns the index of a key number, and whether the key is followed.
 func (s *Space) place(number int64) (int, bool) {
 	return int(number / s.every), number%s.every == s.residue
 }
@@ -61,7 +61,8 @@ func (s *Space) place(number int64) (int, bool) {
 // key returns the name of a key number.
 func (s *Space) key(number int64) string { return string(s.keys.Append(nil, number)) }
 
-// hash is the same in every process, so that what shares of a run noted can be merged.
+// hash returns the hash of a value. It is the same in every process, so that the records of the
+// shares of a run can be merged.
 func (s *Space) hash(value []byte) uint64 {
 	return max(1, xxhash.Sum64(value)&hashMask)
 }
@@ -119,10 +120,10 @@ func (s *Space) Failed(number int64, err error) {
 	}
 }
 
-// tooManyRequests is what etcd answers where it has too many proposals under way.
+// tooManyRequests is etcd's error when it has too many proposals in progress.
 const tooManyRequests = "etcdserver: too many requests"
 
-// Refused reports whether etcd gives the error only where it changes nothing, so
+// Refused reports whether etcd returns the error only if it changes nothing, so
 // that the request has certainly not taken effect. A put that exceeds the quota is
 // none: the member that answers may have applied it.
 func Refused(err error) bool {

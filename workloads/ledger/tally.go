@@ -51,11 +51,10 @@ func (e *entry) wrote(revision int64) {
 	}
 }
 
-// deleted starts the count again. Where a put of a higher revision is known already,
-// it is not known how many of the puts that were counted came before the deletion:
-// then the count says only what is sure. A put notes its revision before it is
-// counted, so none that was counted is overlooked here; one that is counted
-// meanwhile changes the tally, and it is tried again.
+// deleted restarts the count. If a put with a higher revision is known already, it is unknown
+// how many of the counted puts came before the deletion: then the count becomes a lower bound.
+// A put records its revision before it is counted, so this check misses no counted put. A put
+// that is counted meanwhile changes the tally, and the change is repeated.
 func (e *entry) deleted(revision int64) {
 	revision = min(max(revision, 0), maxRevision)
 	for {

@@ -210,7 +210,7 @@ func (r *reading) judge(i int, f Found) bool {
 	case ok:
 	case r.space.shared && r.space.overwritten(i, f):
 		r.foreign++
-		return f.Created <= r.space.revision(i) // else another client removed it before
+		return f.Created <= r.space.revision(i) // otherwise another client removed it before
 	default:
 		r.violate(i, f, expected, got)
 	}
@@ -261,7 +261,7 @@ func (s *Space) judgePuts(i int, grown int64) (expected, got string, ok bool) {
 	return t.judge(grown, !s.removal.Expiry && (!s.removal.Deletion || t.unknown() == 0), s.shared)
 }
 
-// revision is that of the key's last acknowledged write.
+// revision returns the revision of the key's last acknowledged write.
 func (s *Space) revision(i int) int64 { return int64(s.entries[i].last.Load() >> hashBits) }
 
 // overwritten reports whether a key was written after its last acknowledged write.

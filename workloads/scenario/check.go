@@ -15,7 +15,7 @@ import (
 	"github.com/etcdbench/etcdbench/workloads"
 )
 
-// at puts file and line before an error, where there are any.
+// at adds the file and the line to an error, if they are known.
 func (s *Scenario) at(line int, err error) error {
 	switch {
 	case err == nil || s.file == "":
@@ -26,10 +26,10 @@ func (s *Scenario) at(line int, err error) error {
 	return fmt.Errorf("%s:%d: %w", s.file, line, err)
 }
 
-// maxMix is how many workloads a mix may have.
+// maxMix is the largest number of workloads in a mix.
 const maxMix = 100
 
-// validate checks what can be checked without the run's prefix.
+// validate makes the checks that do not need the run's prefix.
 func (s *Scenario) validate() error {
 	if len(s.Mix) == 0 {
 		return s.at(0, errors.New("the mix is empty: name a workload"))
@@ -160,7 +160,7 @@ func (s *Scenario) validatePhases() error {
 	return nil
 }
 
-// checkOwnPrefix is for prefixes under the run's own.
+// checkOwnPrefix returns an error for an invalid prefix below the run's own prefix.
 func checkOwnPrefix(prefix string) error {
 	switch {
 	case prefix == "":
@@ -171,8 +171,8 @@ func checkOwnPrefix(prefix string) error {
 	return nil
 }
 
-// checkShared sees that entries with the same prefix mean the same keys, and
-// that no prefix covers another.
+// checkShared checks that entries with the same prefix have the same keys, and that no prefix
+// contains another.
 func (s *Scenario) checkShared(list []results.PlanEntry) error {
 	for i, a := range list {
 		for _, b := range list[:i] {
@@ -188,7 +188,7 @@ func (s *Scenario) checkShared(list []results.PlanEntry) error {
 	return nil
 }
 
-// differ says that both have a parameter, and not with the same value.
+// differ reports whether both entries have a parameter, with different values.
 func differ(a, b results.PlanEntry, param string) bool {
 	x, y := a.Params[param], b.Params[param]
 	return x != "" && y != "" && x != y
@@ -198,7 +198,7 @@ func differ(a, b results.PlanEntry, param string) bool {
 // flag, such as "--threshold", and not the file of the scenario.
 func (s *Scenario) ReplaceThresholds(flag string, list []string) { s.Thresholds, s.flag = list, flag }
 
-// atThreshold says where the threshold comes from that an error is about.
+// atThreshold adds the origin of the threshold to an error about it.
 func (s *Scenario) atThreshold(err error) error {
 	if s.flag != "" {
 		return fmt.Errorf("%s %s", s.flag, strings.TrimPrefix(err.Error(), "threshold "))
@@ -206,7 +206,7 @@ func (s *Scenario) atThreshold(err error) error {
 	return s.at(0, err)
 }
 
-// Operations returns the names of the operations that the mix has; none where the mix needs
+// Operations returns the names of the operations of the mix. It returns none if the mix needs
 // the prefix of a run.
 func (s *Scenario) Operations() (names []string, err error) {
 	entries, err := s.PlanEntries("/-/")
@@ -227,8 +227,8 @@ func (s *Scenario) Operations() (names []string, err error) {
 	return names, nil
 }
 
-// CheckThresholds returns an error when a threshold names an operation that the mix
-// does not have.
+// CheckThresholds returns an error if a threshold names an operation that the mix does not
+// have.
 func (s *Scenario) CheckThresholds() error {
 	names, err := s.Operations()
 	if err != nil {
@@ -250,7 +250,7 @@ func (s *Scenario) CheckThresholds() error {
 	return nil
 }
 
-// maxName bounds the names of scenarios, phases and entries.
+// maxName is the largest length of the names of scenarios, phases and entries.
 const maxName = 100
 
 // printable reports whether a name can be shown on a terminal as it is.

@@ -15,7 +15,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// maxExpression bounds an expression's length, and so its depth.
+// maxExpression bounds the length of an expression, and therefore its depth.
 const maxExpression = 200
 
 // interpolate replaces each ${expression} of a text by its value.
@@ -48,7 +48,7 @@ func clip(s string) string {
 	return s
 }
 
-// formatNumber writes whole numbers without an exponent, as flags want them.
+// formatNumber formats whole numbers without an exponent, as flags require.
 func formatNumber(v float64) string {
 	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
 		return strconv.FormatInt(int64(v), 10)

@@ -11,8 +11,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// checkFields compares the fields of a node with those of the type that it will
-// be read into, and suggests the nearest for one that is unknown.
+// checkFields checks that the type that a node will be decoded into has the fields of the node.
+// The error suggests the most similar field.
 func checkFields(n *yaml.Node, t reflect.Type) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -35,7 +35,7 @@ func checkFields(n *yaml.Node, t reflect.Type) error {
 	case t.Kind() == reflect.Struct && n.Kind != yaml.MappingNode:
 		return nodeError(n, "expected a mapping with fields such as %q", yamlFields(t)[0].name)
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64 && n.Kind == yaml.ScalarNode:
-		// The library would cut off a fraction without a word.
+		// The library would silently truncate a fraction.
 		if f, err := strconv.ParseFloat(n.Value, 64); err == nil && f != math.Trunc(f) {
 			return nodeError(n, "%s is not a whole number", clip(n.Value))
 		}

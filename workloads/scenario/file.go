@@ -15,7 +15,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Bounds of a scenario file. The built-in files take about a hundredth of them.
+// The limits of a scenario file. The built-in files use about a hundredth of them.
 const (
 	maxScenario = 1 << 20
 	maxDepth    = 32
@@ -89,12 +89,12 @@ func parseYAML(data []byte) (*yaml.Node, error) {
 	return doc.Content[0], nil
 }
 
-// nodeError is an error at a line of the file.
+// nodeError returns an error with the line of a node.
 func nodeError(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("line %d: %s", n.Line, fmt.Sprintf(format, args...))
 }
 
-// checkNode refuses what a scenario does not need and a YAML bomb does.
+// checkNode rejects YAML features that no scenario needs and that a YAML bomb uses.
 func checkNode(n *yaml.Node, depth int) error {
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
@@ -131,7 +131,7 @@ func child(n *yaml.Node, field string) *yaml.Node {
 	return nil
 }
 
-// giveParameters joins the declared parameters' defaults with what was given.
+// giveParameters returns the given values, and the defaults of the other declared parameters.
 func giveParameters(declared map[string]Parameter, given map[string]float64) (map[string]float64, error) {
 	values := map[string]float64{}
 	for _, name := range slices.Sorted(maps.Keys(declared)) {
@@ -171,14 +171,14 @@ func (p Parameter) bounds() string {
 	return "between " + formatNumber(*p.Min) + " and " + formatNumber(*p.Max)
 }
 
-// interpolateNode puts values for the expressions in every value.
+// interpolateNode replaces the expressions in every value.
 func interpolateNode(n *yaml.Node, params map[string]float64) error {
 	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "${") {
 		text, err := interpolate(n.Value, params)
 		if err != nil {
 			return nodeError(n, "%v", err)
 		}
-		// Without tag and style it is read anew, as a number where it is one.
+		// Without tag and style, the value is parsed again, possibly as a number.
 		n.Value, n.Tag, n.Style = text, "", 0
 	}
 	for i, c := range n.Content {

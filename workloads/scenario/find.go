@@ -19,7 +19,7 @@ var builtInFiles embed.FS
 func BuiltIn() []string {
 	files, err := fs.Glob(builtInFiles, "builtin/*.yaml")
 	if err != nil {
-		return nil // the pattern is right
+		return nil // the pattern is valid
 	}
 	for i, f := range files {
 		files[i] = nameOf(f)
@@ -32,8 +32,8 @@ func Text(name string) ([]byte, error) {
 	return builtInFiles.ReadFile("builtin/" + name + ".yaml")
 }
 
-// Find returns the scenario of a name: that of a workload alone, a built-in one, or
-// one that is read from a file. params are the values given for its parameters.
+// Find returns the scenario with that name: a workload alone, a built-in scenario, or a file.
+// params are the values for its parameters.
 func Find(name string, params map[string]float64) (*Scenario, error) {
 	if _, err := workloads.Find(name); err == nil {
 		if len(params) > 0 {
@@ -59,8 +59,8 @@ func Find(name string, params map[string]float64) (*Scenario, error) {
 		results.Nearest(name, names))
 }
 
-// IsFile reports whether a name is that of a scenario's file, and neither a workload's
-// nor a built-in scenario's.
+// IsFile reports whether a name is the path of a scenario's file, and not the name of a
+// workload or of a built-in scenario.
 func IsFile(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml") || strings.ContainsRune(name, os.PathSeparator)
 }
@@ -82,7 +82,7 @@ func Read(name string) ([]byte, error) {
 	return data, nil
 }
 
-// solo returns the scenario of one workload alone, with the command line's phases.
+// solo returns the scenario of a single workload, without phases of its own.
 func solo(workload string) *Scenario {
 	prefix := ""
 	return &Scenario{Name: workload, Mix: []Entry{{Name: workload, Workload: workload, Params: Params{}, Prefix: &prefix}}}

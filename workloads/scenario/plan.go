@@ -24,7 +24,7 @@ func (e *Entry) share() float64 {
 	return 1
 }
 
-// plan returns the phase as the engine knows it.
+// plan converts the phase for the engine.
 func (p *Phase) plan() results.PlanPhase {
 	ph := results.PlanPhase{Name: p.Name, Duration: time.Duration(p.Duration), Total: p.Total, Warmup: p.Warmup}
 	ph.Load.Rate, ph.Load.RateEnd = p.Rate, p.RateEnd
@@ -34,8 +34,8 @@ func (p *Phase) plan() results.PlanPhase {
 	return ph
 }
 
-// PlanPhases returns the scenario's phases as the plan has them, none where it
-// leaves them to the command line.
+// PlanPhases returns the scenario's phases for a plan. It returns none if the scenario leaves
+// them to the command line.
 func (s *Scenario) PlanPhases() []results.PlanPhase {
 	var phases []results.PlanPhase
 	for i := range s.Phases {
@@ -44,8 +44,8 @@ func (s *Scenario) PlanPhases() []results.PlanPhase {
 	return phases
 }
 
-// MixRate returns the sum of the entries' rates in operations per second, 0 where
-// they have none.
+// MixRate returns the sum of the entries' rates in operations per second, or 0 if they have
+// none.
 func (s *Scenario) MixRate() float64 {
 	sum := 0.0
 	for _, e := range s.Mix {
@@ -56,8 +56,8 @@ func (s *Scenario) MixRate() float64 {
 	return sum
 }
 
-// PlanEntries returns the mix as the plan has it: with full prefixes, which start
-// with the given one, and every parameter.
+// PlanEntries returns the mix for a plan: with full prefixes, which start with the given one,
+// and every parameter.
 func (s *Scenario) PlanEntries(prefix string) ([]results.PlanEntry, error) {
 	var list []results.PlanEntry
 	for _, e := range s.Mix {
@@ -90,8 +90,8 @@ func (s *Scenario) PlanEntries(prefix string) ([]results.PlanEntry, error) {
 	return list, s.checkShared(list)
 }
 
-// PlanPopulation returns the population as the plan has it, with full prefixes,
-// which start with the given one.
+// PlanPopulation returns the population for a plan, with full prefixes, which start with the
+// given one.
 func (s *Scenario) PlanPopulation(prefix string) ([]results.PlanPopulation, error) {
 	var list []results.PlanPopulation
 	for _, p := range s.Population {
@@ -107,7 +107,7 @@ func (s *Scenario) PlanPopulation(prefix string) ([]results.PlanPopulation, erro
 	return list, nil
 }
 
-// PlanDisturbances returns the disturbances as the plan has them.
+// PlanDisturbances returns the disturbances for a plan.
 func (s *Scenario) PlanDisturbances() []results.PlanDisturbance {
 	var list []results.PlanDisturbance
 	for _, d := range s.Disturbances {
@@ -116,7 +116,7 @@ func (s *Scenario) PlanDisturbances() []results.PlanDisturbance {
 	return list
 }
 
-// plan returns the disturbance as the engine knows it.
+// plan converts the disturbance for the engine.
 func (d *Disturbance) plan() results.PlanDisturbance {
 	return results.PlanDisturbance{Kind: d.Kind, At: time.Duration(d.At), Every: time.Duration(d.Every), Params: d.Params.texts()}
 }
@@ -155,8 +155,8 @@ func (s *Scenario) SetEntries(entries []results.PlanEntry, prefix string) {
 	}
 }
 
-// SetParam sets a parameter of every entry that has it, as the command line does.
-// It returns an error when none has it.
+// SetParam sets a parameter of every entry that has it, as the command line does. It returns an
+// error if no entry has it.
 func (s *Scenario) SetParam(name, value string) error {
 	known := false
 	for i := range s.Mix {

@@ -16,8 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A Scenario is a load with a name. Zero values leave a setting to the command
-// line.
+// A Scenario is a named load. For zero values, the settings of the command line apply.
 type Scenario struct {
 	Name    string `yaml:"name,omitempty" jsonschema:"description=Name of the scenario; by default that of its file."`
 	Summary string `yaml:"summary,omitempty" jsonschema:"description=What it stands for, in one line."`
@@ -43,11 +42,11 @@ type Scenario struct {
 	// Given are the parameters' values that the scenario was read with.
 	Given map[string]float64 `yaml:"-" json:"-"`
 	file  string
-	// flag is the one that the thresholds come from, or empty.
+	// flag is the flag that has set the thresholds, or empty.
 	flag string
 }
 
-// A Parameter is a number that a scenario can be given.
+// A Parameter is a number that can be passed to a scenario.
 type Parameter struct {
 	Default *float64 `yaml:"default,omitempty" jsonschema:"description=Its value when none is given; without\\, one must be."`
 	Min     *float64 `yaml:"min,omitempty" jsonschema:"description=Least value."`

@@ -4,30 +4,30 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// A message is a protobuf message under construction, with the places in it whose bytes
-// are drawn for each value.
+// A message is a protobuf message under construction. slots are the places whose bytes are
+// drawn for each value.
 type message struct {
 	data  []byte
 	slots []slot
 }
 
-// number adds a field of an integer.
+// number adds an integer field.
 func (m *message) number(field int, n uint64) {
 	m.data = protowire.AppendTag(m.data, protowire.Number(field), protowire.VarintType)
 	m.data = protowire.AppendVarint(m.data, n)
 }
 
-// text adds a field of a string or of bytes.
+// text adds a field with a string or bytes.
 func (m *message) text(field int, s string) { m.parts(field, literal(s)) }
 
-// texts adds a field of a string for each of several.
+// texts adds a string field for each element of a list.
 func (m *message) texts(field int, list ...string) {
 	for _, s := range list {
 		m.text(field, s)
 	}
 }
 
-// parts adds a field of a string that is made of literals and variables.
+// parts adds a string field that consists of literals and variables.
 func (m *message) parts(field int, parts ...part) {
 	length := 0
 	for _, p := range parts {
@@ -76,8 +76,7 @@ func (m *message) entry(field int, key string, value ...part) {
 	})
 }
 
-// time adds a field of a time, as metav1.Time has it, so many seconds after the value's
-// creation.
+// time adds a field with a metav1.Time, offset seconds after the creation of the object.
 func (m *message) time(field int, offset int64) {
 	m.embed(field, func(m *message) {
 		m.data = protowire.AppendTag(m.data, 1, protowire.VarintType)
@@ -86,7 +85,8 @@ func (m *message) time(field int, offset int64) {
 	})
 }
 
-// microTime adds a field of a time with microseconds, as metav1.MicroTime has it.
+// microTime adds a field with a metav1.MicroTime, offset seconds after the creation of the
+// object.
 func (m *message) microTime(field int, offset int64) {
 	m.embed(field, func(m *message) {
 		m.data = protowire.AppendTag(m.data, 1, protowire.VarintType)

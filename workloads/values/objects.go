@@ -7,17 +7,17 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/ledger"
 )
 
-// A kind is a kind of objects of Kubernetes.
+// A kind is a kind of Kubernetes objects.
 type kind struct {
 	name string
 	// apiVersion and typeName are those of the objects.
 	apiVersion, typeName string
-	// least is the smallest size that an object can be given, low and high are the
-	// natural sizes. All are in bytes.
+	// least is the smallest size of an object. low and high are the bounds of the natural
+	// sizes. All are in bytes.
 	least, low, high int
-	// levels is how many levels of detail there are.
+	// levels is the number of levels of detail.
 	levels int
-	// share is how many of 64 objects are of the kind where all kinds are mixed.
+	// share is the number of objects of the kind among 64, if all kinds are mixed.
 	share int
 	build func(d *draft, m *message)
 }
@@ -59,14 +59,13 @@ func naturalBounds(kinds []kind) (low, high int) {
 }
 
 const (
-	// maxTemplates is how many templates a source has at most.
+	// maxTemplates is the largest number of templates of a source.
 	maxTemplates = 64
 	// templateBytes bounds the memory of the templates.
 	templateBytes = 8 << 20
 )
 
-// templates returns templates of kinds whose sizes are spread evenly over those asked
-// for.
+// templates returns templates of kinds. Their sizes are spread evenly over the requested ones.
 func templates(kinds []kind, natural bool, low, high int, seed uint64) (list []template) {
 	total := min(maxTemplates, max(8, templateBytes/max(1, high)))
 	for _, k := range kinds {
@@ -85,14 +84,14 @@ func templates(kinds []kind, natural bool, low, high int, seed uint64) (list []t
 	return list
 }
 
-// template returns a template whose values have a size.
+// template returns a template for values of the given size in bytes.
 func (k kind) template(size int, seed uint64, number int) template {
 	level := k.levels - 1
 	for level > 0 && len(k.object(seed, number, level, 0, 0).data) > size {
 		level--
 	}
 	length := func(filler int) int { return len(k.object(seed, number, level, filler, 0).data) }
-	// The object grows with its filler, and a few bytes faster where a length takes one
+	// The object grows with its filler, and by a few bytes more when the encoding of a length takes one
 	// byte more.
 	filler := max(0, size-length(0))
 	for excess := length(filler) - size; excess > 0 && filler > 0; excess = length(filler) - size {
@@ -101,8 +100,8 @@ func (k kind) template(size int, seed uint64, number int) template {
 	return newTemplate(k.object(seed, number, level, filler, max(0, size-length(filler))))
 }
 
-// stampField is a field that runtime.Unknown does not have, so that decoders skip it:
-// its last bytes have room for the stamp of a run.
+// stampField is a field that runtime.Unknown does not have, so that decoders skip it. Its last
+// bytes are reserved for the stamp of a run.
 const stampField = 15
 
 // object returns an object as Kubernetes stores it: four bytes, and the message
@@ -121,26 +120,26 @@ func (k kind) object(seed uint64, number, level, filler, spare int) (m message) 
 	return m
 }
 
-// A draft is what an object is made of.
+// A draft holds the random choices of an object under construction.
 type draft struct {
-	// rng draws what is the same in all values of a template.
+	// rng draws the parts that are equal in all values of a template.
 	rng *rand.Rand
 	// level is the level of detail, from 0.
 	level int
-	// filler is by how many bytes the object is to be made longer.
+	// filler is the number of bytes by which the object must be extended.
 	filler int
 }
 
-// apart returns a draft with a generator of its own, so that how much it draws changes
-// nothing of the rest of the object.
+// apart returns a draft with its own generator, so that its random choices do not affect the
+// rest of the object.
 func (d *draft) apart() *draft {
 	return &draft{rng: rand.New(rand.NewPCG(d.rng.Uint64(), 0)), level: d.level}
 }
 
-// one returns one of a list.
+// one returns a random element of a list.
 func (d *draft) one(list []string) string { return list[d.rng.IntN(len(list))] }
 
-// hash returns so many hexadecimal digits.
+// hash returns a string of length random hexadecimal digits.
 func (d *draft) hash(length int) string {
 	b := make([]byte, length)
 	letters(b, hexDigits, d.rng)
@@ -157,7 +156,8 @@ func (d *draft) image(app string) (name, digest string) {
 	return repository + ":" + d.one(versions), repository + "@sha256:" + string(b)
 }
 
-// fields returns JSON such as that of managed fields, of so many bytes, at least two.
+// fields returns JSON that resembles managed fields, of length bytes, which must be at least
+// two.
 func (d *draft) fields(length int) string {
 	d = d.apart()
 	var b strings.Builder
@@ -176,8 +176,7 @@ func (d *draft) fields(length int) string {
 	return text + strings.Repeat(" ", max(0, length-len(text)))
 }
 
-// managed adds an entry of the fields that one manager has set, with so many bytes of
-// fields.
+// managed adds an entry for the fields of one manager, with length bytes of fields.
 func (d *draft) managed(m *message, manager, apiVersion, subresource string, length int) {
 	m.embed(17, func(m *message) {
 		m.text(1, manager)
@@ -214,12 +213,12 @@ func (d *draft) owner(m *message, apiVersion, typeName string, uid part, name ..
 	})
 }
 
-// nodeName is the name of a node, the same wherever it is in an object.
+// nodeName returns the name of a node. It is equal in all places of an object.
 func nodeName() []part {
 	return []part{literal("worker-"), {draw: decimal, length: 4, name: "node"}}
 }
 
-// address is an address in a network whose last two bytes have three digits.
+// address returns an address in a network. Its last two bytes have three digits each.
 func address(network, name string) []part {
 	return []part{
 		literal(network + ".1"), {draw: decimal, length: 2, name: name + "1"}, literal(".1"), {draw: decimal, length: 2, name: name + "2"},

@@ -89,7 +89,7 @@ func configMap(d *draft, m *message) {
 	m.entry(2, "config.properties", literal(d.settings(d.filler)))
 }
 
-// certificate returns a text like that of a certificate of 800 bytes, always the same.
+// certificate returns a constant text that resembles a certificate of 800 bytes.
 func certificate() string {
 	der := make([]byte, 800)
 	rng := rand.New(rand.NewPCG(0, 0))
@@ -103,7 +103,7 @@ func certificate() string {
 	return "-----BEGIN CERTIFICATE-----\n" + lines.String() + text + "\n-----END CERTIFICATE-----\n"
 }
 
-// settings returns the text of a file of settings, of so many bytes.
+// settings returns the text of a settings file of length bytes.
 func (d *draft) settings(length int) string {
 	d = d.apart()
 	var b strings.Builder

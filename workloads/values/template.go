@@ -17,12 +17,12 @@ type template struct {
 type part struct {
 	text string
 
-	// draw says how the bytes of a variable are drawn, and length how many there are.
+	// draw is the way in which the bytes of a variable are drawn, and length is their number.
 	draw   draw
 	length int
-	// name, where it is set, makes the variable the same wherever it is in an object.
+	// name, if set, makes the variable equal in all places of an object.
 	name string
-	// offset is for seconds, and counts from the object's creation.
+	// offset is for seconds: it is added to the time of the object's creation.
 	offset int64
 }
 
@@ -30,12 +30,12 @@ type part struct {
 type slot struct {
 	part
 	at int
-	// from is the place of the first variable of the name, from which the bytes are
-	// copied; -1 where they are drawn.
+	// from is the place of the first variable with the name, from which the bytes are copied.
+	// It is -1 if they are drawn.
 	from int
 }
 
-// draw is how bytes are drawn.
+// draw is a way to draw bytes.
 type draw uint8
 
 const (

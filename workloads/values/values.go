@@ -2,7 +2,7 @@
 // compressibility, or objects like those that Kubernetes stores in etcd.
 //
 // A value depends on the seed of its source and on the generator that draws it, which
-// workloads start anew for each operation. What all values have in common is made once;
+// workloads restart for each operation. The common parts of all values are made once;
 // making a value allocates nothing.
 package values
 
@@ -26,7 +26,8 @@ const (
 	compressible = "compressible"
 )
 
-// Contents lists the contents of values: of a kind of object, as "objects:pods".
+// Contents returns the contents of values. Those of a kind of object are named like
+// "objects:pods".
 func Contents() []string {
 	list := []string{Random, Half, Objects}
 	for _, k := range kinds() {
@@ -35,13 +36,13 @@ func Contents() []string {
 	return list
 }
 
-// Natural is the size of objects that are as large as their kind is.
+// Natural is the size that selects the natural sizes of the kinds of objects.
 const Natural = "natural"
 
 // defaultSize is the size of random values in bytes.
 const defaultSize = "256"
 
-// A Spec says which values to make.
+// A Spec describes the values to make.
 type Spec struct {
 	// Content is Random, Half, Objects or Objects with a kind, such as "objects:pods".
 	// Empty means Random.
@@ -54,18 +55,17 @@ type Spec struct {
 	Compressibility float64
 }
 
-// A Choice is a spec that was checked.
+// A Choice is a validated spec.
 type Choice struct {
 	// Low and High are the smallest and the largest size of a value in bytes.
 	Low, High int
 
 	kinds   []kind // none: random values
 	natural bool
-	share   float64 // of each random value that a compressor can remove
+	share   float64 // the compressible share of each random value
 }
 
-// Resolve sets the fields that are empty to their defaults. The error names the flag
-// that is wrong.
+// Resolve sets empty fields to their defaults. The error names the invalid flag.
 func (s *Spec) Resolve() (c Choice, err error) {
 	s.Content = cmp.Or(s.Content, Random)
 	if c.kinds, err = s.kinds(); err != nil {
@@ -100,7 +100,7 @@ func (s *Spec) Resolve() (c Choice, err error) {
 	return c, nil
 }
 
-// kinds returns the kinds of the objects, none for random values.
+// kinds returns the kinds of the objects, or none for random values.
 func (s *Spec) kinds() ([]kind, error) {
 	if s.Content == Random || s.Content == Half || s.Content == compressible {
 		return nil, nil
@@ -152,8 +152,8 @@ type Source struct {
 // Source returns a source of the values.
 func (c Choice) Source(seed uint64) *Source { return &Source{Choice: c, seed: seed} }
 
-// Prepare makes what all values have in common, which takes up to some 100 ms for objects. The
-// first value does so where Prepare was not called.
+// Prepare makes the common parts of all values, which takes up to 100 ms for objects. If it is
+// not called, the first value does so.
 func (s *Source) Prepare() { s.prepared.Do(s.prepare) }
 
 func (s *Source) prepare() {
@@ -164,7 +164,8 @@ func (s *Source) prepare() {
 	s.block = randomBlock(max(64<<10, 2*s.High), s.share, s.seed)
 }
 
-// randomBlock returns random bytes, of which a share is the same letter.
+// randomBlock returns random bytes with the given compressible share, which consists of one
+// letter.
 func randomBlock(size int, share float64, seed uint64) []byte {
 	block := make([]byte, size)
 	rng := rand.New(rand.NewPCG(seed, 0x76616c756573))
@@ -180,8 +181,8 @@ func randomBlock(size int, share float64, seed uint64) []byte {
 	return block
 }
 
-// Value draws a value. An object is written to buf, from its start, which grows where
-// it is too small. A random value is a part of a block that must not be changed.
+// Value draws a value. It writes an object to the start of buf, and extends buf if it is too
+// small. A random value is a part of a shared block and must not be changed.
 func (s *Source) Value(buf []byte, rng *rand.Rand) []byte {
 	s.Prepare()
 	if s.Made() {
