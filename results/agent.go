@@ -8,25 +8,25 @@ import (
 // Agent is one of several processes that generated a run's load together. Durations are
 // as in the rest of the document.
 type Agent struct {
-	// Index is the place of its share, from 0.
+	// Index is the index of its share, from 0.
 	Index int    `json:"index"`
 	Host  string `json:"host"`
-	// Clients and Conns are its part of the plan's.
+	// Clients and Conns are its part of the plan's clients and connections.
 	Clients int `json:"clients"`
 	Conns   int `json:"conns"`
 	// Offered and Acknowledged are its operations in the measured phases.
 	Offered      uint64 `json:"offered"`
 	Acknowledged uint64 `json:"acknowledged"`
-	// NotOffered counts operations of its share of the plan, in all phases, that it did
-	// not offer. It is 0 where a closed loop leaves the number open.
+	// NotOffered counts the operations of its share of the plan, in all phases, that it did not
+	// offer. It is 0 if a closed loop leaves the number open.
 	NotOffered uint64 `json:"not_offered,omitempty"`
-	// Offset is by how much its clock was ahead of the coordinator's at the start, known
-	// to within OffsetBound. Drift is how far the clocks moved apart until the end.
+	// Offset is the time by which its clock was ahead of the coordinator's at the start, with
+	// an error of at most OffsetBound. Drift is the change of that time until the end.
 	Offset      time.Duration `json:"clock_offset_ns"`
 	OffsetBound time.Duration `json:"clock_offset_bound_ns"`
 	Drift       time.Duration `json:"clock_drift_ns"`
-	// Validity is that of the agent's share, from the agent's observations of itself and its
-	// machine.
+	// Validity is the validity of the agent's share, from the agent's observations of itself
+	// and its machine.
 	Validity Validity `json:"validity"`
 	// Failure is the reason why the agent did not finish its share; empty if it did.
 	Failure string `json:"failure,omitempty"`
@@ -38,7 +38,8 @@ type Totals struct{ merger merger }
 // NewTotals returns totals without any interval.
 func NewTotals() *Totals { return &Totals{merger{sums: map[[2]string]*operationSum{}}} }
 
-// Add adds the next interval. Errors are those of histograms and of sizes beyond any run's.
+// Add adds the next interval. It returns an error for an invalid histogram, and for sizes that
+// no run can have.
 func (t *Totals) Add(i *Interval) error { return t.merger.add(i) }
 
 // Operations returns the totals of each kind in each phase. Operations that were offered
@@ -48,8 +49,8 @@ func (t *Totals) Operations() ([]Operation, error) { return t.merger.operations(
 // Phases returns the phases of the intervals.
 func (t *Totals) Phases() []Phase { return slices.Clone(t.merger.phases) }
 
-// MergeIntervals adds up what several generators measured in one stretch of a run: counts
-// and histograms exactly. The pulse is the highest of each figure.
+// MergeIntervals adds up the measurements of several generators in one stretch of a run. Counts
+// and histograms are added exactly. The pulse has the highest value of each figure.
 func MergeIntervals(phase string, start, length time.Duration, list []*Interval) (*Interval, error) {
 	sum := &Interval{Phase: phase, Start: start, Length: length, Operations: []Operation{}}
 	sums := map[[2]string]*operationSum{}
@@ -100,6 +101,6 @@ func (p Pulse) max(o Pulse) Pulse {
 	}
 }
 
-// CheckInterval refuses an interval with times or counts that no run has: those of other
-// processes are untrusted.
+// CheckInterval returns an error for an interval with times or counts that no run can have,
+// because intervals of other processes are untrusted.
 func CheckInterval(i *Interval) error { return checkInterval(i) }

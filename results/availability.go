@@ -2,23 +2,23 @@ package results
 
 import "time"
 
-// Availability has the outages of a run whose operations arrived on a schedule.
+// Availability describes the outages of a run whose operations arrived on a schedule.
 type Availability struct {
 	// Share is the part of the operations of the measured phases that were answered
 	// without an error in time.
 	Share float64 `json:"share"`
-	// Late is after how long an arrival was late, and Usual the p99 of the longest
-	// response time of ten milliseconds of arrivals. Both are of the time before the first
-	// disturbance; without one, of the time without failed and late arrivals.
+	// Late is the response time above which an arrival is late. Usual is the p99 of the longest
+	// response time in ten milliseconds of arrivals. Both are computed from the time before the
+	// first disturbance or, without one, from the time without failed and late arrivals.
 	Late  time.Duration `json:"late_ns"`
 	Usual time.Duration `json:"usual_p99_ns"`
-	// Count is how many outages there were, and Partial how many of them were partial. Longest
-	// is the length of the longest and Total that of all together.
+	// Count is the number of outages, and Partial the number of partial ones among them.
+	// Longest is the length of the longest outage, and Total the length of all together.
 	Count   int           `json:"count"`
 	Partial int           `json:"partial,omitempty"`
 	Longest time.Duration `json:"longest_ns"`
 	Total   time.Duration `json:"total_ns"`
-	// Outages are the first of them.
+	// Outages are the first outages.
 	Outages []Outage `json:"outages,omitempty"`
 }
 
@@ -36,8 +36,8 @@ type Outage struct {
 	// Share is the part of the arrivals from the first affected one to the last that were
 	// affected. It is 0 in results that do not have it.
 	Share float64 `json:"share,omitempty"`
-	// Settled is how long it took from Start until response times were as usual for a
-	// second; 0 where they were not before the next outage or the end.
+	// Settled is the time from Start until response times were as usual for a second. It is 0
+	// if that did not happen before the next outage or the end.
 	Settled time.Duration `json:"settled_ns,omitempty"`
 	// Open means that the rate had not recovered by the end of the measured phases.
 	Open bool `json:"open,omitempty"`

@@ -4,7 +4,7 @@ import "math/bits"
 
 // The bucket layout of an HdrHistogram with the geometry of this package
 // (http://hdrhistogram.org), for counters and encodings that need the numbers of buckets,
-// which the library keeps to itself. A property test holds it to the library, bucket by
+// which the library does not export. A property test compares it with the library, bucket by
 // bucket.
 const (
 	unitMagnitude = 9  // floor(log2(1,000 ns)): buckets are 512 ns wide at first

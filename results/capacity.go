@@ -2,7 +2,7 @@ package results
 
 import "time"
 
-// CapacitySchema names the version of a capacity search's document.
+// CapacitySchema is the version of a capacity search's document.
 const CapacitySchema = "etcdbench.capacity/v1"
 
 // Capacity is the highest rate that a cluster sustains under an SLO, as an interval.
@@ -39,9 +39,9 @@ type Capacity struct {
 	// ends of a confidence interval, with that Confidence.
 	Repeats    []CapacityRange `json:"repeats,omitempty"`
 	Confidence float64         `json:"confidence,omitempty"`
-	// MemberDown is the maximum while a follower is killed, where that was looked for.
+	// MemberDown is the maximum while a follower is killed, if it was measured.
 	MemberDown *CapacityRange `json:"member_down,omitempty"`
-	// Resources are how near to its limit each was at the maximum, nearest first.
+	// Resources are the resources at the maximum, the one that was nearest to its limit first.
 	Resources []Resource `json:"resources,omitempty"`
 	// Fit describes throughput by concurrency.
 	Fit  *USL          `json:"usl,omitempty"`
@@ -95,11 +95,11 @@ type CapacityProbe struct {
 	Reason  string        `json:"reason,omitempty"`
 	// Dir is the run's directory, relative to the search's.
 	Dir string `json:"dir"`
-	// Achieved is in completed operations per second; the times are nanoseconds, 0
-	// where they are not resolved.
+	// Achieved is in completed operations per second. Times are in nanoseconds; 0 means not
+	// resolved.
 	Achieved float64 `json:"achieved"`
-	// Concurrency is the mean number of operations under way: throughput times mean
-	// response time (Little's law).
+	// Concurrency is the mean number of operations in progress: throughput times mean response
+	// time (Little's law).
 	Concurrency float64 `json:"concurrency,omitempty"`
 	P50         int64   `json:"p50_ns,omitempty"`
 	P99         int64   `json:"p99_ns,omitempty"`
@@ -109,26 +109,26 @@ type CapacityProbe struct {
 	AtLeast []string `json:"at_least,omitempty"`
 	// ErrorRate is the share of operations that failed, were dropped or did not finish.
 	ErrorRate float64 `json:"error_rate"`
-	// DBSize is the largest database's when the probe ended.
+	// DBSize is the size of the largest database when the probe ended.
 	DBSize int64 `json:"db_size_bytes,omitempty"`
 	// Revision is the highest revision that a member reported when the probe ended.
 	Revision int64 `json:"revision,omitempty"`
-	// SendLag is the p99 of how late the generator sent, in nanoseconds: 0 where it is not
-	// resolved. It is part of the response times.
+	// SendLag is the p99 of the send lag, in nanoseconds; 0 means not resolved. It is part of
+	// the response times.
 	SendLag int64 `json:"send_lag_p99_ns,omitempty"`
-	// Validity is whether the generator did its job; Reasons are the reasons against it.
+	// Validity is the validity of the run. Reasons are the reasons why it is not valid.
 	Validity string   `json:"validity,omitempty"`
 	Reasons  []Reason `json:"reasons,omitempty"`
-	// Contradicted is the number of a probe that sustained a higher rate, where this one was
-	// not sustained: then the verdicts are not monotone in the rate.
+	// Contradicted is the number of a probe that sustained a higher rate, if this probe did not
+	// sustain its rate: then the verdicts are not monotone in the rate.
 	Contradicted int `json:"contradicted_by,omitempty"`
 }
 
-// Resource is how much of one resource was used at the maximum.
+// Resource is the use of one resource at the maximum.
 type Resource struct {
 	Name   string `json:"name"`
 	Member string `json:"member,omitempty"`
-	// Share is of the resource's limit; 0 where none is known.
+	// Share is the used share of the resource's limit; 0 if there is no known limit.
 	Share float64 `json:"share,omitempty"`
 	Text  string  `json:"text"`
 }
@@ -136,24 +136,24 @@ type Resource struct {
 // CapacityPlan compares the maximum with a demand.
 type CapacityPlan struct {
 	Demand float64 `json:"demand"`
-	// Safe is the share of the maximum that is taken for safe, SafeRate that rate.
+	// Safe is the share of the maximum that is safe to plan with. SafeRate is that rate.
 	Safe     float64 `json:"safe_share"`
 	SafeRate float64 `json:"safe_rate"`
-	// Headroom is by how much the demand may grow until the safe rate, as a share.
+	// Headroom is the growth of the demand that reaches the safe rate, as a share.
 	Headroom float64 `json:"headroom"`
-	// Growth is that of each month, as a share. Months is the number of months until the safe
-	// rate; Endless if the demand does not reach it.
+	// Growth is the growth of the demand each month, as a share. Months is the number of months
+	// until the safe rate; Endless is set if the demand does not reach it.
 	Growth  float64 `json:"growth,omitempty"`
 	Months  float64 `json:"months,omitempty"`
 	Endless bool    `json:"endless,omitempty"`
-	// DownSafeRate is the safe rate with one member down, DownHeadroom its headroom;
-	// without it, that was not measured.
+	// DownSafeRate is the safe rate with one member down, and DownHeadroom its headroom. They
+	// are 0 if that was not measured.
 	DownSafeRate float64 `json:"member_down_safe_rate,omitempty"`
 	DownHeadroom float64 `json:"member_down_headroom,omitempty"`
 }
 
-// DecodeCapacity reads the document of a capacity search. It refuses any other, and
-// one that is larger than any search writes.
+// DecodeCapacity reads the document of a capacity search. It returns an error for any other
+// document, and for one that is larger than any search writes.
 func DecodeCapacity(data []byte) (*Capacity, error) {
 	c := new(Capacity)
 	if err := decode(data, KindCapacity, c); err != nil {

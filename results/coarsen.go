@@ -18,12 +18,12 @@ const (
 	journalLines  = 7200
 	journalLatest = 1800
 	journalBytes  = 128 << 20
-	// coarsenPause is between two merged lines, so that neither CPU nor disk are busy with it.
+	// coarsenPause is the pause after each merged line, which limits the use of CPU and disk.
 	coarsenPause = 10 * time.Millisecond
 )
 
-// coarsening is how a journal is kept short: the bounds, how many of the latest lines stay as
-// they are, unless they take more than a quarter of the bytes, and the pause.
+// coarsening holds the limits of a journal: the bounds, the number of latest lines that are not
+// merged unless they take more than a quarter of the bytes, and the pause.
 type coarsening struct {
 	lines, latest int
 	bytes         int64
@@ -52,7 +52,7 @@ func (d *Dir) coarsen(first journalLength) {
 		d.length.bytes += written.bytes - first.bytes
 		again := err == nil && written.lines < first.lines && well.full(d.length)
 		if err != nil || !again && d.coarse.full(d.length) {
-			d.length = journalLength{} // it is tried again when as much has been added
+			d.length = journalLength{} // tried again after the journal has grown by as much
 		}
 		first = d.length
 		d.mu.Unlock()
@@ -62,7 +62,7 @@ func (d *Dir) coarsen(first journalLength) {
 	}
 }
 
-// rewrite returns the length that the first lines have got.
+// rewrite merges the first lines, and returns their new length.
 func (d *Dir) rewrite(first journalLength) (written journalLength, err error) {
 	old, err := os.Open(filepath.Join(d.Path, JournalFile))
 	if err != nil {
@@ -107,15 +107,15 @@ func (d *Dir) rewrite(first journalLength) (written journalLength, err error) {
 	return w.written, nil
 }
 
-// coarseWriter writes lines, and merges pairs of neighbours.
+// coarseWriter writes lines, and merges pairs of consecutive ones.
 type coarseWriter struct {
 	dir     *Dir
 	to      io.Writer
-	pending *Interval // waits for its neighbour
+	pending *Interval // waits for the next line
 	written journalLength
 }
 
-// line takes one line of the journal, which is merged with its neighbour if it may be.
+// line adds one line of the journal. It is merged with the previous one if both may be merged.
 func (w *coarseWriter) line(line []byte, merge bool) error {
 	if !merge {
 		if err := w.flush(); err != nil {
@@ -143,7 +143,7 @@ func (w *coarseWriter) line(line []byte, merge bool) error {
 	return w.flush()
 }
 
-// flush writes what waits.
+// flush writes the pending interval.
 func (w *coarseWriter) flush() error {
 	if w.pending == nil {
 		return nil
@@ -163,8 +163,8 @@ func (w *coarseWriter) write(line []byte) error {
 	return err
 }
 
-// mergeIntervals makes one interval of two that follow each other. Nothing is lost but
-// when within the interval it was: counts and histograms add up.
+// mergeIntervals merges two consecutive intervals. Counts and histograms add up, so only the
+// time resolution is lost.
 func mergeIntervals(a, b *Interval) (*Interval, error) {
 	m := *a
 	m.Length = b.Start + b.Length - a.Start
@@ -198,8 +198,8 @@ func mergeIntervals(a, b *Interval) (*Interval, error) {
 	return &m, nil
 }
 
-// merge weighs shares by the lengths of the two intervals, adds times up and keeps the
-// larger lag.
+// merge weights shares by the lengths of the two intervals, adds up times, and keeps the larger
+// lag.
 func (p Pulse) merge(o Pulse, length, ofOther time.Duration) Pulse {
 	weigh := func(x, y float64) float64 {
 		return (x*float64(length) + y*float64(ofOther)) / max(1, float64(length+ofOther))

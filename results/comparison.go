@@ -2,7 +2,7 @@ package results
 
 // Comparison compares one figure of two sides of saved runs.
 type Comparison struct {
-	// Operation is empty for what all operations cost.
+	// Operation is empty for costs, which cover all operations.
 	Operation string `json:"operation,omitempty"`
 	Metric    string `json:"metric"`
 	Unit      string `json:"unit,omitempty"`
@@ -23,7 +23,7 @@ type Comparison struct {
 	// Word is better, worse, same (within Within, a share) or unresolved.
 	Word   string  `json:"word"`
 	Within float64 `json:"within,omitempty"`
-	// Descriptive means that the interval is that of the seconds of one run. It does not include
+	// Descriptive means that the interval is over the seconds of one run. It does not include
 	// the variation between runs.
 	Descriptive bool `json:"descriptive,omitempty"`
 }

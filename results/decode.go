@@ -42,7 +42,7 @@ func Decode(data []byte) (*Run, error) {
 // report that quotes it stays on one line: to 40 bytes at most and an ellipsis.
 func Clip(s string) string { return clip(s, 40) }
 
-// clip shortens a text to so many bytes at most and an ellipsis, and splits no
+// clip shortens a text to at most that many bytes and an ellipsis. It does not split a
 // character.
 func clip(s string, most int) string {
 	if len(s) <= most {
@@ -65,8 +65,8 @@ func checkOperations(ops []Operation) error {
 	return nil
 }
 
-// addBounds turns operations of the schema before into those of today: it adds the
-// lower bounds of unfinished operations to the response times.
+// addBounds converts operations of the previous schema: it adds the lower bounds of unfinished
+// operations to the response times.
 func addBounds(ops []Operation) (err error) {
 	for i := range ops {
 		o := &ops[i]

@@ -28,8 +28,8 @@ const (
 	KindScale     Kind = "scale"
 )
 
-// kinds lists the kinds with the schema of each and the file that an experiment's
-// directory holds it in. Runs are first: their directories may hold a verdict, too.
+// kinds lists the kinds with their schemas and their files in an experiment's directory. Runs
+// are first, because their directories may also contain a verdict.
 var kinds = [...]struct {
 	kind         Kind
 	schema, file string
@@ -39,7 +39,7 @@ var kinds = [...]struct {
 	{KindScale, ScaleSchema, ScaleFile},
 }
 
-// schema returns the schema that this program reads of a kind.
+// schema returns the schema of a kind that this program reads.
 func (k Kind) schema() string {
 	for _, one := range kinds {
 		if one.kind == k {
@@ -68,7 +68,7 @@ func (k Kind) Name() string {
 // the one that Kind names is set.
 type Saved struct {
 	Kind Kind
-	// Path is where the document was found, as it was given: a directory or a file.
+	// Path is the given path of the document: a directory or a file.
 	Path     string
 	Run      *Run
 	Verdict  *Verdict
@@ -79,9 +79,9 @@ type Saved struct {
 	Scale     *Scale
 }
 
-// ReadDocument reads the document of a path, whatever its kind. A directory holds a run
-// (see [Read]), or else the result of one experiment; a file is identified by its schema. A
-// run's directory stays a run's where it holds a verdict, too. Errors are one line.
+// ReadDocument reads the document of a path, of any kind. A directory contains a run (see
+// [Read]) or the result of one experiment; a file is identified by its schema. A run's
+// directory that also contains a verdict is read as a run. Errors are one line.
 func ReadDocument(path string) (Saved, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -108,7 +108,7 @@ func ReadDocument(path string) (Saved, error) {
 	return s, nil
 }
 
-// documentIn returns the path of the document that a directory holds.
+// documentIn returns the path of the document in a directory.
 func documentIn(dir string) (string, error) {
 	if file := filepath.Join(dir, RunFile); exists(file) {
 		return file, nil
@@ -204,7 +204,7 @@ func decode(data []byte, kind Kind, document any) error {
 	return checkNumbers(reflect.ValueOf(document))
 }
 
-// checkSchema refuses a schema that is not the one that is read of a kind.
+// checkSchema returns an error for a schema of the kind that this program does not read.
 func checkSchema(kind Kind, schema string) error {
 	want := kind.schema()
 	switch {
@@ -240,7 +240,7 @@ func jsonError(err error) error {
 	return fmt.Errorf("not a result document: %s", line)
 }
 
-// What gates and experiments write at most, which bounds the memory and the time that
+// The limits of the documents of gates and experiments, which bound the memory and the time that
 // it takes to read and to print a document.
 const (
 	maxValues    = 1 << 18
@@ -255,7 +255,7 @@ type length struct {
 	n, most int
 }
 
-// checkLengths refuses lists that are longer than etcdbench writes them.
+// checkLengths returns an error for lists that are longer than etcdbench writes them.
 func checkLengths(lengths []length) error {
 	for _, l := range lengths {
 		if l.n > l.most {

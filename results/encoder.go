@@ -20,7 +20,7 @@ type Encoder struct {
 	compressed bytes.Buffer
 }
 
-// The numbers of the V2 format of HdrHistogram, compressed and not.
+// The constants of the V2 format of HdrHistogram, compressed and uncompressed.
 const (
 	cookie           = 0x1c849303 | 0x10
 	compressedCookie = 0x1c849304 | 0x10
@@ -39,7 +39,7 @@ func (e *Encoder) Latency(h *hdrhistogram.PackedHistogram) (Latency, error) {
 	return summary(h, encoded), nil
 }
 
-// encode returns the V2 compressed form, the same bytes as EncodeV2 of h.
+// encode returns the V2 compressed form, with the same bytes as EncodeV2 of h.
 func (e *Encoder) encode(h *hdrhistogram.PackedHistogram) (string, error) {
 	e.appendPayload(h)
 	const prefix = 8
@@ -65,9 +65,8 @@ func (e *Encoder) encode(h *hdrhistogram.PackedHistogram) (string, error) {
 	return base64.StdEncoding.EncodeToString(out), nil
 }
 
-// appendPayload writes the uncompressed form: a header, and the counts of all buckets up to
-// the last one that is not empty, of which several empty ones in a row are one negative
-// number.
+// appendPayload writes the uncompressed form: a header, and the counts of all buckets up to the
+// last non-empty one. Several consecutive empty buckets are one negative number.
 func (e *Encoder) appendPayload(h *hdrhistogram.PackedHistogram) {
 	p := append(e.payload[:0], make([]byte, headerSize)...)
 	next := 0
@@ -87,6 +86,6 @@ func (e *Encoder) appendPayload(h *hdrhistogram.PackedHistogram) {
 	binary.BigEndian.PutUint32(p[12:], SignificantDigits)
 	binary.BigEndian.PutUint64(p[16:], uint64(LowestTime))
 	binary.BigEndian.PutUint64(p[24:], uint64(HighestTime))
-	binary.BigEndian.PutUint64(p[32:], math.Float64bits(1)) // nanoseconds for each unit of a time
+	binary.BigEndian.PutUint64(p[32:], math.Float64bits(1)) // the conversion factor to nanoseconds
 	e.payload = p
 }

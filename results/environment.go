@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Environment describes the machine: all that affects figures besides the plan and the cluster.
+// Environment describes the machine: everything besides the plan and the cluster that affects
+// the figures.
 type Environment struct {
 	CPUModel    string `json:"cpu_model,omitempty"`
 	CPUs        int    `json:"cpus"`
@@ -16,7 +17,8 @@ type Environment struct {
 	Arch        string `json:"arch"`
 	Kernel      string `json:"kernel,omitempty"`
 	ClockSource string `json:"clock_source,omitempty"`
-	// CPULimit (in CPUs) and MemoryLimit are the container's, 0 where none is set.
+	// CPULimit (in CPUs) and MemoryLimit (in bytes) are the container's limits; 0 if there are
+	// none.
 	CPULimit    float64 `json:"cpu_limit,omitempty"`
 	MemoryLimit uint64  `json:"memory_limit_bytes,omitempty"`
 
@@ -39,8 +41,8 @@ func (e Environment) Machine() string {
 	return s
 }
 
-// Disk is a file system and how long an fdatasync of one WAL-sized write took
-// on it before the cluster started.
+// Disk describes a file system, and the time of an fdatasync after a write of the size of a WAL
+// entry, measured before the cluster started.
 type Disk struct {
 	FileSystem string        `json:"file_system"`
 	Memory     bool          `json:"in_memory,omitempty"`
@@ -70,7 +72,7 @@ type Cluster struct {
 	Members []Member `json:"members"`
 	// Settings are the etcd flags of a cluster that etcdbench started, without addresses.
 	Settings map[string]string `json:"settings,omitempty"`
-	// Binary is the program that ran, when it was not our own.
+	// Binary is the etcd program, if it is not the built-in one.
 	Binary string `json:"binary,omitempty"`
 	// Unverified means that any server's certificate was accepted.
 	Unverified bool `json:"insecure_skip_tls_verify,omitempty"`
@@ -92,6 +94,6 @@ type Member struct {
 	PID      int    `json:"pid,omitempty"`
 	DBSize   int64  `json:"db_size_bytes,omitempty"`
 	Quota    int64  `json:"quota_bytes,omitempty"`
-	// Conns is how many of the load's connections lead to the member.
+	// Conns is the number of the load's connections to the member.
 	Conns int `json:"conns,omitempty"`
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Sum adds up operations of the phases that covers accepts: those that of accepts. Its
-// throughput is over these phases' length.
+// Sum adds up the operations for which of is true, in the phases for which covers is true. The
+// throughput of the sum is over the length of these phases.
 func (r *Run) Sum(covers func(phase string) bool, of func(o *Operation) bool) (Operation, error) {
 	var s operationSum
 	covers = EachOnce(covers)
@@ -21,8 +21,8 @@ func (r *Run) Sum(covers func(phase string) bool, of func(o *Operation) bool) (O
 	return s.operation(r.Length(covers))
 }
 
-// CountByPhase adds up the counts of operations by phase, without their times: those of
-// operations that of accepts, with the throughput over the length of the phase.
+// CountByPhase adds up the counts of the operations for which of is true, by phase and without
+// their times. The throughput is over the length of the phase.
 func (r *Run) CountByPhase(of func(o *Operation) bool) map[string]Operation {
 	sums, lengths := map[string]*operationSum{}, r.lengths()
 	for i := range r.Operations {
@@ -43,7 +43,7 @@ func (r *Run) CountByPhase(of func(o *Operation) bool) map[string]Operation {
 	return counts
 }
 
-// lengths returns how long each phase took.
+// lengths returns the length of each phase.
 func (r *Run) lengths() map[string]time.Duration {
 	lengths := map[string]time.Duration{}
 	for _, ph := range r.Phases {
@@ -52,7 +52,8 @@ func (r *Run) lengths() map[string]time.Duration {
 	return lengths
 }
 
-// EachOnce returns a function with the same results, which asks covers once for each phase.
+// EachOnce returns a function with the same results, which calls covers only once for each
+// phase.
 func EachOnce(covers func(phase string) bool) func(phase string) bool {
 	known := map[string]bool{}
 	return func(phase string) bool {
@@ -65,7 +66,7 @@ func EachOnce(covers func(phase string) bool) func(phase string) bool {
 	}
 }
 
-// Length returns how long the phases took that covers accepts.
+// Length returns the total length of the phases for which covers is true.
 func (r *Run) Length(covers func(phase string) bool) (sum time.Duration) {
 	for _, ph := range r.Phases {
 		if covers(ph.Name) {
@@ -75,14 +76,14 @@ func (r *Run) Length(covers func(phase string) bool) (sum time.Duration) {
 	return sum
 }
 
-// Measured adds up one kind of operation over the measured phases. Without a name, it
-// adds up all kinds that were asked for.
+// Measured adds up one kind of operation over the measured phases. An empty name means all
+// kinds that were requested.
 func (r *Run) Measured(op string) (Operation, error) {
 	return r.Sum(r.Measures, func(o *Operation) bool { return o.Op == op || op == "" && !o.Arrived })
 }
 
-// WriteRate returns the writes per second that were acknowledged within the measured
-// phases, and whether the run wrote anything at all.
+// WriteRate returns the writes per second that were acknowledged within the measured phases,
+// and whether the run wrote anything.
 func (r *Run) WriteRate() (perSecond float64, writes bool) {
 	var s operationSum
 	measures := EachOnce(r.Measures)
@@ -95,8 +96,8 @@ func (r *Run) WriteRate() (perSecond float64, writes bool) {
 	return rate(s.op.Acknowledged(), length), s.any && length > 0
 }
 
-// complete computes the operations' figures that follow from others anew. The
-// throughput of a phase whose length is not known stays.
+// complete computes the derived figures of the operations. It keeps the throughput of a phase
+// whose length is unknown.
 func (r *Run) complete() error {
 	lengths := r.lengths()
 	for i := range r.Operations {
@@ -116,7 +117,7 @@ func (r *Run) complete() error {
 // second; "error_rate", a share; "p50", "p99" and "p99.9" of the response time, in
 // nanoseconds; the costs of one operation by the names of [CostFigures], and
 // "network_bytes"; and "failover" in nanoseconds. They cover all measured operations
-// that were asked for, and all members together. A figure that the run does not resolve
+// that were requested, and all members together. A figure that the run does not resolve
 // is left out.
 func (r *Run) Figures() map[string]float64 {
 	figures, _ := r.BoundedFigures()
@@ -150,7 +151,7 @@ func (r *Run) BoundedFigures() (figures map[string]float64, atLeast map[string]b
 	return figures, atLeast
 }
 
-// addCosts adds what an operation cost all members, over the measured phases.
+// addCosts adds the cost of one operation, summed over all members, in the measured phases.
 func (r *Run) addCosts(figures map[string]float64) {
 	if r.Server == nil {
 		return
@@ -177,8 +178,8 @@ func (r *Run) addCosts(figures map[string]float64) {
 	}
 }
 
-// failover returns the median unavailability after the leader was lost, and 0 for a
-// run in which it was not.
+// failover returns the median unavailability after the loss of the leader, and 0 for a run in
+// which the leader was not lost.
 func (r *Run) failover() time.Duration {
 	var lost []time.Duration
 	if r.Resilience != nil {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// HistoryRun is a run among others, without its histograms.
+// HistoryRun is a run of a history, without its histograms.
 type HistoryRun struct {
 	Path string
 	*Run
@@ -22,10 +22,9 @@ type HistoryRun struct {
 	AtLeast map[string]bool
 }
 
-// History reads the runs that lie in a directory, or in directories of it, oldest
-// first. Experiments are passed over: their runs are parts of a comparison or a search,
-// and no series. Each file that is not a result, or cannot be read, is skipped and returned as
-// an error.
+// History reads the runs in a directory and its subdirectories, oldest first. It skips the runs
+// of experiments, because they are parts of a comparison or a search and no series. Each file
+// that is not a result, or that cannot be read, is skipped and returned as an error.
 func History(dir string) (runs []HistoryRun, skipped []error, err error) {
 	if exists(filepath.Join(dir, ExperimentFile)) {
 		return nil, nil, fmt.Errorf("read history: %s is one experiment, not a history: give its parent directory", dir)
@@ -55,7 +54,7 @@ type historyWalk struct {
 	experiments int
 }
 
-// visit takes a file or a directory of the walk.
+// visit handles a file or a directory of the walk.
 func (w *historyWalk) visit(path string, entry fs.DirEntry, err error) error {
 	switch {
 	case err != nil && path == w.dir:
@@ -76,7 +75,7 @@ func (w *historyWalk) visit(path string, entry fs.DirEntry, err error) error {
 	}
 	place := filepath.Dir(path)
 	if w.seen[place] {
-		return nil // the document is read, and its journal not
+		return nil // the document is read instead of the journal
 	}
 	w.seen[place] = true
 	run, err := Read(place)
@@ -90,7 +89,7 @@ func (w *historyWalk) visit(path string, entry fs.DirEntry, err error) error {
 	return nil
 }
 
-// forgetHistograms lets go of what takes most of a document's memory.
+// forgetHistograms removes the histograms, which take most of a document's memory.
 func (r *Run) forgetHistograms() {
 	for i := range r.Operations {
 		o := &r.Operations[i]
@@ -101,10 +100,9 @@ func (r *Run) forgetHistograms() {
 	r.Validity.Generator.SendLag.HDR = ""
 }
 
-// Series names what must be the same for two runs' figures to be of one kind: all of
-// the plan, cluster and machine that changes a figure. Versions, the seed, the run's own
-// prefix and what figures are only compared with are left out. Runs of one series can be
-// compared over time.
+// Series identifies the runs whose figures can be compared over time: it contains everything in
+// the plan, cluster and machine that affects a figure. It does not contain versions, the seed,
+// the run's own prefix, and settings of comparisons.
 func (r *Run) Series() string {
 	plan := r.Plan
 	plan.Seed, plan.Target, plan.Thresholds, plan.Scenario, plan.Prefix = 0, 0, nil, "", ""
@@ -123,7 +121,7 @@ func (r *Run) Series() string {
 		disk = fmt.Sprintf("%s, in memory %v", e.Disk.FileSystem, e.Disk.Memory)
 	}
 	whole, err := json.Marshal(plan)
-	if err != nil { // a number that JSON does not have, which no document holds
+	if err != nil { // only for a number that JSON cannot represent, which no document contains
 		whole = fmt.Appendf(nil, "%+v", plan)
 	}
 	settings := ""

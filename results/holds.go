@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 )
 
-// KindIn returns the kind of the document that a directory holds, by the names of its files,
-// of which it reads none. ok is false if the directory holds no document.
+// KindIn returns the kind of the document in a directory by the names of its files. It reads no
+// file. ok is false if the directory contains no document.
 func KindIn(dir string) (kind Kind, ok bool) {
 	for _, k := range kinds {
 		if _, err := os.Stat(filepath.Join(dir, k.file)); err == nil {

@@ -13,22 +13,22 @@ type Interval struct {
 	InFlight   int         `json:"in_flight"`
 	Queued     int         `json:"queued"`
 	Operations []Operation `json:"operations"`
-	// Events are those that ended in this interval.
+	// Events are the events that ended in this interval.
 	Events []Event `json:"events,omitempty"`
-	// Generator has the generator's observations of itself and its machine.
+	// Generator holds the generator's observations of itself and its machine.
 	Generator Pulse `json:"generator,omitzero"`
 	// Members are the readings of the members at the beginning of the interval.
 	Members []Reading `json:"members,omitempty"`
-	// Moments are those of whose arrivals some ended in the interval, where the run
-	// was asked to keep them.
+	// Moments are the moments with arrivals that ended in the interval, if the run was
+	// requested to keep them.
 	Moments []Moment `json:"moments,omitempty"`
 }
 
 // PhaseDrain is the phase after the load, in which nothing new is offered.
 const PhaseDrain = "drain"
 
-// Asked returns the operations that were asked for and ended in the interval, in whichever
-// phase they arrived, without their service and queue times.
+// Asked returns the requested operations that ended in the interval, regardless of the phase of
+// their arrival, without their service and queue times.
 func (i *Interval) Asked() []Operation {
 	var list []Operation
 	for _, o := range i.Operations {
@@ -40,8 +40,8 @@ func (i *Interval) Asked() []Operation {
 	return list
 }
 
-// Sum adds up the operations that were asked for and ended in the interval, without
-// service and queue times: percentiles of a second are those of all that ended in it.
+// Sum adds up the requested operations that ended in the interval, without service and queue
+// times: the percentiles of a second are those of all operations that ended in it.
 func (i *Interval) Sum() (Operation, error) { return Sum(i.Length, i.Asked()...) }
 
 // Stalled reports whether operations were in flight or queued and none completed.
@@ -49,7 +49,7 @@ func (i *Interval) Stalled() bool {
 	return i.Completed() == 0 && i.InFlight+i.Queued > 0 && i.Length > 500*time.Millisecond
 }
 
-// Completed returns how many of the operations of Sum completed.
+// Completed returns the number of operations of Sum that completed.
 func (i *Interval) Completed() (n uint64) {
 	for _, o := range i.Asked() {
 		n += o.Completed
@@ -57,17 +57,16 @@ func (i *Interval) Completed() (n uint64) {
 	return n
 }
 
-// Pulse is the generator and its machine in one interval. Shares are between 0
-// and 1.
+// Pulse describes the generator and its machine in one interval. Shares are between 0 and 1.
 type Pulse struct {
 	CPU       float64       `json:"cpu_share"`
 	Machine   float64       `json:"machine_cpu_share"`
 	Steal     float64       `json:"steal_share,omitempty"`
 	Throttled time.Duration `json:"throttled_ns,omitempty"`
 	GCPause   time.Duration `json:"gc_pause_ns,omitempty"`
-	// SendLag is the p99 of how late arrivals reached a free client.
+	// SendLag is the p99 of the delay until arrivals reached a free client.
 	SendLag time.Duration `json:"send_lag_p99_ns,omitempty"`
-	// Stopped is for how long the process was stopped; it is known in runs with a closed
-	// loop.
+	// Stopped is the time for which the process was stopped. It is measured in runs with a
+	// closed loop.
 	Stopped time.Duration `json:"stopped_ns,omitempty"`
 }

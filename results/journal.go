@@ -22,7 +22,7 @@ type entry struct {
 // addition to the intervals.
 func (d *Dir) WriteStart(run *Run) error { return d.append(entry{Run: run}) }
 
-// WriteInterval puts one interval on disk. It returns when the line is synced.
+// WriteInterval writes one interval to disk. It returns when the line is synced.
 func (d *Dir) WriteInterval(i *Interval) error { return d.append(entry{Interval: i}) }
 
 func (d *Dir) append(e entry) error {
@@ -52,8 +52,8 @@ func (d *Dir) append(e entry) error {
 	return nil
 }
 
-// EachInterval goes through the intervals of a result: a run's directory, its
-// run.json or its journal.
+// EachInterval calls each with the intervals of a result: a run's directory, its run.json or
+// its journal.
 func EachInterval(path string, each func(*Interval) error) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, JournalFile)
@@ -68,7 +68,7 @@ func EachInterval(path string, each func(*Interval) error) error {
 	return ReadJournal(f, func(*Run) error { return nil }, each)
 }
 
-// A JournalError says what is wrong with a line of a journal. The first line has the number 1.
+// A JournalError reports an invalid line of a journal. The first line has the number 1.
 type JournalError struct {
 	Line int
 	Err  error
@@ -77,11 +77,11 @@ type JournalError struct {
 // Error implements error.
 func (e *JournalError) Error() string { return fmt.Sprintf("journal line %d: %v", e.Line, e.Err) }
 
-// Unwrap returns what is wrong.
+// Unwrap returns the cause.
 func (e *JournalError) Unwrap() error { return e.Err }
 
 // ReadJournal calls start with the header and then each with every interval.
-// A last line that is cut short, as SIGKILL or a full disk leaves it, ends the
+// A truncated last line, which SIGKILL or a full disk can leave, ends the
 // journal without an error. A line that cannot be read is a [JournalError].
 func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error) error {
 	scanner := bufio.NewScanner(r)
@@ -122,8 +122,8 @@ func ReadJournal(r io.Reader, start func(*Run) error, each func(*Interval) error
 	return nil
 }
 
-// readEntry reads a line of a journal. It refuses one that is larger than etcdbench
-// writes it, or has figures that no run has.
+// readEntry reads a line of a journal. It returns an error for a line that is larger than
+// etcdbench writes it, or with figures that no run can have.
 func readEntry(line []byte) (e entry, err error) {
 	if err := checkSize(line); err != nil {
 		return e, err

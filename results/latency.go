@@ -18,12 +18,12 @@ const (
 	SignificantDigits = 3
 )
 
-// maxEncoded bounds an encoded histogram. One whose every bucket is filled
-// takes less than 200 KiB.
+// maxEncoded is the largest size of an encoded histogram, in bytes. A histogram without an
+// empty bucket takes less than 200 KiB.
 const maxEncoded = 1 << 20
 
-// minBeyond is how many samples must lie beyond a percentile before it says
-// anything: with fewer, it is the noise of a handful of operations.
+// minBeyond is the number of samples that must lie beyond a percentile to resolve it. With
+// fewer samples, it is the noise of a handful of operations.
 const minBeyond = 10
 
 // NewHistogram returns an empty histogram of the project's geometry.
@@ -37,11 +37,11 @@ func NewSparseHistogram() *hdrhistogram.PackedHistogram {
 	return hdrhistogram.NewPacked(LowestTime, HighestTime, SignificantDigits)
 }
 
-// Latency summarises a histogram and carries it whole, so that latencies can
+// Latency summarises a histogram and contains it, so that latencies can
 // be merged later: percentiles are never averaged. All figures are nanoseconds.
 //
-// As JSON, a latency has the percentiles p50 to p99.99 as far as they are resolved.
-// Reading takes nothing but the histogram and computes the figures from it.
+// As JSON, a latency has those percentiles from p50 to p99.99 that are resolved.
+// When it is read, the figures are computed from the histogram alone.
 type Latency struct {
 	Count int64
 	Min   int64
@@ -53,17 +53,17 @@ type Latency struct {
 	saved [len(savedPercentiles)]int64
 }
 
-// savedPercentiles are the percentiles that a latency has at hand.
+// savedPercentiles are the percentiles that a latency stores.
 var savedPercentiles = [...]float64{50, 90, 95, 99, 99.9, 99.99}
 
 // A Percentile is one percentile of a distribution of times.
 type Percentile struct {
 	// P is the percentile, from 0 to 100.
 	P float64
-	// Time is its value. It says nothing unless Resolved.
+	// Time is its value. It has no meaning unless Resolved is set.
 	Time time.Duration
-	// AtLeast means that Time is a lower bound: operations that did not finish reach
-	// into the percentile.
+	// AtLeast means that Time is a lower bound: unfinished operations reach into the
+	// percentile.
 	AtLeast bool
 	// Resolved means that at least ten samples lie beyond the percentile.
 	Resolved bool
@@ -101,7 +101,7 @@ func summary(h histogram, encoded string) Latency {
 	return l
 }
 
-// IsZero reports an empty latency, which JSON leaves out where it may.
+// IsZero reports whether the latency is empty. JSON may omit an empty latency.
 func (l Latency) IsZero() bool { return l.Count == 0 }
 
 // latencyJSON is a latency as JSON.
@@ -119,8 +119,7 @@ type latencyJSON struct {
 	HDR   string `json:"hdr,omitempty"`
 }
 
-// MarshalJSON implements [json.Marshaler]. It leaves out percentiles that are not
-// resolved.
+// MarshalJSON implements [json.Marshaler]. It omits unresolved percentiles.
 func (l Latency) MarshalJSON() ([]byte, error) {
 	j := latencyJSON{Count: l.Count, Min: l.Min, Mean: l.Mean, Max: l.Max, HDR: l.HDR}
 	for i, field := range []*int64{&j.P50, &j.P90, &j.P95, &j.P99, &j.P999, &j.P9999} {
@@ -131,8 +130,7 @@ func (l Latency) MarshalJSON() ([]byte, error) {
 	return json.Marshal(j)
 }
 
-// UnmarshalJSON implements [json.Unmarshaler]. It takes the histogram and computes all
-// figures from it.
+// UnmarshalJSON implements [json.Unmarshaler]. It computes all figures from the histogram.
 func (l *Latency) UnmarshalJSON(data []byte) error {
 	var j latencyJSON
 	if err := json.Unmarshal(data, &j); err != nil {
@@ -140,7 +138,7 @@ func (l *Latency) UnmarshalJSON(data []byte) error {
 	}
 	*l = Latency{}
 	if j.Count == 0 && j.HDR == "" {
-		return nil // most latencies of a large document
+		return nil // the case of most latencies in a large document
 	}
 	h, err := Latency{Count: j.Count, HDR: j.HDR}.packed()
 	if err != nil {
@@ -152,8 +150,8 @@ func (l *Latency) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// packed decodes the histogram into its sparse form. It refuses one of another
-// geometry: figures of different resolution must not be merged unnoticed.
+// packed decodes the histogram into its sparse form. It returns an error for another geometry,
+// because histograms of different resolutions must not be merged.
 func (l Latency) packed() (*hdrhistogram.PackedHistogram, error) {
 	if l.HDR == "" {
 		if l.Count != 0 {
@@ -178,7 +176,7 @@ func (l Latency) packed() (*hdrhistogram.PackedHistogram, error) {
 	return h, nil
 }
 
-// Histogram decodes the histogram. It refuses one of another geometry.
+// Histogram decodes the histogram. It returns an error for another geometry.
 func (l Latency) Histogram() (*hdrhistogram.Histogram, error) {
 	p, err := l.packed()
 	if err != nil {
@@ -191,8 +189,8 @@ func (l Latency) Histogram() (*hdrhistogram.Histogram, error) {
 	return h, nil
 }
 
-// EachBucket calls each with the lowest time, in nanoseconds, and the count of every
-// bucket that is not empty, in rising order.
+// EachBucket calls each with the lowest time, in nanoseconds, and the count of every non-empty
+// bucket, in ascending order.
 func (l Latency) EachBucket(each func(ns, count int64)) error {
 	h, err := l.packed()
 	if err != nil {
@@ -205,8 +203,8 @@ func (l Latency) EachBucket(each func(ns, count int64)) error {
 	return nil
 }
 
-// CountBelow returns how many samples are certainly shorter than a time, in nanoseconds:
-// those of the buckets below the one that it falls into.
+// CountBelow returns the number of samples that are certainly shorter than a time in
+// nanoseconds: those of the buckets below the one that contains the time.
 func (l Latency) CountBelow(ns int64) (count int64, err error) {
 	h, err := l.packed()
 	if err != nil || ns <= 0 {
@@ -214,7 +212,7 @@ func (l Latency) CountBelow(ns int64) (count int64, err error) {
 	}
 	edge := NewSparseHistogram()
 	if edge.RecordValue(ns) != nil {
-		return h.TotalCount(), nil // longer than any that is recorded
+		return h.TotalCount(), nil // longer than any recorded time
 	}
 	edge.ForEachBucket(func(lowest, _ int64) bool {
 		ns = lowest
@@ -229,8 +227,7 @@ func (l Latency) CountBelow(ns int64) (count int64, err error) {
 	return count, nil
 }
 
-// Resolved reports whether enough samples lie beyond the percentile p (0–100)
-// for it to mean something: at least ten.
+// Resolved reports whether at least ten samples lie beyond the percentile p (0–100).
 func (l Latency) Resolved(p float64) bool {
 	return float64(l.Count)*(100-p) >= minBeyond*100*(1-1e-9)
 }
@@ -262,7 +259,7 @@ func (l Latency) Percentiles(ps ...float64) []Percentile {
 
 // latencySum adds latencies up, histogram by histogram.
 type latencySum struct {
-	only Latency // the sum, as long as it is of one alone
+	only Latency // the sum while it consists of a single latency
 	h    *hdrhistogram.PackedHistogram
 }
 

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// What a run's document, or a line of its journal, has at most. A file of a few bytes for
+// The limits of a run's document and of a line of its journal. A file of a few bytes for
 // each entry would otherwise take a hundred times its size of memory, and times near the
-// largest number would overflow where they are added up.
+// largest number would overflow in sums.
 const (
-	// maxElements is the number of the entries of all lists together, maxFields that of
+	// maxElements is the largest number of the entries of all lists together, maxFields that of
 	// the fields of all objects. The operations of a run and their errors and counts have
 	// bounds of their own, maxOperations and maxDetails.
 	maxElements = 1 << 17
@@ -23,20 +23,21 @@ const (
 	maxTime = 10 * 366 * 24 * time.Hour
 	// maxCount bounds the operations that are counted.
 	maxCount = 1 << 50
-	// maxOperations is how many kinds of operations in phases there are. Formats for people
-	// show the first of them, see report/content.
+	// maxOperations is the largest number of kinds of operations in all phases. Formats for
+	// people show the first of them, see report/content.
 	maxOperations = 100_000
-	// MaxPhases is how many phases a plan or a run has, MaxThresholds how many thresholds.
+	// MaxPhases is the largest number of phases of a plan or a run. MaxThresholds is the
+	// largest number of thresholds.
 	MaxPhases     = 1_000
 	MaxThresholds = 200
-	// maxClasses is how many kinds of errors, and how many counts of a workload, there are.
+	// maxClasses is the largest number of kinds of errors, and of counts of a workload.
 	maxClasses = 256
-	// maxTotals is how many bytes the sums over a journal take.
+	// maxTotals is the largest size of the sums over a journal, in bytes.
 	maxTotals = 64 << 20
 )
 
-// checkSize refuses JSON with more entries, fields or levels than etcdbench writes. It
-// allocates nothing, and leaves it to the parser to find out what is no JSON.
+// checkSize returns an error for JSON with more entries, fields or levels than etcdbench
+// writes. It allocates nothing. It does not detect invalid JSON, which the parser does.
 func checkSize(data []byte) error {
 	var s size
 	before := byte(0) // the previous character that is not white space
@@ -75,9 +76,9 @@ func checkSize(data []byte) error {
 	return s.check()
 }
 
-// size is how much JSON has of what takes memory.
+// size counts the parts of JSON that take memory.
 type size struct {
-	lists      [maxDepth]bool // which of the levels that are open are lists
+	lists      [maxDepth]bool // whether each open level is a list
 	depth      int
 	operations bool // within the operations of a run
 
@@ -87,7 +88,7 @@ type size struct {
 	free           int // fields of operations, which take no memory of their own
 }
 
-// counter returns the count of what the present level has.
+// counter returns the counter for the elements of the present level.
 func (s *size) counter() *int {
 	list := s.depth > 0 && s.lists[s.depth-1]
 	switch {
@@ -114,11 +115,12 @@ func (s *size) check() error {
 	return nil
 }
 
-// maxFigure bounds the figures of a document. It leaves room for the sums and squares of
-// many.
+// maxFigure is the largest value of a figure in a document. Sums and squares of many such
+// figures do not overflow.
 const maxFigure = 1e30
 
-// checkNumbers refuses times and figures that no run has, at any depth of a document.
+// checkNumbers returns an error for times and figures that no run can have, at any depth of a
+// document.
 func checkNumbers(v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.Float64:
@@ -150,7 +152,7 @@ func checkNumbers(v reflect.Value) error {
 		}
 	case reflect.Struct:
 		if v.Type() == reflect.TypeFor[Latency]() || v.Type() == reflect.TypeFor[time.Time]() {
-			return nil // bounded by their own means
+			return nil // other checks bound it
 		}
 		for i := range v.NumField() {
 			if err := checkNumbers(v.Field(i)); err != nil {
@@ -162,7 +164,7 @@ func checkNumbers(v reflect.Value) error {
 	return nil
 }
 
-// checkPhases refuses phases that take longer, together, than any run.
+// checkPhases returns an error if the phases are longer, together, than any run can be.
 func checkPhases(phases []Phase) error {
 	var sum time.Duration
 	for _, p := range phases {
@@ -174,8 +176,8 @@ func checkPhases(phases []Phase) error {
 	return nil
 }
 
-// checkCounts refuses operations that are more than can be counted, or of more kinds of
-// errors than there are.
+// checkCounts returns an error for operations that are too many to count, or that have too many
+// kinds of errors.
 func checkCounts(ops []Operation) error {
 	if len(ops) > maxOperations {
 		return fmt.Errorf("%d operations are more than the %d that etcdbench reads", len(ops), maxOperations)
@@ -201,7 +203,7 @@ func checkCounts(ops []Operation) error {
 	return nil
 }
 
-// checkRun refuses a run with times or counts that no run has.
+// checkRun returns an error for a run with times or counts that no run can have.
 func checkRun(run *Run) error {
 	if err := checkNumbers(reflect.ValueOf(run).Elem()); err != nil {
 		return err
@@ -219,7 +221,7 @@ func checkRun(run *Run) error {
 	return checkCounts(run.Operations)
 }
 
-// checkInterval refuses an interval with times or counts that no run has.
+// checkInterval returns an error for an interval with times or counts that no run can have.
 func checkInterval(i *Interval) error {
 	if err := checkNumbers(reflect.ValueOf(i).Elem()); err != nil {
 		return err
@@ -227,7 +229,7 @@ func checkInterval(i *Interval) error {
 	return checkCounts(i.Operations)
 }
 
-// size returns about how many bytes the sum takes.
+// size returns the approximate size of the sum in bytes.
 func (s *operationSum) size() int {
 	n := 2048 + len(s.op.Phase) + len(s.op.Op)
 	for i := range s.latencies {

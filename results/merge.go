@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Rebuild makes a result from a journal alone. Its outcome is partial: what
-// the last second held, and everything after, is lost.
+// Rebuild returns a result from a journal alone. Its outcome is partial: the measurements after
+// the last interval are lost.
 func Rebuild(journal io.Reader) (*Run, error) {
 	var run *Run
 	m := merger{sums: map[[2]string]*operationSum{}}
@@ -40,15 +40,15 @@ func Rebuild(journal io.Reader) (*Run, error) {
 	return run, nil
 }
 
-// merger adds intervals up, one at a time, so that a journal of days needs no
-// more memory than one of a minute.
+// merger adds up intervals one at a time, so that a journal of days needs no more memory than
+// one of a minute.
 type merger struct {
 	phases []Phase
 	events []Event
 	sums   map[[2]string]*operationSum
 	order  [][2]string
 	end    time.Duration
-	size   int // about how many bytes all of this takes
+	size   int // the approximate size of the merger in bytes
 }
 
 func (m *merger) add(i *Interval) error {
@@ -102,7 +102,7 @@ func (m *merger) operations() ([]Operation, error) {
 		s := m.sums[key]
 		t := &s.op
 		if t.Offered > t.Ended() {
-			// What was sent and never answered was under way since the phase's end at the
+			// An operation that was sent and never answered was in flight since the phase's end at the
 			// latest.
 			lost, err := boundsOf(t.Offered-t.Ended(), m.end-ends[t.Phase])
 			if err != nil {
@@ -124,8 +124,8 @@ func (m *merger) operations() ([]Operation, error) {
 	return ops, nil
 }
 
-// boundsOf returns the response times of so many operations that did not finish, each of
-// which was under way for at least that long.
+// boundsOf returns the response times of n unfinished operations, each of which was in progress
+// for at least the given time.
 func boundsOf(n uint64, least time.Duration) (Latency, error) {
 	h := NewHistogram()
 	if n > 1<<48 {

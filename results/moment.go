@@ -18,7 +18,7 @@ type Moment struct {
 	Slow      uint32        `json:"slow,omitempty"`
 	Failed    uint32        `json:"failed,omitempty"`
 	Longest   time.Duration `json:"longest_ns,omitempty"`
-	// Row is how many moments in a row it adds up, all of them quiet; 0 is one.
+	// Row is the number of consecutive quiet moments that it sums up; 0 means one.
 	Row uint32 `json:"row,omitempty"`
 }
 
@@ -26,22 +26,23 @@ type Moment struct {
 // It is the least limit for a late arrival.
 const SlowAnswer = 100 * time.Millisecond
 
-// quietMoment is the response time up to which a moment without a failure is quiet: no
-// outage is looked for there.
+// quietMoment is the response time up to which a moment without a failure is quiet: it cannot
+// be part of an outage.
 const quietMoment = 2 * MomentLength
 
-// maxRow bounds the moments in a row, in documents that are not trusted.
+// maxRow bounds the moments in a row, because documents are untrusted.
 const maxRow = 1 << 10
 
 func (m Moment) quiet() bool { return m.Failed == 0 && m.Longest <= quietMoment }
 
 func (m Moment) row() uint32 { return min(max(m.Row, 1), maxRow) }
 
-// AppendMoment adds a moment to a list in the order of time, to the last one where both are
-// quiet and follow each other.
+// AppendMoment appends a moment to a list in the order of time. It merges the moment with the
+// last one if both are quiet and consecutive.
 func AppendMoment(list []Moment, m Moment) []Moment { return appendMoment(list, m, Moment.quiet) }
 
-// appendMoment adds a moment to the last one of a list where both may be added up.
+// appendMoment appends a moment to a list. It merges the moment with the last one if mayBe is
+// true for both and they are consecutive.
 func appendMoment(list []Moment, m Moment, mayBe func(Moment) bool) []Moment {
 	if n := len(list); n > 0 {
 		last := &list[n-1]
@@ -57,13 +58,13 @@ func appendMoment(list []Moment, m Moment, mayBe func(Moment) bool) []Moment {
 }
 
 // coarseInterval is the length from which on the moments of an interval are coarse: those that
-// are no part of an outage are added up, whatever their response times.
+// are no part of an outage are merged, whatever their response times.
 const coarseInterval = time.Minute
 
-// inTime reports a moment in which all arrivals were answered in time, see [SlowAnswer].
+// inTime reports whether all arrivals of the moment were answered in time, see [SlowAnswer].
 func (m Moment) inTime() bool { return m.Failed == 0 && m.Slow == 0 && m.Longest <= SlowAnswer }
 
-// mergeMoments joins the moments of two intervals that become one of that length.
+// mergeMoments merges the moments of two intervals that become one of the given length.
 func mergeMoments(length time.Duration, a, b []Moment) (list []Moment) {
 	mayBe := Moment.quiet
 	if length >= coarseInterval {

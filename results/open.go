@@ -10,8 +10,8 @@ import (
 
 var errNotRegular = errors.New("not a regular file")
 
-// OpenFile opens a file for reading. It refuses what is not a regular file, such as a named
-// pipe or a device: reading it might never end.
+// OpenFile opens a file for reading. It returns an error if the file is not a regular file,
+// such as a named pipe or a device, because reading it might never end.
 func OpenFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a named pipe opens at once
 	if err != nil {

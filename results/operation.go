@@ -12,21 +12,21 @@ type Operation struct {
 	Op    string `json:"op"`
 	// Write means that this kind counts towards the target.
 	Write bool `json:"write,omitempty"`
-	// Arrived means that operations of this kind were not asked for one by one:
-	// they came by themselves, such as events, or were part of others.
+	// Arrived means that operations of this kind were not requested one by one: they arrived
+	// without a request, such as events, or were part of others.
 	Arrived bool `json:"arrived,omitempty"`
-	// Of and Sign mark one half of a time that can be negative: the operations
-	// with the same Of hold its magnitudes, those with Sign -1 of the negative ones.
+	// Of and Sign mark one half of a time that can be negative: the operations with the same Of
+	// hold its magnitudes, and those with Sign -1 the magnitudes of the negative times.
 	Of   string `json:"of,omitempty"`
 	Sign int    `json:"sign,omitempty"`
 
 	Offered   uint64 `json:"offered"`
 	Completed uint64 `json:"completed"`
 	Failed    uint64 `json:"failed"`
-	// Dropped arrivals found the queue full and were never sent.
+	// Dropped counts arrivals that found the queue full and were never sent.
 	Dropped uint64 `json:"dropped"`
-	// Unfinished operations timed out, or were waiting or in flight when the
-	// run stopped: their true time is longer than what is recorded.
+	// Unfinished counts operations that timed out, or that were waiting or in flight when the
+	// run stopped. Their true time is longer than the recorded one.
 	Unfinished uint64 `json:"unfinished"`
 	// TimedOut is the part of Unfinished that reached the request timeout.
 	TimedOut uint64 `json:"timed_out,omitempty"`
@@ -40,17 +40,17 @@ type Operation struct {
 	// the request timeout allows, counted from their intended time.
 	Overdue uint64 `json:"overdue,omitempty"`
 
-	// Throughput is the operations acknowledged within the phase, whenever they arrived,
-	// per second. Complete sets it.
+	// Throughput is the number of operations acknowledged within the phase, regardless of the
+	// phase of their arrival, per second. Complete sets it.
 	Throughput float64 `json:"throughput"`
 
-	// ResponseTime holds what was completed, and what did not finish with the lower
-	// bound of its time. ServiceTime and QueueTime hold what was completed.
+	// ResponseTime holds completed operations, and unfinished ones with the lower bounds of
+	// their times. ServiceTime and QueueTime hold completed operations.
 	ResponseTime Latency `json:"response_time"`
 	ServiceTime  Latency `json:"service_time"`
 	QueueTime    Latency `json:"queue_time"`
-	// FailedResponseTime holds the failures, UnfinishedResponseTime the part of
-	// ResponseTime that is lower bounds.
+	// FailedResponseTime holds the failures. UnfinishedResponseTime is the part of ResponseTime
+	// that consists of lower bounds.
 	FailedResponseTime     Latency `json:"failed_response_time,omitzero"`
 	UnfinishedResponseTime Latency `json:"unfinished_response_time,omitzero"`
 	// AllResponseTime is ResponseTime with the failures. Complete sets it.
@@ -58,7 +58,7 @@ type Operation struct {
 	// Overflow counts times above the histograms' range (10 min).
 	Overflow uint64 `json:"overflow,omitempty"`
 
-	// Counts are what the workload counted besides, such as attempts.
+	// Counts are the additional counts of the workload, such as attempts.
 	Counts []Count      `json:"counts,omitempty"`
 	Errors []ErrorClass `json:"errors"`
 }
@@ -66,7 +66,7 @@ type Operation struct {
 // operationFields are the fields of an operation without its methods.
 type operationFields Operation
 
-// MarshalJSON implements [json.Marshaler]. It adds the figures that follow from others.
+// MarshalJSON implements [json.Marshaler]. It adds the derived figures.
 func (o Operation) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		operationFields
@@ -85,19 +85,19 @@ func (o *Operation) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Count is a number that a workload counts beside its operations. Of names the
-// count it is a share of; without, it is compared with the completed operations.
+// Count is a number that a workload counts beside its operations. Of names the count that it is
+// a share of. If it is empty, it is a share of the completed operations.
 type Count struct {
 	Name  string `json:"name"`
 	Of    string `json:"of,omitempty"`
 	Count uint64 `json:"count"`
 }
 
-// CountReadLate is the name of the count of operations that arrived by themselves and may
+// CountReadLate is the name of the count of operations that arrived without a request and may
 // have waited for the generator to read them.
 const CountReadLate = "read-late"
 
-// Counted returns what the workload counted under a name, and whether it counts that.
+// Counted returns the workload's count with that name, and whether there is one.
 func (o *Operation) Counted(name string) (n uint64, counted bool) {
 	for _, c := range o.Counts {
 		if c.Name == name {

@@ -8,13 +8,14 @@ import (
 // WarnOthers is the code of the warning that other clients use the cluster during the run.
 const WarnOthers = "others"
 
-// OtherClientsWarning returns the warning that other clients use the cluster. what describes their load.
+// OtherClientsWarning returns the warning that other clients use the cluster. what describes
+// their load.
 func OtherClientsWarning(what string) Warning {
 	return Warning{WarnOthers, fmt.Sprintf("other clients use the cluster (%s); results show the remaining capacity", what)}
 }
 
 // ForeignWrites returns the writes per second of other clients of a running cluster during
-// the run, by the members' own counters: the writes beyond all that the run sent, answered or
+// the run, by the members' own counters: the writes in excess of all that the run sent, answered or
 // not. It is a lower bound. It is known for runs that write only by single puts (the workloads
 // put and watch, and mixes with range).
 func ForeignWrites(run *Run) (perSecond float64, known bool) {

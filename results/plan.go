@@ -11,15 +11,15 @@ type Plan struct {
 	// Workload is the workload's name, or the scenario's.
 	Workload string            `json:"workload"`
 	Params   map[string]string `json:"params,omitempty"`
-	// Scenario is where the plan came from, a name or a file; Parameters are the
-	// values that it was given. Mix holds the scenario's workloads.
+	// Scenario is the origin of the plan, a name or a file. Parameters are the values of its
+	// parameters. Mix holds the scenario's workloads.
 	Scenario   string             `json:"scenario,omitempty"`
 	Parameters map[string]float64 `json:"parameters,omitempty"`
 	Mix        []PlanEntry        `json:"mix,omitempty"`
 	Population []PlanPopulation   `json:"population,omitempty"`
-	// Disturbances are done to the cluster beside the load.
+	// Disturbances are made beside the load.
 	Disturbances []PlanDisturbance `json:"disturbances,omitempty"`
-	// Thresholds are for a gate; the run does not look at them.
+	// Thresholds are for a gate; the run does not apply them.
 	Thresholds []string `json:"thresholds,omitempty"`
 	// Verify requests a proof that no acknowledged write was lost.
 	Verify bool `json:"verify,omitempty"`
@@ -28,15 +28,15 @@ type Plan struct {
 	Prefix  string `json:"prefix,omitempty"`
 	Clients int    `json:"clients"`
 	Conns   int    `json:"conns"`
-	// Agents is how many processes generate the load together; 0 is one alone.
+	// Agents is the number of processes that generate the load; 0 means this process alone.
 	Agents int `json:"agents,omitempty"`
 	// Transport is [TransportLean] or [TransportGRPC]; empty means [TransportGRPC],
 	// which earlier versions always used.
 	Transport string `json:"transport,omitempty"`
 	// Timeout bounds one request, counted from the moment it was sent.
 	Timeout time.Duration `json:"timeout_ns"`
-	// QueueLimit is how many arrivals may wait for a free client; 0 means ten
-	// seconds of arrivals.
+	// QueueLimit is the number of arrivals that may wait for a free client; 0 means ten seconds
+	// of arrivals.
 	QueueLimit int `json:"queue_limit,omitempty"`
 	// Drain bounds the wait for requests in flight when the load has stopped.
 	Drain time.Duration `json:"drain_ns"`
@@ -52,8 +52,8 @@ type PlanPhase struct {
 	Duration time.Duration `json:"duration_ns,omitempty"`
 	Total    uint64        `json:"total,omitempty"`
 	Load     Load          `json:"load"`
-	// Warmup phases are loaded and recorded like the others, but neither the
-	// target nor the validity looks at them.
+	// Warmup phases are loaded and recorded like the others, but do not count for the target
+	// and the validity.
 	Warmup bool `json:"warmup,omitempty"`
 }
 
@@ -79,7 +79,7 @@ func (p Plan) DescribePhases() string {
 	return strings.Join(parts, ", ")
 }
 
-// Entries are the workloads of the plan: its mix, or its one workload.
+// Entries returns the workloads of the plan: its mix, or its one workload.
 func (p Plan) Entries() []PlanEntry {
 	if len(p.Mix) > 0 {
 		return p.Mix
@@ -91,14 +91,14 @@ func (p Plan) Entries() []PlanEntry {
 type PlanEntry struct {
 	Name     string `json:"name"`
 	Workload string `json:"workload"`
-	// Weight is the entry's part of the operations; at 0, it has none, and only
-	// what it does by itself, such as watching, goes on.
+	// Weight is the entry's part of the operations, relative to the other entries. At 0, the
+	// entry has no operations and only its own activity, such as watching.
 	Weight float64           `json:"weight"`
 	Prefix string            `json:"prefix"`
 	Params map[string]string `json:"params,omitempty"`
 }
 
-// PlanPopulation is keys that are written before the workloads set up.
+// PlanPopulation is a set of keys that are written before the workloads set up.
 type PlanPopulation struct {
 	Prefix  string `json:"prefix"`
 	Keys    int64  `json:"keys"`
@@ -110,8 +110,8 @@ type PlanPopulation struct {
 	Compressibility float64 `json:"compressibility,omitempty"`
 }
 
-// PlanDisturbance is something done to the cluster on a schedule. At counts from
-// the start of the first measured phase; without Every it is done once.
+// PlanDisturbance is a disturbance on a schedule. At counts from the start of the first
+// measured phase. Without Every, the disturbance is made once.
 type PlanDisturbance struct {
 	Kind  string        `json:"kind"`
 	At    time.Duration `json:"at_ns"`
@@ -124,7 +124,7 @@ type PlanDisturbance struct {
 type Load struct {
 	// Rate is in arrivals per second.
 	Rate float64 `json:"rate,omitempty"`
-	// RateEnd, when it is set, makes a linear ramp from Rate over the phase.
+	// RateEnd, if set, makes a linear ramp from Rate over the phase.
 	RateEnd float64 `json:"rate_end,omitempty"`
 	// Arrival is "constant" or "poisson".
 	Arrival string `json:"arrival,omitempty"`

@@ -8,7 +8,7 @@ type Proof struct {
 	// found a violation.
 	Verdict string  `json:"verdict"`
 	Checks  []Check `json:"checks"`
-	// Violations are the first of those that were found; Found counts all.
+	// Violations are the first violations. Found is the number of all.
 	Violations []Violation `json:"violations,omitempty"`
 	Found      uint64      `json:"violations_found"`
 }
@@ -38,13 +38,14 @@ type Violation struct {
 	Key      string `json:"key"`
 	Expected string `json:"expected"`
 	Found    string `json:"found"`
-	// Operation is the one with the wrong answer, Against the one that it contradicts; nil for
-	// checks that are not about single operations.
+	// Operation is the operation with the wrong answer. Against is the operation that it
+	// contradicts. They are nil for checks that are not about single operations.
 	Operation *ProofOperation `json:"operation,omitempty"`
 	Against   *ProofOperation `json:"against,omitempty"`
-	// History has the operations around, of which some contradict each other.
+	// History contains the operations around the violation, some of which contradict each
+	// other.
 	History []ProofOperation `json:"history,omitempty"`
-	// Page is the file in the run's directory that draws the history.
+	// Page is the file in the run's directory that shows the history.
 	Page string `json:"page,omitempty"`
 }
 
@@ -54,16 +55,16 @@ type ProofOperation struct {
 	// event), or write for one of which only the revision is known.
 	Name string `json:"name"`
 	Key  string `json:"key,omitempty"`
-	// Sent and Answered are moments of the generator's clock. Answered is zero without
-	// an answer; both are zero where the times were not recorded.
+	// Sent and Answered are times of the generator's clock. Answered is zero without an answer;
+	// both are zero if the times were not recorded.
 	Sent     time.Time `json:"sent,omitzero"`
 	Answered time.Time `json:"answered,omitzero"`
 	// Unknown means that it is unknown whether the operation took effect.
 	Unknown bool `json:"unknown,omitempty"`
-	// Revision is that of the answer.
+	// Revision is the revision of the answer.
 	Revision int64 `json:"revision,omitempty"`
-	// Modified, Version and Value are those of the key that was read. Value is a hash; for a
-	// write it is the hash of the value written. Modified is 0 where no key was found.
+	// Modified, Version and Value describe the key that was read. Value is a hash; for a write,
+	// it is the hash of the written value. Modified is 0 if no key was found.
 	Modified int64  `json:"modified,omitempty"`
 	Version  int64  `json:"version,omitempty"`
 	Value    string `json:"value,omitempty"`
@@ -76,11 +77,10 @@ type ProofOperation struct {
 	Conn   int    `json:"conn"`
 }
 
-// NoConn means that it is not known which connection of the load an operation had, or that it
-// had none.
+// NoConn means that the connection of an operation is unknown, or that it had none.
 const NoConn = -1
 
-// maxViolations is how many violations a proof carries.
+// maxViolations is the largest number of violations in a proof.
 const maxViolations = 20
 
 // Violate adds a violation.

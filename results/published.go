@@ -2,18 +2,17 @@ package results
 
 import "time"
 
-// PublishedSchema names the version of the document of a comparison with published
-// figures.
+// PublishedSchema is the version of the document of a comparison with published figures.
 const PublishedSchema = "etcdbench.published/v1"
 
-// Published is the document of a comparison of this cluster with figures that were
-// published of another one.
+// Published is the document of a comparison of this cluster with published figures of another
+// cluster.
 type Published struct {
 	Schema  string    `json:"schema"`
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
-	// Source is where the figures were published, and Conditions are those under which
-	// they were measured, line by line.
+	// Source is the URL of the published figures. Conditions are the lines that describe their
+	// measurement.
 	Source     string   `json:"source"`
 	Conditions []string `json:"conditions"`
 	// Cluster and Environment are those of the last run.
@@ -30,27 +29,26 @@ type PublishedRow struct {
 	Name    string `json:"name"`
 	Clients int    `json:"clients"`
 	Conns   int    `json:"conns"`
-	// Operations is how many were asked for here.
+	// Operations is the number of requested operations of this run.
 	Operations uint64 `json:"operations"`
 	// PublishedRate is in operations per second, PublishedMean the average latency.
 	PublishedRate float64       `json:"published_per_s"`
 	PublishedMean time.Duration `json:"published_mean_ns"`
-	// Rate, Mean and P99 were measured here; P99 is 0 where too few operations lie beyond
-	// it. AtLeast says that the times are lower bounds.
+	// Rate, Mean and P99 are the measured figures. P99 is 0 if it is not resolved. AtLeast says
+	// that the times are lower bounds.
 	Rate      float64       `json:"per_s"`
 	Mean      time.Duration `json:"mean_ns"`
 	P99       time.Duration `json:"p99_ns,omitempty"`
 	AtLeast   bool          `json:"at_least,omitempty"`
 	ErrorRate float64       `json:"error_rate"`
-	// Validity is that of the run, with its first reason.
+	// Validity is the validity of the run, and Reason its first reason.
 	Validity string `json:"validity"`
 	Reason   string `json:"reason,omitempty"`
-	// Dir is the run's directory, below that of the document.
+	// Dir is the run's directory, relative to that of the document.
 	Dir string `json:"dir"`
 }
 
-// Share returns the rate measured here as a share of the published one, 0 where that is
-// not known.
+// Share returns the measured rate as a share of the published one, or 0 if that is unknown.
 func (r PublishedRow) Share() float64 {
 	if r.PublishedRate == 0 {
 		return 0
@@ -58,7 +56,7 @@ func (r PublishedRow) Share() float64 {
 	return r.Rate / r.PublishedRate
 }
 
-// NewPublishedRow adds what a run measured to a published row.
+// NewPublishedRow adds the measurements of a run to a published row.
 func NewPublishedRow(row PublishedRow, run *Run) (PublishedRow, error) {
 	op, err := run.Measured("")
 	if err != nil {
@@ -76,8 +74,8 @@ func NewPublishedRow(row PublishedRow, run *Run) (PublishedRow, error) {
 	return row, nil
 }
 
-// DecodePublished reads the document of a comparison with published figures. It refuses
-// any other.
+// DecodePublished reads the document of a comparison with published figures. It returns an
+// error for any other document.
 func DecodePublished(data []byte) (*Published, error) {
 	p := new(Published)
 	if err := decode(data, KindPublished, p); err != nil {

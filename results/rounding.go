@@ -8,8 +8,8 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// ThreeDigits returns the duration rounded to three significant digits, as texts print
-// it: 2.22088s is 2.22s.
+// ThreeDigits returns the duration rounded to three significant digits, for texts: 2.22088s
+// becomes 2.22s.
 func ThreeDigits(d time.Duration) time.Duration {
 	if d == 0 {
 		return 0
@@ -21,8 +21,8 @@ func ThreeDigits(d time.Duration) time.Duration {
 	return d.Round(time.Duration(math.Pow10(digits)))
 }
 
-// Amount prints a rate or another number as texts do: four significant digits below
-// 1,000, and whole numbers with separators above.
+// Amount formats a rate or another number for texts: four significant digits below 1,000, and
+// whole numbers with separators above.
 func Amount(f float64) string {
 	if math.Abs(f) < 1000 || math.Abs(f) >= 1e15 || math.IsNaN(f) {
 		return fmt.Sprintf("%.4g", f)

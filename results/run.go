@@ -1,6 +1,6 @@
-// Package results defines what is saved: the versioned documents of runs and
-// experiments, their codec, the journal that a run can be rebuilt from, and the
-// directory that holds both.
+// Package results defines the saved data: the versioned documents of runs and
+// experiments, their codec, the journal from which a run can be rebuilt, and the
+// directory that contains both.
 //
 // All durations are nanoseconds and their JSON names end in _ns, except inside
 // the latency objects (response_time, service_time, queue_time …), which hold
@@ -18,18 +18,17 @@ import (
 	"time"
 )
 
-// Schema names the document's version. Readers refuse what they do not know.
+// Schema is the version of the document. Readers reject unknown versions.
 const Schema = "etcdbench.run/v2"
 
-// schemaV1 is the version before, which is still read. Its response times did not
-// include the lower bounds of unfinished operations.
+// schemaV1 is the previous version, which can still be read. Its response times did not include
+// the lower bounds of unfinished operations.
 const schemaV1 = "etcdbench.run/v1"
 
-// DefaultTarget is the project's yardstick, in writes per second: etcd's own
-// claim.
+// DefaultTarget is the default target in writes per second: etcd's own claim.
 const DefaultTarget = 10_000
 
-// Outcome is how a run ended.
+// Outcome is the way in which a run ended.
 type Outcome string
 
 // A run is completed, or it was interrupted by its user, or it failed, or it
@@ -59,17 +58,16 @@ type Run struct {
 	Validity    Validity    `json:"validity"`
 	Phases      []Phase     `json:"phases"`
 	Operations  []Operation `json:"operations"`
-	// Events are what was done to the cluster beside the load, in the order in
-	// which it began.
+	// Events are the disturbances, in the order in which they began.
 	Events []Event `json:"events,omitempty"`
-	// Server has the members' own figures, and the cost of operations for them.
+	// Server holds the members' own figures, and the cost of operations for them.
 	Server *Server `json:"server,omitempty"`
-	// Slow are the stretches that were much slower than usual, with the signals that changed
-	// at the same time.
+	// Slow are the stretches that were much slower than usual, with the signals that changed at
+	// the same time.
 	Slow []Slow `json:"slow,omitempty"`
-	// Availability has the outages, for runs whose arrivals were scheduled.
+	// Availability describes the outages, for runs whose arrivals were scheduled.
 	Availability *Availability `json:"availability,omitempty"`
-	// Resilience has the outcome of the load with faults, for runs with faults.
+	// Resilience describes the effect of faults, for runs with faults.
 	Resilience *Resilience `json:"resilience,omitempty"`
 	// Profiles are the requested profiles of CPU time, memory and others.
 	Profiles []Profile `json:"profiles,omitempty"`
@@ -99,7 +97,7 @@ func (r *Run) Measures(phase string) bool {
 	return false
 }
 
-// Warn adds a warning that the reader of the result should see.
+// Warn adds a warning for the reader of the result.
 func (r *Run) Warn(code, message string) {
 	r.Warnings = append(r.Warnings, Warning{Code: code, Message: message})
 }
@@ -115,8 +113,7 @@ type Warning struct {
 	Message string `json:"message"`
 }
 
-// Event is something that was done to the cluster. Start counts from the run's
-// start.
+// Event is a disturbance that was made. Start counts from the run's start.
 type Event struct {
 	Kind   string        `json:"kind"`
 	Start  time.Duration `json:"start_ns"`
@@ -125,7 +122,7 @@ type Event struct {
 	Error  string        `json:"error,omitempty"`
 }
 
-// Outcome is the detail and the error, as far as there are any.
+// Outcome returns the detail and the error, if there are any.
 func (e Event) Outcome() string {
 	if e.Detail == "" || e.Error == "" {
 		return e.Detail + e.Error
@@ -133,12 +130,12 @@ func (e Event) Outcome() string {
 	return e.Detail + ": " + e.Error
 }
 
-// Phase is a stretch of a run as it happened. Start counts from the run's start.
+// Phase is a phase of a run as it was carried out. Start counts from the run's start.
 type Phase struct {
 	Name   string        `json:"name"`
 	Start  time.Duration `json:"start_ns"`
 	Length time.Duration `json:"length_ns"`
-	// Backlog is how many operations had arrived before the phase began and had no
+	// Backlog is the number of operations that had arrived before the phase began and had no
 	// outcome then.
 	Backlog int64 `json:"backlog,omitempty"`
 }

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// ScaleSchema names the version of the document of a scale experiment.
+// ScaleSchema is the version of the document of a scale experiment.
 const ScaleSchema = "etcdbench.scale/v1"
 
-// Scale is how a cluster behaves as its data grows: a ladder of logical sizes, and on each
-// rung latencies, memory, file size, and what maintenance and recovery take.
+// Scale describes how a cluster behaves as its data grows. It has a rung for each logical size,
+// with latencies, memory, file size, and the times of maintenance and recovery.
 type Scale struct {
 	Schema  string    `json:"schema"`
 	ID      string    `json:"id"`
@@ -20,8 +20,8 @@ type Scale struct {
 	Rate        float64     `json:"rate"`
 	Cluster     Cluster     `json:"cluster"`
 	Environment Environment `json:"environment"`
-	// Sizes are the logical sizes that were asked for, and ObjectSize that of one object,
-	// key and value, in bytes.
+	// Sizes are the requested logical sizes. ObjectSize is the size of one object, key and
+	// value. Both are in bytes.
 	Sizes      []int64 `json:"sizes_bytes"`
 	ObjectSize int64   `json:"object_size_bytes"`
 	// Values is the content of the objects; empty in documents that do not have it.
@@ -30,54 +30,57 @@ type Scale struct {
 	Stopped  string      `json:"stopped,omitempty"`
 	Warnings []Warning   `json:"warnings,omitempty"`
 	Rungs    []ScaleRung `json:"rungs"`
-	// Fits are power laws and lines over the logical size, where there are rungs enough.
+	// Fits are power laws and lines over the logical size, if there are enough rungs.
 	Fits []ScaleFit `json:"fits,omitempty"`
 }
 
-// ScaleRung is what was measured with one amount of data.
+// ScaleRung holds the measurements with one amount of data.
 type ScaleRung struct {
 	Number int `json:"n"`
-	// Objects are in the cluster, and Size are the bytes of their keys and values.
+	// Objects is the number of objects in the cluster. Size is the size of their keys and
+	// values, in bytes.
 	Objects int64 `json:"objects"`
 	Size    int64 `json:"size_bytes"`
-	// Dir has the rung's runs, relative to the experiment's directory.
+	// Dir contains the rung's runs. It is relative to the experiment's directory.
 	Dir string `json:"dir"`
-	// Added are the objects that were written for this rung, in Populated.
+	// Added is the number of objects that were written for this rung. Populated is the time
+	// that this took.
 	Added     int64         `json:"added_objects"`
 	Populated time.Duration `json:"populated_ns"`
-	// Members are as they were after the population, and in the steady state.
+	// Members are the members after the population and in the steady state.
 	Members []ScaleMember `json:"members"`
-	// Operations are those of the steady state.
+	// Operations are the operations of the steady state.
 	Operations []ScaleOperation `json:"operations"`
-	// WriteAmplification is the bytes that all members caused to be written to disks for one
-	// byte of key and value, in the steady state; 0 where that is not known.
+	// WriteAmplification is the number of bytes that all members caused to be written to disks
+	// per byte of keys and values, in the steady state; 0 if it is unknown.
 	WriteAmplification float64 `json:"write_amplification,omitempty"`
-	// Cost is that of one operation, see [CostFigures].
+	// Cost is the cost of one operation, see [CostFigures].
 	Cost map[string]float64 `json:"cost,omitempty"`
 	// Events are compactions, defragmentations, snapshots, recoveries and list storms.
 	Events []ScaleEvent `json:"events"`
-	// Validity says whether the generator did its job in the steady state.
+	// Validity is the validity of the steady state.
 	Validity string `json:"validity"`
 	// Findings are the reasons why the rung is not complete, such as a member that did not
 	// return.
 	Findings []string `json:"findings,omitempty"`
-	// Violations are those that the proofs of the rung's runs have found.
+	// Violations is the number of violations in the proofs of the rung's runs.
 	Violations uint64 `json:"violations,omitempty"`
 }
 
-// ScaleMember is one member's file and memory.
+// ScaleMember describes one member's file and memory.
 type ScaleMember struct {
 	Name string `json:"name"`
 	// File is the size of the database's file after the population, compacted and
 	// defragmented, in bytes.
 	File int64 `json:"file_bytes"`
-	// Resident is the median of the resident memory in the steady state, Peak the most.
+	// Resident is the median resident memory in the steady state, and Peak the largest. Both
+	// are in bytes.
 	Resident int64 `json:"resident_bytes"`
 	Peak     int64 `json:"peak_resident_bytes"`
 }
 
-// ScaleOperation is one kind of operation in the steady state. Times are nanoseconds, 0
-// where they are not resolved.
+// ScaleOperation is one kind of operation in the steady state. Times are in nanoseconds; 0
+// means not resolved.
 type ScaleOperation struct {
 	Op         string  `json:"op"`
 	Throughput float64 `json:"throughput"`
@@ -120,42 +123,43 @@ func Recovers(kind string) bool {
 // ScaleEvent is maintenance or a fault under load, and its effect.
 type ScaleEvent struct {
 	Kind string `json:"kind"`
-	// Member is the one that it was done to; empty means all.
+	// Member is the affected member; empty means all members.
 	Member string `json:"member,omitempty"`
-	// Start counts from the start of the run, Length is until it was over.
+	// Start counts from the start of the run. Length is the time until the event was over.
 	Start  time.Duration `json:"start_ns"`
 	Length time.Duration `json:"length_ns"`
-	// Serving is the time from the fault until the member, or any member where all had it,
-	// answered a linearizable read; Redundant until all members answered, agreed on a leader
-	// and had applied what the leader had. 0 where that did not happen, or is not asked.
+	// Serving is the time from the fault until the member answered a linearizable read, or
+	// until any member did if all were affected. Redundant is the time until all members
+	// answered, agreed on a leader and had applied the leader's entries. 0 means that it did
+	// not happen, or that it does not apply.
 	Serving   time.Duration `json:"serving_ns,omitempty"`
 	Redundant time.Duration `json:"redundant_ns,omitempty"`
-	// Ended is the time from the fault until the processes that were asked to stop had ended,
-	// Promoted that until the new member voted. 0 where that is not asked.
+	// Ended is the time from the fault until the stopped processes had ended. Promoted is the
+	// time until the new member voted. 0 means that it does not apply.
 	Ended    time.Duration `json:"ended_ns,omitempty"`
 	Promoted time.Duration `json:"promoted_ns,omitempty"`
-	// Bytes is how much was read or sent, or the size of a snapshot's file.
+	// Bytes is the number of bytes that were read or sent, or the size of a snapshot file.
 	Bytes int64 `json:"bytes,omitempty"`
-	// Restored is the time until all members' data were made from the snapshot's file, which
-	// each member reads and writes whole, all at the same time.
+	// Restored is the time until the data of all members were created from the snapshot file,
+	// which all members read and write concurrently.
 	Restored time.Duration `json:"restored_ns,omitempty"`
-	// FileBefore and FileAfter are the sizes of the database's file.
+	// FileBefore and FileAfter are the sizes of the database file, in bytes.
 	FileBefore int64 `json:"file_before_bytes,omitempty"`
 	FileAfter  int64 `json:"file_after_bytes,omitempty"`
-	// Peak is the most resident memory of a member meanwhile.
+	// Peak is the largest resident memory of a member meanwhile, in bytes.
 	Peak int64 `json:"peak_resident_bytes,omitempty"`
-	// Replayed are the committed entries that the member read from its write-ahead log when it
-	// started: those after its last snapshot, as its own log says. 0 where it does not.
+	// Replayed is the number of committed entries that the member read from its write-ahead log
+	// when it started: those after its last snapshot, according to its log. 0 means unknown.
 	Replayed int64        `json:"replayed_entries,omitempty"`
 	Effect   *ScaleEffect `json:"effect,omitempty"`
 	Detail   string       `json:"detail,omitempty"`
 	Error    string       `json:"error,omitempty"`
-	// Skipped is the reason why it was not done.
+	// Skipped is the reason why the event was skipped.
 	Skipped string `json:"skipped,omitempty"`
 }
 
-// ScaleEffect compares the writes, or all operations where there are no writes, during an
-// event with those just before.
+// ScaleEffect compares the writes during an event with those just before. If there are no
+// writes, it compares all operations.
 type ScaleEffect struct {
 	Before ScaleWindow `json:"before"`
 	During ScaleWindow `json:"during"`
@@ -163,7 +167,8 @@ type ScaleEffect struct {
 	Stall time.Duration `json:"stall_ns"`
 }
 
-// ScaleWindow is some whole seconds of a load. Times are nanoseconds, 0 where they are not resolved.
+// ScaleWindow is a number of whole seconds of a load. Times are in nanoseconds; 0 means not
+// resolved.
 type ScaleWindow struct {
 	Length     time.Duration `json:"length_ns"`
 	Throughput float64       `json:"throughput"`
@@ -172,10 +177,10 @@ type ScaleWindow struct {
 	P99        int64         `json:"p99_ns,omitempty"`
 }
 
-// ScaleFit is the power law value = Factor·size^Exponent over the logical size in bytes, and
-// a line. It describes what was measured, and says nothing beyond Reach.
+// ScaleFit is the power law value = Factor·size^Exponent over the logical size in bytes, and a
+// line. It describes the measurements, and is not valid beyond Reach.
 type ScaleFit struct {
-	// Figure is what grows, Unit is "bytes" or "ns".
+	// Figure is the fitted figure. Unit is "bytes" or "ns".
 	Figure   string   `json:"figure"`
 	Unit     string   `json:"unit"`
 	Factor   float64  `json:"factor"`
@@ -193,7 +198,7 @@ type ScaleLine struct {
 	PerGB     Estimate `json:"per_gb"`
 }
 
-// Event returns the first event of a kind that was done without an error.
+// Event returns the first event of a kind that had no error.
 func (r *ScaleRung) Event(kind string) (ScaleEvent, bool) {
 	for _, e := range r.Events {
 		if e.Kind == kind && e.Error == "" && e.Skipped == "" {
@@ -203,7 +208,7 @@ func (r *ScaleRung) Event(kind string) (ScaleEvent, bool) {
 	return ScaleEvent{}, false
 }
 
-// Largest returns the member's file, memory and peak that are the largest of all.
+// Largest returns the largest file, memory and peak of any member.
 func (r *ScaleRung) Largest() (m ScaleMember) {
 	for _, one := range r.Members {
 		m.File, m.Resident, m.Peak = max(m.File, one.File), max(m.Resident, one.Resident), max(m.Peak, one.Peak)
@@ -211,8 +216,8 @@ func (r *ScaleRung) Largest() (m ScaleMember) {
 	return m
 }
 
-// Operation returns the steady state of the operation of a name. The name of a workload of
-// a mix stands for its only kind of operation.
+// Operation returns the steady state of the operation with that name. The name of a workload of
+// a mix means its only kind of operation.
 func (r *ScaleRung) Operation(name string) (ScaleOperation, bool) {
 	for _, o := range r.Operations {
 		if o.Op == name || strings.HasPrefix(o.Op, name+"/") {
@@ -222,8 +227,8 @@ func (r *ScaleRung) Operation(name string) (ScaleOperation, bool) {
 	return ScaleOperation{}, false
 }
 
-// DecodeScale reads the document of a scale experiment. It refuses any other, and one that
-// is larger than any experiment writes.
+// DecodeScale reads the document of a scale experiment. It returns an error for any other
+// document, and for one that is larger than any experiment writes.
 func DecodeScale(data []byte) (*Scale, error) {
 	s := new(Scale)
 	if err := decode(data, KindScale, s); err != nil {

@@ -10,11 +10,11 @@ type Metric struct {
 	Unit string
 	// Counter means that the figure only grows, and that its growth is reported.
 	Counter bool
-	// Source is where it comes from: a metric of etcd's, or /proc.
+	// Source is the origin of the figure: a metric of etcd, or /proc.
 	Source string
 }
 
-// Metrics lists what is read from members, by the names that readings have.
+// Metrics returns the figures that are read from members. Readings use their names.
 func Metrics() []Metric {
 	return []Metric{
 		{"cpu", "s", true, "process_cpu_seconds_total"},
@@ -68,54 +68,55 @@ func Metrics() []Metric {
 	}
 }
 
-// The members' histograms, whose buckets are kept whole.
+// The members' histograms, whose buckets are saved.
 const (
 	HistogramFsync   = "fsync"
 	HistogramCommit  = "commit"
 	HistogramPeerRTT = "peer_rtt"
 )
 
-// Reading has the figures of one member at one moment.
+// Reading holds the figures of one member at one moment.
 type Reading struct {
 	Member string `json:"member"`
 	// At is when the answer was complete, from the run's start.
 	At time.Duration `json:"at_ns"`
 	// Missing is the reason why there are no values: a gap.
 	Missing string `json:"missing,omitempty"`
-	// Values are by the names of [Metrics]; counters are as the member has them,
-	// since its start. A metric that the member does not have is left out.
+	// Values are by the names of [Metrics]. Counters have the member's values, since its start.
+	// Metrics that the member does not have are omitted.
 	Values map[string]float64 `json:"values,omitempty"`
 	// Buckets are the cumulative counts of the histograms; their bounds are in
 	// [Server].
 	Buckets map[string][]uint64 `json:"buckets,omitempty"`
 }
 
-// Server has the members' own figures over the whole load.
+// Server holds the members' own figures over the whole load.
 type Server struct {
 	// Bounds are the histograms' upper bounds in seconds, without the last, +Inf.
 	Bounds  map[string][]float64 `json:"bounds,omitempty"`
 	Members []ServerMember       `json:"members"`
-	// Cost is what an operation cost in the measured phases: for each member, and
-	// with an empty name for all together.
+	// Cost is the cost of an operation in the measured phases: for each member, and with an
+	// empty name for all members together.
 	Cost []Cost `json:"cost,omitempty"`
 }
 
-// ServerMember is one member's part.
+// ServerMember holds the figures of one member.
 type ServerMember struct {
 	Member string `json:"member"`
-	// Growth is that of the counters from before the first operation to after the
-	// last, Last the gauges' last values.
+	// Growth is the growth of the counters from before the first operation to after the last
+	// one. Last holds the last values of the gauges.
 	Growth map[string]float64 `json:"growth,omitempty"`
 	Last   map[string]float64 `json:"last,omitempty"`
 	// Times are the histograms' percentiles over the load.
 	Times map[string]BucketTimes `json:"times,omitempty"`
-	// Readings is how often the member was asked, Missed how often in vain.
+	// Readings is the number of requests to the member, and Missed the number of requests
+	// without an answer.
 	Readings int `json:"readings"`
 	Missed   int `json:"missed,omitempty"`
 }
 
-// BucketTimes are percentiles read from buckets: each lies between two bounds,
-// nanoseconds. A high bound of 0 means that there is none.
+// BucketTimes are percentiles from buckets: each lies between two bounds, in nanoseconds. An
+// upper bound of 0 means that there is none.
 type BucketTimes struct {
 	Count uint64   `json:"count"`
 	Mean  int64    `json:"mean_ns"`
@@ -124,8 +125,8 @@ type BucketTimes struct {
 	P999  [2]int64 `json:"p99.9_ns"`
 }
 
-// NewBucketTimes reads percentiles from the growth of cumulative buckets, the
-// last of which is that of +Inf. sum is in seconds, as the bounds are.
+// NewBucketTimes computes percentiles from the growth of cumulative buckets. The last bucket is
+// +Inf. sum is in seconds, as the bounds are.
 func NewBucketTimes(bounds []float64, growth []uint64, sum float64) BucketTimes {
 	if len(growth) != len(bounds)+1 || growth[len(bounds)] == 0 {
 		return BucketTimes{}
@@ -151,8 +152,8 @@ func NewBucketTimes(bounds []float64, growth []uint64, sum float64) BucketTimes 
 type Cost struct {
 	Phase  string `json:"phase"`
 	Member string `json:"member,omitempty"`
-	// Operations were completed in the phase; those that arrive by themselves do
-	// not count.
+	// Operations is the number of operations that were completed in the phase, without those
+	// that arrived without a request.
 	Operations uint64 `json:"operations"`
 	// Figures are per operation, by the names of [CostFigures].
 	Figures map[string]float64 `json:"figures"`
@@ -161,11 +162,11 @@ type Cost struct {
 // CostFigure is one figure of a cost.
 type CostFigure struct {
 	Name, Unit string
-	// Label is what reports call it.
+	// Label is the name of the figure in reports.
 	Label string
-	// From are the counters whose growth it is the sum of.
+	// From are the counters whose growth is added up.
 	From []string
-	// Scale turns their unit into the figure's.
+	// Scale converts their unit to that of the figure.
 	Scale float64
 }
 
@@ -187,8 +188,8 @@ func CostFigures() []CostFigure {
 	}
 }
 
-// NewCost divides the growth of a member's counters by the operations. A figure
-// whose counters are not all known is left out.
+// NewCost divides the growth of a member's counters by the operations. It omits figures with an
+// unknown counter.
 func NewCost(phase, member string, operations uint64, growth map[string]float64) Cost {
 	c := Cost{Phase: phase, Member: member, Operations: operations, Figures: map[string]float64{}}
 	for _, f := range CostFigures() {

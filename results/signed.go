@@ -8,14 +8,14 @@ import (
 )
 
 // Signed is a distribution of times that can be negative, such as that of an
-// event since the acknowledgement of its put, which it may overtake. It is made
+// event since the acknowledgement of its put, which may arrive later. It consists
 // of two histograms of magnitudes; all figures are nanoseconds.
 type Signed struct {
 	before, after *hdrhistogram.Histogram
 	mean          float64
 }
 
-// NewSigned joins the magnitudes of the negative times with the others.
+// NewSigned joins the magnitudes of the negative and of the other times.
 func NewSigned(before, after Latency) (Signed, error) {
 	b, err := before.Histogram()
 	if err != nil {
@@ -32,13 +32,13 @@ func NewSigned(before, after Latency) (Signed, error) {
 	return s, nil
 }
 
-// Count is how many times there are.
+// Count returns the number of times.
 func (s Signed) Count() int64 { return s.before.TotalCount() + s.after.TotalCount() }
 
-// Mean is their mean.
+// Mean returns the mean, in nanoseconds.
 func (s Signed) Mean() int64 { return int64(math.Round(s.mean)) }
 
-// Max is the longest, or the least negative where all are negative.
+// Max returns the largest time, in nanoseconds.
 func (s Signed) Max() int64 {
 	if s.after.TotalCount() > 0 {
 		return s.after.Max()
@@ -55,7 +55,7 @@ func (s Signed) value(p float64) int64 {
 	n, negative := float64(s.Count()), float64(s.before.TotalCount())
 	rank := p / 100 * n
 	if rank <= negative && negative > 0 {
-		// The smallest are those of the greatest magnitude.
+		// The smallest times are those with the largest magnitude.
 		return -s.before.ValueAtPercentile(100 * (1 - rank/negative))
 	}
 	return s.after.ValueAtPercentile(100 * (rank - negative) / (n - negative))

@@ -12,13 +12,14 @@ type Slow struct {
 	P99     int64 `json:"p99_ns"`
 	Usual   int64 `json:"usual_p99_ns"`
 	Stalled bool  `json:"stalled,omitempty"`
-	// Completed and Expected are of the second in which far fewer operations were completed
-	// than usually, and of which the smallest share: how many were, and how many usually
-	// are, or have arrived. They are zero where there is none.
+	// Completed and Expected belong to the second with the smallest share of the usual number
+	// of operations, if that is much less than usual. Completed is the number of completed
+	// operations, and Expected the usual number, or that of the arrivals. They are 0 if there
+	// is no such second.
 	Completed uint64 `json:"completed,omitempty"`
 	Expected  uint64 `json:"expected,omitempty"`
-	// FewSamples means that P99 is of a second in which fewer than ten operations were
-	// slower, so that it describes that second and resolves no percentile.
+	// FewSamples means that P99 is from a second in which fewer than ten operations were
+	// slower, so that it is not resolved.
 	FewSamples bool `json:"few_samples,omitempty"`
 	// Causes are the signals that rose at the same time, the strongest first. It is
 	// empty when no monitored signal changed.
@@ -30,7 +31,7 @@ type Slow struct {
 type Cause struct {
 	Name   string `json:"name"`
 	Member string `json:"member,omitempty"`
-	// Time is how much longer than usual it took.
+	// Time is the additional time compared with usual.
 	Time time.Duration `json:"time_ns"`
 	Text string        `json:"text"`
 }

@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// The files of a run's directory. An experiment's directory has a page, too.
+// The files of a run's directory. An experiment's directory also contains a page.
 const (
 	RunFile     = "run.json"
 	JournalFile = "intervals.jsonl"
@@ -18,7 +18,7 @@ const (
 	PageFile    = "report.html"
 )
 
-// The documents that experiments and gates leave in their directories.
+// The documents of experiments and gates in their directories.
 const (
 	VerdictFile  = "verdict.json"
 	CapacityFile = "capacity.json"
@@ -28,8 +28,8 @@ const (
 	PublishedFile = "published.json"
 )
 
-// ExperimentFile says in an experiment's directory what the experiment was asked. The
-// runs below such a directory are parts of the experiment.
+// ExperimentFile is the request of an experiment in its directory. The runs below such a
+// directory are parts of the experiment.
 const ExperimentFile = "experiment.json"
 
 const (
@@ -37,7 +37,7 @@ const (
 	maxLine     = 16 << 20
 )
 
-// Dir is a run's directory, held open for the length of the run.
+// Dir is the open directory of a run in progress.
 type Dir struct {
 	Path   string
 	coarse coarsening
@@ -45,12 +45,13 @@ type Dir struct {
 	mu      sync.Mutex
 	journal *os.File
 	length  journalLength
-	// coarsened is closed when the journal is not being written anew; closing ends that.
+	// coarsened is closed when the journal is not being rewritten. Closing closing stops a
+	// rewrite.
 	coarsened, closing chan struct{}
 }
 
-// Create makes the directory of a new run. It refuses one that holds a result
-// already, so that nothing is ever overwritten.
+// Create creates the directory of a new run. It returns an error if the directory contains a
+// result, so that nothing is overwritten.
 func Create(path string) (*Dir, error) {
 	for _, name := range []string{RunFile, JournalFile} {
 		if _, err := os.Lstat(filepath.Join(path, name)); err == nil {
@@ -70,8 +71,8 @@ func Create(path string) (*Dir, error) {
 	return d, nil
 }
 
-// SetAside renames a run's directory, or one of several runs', that was cut short,
-// so that nothing is lost when it is made anew.
+// SetAside renames the directory of an interrupted run, or of several runs, so that nothing is
+// lost when it is repeated.
 func SetAside(path string) error {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -84,8 +85,8 @@ func SetAside(path string) error {
 	}
 }
 
-// Close closes the journal. An empty one is removed, and the directory with it
-// where nothing else is in there.
+// Close closes the journal. It removes an empty journal, and then the directory if that is
+// empty.
 func (d *Dir) Close() error {
 	close(d.closing) // a run's directory is closed once
 	<-d.coarsened
@@ -93,13 +94,13 @@ func (d *Dir) Close() error {
 	err := d.journal.Close()
 	if statErr == nil && info.Size() == 0 {
 		if rmErr := os.Remove(filepath.Join(d.Path, JournalFile)); rmErr == nil {
-			_ = os.Remove(d.Path) // fails, as it should, when something else is in it
+			_ = os.Remove(d.Path) // fails, as intended, if the directory contains other files
 		}
 	}
 	return err
 }
 
-// WriteRun writes the document: all of it or nothing.
+// WriteRun writes the document atomically.
 func (d *Dir) WriteRun(run *Run) error {
 	data, err := Encode(run)
 	if err != nil {
@@ -118,15 +119,15 @@ func (d *Dir) WriteRun(run *Run) error {
 		_ = os.Remove(tmp.Name())
 		return fmt.Errorf("write result: %w", err)
 	}
-	if dir, err := os.Open(d.Path); err == nil { // the rename itself
+	if dir, err := os.Open(d.Path); err == nil { // syncs the rename
 		_ = dir.Sync()
 		_ = dir.Close()
 	}
 	return nil
 }
 
-// Read reads a result: a run's directory, a run.json, or a journal. A directory
-// without a run.json is rebuilt from its journal, as a partial result.
+// Read reads a result: a run's directory, a run.json, or a journal. A directory without a
+// run.json is rebuilt from its journal, as a partial result.
 func Read(path string) (*Run, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -154,8 +155,8 @@ func Read(path string) (*Run, error) {
 	return run, nil
 }
 
-// ReadWhole reads the run of a directory, if it came to an end of its own: the
-// document exists and was not interrupted.
+// ReadWhole reads the run of a directory if the run has ended by itself: the document exists
+// and was not interrupted.
 func ReadWhole(dir string) (*Run, bool) {
 	if _, err := os.Stat(filepath.Join(dir, RunFile)); err != nil {
 		return nil, false

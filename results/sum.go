@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Sum adds operations up into one: the counts, the histograms, what the workload
-// counted and the errors. The throughput of the sum is over a stretch of that length.
-// What all operations have in common, such as the phase or the name, the sum has, too.
+// Sum adds up operations: the counts, the histograms, the counts of the workload
+// and the errors. The throughput of the sum is over a stretch of that length.
+// Fields that are equal in all operations, such as the phase or the name, are set in the sum.
 func Sum(length time.Duration, ops ...Operation) (Operation, error) {
 	var s operationSum
 	for i := range ops {
@@ -18,15 +18,14 @@ func Sum(length time.Duration, ops ...Operation) (Operation, error) {
 	return s.operation(length)
 }
 
-// operationSum is a sum of operations that is being made.
+// operationSum is an incomplete sum of operations.
 type operationSum struct {
 	op        Operation
 	latencies [5]latencySum
 	any       bool
 }
 
-// parts returns the latencies of an operation that are recorded; the others are sums
-// of them.
+// parts returns the recorded latencies of an operation. The others are sums of them.
 func (o *Operation) parts() [5]*Latency {
 	return [5]*Latency{&o.ResponseTime, &o.ServiceTime, &o.QueueTime, &o.FailedResponseTime, &o.UnfinishedResponseTime}
 }
@@ -63,12 +62,12 @@ func (s *operationSum) count(o *Operation) {
 	t.Overflow += o.Overflow
 }
 
-// identity returns an operation of the same kind without anything counted.
+// identity returns an operation of the same kind with all counts 0.
 func (o *Operation) identity() Operation {
 	return Operation{Phase: o.Phase, Op: o.Op, Write: o.Write, Arrived: o.Arrived, Of: o.Of, Sign: o.Sign}
 }
 
-// identify keeps what all operations of the sum have in common.
+// identify keeps the fields that are equal in all operations of the sum.
 func (s *operationSum) identify(o *Operation) {
 	t := &s.op
 	if !s.any {
@@ -105,16 +104,16 @@ func (s *operationSum) operation(length time.Duration) (Operation, error) {
 	return o, o.Complete(length)
 }
 
-// Complete sets the figures of an operation that follow from others: the throughput
-// over a stretch of that length, and the response times of all.
+// Complete sets the derived figures of an operation: the throughput over a stretch of that
+// length, and the response times of all.
 func (o *Operation) Complete(length time.Duration) (err error) {
 	o.Throughput = rate(o.Acknowledged(), length)
 	o.AllResponseTime, err = MergeLatency(o.ResponseTime, o.FailedResponseTime)
 	return err
 }
 
-// Acknowledged returns how many operations were completed within the phase, whenever
-// they had arrived.
+// Acknowledged returns the number of operations that were completed within the phase,
+// regardless of the phase of their arrival.
 func (o *Operation) Acknowledged() uint64 {
 	return o.Completed - min(o.CompletedLate, o.Completed) + o.Inherited
 }
@@ -156,15 +155,15 @@ func addError(errs []ErrorClass, e ErrorClass) []ErrorClass {
 	return append(errs, e)
 }
 
-// Ended returns how many operations have an outcome. Over a whole phase, that is all
-// that were offered; in an interval, others may be under way.
+// Ended returns the number of operations with an outcome. Over a whole phase, that is all
+// offered operations; in an interval, others may be in progress.
 func (o Operation) Ended() uint64 { return o.Completed + o.NotCompleted() }
 
-// NotCompleted returns how many operations failed, were dropped or did not finish.
+// NotCompleted returns the number of operations that failed, were dropped or did not finish.
 func (o Operation) NotCompleted() uint64 { return o.Failed + o.Dropped + o.Unfinished }
 
-// ErrorRate returns the share of the operations that failed, were dropped or did not
-// finish, of all that have an outcome. It is 0 where none has.
+// ErrorRate returns the number of operations that failed, were dropped or did not finish, as a
+// share of those with an outcome. It is 0 if there are none.
 func (o Operation) ErrorRate() float64 {
 	if o.Ended() == 0 {
 		return 0
@@ -185,7 +184,7 @@ func (o Operation) Percentiles(ps ...float64) []Percentile {
 	return list
 }
 
-// Above marks the percentile as a lower bound where the bounds, which are a part of the
+// Above marks the percentile as a lower bound if the bounds, which are a part of the
 // distribution, reach into it.
 func (q Percentile) Above(bounds Latency) Percentile {
 	q.AtLeast = bounds.Count > 0 && int64(q.Time) >= bounds.Min

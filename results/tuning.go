@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TuningSchema names the version of a tuning's document.
+// TuningSchema is the version of a tuning's document.
 const TuningSchema = "etcdbench.tuning/v1"
 
 // DimensionPair is the dimension of heartbeat interval and election timeout; others
@@ -25,8 +25,8 @@ type Tuning struct {
 	Cluster     Cluster     `json:"cluster"`
 	Environment Environment `json:"environment"`
 	Dimension   string      `json:"dimension"`
-	// RTT is the longest round trip between two members: as it was made, or, where
-	// RTTMeasured, an upper bound that was read from the members.
+	// RTT is the longest round trip between two members: the configured one or, if RTTMeasured
+	// is set, an upper bound that was read from the members.
 	RTT         time.Duration `json:"rtt_ns"`
 	RTTMeasured bool          `json:"rtt_measured,omitempty"`
 	// Fsync is the upper bound of the slowest member's p99.
@@ -34,18 +34,19 @@ type Tuning struct {
 	// Failover means that faults were injected and failover was measured.
 	Failover bool    `json:"failover_measured"`
 	Tried    []Tried `json:"tried"`
-	// Recommended names one that was tried, or that the rules give; Reasons say why.
+	// Recommended names a candidate that was tried or that follows from the rules. Reasons are
+	// the reasons for it.
 	Recommended string    `json:"recommended,omitempty"`
 	Settings    []Setting `json:"settings,omitempty"`
 	Reasons     []string  `json:"reasons"`
-	// Confirmation says the result of measuring the recommendation again:
-	// confirmed, unconfirmed or withdrawn. It is empty where that was not done.
+	// Confirmation is the result of measuring the recommendation again: confirmed, unconfirmed
+	// or withdrawn. It is empty if that was not done.
 	Confirmation string `json:"confirmation,omitempty"`
 	// Compared is the A/B comparison of the recommended settings with the defaults.
 	Compared *TuningComparison `json:"compared,omitempty"`
 }
 
-// What the second measurement says of a recommendation, see [Tuning].
+// The results of the second measurement of a recommendation, see [Tuning].
 const (
 	// Confirmed: better by the figure that decided, and as good by the others.
 	Confirmed = "confirmed"
@@ -66,7 +67,7 @@ type Tried struct {
 	Name     string    `json:"name"`
 	Settings []Setting `json:"settings"`
 	Default  bool      `json:"default,omitempty"`
-	// Heartbeat and Election are the pair, where that is the dimension.
+	// Heartbeat and Election are the pair, if that is the dimension.
 	Heartbeat time.Duration `json:"heartbeat_ns,omitempty"`
 	Election  time.Duration `json:"election_ns,omitempty"`
 	// Finding is the reason why the measurement is not complete, such as that no leader could be
@@ -76,28 +77,29 @@ type Tried struct {
 	// P50 and P99 are response times of the steady stretch, medians over runs, in ns.
 	P50 float64 `json:"p50_ns,omitempty"`
 	P99 float64 `json:"p99_ns,omitempty"`
-	// AtLeast names those of the two that are lower bounds, because operations did not
-	// finish in some run.
+	// AtLeast names those of the two that are lower bounds, because operations did not finish
+	// in some run.
 	AtLeast []string `json:"at_least,omitempty"`
-	// Steady adds up the steady stretches; ElectionsPerHour is the 95 % upper bound
-	// of the rate of unplanned elections.
+	// Steady is the total length of the steady stretches. ElectionsPerHour is the 95 % upper
+	// bound of the rate of unplanned elections.
 	Steady            time.Duration `json:"steady_ns"`
 	Elections         float64       `json:"elections"`
 	ElectionsPerHour  float64       `json:"elections_per_hour_at_most"`
 	HeartbeatFailures float64       `json:"heartbeat_failures"`
-	// Figures are others of the steady stretch, medians over runs: the costs of
+	// Figures are other figures of the steady stretch, medians over runs: the costs of
 	// [Run.Figures], and idle_cpu and idle_peer_bytes.
 	Figures map[string]float64 `json:"figures,omitempty"`
-	// Faults sum up the outages by what caused them.
+	// Faults sum up the outages by fault.
 	Faults []FaultTimes `json:"faults,omitempty"`
-	// Failover is the median unavailability after the leader was lost, ns. Where that
-	// could not be detected, it is 0, and FailoverBelow is what it was shorter than.
+	// Failover is the median unavailability after the loss of the leader, in ns. If no outage
+	// was detected, it is 0, and FailoverBelow is an upper bound.
 	Failover      float64 `json:"failover_ns,omitempty"`
 	FailoverBelow float64 `json:"failover_below_ns,omitempty"`
-	// FailoverP99 is the p99 of the same, with few of them the longest.
+	// FailoverP99 is the p99 of the unavailability after the loss of the leader. If there are
+	// few outages, it is the longest.
 	FailoverP99 float64 `json:"failover_p99_ns,omitempty"`
-	// Pareto means that no other one that kept steady is better in one respect and as
-	// good in all.
+	// Pareto means that no other steady candidate is better in one respect and as good in all
+	// others.
 	Pareto bool `json:"pareto,omitempty"`
 }
 
@@ -110,8 +112,8 @@ type FaultTimes struct {
 	P99     time.Duration   `json:"p99_ns"`
 	// Open counts the outages that lasted until the next fault.
 	Open int `json:"open,omitempty"`
-	// Undetected counts those after which no arrival failed or was late: they were
-	// shorter than Below, and are in Outages as 0.
+	// Undetected counts the faults after which no arrival failed or was late. Their outages
+	// were shorter than Below, and are 0 in Outages.
 	Undetected int           `json:"undetected,omitempty"`
 	Below      time.Duration `json:"below_ns,omitempty"`
 	// Trace is the median over the faults of [Unavailability.Trace], operations in each step
@@ -119,8 +121,8 @@ type FaultTimes struct {
 	Trace []float64 `json:"trace,omitempty"`
 }
 
-// NewFaultTimes summarises the outages after a fault. A percentile is the smallest
-// outage that is not below so many percent of all, and 0 without outages.
+// NewFaultTimes summarises the outages after a fault. A percentile is the smallest outage that
+// is not below that percentage of all, and 0 without outages.
 func NewFaultTimes(fault string, outages []time.Duration) FaultTimes {
 	sorted := slices.Sorted(slices.Values(outages))
 	at := func(p float64) time.Duration {
@@ -136,7 +138,8 @@ func NewFaultTimes(fault string, outages []time.Duration) FaultTimes {
 type TuningComparison struct {
 	// Candidate names the settings that were compared.
 	Candidate string `json:"candidate,omitempty"`
-	// Confidence is that of the intervals of all primary metrics together, a share.
+	// Confidence is the confidence of the intervals of all primary metrics together, as a
+	// share.
 	Confidence float64 `json:"confidence,omitempty"`
 	// Words are better, as good, worse or inconclusive, by primary metric.
 	Words   map[string]string `json:"words,omitempty"`
@@ -159,16 +162,16 @@ const (
 	FaultMoveLeader   = "move-leader"
 )
 
-// Faults lists them.
+// Faults returns the kinds of fault.
 func Faults() []string {
 	return []string{FaultKillLeader, FaultPauseLeader, FaultCutLeader, FaultKillFollower, FaultMoveLeader}
 }
 
-// LostLeader lists the faults after which a new leader must be elected.
+// LostLeader returns the faults after which a new leader must be elected.
 func LostLeader() []string { return []string{FaultKillLeader, FaultPauseLeader, FaultCutLeader} }
 
-// DecodeTuning reads the document of a tuning. It refuses any other, and one that is
-// larger than any tuning writes.
+// DecodeTuning reads the document of a tuning. It returns an error for any other document, and
+// for one that is larger than any tuning writes.
 func DecodeTuning(data []byte) (*Tuning, error) {
 	t := new(Tuning)
 	if err := decode(data, KindTuning, t); err != nil {

@@ -1,21 +1,21 @@
 package results
 
 // USL is a fit of the Universal Scalability Law, X(N) = λN / (1 + σ(N−1) + κN(N−1)),
-// over concurrency N, the mean number of operations under way. (N. J. Gunther,
-// "Guerrilla Capacity Planning", 2007.) It describes what was measured and says
-// nothing beyond 1.2 times the largest concurrency.
+// over concurrency N, the mean number of operations in progress (N. J. Gunther,
+// "Guerrilla Capacity Planning", 2007). It describes the measurements, and is not valid
+// beyond 1.2 times the largest concurrency.
 type USL struct {
-	// Lambda is the throughput of one alone, per second; Sigma the share that waits
-	// for others, Kappa what it costs that all must agree.
+	// Lambda is the throughput without concurrency, per second. Sigma is the contention: the
+	// share of serial work. Kappa is the cost of coherency.
 	Lambda Estimate `json:"lambda"`
 	Sigma  Estimate `json:"sigma"`
 	Kappa  Estimate `json:"kappa"`
-	// Points are the concurrencies and throughputs that were fitted.
+	// Points are the fitted concurrencies and throughputs.
 	Points []USLPoint `json:"points"`
-	// Reach is as far as the fit may be read.
+	// Reach is the largest concurrency for which the fit is valid.
 	Reach float64 `json:"reach"`
-	// Peak is the concurrency of the highest throughput, 0 where the fit has none within
-	// its reach, or its interval allows that there is none.
+	// Peak is the concurrency of the highest throughput. It is 0 if the fit has no maximum
+	// within its reach, or if its interval includes fits without a maximum.
 	Peak float64 `json:"peak,omitempty"`
 }
 
@@ -32,7 +32,7 @@ type USLPoint struct {
 	Throughput  float64 `json:"throughput"`
 }
 
-// Throughput returns the throughput per second that the law gives for a concurrency.
+// Throughput returns the throughput per second at a concurrency according to the law.
 func (u *USL) Throughput(n float64) float64 {
 	return u.Lambda.Value * n / (1 + u.Sigma.Value*(n-1) + u.Kappa.Value*n*(n-1))
 }

@@ -2,7 +2,7 @@ package results
 
 import "time"
 
-// Target compares the run's writes per second with what was asked of it.
+// Target compares the run's writes per second with its target.
 type Target struct {
 	Writes   float64 `json:"writes_per_second"`
 	Achieved float64 `json:"achieved"`
@@ -12,7 +12,7 @@ type Target struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-// What a run can say about its target.
+// The verdicts on a target.
 const (
 	TargetMet       = "met"
 	TargetMissed    = "missed"
@@ -20,11 +20,11 @@ const (
 	TargetNone      = "none"
 )
 
-// Validity is whether the generator did its job.
+// Validity describes whether the generator did its job.
 type Validity struct {
 	Verdict string   `json:"verdict"`
 	Reasons []Reason `json:"reasons"`
-	// Generator is what the verdict rests on.
+	// Generator holds the measurements on which the verdict is based.
 	Generator Generator `json:"generator"`
 }
 
@@ -46,22 +46,23 @@ type Reason struct {
 	Remedy   string  `json:"remedy,omitempty"`
 }
 
-// Generator is what the generator saw of itself and its machine over the
-// measured phases. Shares are between 0 and 1.
+// Generator holds the generator's measurements of itself and its machine over the measured
+// phases. Shares are between 0 and 1.
 type Generator struct {
-	// SendLag is how late arrivals reached a free client.
+	// SendLag is the delay until arrivals reached a free client.
 	SendLag Latency `json:"send_lag,omitzero"`
-	// Achieved is completed and failed operations over offered ones.
+	// Achieved is the ratio of completed and failed operations to offered ones.
 	Achieved float64 `json:"achieved_ratio"`
 	// Waited is the share of arrivals that found no free client.
 	Waited float64 `json:"waited_share"`
-	// CPU is the generator's own CPU time over the CPUs it may use; Machine is
-	// how busy the whole machine was, Steal what its host took away.
+	// CPU is the generator's CPU time divided by that of the CPUs that it may use. Machine is
+	// the busy share of the machine's CPU time. Steal is the share that its host withheld.
 	CPU     float64       `json:"cpu_share"`
 	CPUTime time.Duration `json:"cpu_time_ns"`
 	Machine float64       `json:"machine_cpu_share"`
-	// Members and Others are the parts of Machine that the members and other processes
-	// took, where the cluster runs on this machine and its members said what they used.
+	// Members and Others are the parts of Machine that the members and other processes used.
+	// They are known if the cluster runs on this machine and its members have reported their
+	// CPU time.
 	Members    float64       `json:"members_cpu_share,omitempty"`
 	Others     float64       `json:"others_cpu_share,omitempty"`
 	Steal      float64       `json:"steal_share"`
@@ -69,12 +70,12 @@ type Generator struct {
 	GCs        uint64        `json:"gc_cycles"`
 	GCPause    time.Duration `json:"gc_pause_total_ns"`
 	GCPauseMax time.Duration `json:"gc_pause_max_ns"`
-	// Stops is how often the process was stopped in closed loops, Stopped for how long in
-	// all and StopMax at most.
+	// Stops is the number of stops of the process in closed loops. Stopped is their total
+	// length, and StopMax the longest one.
 	Stops   uint64        `json:"stops,omitempty"`
 	Stopped time.Duration `json:"stopped_total_ns,omitempty"`
 	StopMax time.Duration `json:"stopped_max_ns,omitempty"`
-	// SchedP99 is how long a runnable goroutine waited for a CPU.
+	// SchedP99 is the p99 of the time that a runnable goroutine waited for a CPU.
 	SchedP99 time.Duration `json:"sched_latency_p99_ns"`
 	MaxRSS   uint64        `json:"max_rss_bytes"`
 	// Shared means that the generator's runtime also runs the cluster.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// VerdictSchema names the version of a gate's document.
+// VerdictSchema is the version of a gate's document.
 const VerdictSchema = "etcdbench.verdict/v1"
 
 // The verdicts of a gate.
@@ -14,7 +14,7 @@ const (
 	Pass         = "pass"
 	Fail         = "fail"
 	Inconclusive = "inconclusive"
-	// NotMeasured is the verdict on a metric that some run does not have.
+	// NotMeasured is the verdict on a metric that is missing in some run.
 	NotMeasured = "not measured"
 )
 
@@ -34,28 +34,30 @@ type Verdict struct {
 	// Workload and Machine are those that the verdict holds for.
 	Workload string `json:"workload,omitempty"`
 	Machine  string `json:"machine,omitempty"`
-	// Planned rounds, those that count, and those that were dropped.
+	// Planned, Rounds and Dropped are the planned rounds, those that count, and those that were
+	// dropped.
 	Planned int            `json:"planned_rounds,omitempty"`
 	Rounds  int            `json:"rounds,omitempty"`
 	Dropped []DroppedRound `json:"dropped,omitempty"`
-	// Order has the first side of each round, also of those that were dropped.
+	// Order is the first side of each round, including dropped rounds.
 	Order []string `json:"order,omitempty"`
 	// Proofs counts the runs by the verdict of their proof; those without one are "none".
 	Proofs map[string]int `json:"proofs,omitempty"`
-	// Violations are the runs whose proof found that etcd broke a promise.
+	// Violations are the runs whose proof found violations.
 	Violations []RunViolation `json:"violations,omitempty"`
-	// Disturbances are those of all runs, also of rounds that were dropped, up to [MostRunEvents].
+	// Disturbances are the disturbances of all runs, including those of dropped rounds, up to
+	// [MostRunEvents].
 	Disturbances []RunEvent `json:"disturbances,omitempty"`
-	// Rules are those that the verdict was reached by.
+	// Rules are the rules of the verdict.
 	Rules   *GateRules      `json:"rules,omitempty"`
 	Metrics []MetricVerdict `json:"metrics,omitempty"`
 	// Checks are the verdicts on thresholds.
 	Checks []ThresholdCheck `json:"checks,omitempty"`
-	// Changes are where series of saved results changed.
+	// Changes are the points at which series of saved results changed.
 	Changes  []SeriesChange `json:"changes,omitempty"`
 	Warnings []Warning      `json:"warnings,omitempty"`
-	// Parts are the verdicts on the scenarios of a release check, in its order. They have
-	// no parts.
+	// Parts are the verdicts on the scenarios of a release check, in its order. They have no
+	// parts of their own.
 	Parts []Verdict `json:"parts,omitempty"`
 }
 
@@ -65,7 +67,7 @@ type DroppedRound struct {
 	Reason string `json:"reason"`
 }
 
-// RunViolation is a run of an experiment whose proof found that etcd broke a promise.
+// RunViolation is a run of an experiment whose proof found violations.
 type RunViolation struct {
 	Round int    `json:"round"`
 	Side  string `json:"side"`
@@ -98,13 +100,13 @@ type MetricVerdict struct {
 	Verdict string `json:"verdict"`
 	Note    string `json:"note,omitempty"`
 	Rounds  int    `json:"rounds"`
-	// Operations counts the candidate's behind an absolute metric.
+	// Operations is the number of the candidate's operations for an absolute metric.
 	Operations uint64 `json:"operations,omitempty"`
-	// Baseline and Candidate are the medians of the rounds, as measured; of an absolute
-	// metric, the share of all rounds together.
+	// Baseline and Candidate are the measured medians of the rounds. For an absolute metric,
+	// they are the shares over all rounds together.
 	Baseline  float64 `json:"baseline"`
 	Candidate float64 `json:"candidate"`
-	// BaselineAtLeast and CandidateAtLeast say that some round's value is a lower bound,
+	// BaselineAtLeast and CandidateAtLeast say that the value of some round is a lower bound,
 	// because operations did not finish.
 	BaselineAtLeast  bool     `json:"baseline_at_least,omitempty"`
 	CandidateAtLeast bool     `json:"candidate_at_least,omitempty"`
@@ -118,17 +120,17 @@ type MetricVerdict struct {
 	Detectable float64 `json:"minimum_detectable_effect,omitempty"`
 	// Noise is the standard deviation of one round's difference, as a share.
 	Noise float64 `json:"noise,omitempty"`
-	// Higher means that more is better, as of throughput.
+	// Higher means that larger values are better, as for throughput.
 	Higher bool `json:"higher_is_better,omitempty"`
-	// Absolute means that the metric is a share and its changes are differences, as of
+	// Absolute means that the metric is a share, and that its changes are differences, as for
 	// the error rate.
 	Absolute bool `json:"absolute,omitempty"`
-	// Needed says how many rounds find changes of several sizes, where that was asked for.
+	// Needed is the number of rounds that detect changes of several sizes, if it was requested.
 	Needed []NeededRounds `json:"rounds_needed,omitempty"`
 }
 
-// NeededRounds is how many rounds a job needs to fail a change for the worse of the size
-// Effect, a share, nine times in ten: 0 for more than a job can have.
+// NeededRounds is the number of rounds with which a job fails a regression of the size Effect,
+// a share, nine times in ten. It is 0 if a job cannot have that many.
 type NeededRounds struct {
 	Effect float64 `json:"effect"`
 	Rounds int     `json:"rounds"`
@@ -152,8 +154,8 @@ func (m MetricVerdict) Change() (estimate float64, lower, upper *float64) {
 	return turn(m.Estimate), bound(m.Upper), bound(m.Lower)
 }
 
-// LeastFound returns the smallest change for the worse that the job would have failed
-// nine times in ten, as a change of the figure; 0 where there is none.
+// LeastFound returns the smallest regression that the job would have failed nine times in ten,
+// as a change of the figure; 0 if there is none.
 func (m MetricVerdict) LeastFound() float64 {
 	if m.Higher {
 		return -m.Detectable / (1 + m.Detectable)
@@ -175,7 +177,7 @@ func (m MetricVerdict) Direction() string {
 // metricFields are the fields of a metric's verdict without its methods.
 type metricFields MetricVerdict
 
-// MarshalJSON implements [json.Marshaler]. It adds the figures that follow from others.
+// MarshalJSON implements [json.Marshaler]. It adds the derived figures.
 func (m MetricVerdict) MarshalJSON() ([]byte, error) {
 	document := struct {
 		metricFields
