@@ -10,7 +10,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// When a second is slow, and when a signal has moved.
+// The limits from which on a second is slow, and a signal has changed.
 const (
 	slowFactor   = 3
 	slowLeast    = 5 * time.Millisecond
@@ -18,9 +18,9 @@ const (
 	causeShare   = 0.25 // of the time that the slow operations took longer
 	causeLeast   = 20 * time.Millisecond
 	maxSlow      = 100
-	electionTime = time.Second // what a change of leader counts for
-	// A second in which fewer operations complete than this share of the usual is slow, if
-	// it has at least so many usually.
+	electionTime = time.Second // the time that a change of leader counts for
+	// A second is slow if fewer operations complete than this share of the usual number, if
+	// that is at least leastUsual.
 	shortShare, leastUsual = 0.5, 50
 	shortLength            = 500 * time.Millisecond
 )
@@ -41,30 +41,30 @@ var signals = [...]struct {
 	{"change of leader", "leader_changes", electionTime},
 }
 
-// second holds what attribution needs of an interval.
+// second is the data of an interval for the attribution.
 type second struct {
 	start, length time.Duration
 	p99           int64
-	resolved      bool // the p99 is
+	resolved      bool // whether p99 is resolved
 	stalled       bool
 	moved         map[movement]time.Duration
 	phase         string
-	// completed and offered count the operations that were asked for.
+	// completed and offered count the requested operations.
 	completed, offered uint64
 	open               bool // they arrived on a schedule
-	// known names the members whose counters were read at both ends, silent those that
-	// did not answer, with the reason.
+	// known contains the members whose counters were read at both ends. silent contains those
+	// that did not answer, with the reason.
 	known  map[string]bool
 	silent map[string]string
 }
 
-// rate is in completed operations per second.
+// rate returns the number of completed operations per second.
 func (s *second) rate() float64 { return float64(s.completed) / s.length.Seconds() }
 
 // silent is the signal of a member that does not answer.
 const silent = "silence"
 
-// movement is one signal of one member, or of the generator, which has no name.
+// movement is a signal of a member, or of the generator, whose member is empty.
 type movement struct{ name, member string }
 
 // Attribute returns the slow stretches of the measured phases of a run, in order, each
@@ -78,8 +78,8 @@ func Attribute(run *results.Run, intervals Intervals) ([]results.Slow, error) {
 	var last *second
 	var before []results.Reading
 	err := intervals(func(i *results.Interval) error {
-		// What rose in a second follows from the readings at its beginning and at the
-		// beginning of the next.
+		// The growth in a second follows from the readings at its beginning and at the
+		// beginning of the next second.
 		if last != nil {
 			last.move(before, i.Members, i.Start)
 			seconds = append(seconds, *last)
@@ -126,7 +126,7 @@ func newSecond(i *results.Interval) (second, error) {
 	return s, err
 }
 
-// move records by how much the members' counters grew between two readings.
+// move records the growth of the members' counters between two readings.
 func (s *second) move(from, to []results.Reading, due time.Duration) {
 	for k := range to {
 		if k >= len(from) || from[k].Member != to[k].Member {
@@ -165,7 +165,7 @@ func stretches(seconds []second, events []results.Event) []results.Slow {
 			p99s = append(p99s, s.p99)
 		}
 	}
-	// Where operations are few or long, a second without any is nothing; where none was
+	// If operations are few or long, a second without any is normal; if none was
 	// completed at all, the cluster did not answer.
 	if len(p99s) == 0 && slices.ContainsFunc(seconds, func(s second) bool { return s.completed > 0 }) {
 		return nil
@@ -193,18 +193,18 @@ func stretches(seconds []second, events []results.Event) []results.Slow {
 	return slow
 }
 
-// ordinary has the values of the run in most seconds.
+// ordinary holds the usual values of the run.
 type ordinary struct {
 	p99       int64
 	movements map[movement]time.Duration
 	// rates are in completed operations per second, by phase.
 	rates map[string]float64
-	// gone is the time from which members did not answer until the end.
+	// gone holds the time since which members did not answer until the end.
 	gone map[string]absence
 }
 
-// usualMovements returns the medians over the seconds in which a member was read, or all
-// where it is the generator's. A member that does not answer is never usual.
+// usualMovements returns the medians over the seconds in which a member was read, or over all
+// seconds for the generator. The silence of a member is never usual.
 func usualMovements(seconds []second) map[movement]time.Duration {
 	all := map[movement][]time.Duration{}
 	known := map[string]int{"": len(seconds)}
@@ -218,7 +218,7 @@ func usualMovements(seconds []second) map[movement]time.Duration {
 	}
 	usual := map[movement]time.Duration{}
 	for m, ds := range all {
-		// In seconds that do not name it, it was 0.
+		// It was 0 in the seconds that do not contain it.
 		slices.Sort(ds)
 		if place := len(ds) - 1 - known[m.member]/2; place >= 0 && m.name != silent {
 			usual[m] = ds[place]
@@ -277,9 +277,9 @@ func newSlow(seconds []second, first, last int, u ordinary, events []results.Eve
 	return s
 }
 
-// answerSilence limits the time of a change of leader to the silence of a member, which
-// is what caused the election. The time of a change is an assumption, while a silence is
-// measured, and lasts longer than the part that is seen.
+// answerSilence limits the time of a change of leader to the silence of a member, which caused
+// the election. The time of a change is an assumption, while a silence is measured, and lasts
+// longer than its observed part.
 func answerSilence(causes []results.Cause) {
 	var silence time.Duration
 	for _, c := range causes {

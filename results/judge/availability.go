@@ -14,13 +14,15 @@ const (
 	// The limit for a late arrival is three times the 90th percentile of the longest response
 	// times of the usual moments, within these bounds.
 	availabilityFactor, leastAvailabilityLate, mostAvailabilityLate = 3, results.SlowAnswer, time.Second
-	// leastMomentsBefore is how many moments before the first event are enough for usual response times.
+	// leastMomentsBefore is the number of moments before the first event that suffice for usual
+	// response times.
 	leastMomentsBefore = 50
 )
 
-// NewAvailability returns the outages of a run in its measured phases with an open loop, counted
-// from intended arrivals. It is nil for a run without moments. It reads the
-// intervals twice; its memory follows the timeout of an operation, not the length of the run.
+// NewAvailability returns the outages of a run in its measured phases with an open loop, by the
+// intended times of arrivals. It returns nil for a run without moments. It reads the intervals
+// twice. Its memory is proportional to the timeout of an operation, not to the length of the
+// run.
 func NewAvailability(run *results.Run, intervals Intervals) (*results.Availability, error) {
 	measured := func(visit func(results.Moment)) error {
 		return eachMoment(run, intervals, func(m results.Moment) {
@@ -48,8 +50,8 @@ func NewAvailability(run *results.Run, intervals Intervals) (*results.Availabili
 	return a, nil
 }
 
-// usualTimes has the longest response times of the moments of a run in which nothing failed: of
-// all of them, and of those before its first event.
+// usualTimes holds the longest response times of the moments without a failure: of all of them,
+// and of those before the first event.
 type usualTimes struct {
 	moments     int
 	all, before *hdrhistogram.Histogram
@@ -80,7 +82,7 @@ func (u *usualTimes) see(m results.Moment) {
 }
 
 // limits returns the usual p99 and the limit for a late arrival, from the moments before the
-// first event. Without enough of them, they are those of the moments within the limit.
+// first event. If there are too few of them, it uses all moments within the limit.
 func (u *usualTimes) limits() (usual, late time.Duration) {
 	if u.before.TotalCount() >= leastMomentsBefore {
 		return time.Duration(u.before.ValueAtQuantile(99)), lateLimit(u.before)
@@ -119,11 +121,12 @@ func measuresAt(run *results.Run, at time.Duration) bool {
 	return false
 }
 
-// lastOutcome is how long after its intended time an arrival may end, beside the timeout.
+// lastOutcome is the time after its intended time within which an arrival ends, in addition to
+// the timeout.
 const lastOutcome = 15 * time.Second
 
-// eachMoment calls visit with the moments of a run in order, each added up over the
-// intervals. It keeps those whose arrivals may not all have ended.
+// eachMoment calls visit with the moments of a run in order, each summed over the intervals. It
+// holds only the moments whose arrivals may not all have ended.
 func eachMoment(run *results.Run, intervals Intervals, visit func(results.Moment)) error {
 	open := map[time.Duration]results.Moment{}
 	done := time.Duration(-1)

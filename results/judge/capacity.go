@@ -12,13 +12,13 @@ import (
 	"github.com/etcdbench/etcdbench/results/stats"
 )
 
-// NewCapacityProbe returns the data that a capacity search keeps of a run at one rate. It has
-// no verdict yet: see [Probe].
+// NewCapacityProbe returns the data of a run at one rate for a capacity search. It has no
+// verdict: see [Probe].
 func NewCapacityProbe(number int, stage string, rate float64, length time.Duration, run *results.Run) results.CapacityProbe {
 	f, atLeast := run.BoundedFigures()
 	all, err := run.Measured("")
 	if err != nil {
-		all = results.Operation{} // its figures are not there either
+		all = results.Operation{} // without figures
 	}
 	p := results.CapacityProbe{
 		Number: number, Stage: stage, Rate: rate, Length: length, Achieved: f["throughput"], ErrorRate: f["error_rate"],
@@ -41,10 +41,10 @@ func NewCapacityProbe(number int, stage string, rate float64, length time.Durati
 	return p
 }
 
-// CapacityTarget compares the interval of a capacity search with a target, in writes
-// per second. The target is met when all of the interval reaches it and missed when
-// none of it does. It is undecided otherwise, and where the limit may have been the
-// generator, its machine, or a slow disk.
+// CapacityTarget compares the interval of a capacity search with a target, in writes per
+// second. The target is met if the whole interval reaches it, and missed if no part of it does.
+// Otherwise it is undecided, as it is if the limit may have been the generator, its machine, or
+// a slow disk.
 func CapacityTarget(c *results.Capacity, writes, writesPerOperation float64) results.Target {
 	t := results.Target{Writes: writes, Achieved: c.Low * writesPerOperation, Verdict: results.TargetUndecided}
 	switch {
@@ -66,13 +66,12 @@ func CapacityTarget(c *results.Capacity, writes, writesPerOperation float64) res
 	return t
 }
 
-// clientsBusy is the code of the reason that an overloaded cluster gives by itself: every
-// client waits for it.
+// clientsBusy is the code of a reason that an overloaded cluster causes by itself: all clients
+// wait for it.
 const clientsBusy = "clients-busy"
 
-// MachineLimit returns what probes say against the generator or its machine at the ends
-// of the interval of a capacity search, and "" where they say nothing: then the cluster
-// was the limit.
+// MachineLimit returns the reason why the generator or its machine may have been the limit at
+// the ends of the interval of a capacity search. It returns "" if the cluster was the limit.
 func MachineLimit(c *results.Capacity) string {
 	for _, p := range c.Probes {
 		searching := p.Stage != results.StageDown && p.Stage != results.StageSweep
@@ -105,8 +104,8 @@ func Hopeless(c *results.Capacity) bool {
 
 // Contradictions marks the probes of a capacity search that did not sustain a rate below
 // one that another sustained, and warns of them: the verdicts should be monotone. A soak,
-// which asks for more than a probe, is contradicted by probes as well. Of probes that
-// were made again, the last counts; those with a member down do not. unit follows a rate.
+// which requires more than a probe, is contradicted by probes as well. Of repeated probes,
+// the last one counts; those with a member down do not. unit follows a rate.
 func Contradictions(c *results.Capacity, unit string) {
 	var examples []string
 	for i := range c.Probes {
@@ -141,8 +140,8 @@ func Contradictions(c *results.Capacity, unit string) {
 // slowSync is the p99 of an fsync above which etcd's guide calls a disk too slow.
 const slowSync = 10 * time.Millisecond
 
-// slowDisk returns whether the machine's disk, before the load, was slower than etcd requires;
-// empty if not.
+// slowDisk returns a text if the machine's disk, before the load, was slower than etcd
+// requires, and "" otherwise.
 func slowDisk(c *results.Capacity) string {
 	if d := c.Environment.Disk; d != nil && d.SyncP99 > slowSync {
 		return fmt.Sprintf("fdatasync on this disk has a p99 of %v; etcd requires less than %v",
@@ -152,7 +151,7 @@ func slowDisk(c *results.Capacity) string {
 }
 
 // Curve returns the probes of the curve of latency versus load, by rate: those that the
-// generator did not limit and that resolve a p50, and of several at one rate, the
+// generator did not limit and whose p50 is resolved. Of several at one rate, it returns the
 // longest.
 func Curve(c *results.Capacity) []results.CapacityProbe {
 	byRate := map[float64]results.CapacityProbe{}
@@ -169,9 +168,9 @@ func Curve(c *results.Capacity) []results.CapacityProbe {
 	return list
 }
 
-// NewFit fits the Universal Scalability Law to the probes of a capacity search that
-// were sustained at a concurrency of 1 or more, where the law begins, or returns nil
-// where they are too few or too much alike.
+// NewFit fits the Universal Scalability Law to the sustained probes of a capacity search with a
+// concurrency of 1 or more, for which the law is defined. It returns nil if there are too few,
+// or if they are too similar.
 func NewFit(c *results.Capacity) *results.USL {
 	var points []results.USLPoint
 	var plain []stats.Point

@@ -9,12 +9,12 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// CheckThresholds compares a run with thresholds: all of its measured phases, or the
-// phase that a threshold names, as a whole or in windows. A phase or an operation that
-// the run does not have is an error that lists those it has.
+// CheckThresholds compares a run with thresholds. A threshold applies to all measured phases or
+// to the phase that it names, as a whole or in windows. If the run does not have a phase or an
+// operation, the error lists those that it has.
 func CheckThresholds(run *results.Run, thresholds []Threshold, intervals Intervals) ([]results.ThresholdCheck, error) {
 	var checks []results.ThresholdCheck
-	totals := map[[2]string]stretch{} // by phase and operation, which several thresholds are about
+	totals := map[[2]string]stretch{} // by phase and operation, for several thresholds
 	for _, t := range thresholds {
 		c := check{results.ThresholdCheck{Text: t.Text, Limit: t.Value, Verdict: results.Pass}}
 		c.IsTime, _ = thresholdMetric(t.Metric)
@@ -45,10 +45,10 @@ func CheckThresholds(run *results.Run, thresholds []Threshold, intervals Interva
 	return checks, nil
 }
 
-// check is a [results.ThresholdCheck] that is being made.
+// check is an incomplete [results.ThresholdCheck].
 type check struct{ results.ThresholdCheck }
 
-// CheckVerdict joins the checks of a run into a verdict. A run that is not valid, was
+// CheckVerdict combines the checks of a run into a verdict. A run that is not valid, was
 // profiled or did not complete never passes.
 func CheckVerdict(run *results.Run, checks []results.ThresholdCheck) (verdict, reason string) {
 	texts := map[string][]string{}
@@ -94,7 +94,7 @@ func (t Threshold) find(run *results.Run) error {
 	return fmt.Errorf("threshold %q: no operation %q%s: there are %s", t.Text, t.Op, results.Nearest(t.Op, ops), listed(ops))
 }
 
-// listed lists names for an error, the first of many.
+// listed returns names for an error, and shortens a long list.
 func listed(names []string) string {
 	const most = 20
 	if n := len(names) - most; n > 0 {
@@ -103,7 +103,7 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// CheckPhase returns an error when a threshold names a phase that a plan does not have.
+// CheckPhase returns an error if a threshold names a phase that a plan does not have.
 func (t Threshold) CheckPhase(plan *results.Plan) error {
 	var phases []string
 	for _, ph := range plan.Phases {
@@ -116,8 +116,8 @@ func (t Threshold) CheckPhase(plan *results.Plan) error {
 	return nil
 }
 
-// covers reports whether a threshold is about a phase: the one that it names, or all
-// measured ones.
+// covers reports whether a threshold applies to a phase: the one that it names, or any measured
+// one.
 func (t Threshold) covers(run *results.Run, phase string) bool {
 	if t.Phase != "" {
 		return phase == t.Phase
@@ -131,7 +131,7 @@ type stretch struct {
 	length time.Duration
 }
 
-// total adds up the operation that the threshold is about.
+// total adds up the operations of the threshold.
 func (t Threshold) total(run *results.Run) (stretch, error) {
 	covers := func(phase string) bool { return t.covers(run, phase) }
 	sum, err := run.Sum(covers, t.counts)
@@ -184,7 +184,8 @@ func (c *check) eachWindow(t Threshold, run *results.Run, intervals Intervals) e
 	return c.judgeWindow(t, last)
 }
 
-// least is the length from which on a stretch of seconds, which are not exact, is a window.
+// least is the smallest length of a window. It is shorter than Window, because seconds are not
+// exact.
 func (t Threshold) least() time.Duration { return t.Window - 50*time.Millisecond }
 
 // windowSecond is one kind of operation over a second of a run.
@@ -193,7 +194,7 @@ type windowSecond struct {
 	start, length time.Duration
 }
 
-// window is consecutive seconds.
+// window is a list of consecutive seconds.
 type window []windowSecond
 
 func (w window) length() (sum time.Duration) {
@@ -203,7 +204,7 @@ func (w window) length() (sum time.Duration) {
 	return sum
 }
 
-// judgeWindow judges a window, if it has seconds.
+// judgeWindow compares a window with the threshold, if it has seconds.
 func (c *check) judgeWindow(t Threshold, w window) error {
 	if len(w) == 0 {
 		return nil
@@ -218,7 +219,7 @@ func (c *check) judgeWindow(t Threshold, w window) error {
 	return err
 }
 
-// judge compares one stretch with the threshold and keeps the worst.
+// judge compares one stretch with the threshold and keeps the worst one.
 func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
 	v, err := t.measure(sum)
 	if err != nil {
@@ -238,7 +239,7 @@ func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
 	}
 	switch {
 	case !holds && v.atLeast && lower:
-		// The true value may be above the bound yet.
+		// The true value may still be above the bound.
 		if c.Verdict == results.Pass {
 			c.Verdict, c.Reason = results.Inconclusive, "operations did not finish: the measured value is a lower bound"
 		}
@@ -252,7 +253,7 @@ func (c *check) judge(t Threshold, sum stretch, at time.Duration) {
 	}
 }
 
-// judgeWhole compares what users noticed with the threshold.
+// judgeWhole compares the availability of the run with the threshold.
 func (c *check) judgeWhole(t Threshold, a *results.Availability) {
 	c.IsShare = t.Metric == metricAvailability
 	if a == nil {
@@ -316,7 +317,7 @@ func (t Threshold) measure(sum stretch) (measurement, error) {
 	return t.measureTime(sum)
 }
 
-// measureTime returns a point of the distribution of times that the threshold is about.
+// measureTime returns a point of the threshold's distribution of times.
 func (t Threshold) measureTime(sum stretch) (measurement, error) {
 	series, point, _ := strings.Cut(t.Metric, ".")
 	times := map[string]results.Latency{

@@ -12,16 +12,17 @@ import (
 
 const (
 	compareAlpha = 0.05
-	// blockLength is that of the stretches whose means are taken as independent.
+	// blockLength is the length of stretches whose means count as independent.
 	blockLength = 10 * time.Second
 	leastBlocks = 3
-	// maxCompared is how many operations are compared: each reads all seconds of all runs.
+	// maxCompared is the largest number of compared operations: each one reads all seconds of
+	// all runs.
 	maxCompared = 100
 )
 
-// Compare compares two sides of one or several runs each: the throughput and the
-// response times of every operation that all runs have, and the costs of operations. It
-// returns an error where runs used different transports.
+// Compare compares two sides of one or several runs each: the throughput and the response times
+// of every operation that all runs have, and the costs of operations. It returns an error if
+// runs used different transports.
 func Compare(base, candidate []Run) ([]results.Comparison, error) {
 	all := slices.Concat(base, candidate)
 	for _, r := range all {
@@ -146,8 +147,8 @@ func compareFigures(c *results.Comparison, base, candidate []runFigure, margin f
 }
 
 // compareErrors compares the error rates of an operation. The change is the difference of
-// the two shares. Of enough runs a side, the interval is that of the Mann–Whitney test
-// between runs; otherwise it holds the intervals of all pairs of runs.
+// the two shares. With enough runs on each side, the interval is that of the Mann–Whitney test
+// between runs; otherwise it contains the intervals of all pairs of runs.
 func compareErrors(base, candidate []Run, op string) (results.Comparison, error) {
 	c := results.Comparison{Operation: op, Metric: errorRate, Unit: "share"}
 	var sides [2][]Tried
@@ -193,8 +194,7 @@ func compareErrors(base, candidate []Run, op string) (results.Comparison, error)
 	return c, nil
 }
 
-// costOf returns one cost of operations in each run, or nothing where a run does not
-// have it.
+// costOf returns one cost of operations in each run, or nil if a run does not have it.
 func costOf(runs []Run, name string) []runFigure {
 	var list []runFigure
 	for _, r := range runs {
@@ -207,8 +207,8 @@ func costOf(runs []Run, name string) []runFigure {
 	return list
 }
 
-// figuresOf returns an operation's throughput (p 0) or percentile in each run, or
-// nothing where a run does not resolve it.
+// figuresOf returns an operation's throughput (p 0) or percentile in each run, or nil if a run
+// does not resolve it.
 func figuresOf(runs []Run, op string, p float64) ([]runFigure, error) {
 	own := time.Duration(0)
 	if len(runs) == 1 {
@@ -250,8 +250,8 @@ func newSeries(r Run, op string) (series, error) {
 	return series{r, sum, r.Measures}, err
 }
 
-// blocks returns the whole blocks of that length of the operation's seconds, or nothing
-// where the intervals are not available.
+// blocks returns the complete blocks of that length of the operation's seconds, or nil if the
+// intervals are not available.
 func (s series) blocks(least time.Duration) (list []results.Operation, err error) {
 	if s.run.Intervals == nil {
 		return nil, nil

@@ -10,8 +10,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Differences lists the differences of two runs other than their figures: plan, cluster,
-// machine, validity, profiles. Without any, their figures differ only by chance.
+// Differences returns the differences of two runs other than their figures: plan, cluster,
+// machine, validity, profiles. If there are none, their figures differ only by chance.
 func Differences(a, b *results.Run) []string {
 	var list []string
 	differ := func(what, x, y string) {
@@ -63,7 +63,8 @@ func describeAll[E any](list []E) string {
 	return fmt.Sprint(list)
 }
 
-// describePopulation describes the keys that a run begins with, without its own prefix.
+// describePopulation describes the keys that exist at the start of a run, without its own
+// prefix.
 func describePopulation(r *results.Run) string {
 	list := slices.Clone(r.Plan.Population)
 	for i := range list {
@@ -72,7 +73,7 @@ func describePopulation(r *results.Run) string {
 	return describeAll(list)
 }
 
-// fileSystem returns that of the members' data, where it is known.
+// fileSystem returns the file system of the members' data, if it is known.
 func fileSystem(r *results.Run) string {
 	if r.Environment.Disk == nil {
 		return ""

@@ -10,9 +10,10 @@ import (
 // errorRate is the metric of operations that failed, were dropped or did not finish.
 const errorRate = "error_rate"
 
-// Tried counts the measured operations of one run that were asked for.
+// Tried counts the measured requested operations of one run.
 type Tried struct {
-	// Ended have an outcome; NotCompleted of them failed, were dropped or did not finish.
+	// Ended is the number of operations with an outcome. NotCompleted is the number of those
+	// that failed, were dropped or did not finish.
 	Ended, NotCompleted uint64
 }
 
@@ -24,7 +25,7 @@ func newTried(run *results.Run) Tried {
 	return Tried{all.Ended(), all.NotCompleted()}
 }
 
-// rate is the share that did not complete.
+// rate returns the share of operations that did not complete.
 func (t Tried) rate() float64 {
 	if t.Ended == 0 {
 		return 0
@@ -33,11 +34,11 @@ func (t Tried) rate() float64 {
 }
 
 // judgeErrorRate compares the error rates. The test is that of the other metrics, on the
-// differences of each round's two shares: how much failures differ from run to run is in
-// it, as it would not be if all operations were counted as independent. The estimate is
-// the difference over all rounds together. The upper bound is the larger of the test's and
-// of that of the two shares, without which few operations of which none failed would
-// show that none ever does.
+// differences of each round's two shares, so it includes the variation of failures between
+// runs. A test that counts all operations as independent would not include it. The estimate is
+// the difference over all rounds together. The upper bound is the larger of the test's bound
+// and the bound of the two shares: without the latter, few operations without a failure would
+// show that none ever fails.
 func (r Rules) judgeErrorRate(v *results.MetricVerdict, rounds []Round) {
 	var differences []float64
 	var baseline, candidate []Tried

@@ -7,17 +7,17 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Each returns the rules of each of so many comparisons that are one job. By Bonferroni's
-// inequality, the job fails with the probability FalseFail of r at most when nothing
-// differs, whatever the comparisons have to do with each other. Holm's procedure rejects
-// something if and only if this does. FalsePass is not split: the job passes only if all of
-// them pass.
+// Each returns the rules of each of several comparisons that form one job. By Bonferroni's
+// inequality, the job fails with a probability of at most r.FalseFail when nothing differs,
+// however the comparisons depend on each other. Holm's procedure rejects a hypothesis if and
+// only if this one does. FalsePass is not divided, because the job passes only if all
+// comparisons pass.
 func (r Rules) Each(comparisons int) Rules {
 	r.FalseFail /= float64(comparisons)
 	return r
 }
 
-// DecideFamily joins the verdicts of the comparisons of one job: fail if any fails, pass if
+// DecideFamily combines the verdicts of the comparisons of one job: fail if any fails, pass if
 // all pass, inconclusive otherwise. The reason names the comparisons by their workloads.
 func DecideFamily(parts []results.Verdict) (verdict, reason string) {
 	names := map[string][]string{}
@@ -37,7 +37,7 @@ func DecideFamily(parts []results.Verdict) (verdict, reason string) {
 		strings.Join(names[results.Inconclusive], ", "))
 }
 
-// Scenarios prints a number of scenarios with its noun.
+// Scenarios formats a number of scenarios with its noun.
 func Scenarios(n int) string {
 	if n == 1 {
 		return "1 scenario"

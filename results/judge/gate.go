@@ -11,10 +11,10 @@ import (
 	"github.com/etcdbench/etcdbench/results/stats"
 )
 
-// Metric is a figure of a run, see [results.Run.Figures], that gates compare.
+// Metric is a figure of a run that gates compare, see [results.Run.Figures].
 type Metric struct {
 	Name, Unit string
-	// Higher means that more is better.
+	// Higher means that larger values are better.
 	Higher bool
 	// Primary means that the verdict depends on it, unless other metrics are named.
 	Primary bool
@@ -22,11 +22,11 @@ type Metric struct {
 	Margin float64
 	// Absolute means that the metric is a share itself: its margin is a difference.
 	Absolute bool
-	// Cost means that the members report it, which not all members can.
+	// Cost means that the members report it. Not all members can.
 	Cost bool
 }
 
-// Metrics lists what gates compare.
+// Metrics returns the metrics of gates.
 func Metrics() []Metric {
 	return []Metric{
 		{Name: "throughput", Unit: "/s", Higher: true, Primary: true, Margin: 0.05},
@@ -45,12 +45,11 @@ func Metrics() []Metric {
 	}
 }
 
-// Rules decide an A/B comparison from its rounds. They are [results.GateRules] that are
-// applied.
+// Rules decide an A/B comparison from its rounds. They are the [results.GateRules] of a job.
 type Rules results.GateRules
 
-// DefaultRules decide after 12 or after 24 rounds. When nothing differs they fail 1 %
-// of the jobs at most, and when a metric is worse by its margin they pass 5 % at most.
+// DefaultRules returns rules that decide after 12 or after 24 rounds. They fail at most 1 % of
+// the jobs when nothing differs, and pass at most 5 % when a metric is worse by its margin.
 func DefaultRules() Rules {
 	rules := Rules{Margins: map[string]float64{}, Looks: []int{12, 24}, FalseFail: 0.01, FalsePass: 0.05}
 	for _, m := range Metrics() {
@@ -92,7 +91,7 @@ func (r Rules) Validate() error {
 			return fmt.Errorf("the margin of %s must be above 0 %% and below %.0f %%, not %v", name, 100*most, margin)
 		}
 	}
-	// The smallest probability that so many rounds can show.
+	// The smallest probability that this number of rounds can show.
 	if n := r.Looks[len(r.Looks)-1]; math.Pow(0.5, float64(n)) > r.alphaFail() {
 		return fmt.Errorf("%d rounds cannot fail a metric at a false-fail rate of %g with %d metrics: at least %d are needed",
 			n, r.FalseFail, len(r.Primary), int(math.Ceil(-math.Log2(r.alphaFail()))))
@@ -111,7 +110,7 @@ func checkMetric(name string) error {
 	return fmt.Errorf("no metric %q%s: there are %s", name, results.Nearest(name, names), strings.Join(names, ", "))
 }
 
-// metric returns the metric of that name, or one that has nothing but the name.
+// metric returns the metric with that name, or one with nothing but the name.
 func metric(name string) Metric {
 	for _, m := range Metrics() {
 		if m.Name == name {
@@ -121,8 +120,8 @@ func metric(name string) Metric {
 	return Metric{Name: name}
 }
 
-// size returns how large a change for the worse is, on the scale on which differences
-// are taken: a logarithm that is positive, or the difference of an absolute metric.
+// size returns the size of a regression on the scale of the differences: a positive logarithm,
+// or the difference of an absolute metric.
 func (m Metric) size(change float64) float64 {
 	switch {
 	case m.Absolute:
@@ -133,7 +132,7 @@ func (m Metric) size(change float64) float64 {
 	return math.Log1p(change)
 }
 
-// share is the inverse of what size does to a figure of which more is worse.
+// share is the inverse of size for a figure of which smaller values are better.
 func (m Metric) share(size float64) float64 {
 	if m.Absolute {
 		return size
@@ -141,18 +140,18 @@ func (m Metric) share(size float64) float64 {
 	return math.Expm1(size)
 }
 
-// alphaFail is the share of the false fails that each primary metric has at each
-// look: by Bonferroni's inequality, their sum bounds that of the job.
+// alphaFail returns the share of the false fails for each primary metric and look. By
+// Bonferroni's inequality, their sum bounds the false fails of the job.
 func (r Rules) alphaFail() float64 {
 	return r.FalseFail / float64(len(r.Looks)*len(r.Primary))
 }
 
-// alphaPass is the share of the false passes at each look. It is not split over
-// metrics: a pass wants all of them, so a job that passes wrongly passes the one
-// that is worse, whichever that is.
+// alphaPass returns the share of the false passes for each look. It is not divided among
+// metrics: a pass requires all of them, so a job that passes wrongly also passes the metric
+// that is worse.
 func (r Rules) alphaPass() float64 { return r.FalsePass / float64(len(r.Looks)) }
 
-// Round is one round of an A/B comparison: each side's figures.
+// Round is one round of an A/B comparison, with the figures of each side.
 type Round struct {
 	Number              int
 	Baseline, Candidate map[string]float64
@@ -176,7 +175,7 @@ func NewRound(number int, baseline, candidate *results.Run) Round {
 func (r Rules) Judge(rounds []Round) []results.MetricVerdict {
 	var list []results.MetricVerdict
 	for _, m := range Metrics() {
-		// A metric that is not primary and that no run has is left out.
+		// A metric that is not primary and that no run has is omitted.
 		if v := r.judgeMetric(m, rounds); v.Primary || v.Rounds > 0 {
 			list = append(list, v)
 		}
@@ -234,7 +233,7 @@ const leftOut = "left out: no run of either side has it"
 // margin returns the smallest change of a metric that matters.
 func (r Rules) margin(m Metric) float64 { return cmp.Or(r.Margins[m.Name], m.Margin) }
 
-// applyShift turns a shift of the scale of m.size into a verdict and shares.
+// applyShift converts a shift on the scale of m.size into a verdict and shares.
 func applyShift(v *results.MetricVerdict, m Metric, s stats.Shift) {
 	delta := m.size(v.Margin)
 	switch {
@@ -266,8 +265,8 @@ func applyShift(v *results.MetricVerdict, m Metric, s stats.Shift) {
 	v.Lower, v.Upper = bound(s.Lower), bound(s.Upper)
 }
 
-// Decide joins the verdicts on the primary metrics into that of the job: fail if any
-// fails, pass if all pass, inconclusive otherwise.
+// Decide combines the verdicts on the primary metrics into that of the job: fail if any fails,
+// pass if all pass, inconclusive otherwise.
 func Decide(metrics []results.MetricVerdict) (verdict, reason string) {
 	names := map[string][]string{}
 	var bounds []string
@@ -315,8 +314,8 @@ func (r Rules) Look(rounds []Round) (metrics []results.MetricVerdict, verdict, r
 // maxDropped is the share of dropped rounds above which a comparison is void.
 const maxDropped = 0.20
 
-// TooManyDropped reports whether so many rounds were dropped that the rest may be a
-// biased selection.
+// TooManyDropped reports whether so many rounds were dropped that the others may be a biased
+// selection.
 func TooManyDropped(dropped, counted int) bool {
 	return float64(dropped) > maxDropped*float64(dropped+counted)
 }

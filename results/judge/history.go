@@ -24,12 +24,12 @@ const (
 	stillP  = 0.01
 )
 
-// HistoryRules say what in a history is judged. A nil pointer stands for the defaults.
+// HistoryRules configure the judgement of a history. A nil pointer means the defaults.
 type HistoryRules struct {
-	// Metrics are the names of the metrics that are judged; all without any.
+	// Metrics are the names of the metrics to judge; empty means all.
 	Metrics []string
-	// Margins are the smallest changes that matter, as shares, by metric; of error rates,
-	// as differences. They override the margins of [Metrics].
+	// Margins are the smallest changes that matter, by metric: shares, or differences for error
+	// rates. They override the margins of [Metrics].
 	Margins map[string]float64
 	// Accepted is the label or ID of a run whose level is accepted: better levels before it cause
 	// no alert.
@@ -181,8 +181,8 @@ type metricSeries struct {
 	accepted int // the last run whose level is accepted
 }
 
-// changes returns the changes of the series, the last of which may be an alert. level is
-// its share of the false alarms, of so many metrics.
+// changes returns the changes of the series. The last one may be an alert. level is the series'
+// share of the false alarms among that number of metrics.
 func (s metricSeries) changes(level float64, metrics int) []results.SeriesChange {
 	points := stats.ChangePoints(s.values, level)
 	levels := s.levels(points)
@@ -238,9 +238,8 @@ func (s metricSeries) levels(points []stats.Change) []historyLevel {
 	return list
 }
 
-// worseSince returns the best level that is accepted, and the index of the first of the
-// levels up to the last that are all worse than it by the margin; 0 where the last is
-// not.
+// worseSince returns the best accepted level, and the index of the first of the last levels
+// that are all worse than it by the margin. The index is 0 if the last level is not worse.
 func (s metricSeries) worseSince(levels []historyLevel) (best historyLevel, first int) {
 	at := -1
 	for i, l := range levels {
@@ -261,7 +260,7 @@ func (s metricSeries) worseSince(levels []historyLevel) (best historyLevel, firs
 	return best, first
 }
 
-// figure turns a value of the series back into one of the metric.
+// figure converts a value of the series into a value of the metric.
 func (s metricSeries) figure(v float64) float64 {
 	if s.metric.Higher {
 		v = -v
@@ -272,8 +271,8 @@ func (s metricSeries) figure(v float64) float64 {
 	return math.Exp(v)
 }
 
-// difference is the change from one level to another, positive for the worse: a share, or
-// the difference of two shares for error rates.
+// difference returns the change from one level to another, positive for a regression: a share,
+// or the difference of two shares for error rates.
 func (s metricSeries) difference(from, to float64) float64 {
 	if s.metric.Absolute {
 		return to - from
@@ -281,7 +280,7 @@ func (s metricSeries) difference(from, to float64) float64 {
 	return math.Expm1(to - from)
 }
 
-// versionLabel returns the label of a run, or its program or version where it has none.
+// versionLabel returns the label of a run or, if it has none, its program or version.
 func versionLabel(r *results.Run) string {
 	return cmp.Or(r.Label, r.Cluster.Binary, "etcd "+r.Cluster.Version)
 }

@@ -2,12 +2,12 @@
 // changes in a history, probes and plans of a capacity search, recommendations of a
 // tuning, and the causes of slow stretches.
 //
-// No verdict looks at survivors only: failures, timeouts and drops count in each. A
-// run that is not valid passes nothing. A verdict that the measurement does not decide
-// is inconclusive, and says why.
+// No verdict is based on completed operations only: failures, timeouts and drops count in each. A
+// run that is not valid never passes. If the measurement does not decide a verdict, it
+// is inconclusive, with a reason.
 //
-// The package reads documents and returns documents or parts of them. It measures
-// nothing and prints nothing; its statistics are those of results/stats.
+// The package reads documents and returns documents or parts of them. It neither measures
+// nor prints; its statistics are those of results/stats.
 package judge
 
 import "github.com/etcdbench/etcdbench/results"
@@ -15,7 +15,7 @@ import "github.com/etcdbench/etcdbench/results"
 // Run is a saved run with its intervals.
 type Run struct {
 	*results.Run
-	// Intervals is nil where the intervals are not available.
+	// Intervals is nil if the intervals are not available.
 	Intervals Intervals
 }
 

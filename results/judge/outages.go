@@ -10,24 +10,24 @@ import (
 
 const (
 	// leastOutage is the shortest outage: shorter ones are single slow answers. leastPartial is
-	// the shortest one in which less than half of the arrivals are affected. It is longer than
-	// what a short stop of the machine affects.
+	// the shortest outage in which less than half of the arrivals are affected. It is longer
+	// than the effect of a short stop of the machine.
 	leastOutage, leastPartial = 100 * time.Millisecond, 500 * time.Millisecond
 	// An outage affects clearly more than backShare of its arrivals: with that share, as many would
 	// be affected by chance in one of falseAlarms stretches at most.
 	falseAlarms = 1e6
 	// outageShare is the share of affected arrivals above which a stretch belongs to an outage.
 	outageShare = 0.1
-	// leastAhead is how many arrivals show that the rate is back.
+	// leastAhead is the number of arrivals that show that the rate has recovered.
 	leastAhead = 40
-	// maxOutages is how many outages a run lists.
+	// maxOutages is the largest number of outages that a run lists.
 	maxOutages = 100
 	// Response times have recovered when at most this share of the moments of a second is above
 	// the usual p99, which is that of few moments in a short run.
 	settleTime, settleShare = time.Second, 0.05
-	// causeBefore is how long before an outage its cause may have begun.
+	// causeBefore is the longest time before an outage at which its cause may have begun.
 	causeBefore = time.Second
-	// maxCauses is how many causes of an outage are named.
+	// maxCauses is the largest number of named causes of an outage.
 	maxCauses = 5
 )
 
@@ -35,10 +35,11 @@ const (
 type outageFinder struct {
 	availability *results.Availability
 	run          *results.Run
-	// ahead are the moments that are not judged yet, and waiting their arrivals.
+	// ahead holds the moments that are not judged yet, and waiting is the number of their
+	// arrivals.
 	ahead   []results.Moment
 	waiting uint64
-	// judged are the arrivals that were judged; last is when the last of their moments ended.
+	// judged counts the arrivals of judged moments, the last of which ended at last.
 	judged arrivalCounts
 	last   time.Duration
 	// current is the stretch that has not ended; found are the outages.
@@ -63,7 +64,7 @@ type foundOutage struct {
 	recovered time.Duration
 }
 
-// outageEnd is what is known of an outage at the end of an affected moment.
+// outageEnd is the state of an outage at the end of an affected moment.
 type outageEnd struct {
 	until   arrivalCounts
 	lastBad time.Duration
@@ -74,7 +75,7 @@ type outageEnd struct {
 
 type arrivalCounts struct{ all, affected, lost uint64 }
 
-// during returns how many arrivals there were from the first affected moment to the last one.
+// during returns the number of arrivals from the first affected moment to the last one.
 func (s *foundOutage) during() arrivalCounts {
 	return arrivalCounts{s.until.all - s.before.all, s.until.affected - s.before.affected, s.until.lost - s.before.lost}
 }
@@ -101,8 +102,9 @@ func clearlyAbove(share float64, count, n uint64) bool {
 	return float64(n)*divergence > math.Log(falseAlarms)
 }
 
-// affected returns how many arrivals of a moment failed or may have been late: in one with a late
-// arrival, those that were slow. Older journals do not have the slow ones.
+// affected returns the number of arrivals of a moment that failed or may have been late: in a
+// moment with a late arrival, the slow ones. Older journals do not contain the number of slow
+// arrivals.
 func (f *outageFinder) affected(m results.Moment) uint32 {
 	switch {
 	case m.Longest <= f.availability.Late:
@@ -115,7 +117,7 @@ func (f *outageFinder) affected(m results.Moment) uint32 {
 
 func arrivalsOf(m results.Moment) uint64 { return uint64(m.Completed) + uint64(m.Failed) }
 
-// see takes one more moment and judges those of which enough is known.
+// see adds the next moment, and judges the earlier ones that can be judged.
 func (f *outageFinder) see(m results.Moment) {
 	f.ahead = append(f.ahead, m)
 	f.waiting += arrivalsOf(m)
@@ -124,7 +126,7 @@ func (f *outageFinder) see(m results.Moment) {
 	}
 }
 
-// judge judges the earliest moment by those after it.
+// judge judges the earliest moment by the ones after it.
 func (f *outageFinder) judge() {
 	m := f.ahead[0]
 	affected := f.affected(m)
@@ -239,10 +241,11 @@ func (f *outageFinder) finish() {
 	}
 }
 
-// settler looks for the second after an outage from which on response times are as usual.
+// settler determines the second after an outage from which on response times are as usual.
 type settler struct {
 	outage *results.Outage
-	// since is when they began to be; of the moments from then on, slow were above the usual p99.
+	// since is the beginning of that second. slow is the number of its moments above the usual
+	// p99.
 	since time.Duration
 	slow  int
 }
@@ -258,7 +261,7 @@ func (s *settler) settle(m results.Moment, usual time.Duration) {
 	if s.outage == nil || m.At < s.since {
 		return
 	}
-	// The journal does not tell shorter response times than leastLate apart.
+	// The journal does not distinguish response times below leastLate.
 	if m.Longest > usual {
 		s.slow++
 	}
@@ -270,13 +273,13 @@ func (s *settler) settle(m results.Moment, usual time.Duration) {
 	}
 }
 
-// causes are the disturbances during an outage or directly before it, and the causes of slow
-// seconds at the time: each signal of a member once, with the longest of its times.
+// causes returns the disturbances during an outage or directly before it, and the causes of
+// slow seconds at the time: each signal of a member once, with the longest of its times.
 func (f *outageFinder) causes(o *results.Outage) (list []string) {
 	overlaps := func(start, length time.Duration) bool {
 		return start < o.Start+o.Length && start+length > o.Start-causeBefore
 	}
-	named := map[movement]bool{} // disturbances, which have more to say than how long they took
+	named := map[movement]bool{} // disturbances, which have a more detailed description
 	for _, e := range f.run.Events {
 		if overlaps(e.Start, e.Length) {
 			named[movement{e.Kind, ""}] = true

@@ -8,12 +8,12 @@ import (
 	"github.com/etcdbench/etcdbench/results/stats"
 )
 
-// foundShare is how many of simulated jobs must fail for a change that is said to be
-// found nine times in ten. It is a little more, because noise can be worse than that of
-// the simulation: it drifts and comes in bursts.
+// foundShare is the share of simulated jobs that must fail for a change that is detected nine
+// times in ten. It is higher, because real noise can be worse than that of the simulation: it
+// drifts and comes in bursts.
 const foundShare = 0.95
 
-// powers keeps the simulations that a question takes.
+// powers caches the simulations of a set of rules.
 type powers struct {
 	rules Rules
 	made  map[[2]int]stats.Power
@@ -21,7 +21,8 @@ type powers struct {
 
 func (r Rules) powers() powers { return powers{r, map[[2]int]stats.Power{}} }
 
-// of returns the power of so many rounds, when the noise is known from others.
+// of returns the power of that number of rounds. known is the number of rounds from which the
+// noise is estimated.
 func (p powers) of(rounds, known int) (stats.Power, error) {
 	key := [2]int{rounds, known}
 	if power, ok := p.made[key]; ok {
@@ -51,7 +52,7 @@ func (p powers) detectable(v results.MetricVerdict, rounds int) float64 {
 	return detectableShare(v, power, delta)
 }
 
-// detectableShare is detectable for error rates: a larger rate scatters more.
+// detectableShare is like detectable, for error rates: a larger rate has a larger variance.
 func detectableShare(v results.MetricVerdict, power stats.Power, delta float64) float64 {
 	const steps = 200 // of 5 %, from the margin on
 	at := sort.Search(steps, func(k int) bool {
@@ -68,8 +69,8 @@ func detectableShare(v results.MetricVerdict, power stats.Power, delta float64) 
 	return math.Inf(1)
 }
 
-// AddDetectable adds to each metric the smallest change that the job would have failed
-// nine times in ten.
+// AddDetectable adds to each metric the smallest regression that the job would have failed nine
+// times in ten.
 func (r Rules) AddDetectable(metrics []results.MetricVerdict) {
 	p := r.powers()
 	for i := range metrics {
@@ -80,8 +81,8 @@ func (r Rules) AddDetectable(metrics []results.MetricVerdict) {
 	}
 }
 
-// AddNeeded adds to each metric how many rounds find a change of one and a half margins, of
-// two, and of 20 %.
+// AddNeeded adds to each metric the number of rounds that detect a change of one and a half
+// margins, of two, and of 20 %.
 func (r Rules) AddNeeded(metrics []results.MetricVerdict) {
 	p := r.powers()
 	for i := range metrics {
@@ -96,17 +97,17 @@ func (r Rules) AddNeeded(metrics []results.MetricVerdict) {
 		v.Needed = nil
 		for _, effect := range effects {
 			if effect <= v.Margin {
-				continue // no number of rounds finds it
+				continue // no number of rounds detects it
 			}
 			v.Needed = append(v.Needed, results.NeededRounds{Effect: effect, Rounds: p.needed(*v, effect)})
 		}
 	}
 }
 
-// RoundsNeeded returns how many rounds a job needs to fail a change for the worse of the
-// size effect, a share, nine times in ten, when the noise is that of v, which is estimated
-// from v's rounds. It is 0 where more than [stats.MaxDifferences] are needed: a change of no
-// more than the margin fails every other time, however many there are.
+// RoundsNeeded returns the number of rounds with which a job fails a regression of the size
+// effect, a share, nine times in ten. The noise is estimated from v's rounds. It returns 0 if
+// more than [stats.MaxDifferences] are needed: a change of no more than the margin fails every
+// other time, for any number of rounds.
 func (r Rules) RoundsNeeded(v results.MetricVerdict, effect float64) int {
 	return r.powers().needed(v, effect)
 }

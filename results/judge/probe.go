@@ -14,8 +14,8 @@ const (
 	probeErrors   = 0.01 // share of operations that may not complete
 	probeAchieved = 0.99 // acknowledged ÷ offered
 	probeBlocks   = 10   // stretches whose scatter gives the bounds
-	// ProbeAlpha is how often the bounds of a figure of a probe may miss it, on both
-	// sides together: a search makes a dozen probes, most of them near the limit.
+	// ProbeAlpha is the probability that the bounds of a figure of a probe miss it, on both
+	// sides together: a search makes about twelve probes, most of them near the limit.
 	ProbeAlpha = 0.01
 	// growthAlpha is the probability that a backlog that does not grow appears to grow: one in a
 	// hundred probes that keep up.
@@ -62,11 +62,11 @@ func Probe(run Run, slo []Threshold, alpha float64) (verdict, reason string, err
 	return worst.verdict, worst.reason, nil
 }
 
-// probeVerdict is what one criterion of a probe says.
+// probeVerdict is the verdict of one criterion of a probe.
 type probeVerdict struct{ verdict, reason string }
 
-// add keeps the worse verdict of two. A probe with too few samples for one criterion is
-// so as a whole: a higher rate or a longer probe decides it.
+// add keeps the worse of two verdicts. If a probe has too few samples for one criterion, it has
+// too few as a whole: a higher rate or a longer probe decides it.
 func (v *probeVerdict) add(other probeVerdict) {
 	rank := map[string]int{results.Sustained: 1, results.Unclear: 2, results.TooFew: 3, results.Overloaded: 4}
 	if rank[other.verdict] > rank[v.verdict] {
@@ -76,7 +76,7 @@ func (v *probeVerdict) add(other probeVerdict) {
 
 func sustained() probeVerdict { return probeVerdict{verdict: results.Sustained} }
 
-// judgeErrors judges how many of all operations did not complete.
+// judgeErrors judges the share of operations that did not complete.
 func judgeErrors(run *results.Run, alpha float64) (probeVerdict, error) {
 	measured, err := run.Measured("")
 	if err != nil {
@@ -128,8 +128,8 @@ func notInTime(behind, offered float64) string {
 	return fmt.Sprintf("only %.1f %% of the offered operations completed in time", 100-100*behind/offered)
 }
 
-// backlogGrowth returns by how many operations per second the number that is queued or
-// in flight grows, with its lower bound. Fewer than growthPoints seconds tell nothing.
+// backlogGrowth returns the growth of the number of operations that are queued or in flight,
+// per second, with its lower bound. It needs growthPoints seconds or more.
 func backlogGrowth(run Run) (slope, lower float64, err error) {
 	if run.Intervals == nil {
 		return 0, 0, nil
@@ -183,8 +183,7 @@ func judgeSLO(run Run, t Threshold, alpha float64) (probeVerdict, error) {
 // upper reports whether the threshold is an upper bound.
 func (t Threshold) upper() bool { return t.Comparison == "<" || t.Comparison == "<=" }
 
-// share returns the percentile of a time of which the threshold is an upper bound: 100
-// for the longest.
+// share returns the percentile of a time that the threshold bounds: 100 for the longest.
 func (t Threshold) share() (p float64, ok bool) {
 	isTime, _ := thresholdMetric(t.Metric)
 	if _, point, _ := strings.Cut(t.Metric, "."); isTime && t.upper() {
@@ -197,7 +196,7 @@ func (t Threshold) share() (p float64, ok bool) {
 	return 0, false
 }
 
-// judgeWindows wants each window within the bound, and the arrivals as a whole not to
+// judgeWindows requires each window to be within the bound, and the arrivals as a whole not to
 // exceed it.
 func (t Threshold) judgeWindows(run Run, s stretch, p float64, isShare bool, alpha float64) (probeVerdict, error) {
 	if run.Intervals == nil {

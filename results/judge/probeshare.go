@@ -18,7 +18,7 @@ func (t Threshold) judgeShare(run Run, s stretch, p, alpha float64) (probeVerdic
 	}
 	allowed := 1 - p/100
 	text := fmt.Sprintf("%s: %.0f of %.0f operations are slower or did not complete", t.Text, whole.slower, whole.arrivals)
-	if p == 100 { // of the longest, there are no bounds
+	if p == 100 { // the longest time has no confidence bounds
 		switch {
 		case whole.arrivals == 0:
 			return probeVerdict{results.TooFew, text}, nil
@@ -50,16 +50,16 @@ func (t Threshold) bounds(least, most float64) string {
 	return fmt.Sprintf(" (between %.3g and %.3g %%)", 100*least, 100*most)
 }
 
-// leastBeyond is how many operations are expected to lie beyond a percentile before it
-// is judged by the scatter of stretches of the run.
+// leastBeyond is the expected number of operations beyond a percentile from which on it is
+// judged by the scatter of stretches of the run.
 const leastBeyond = 10
 
-// counted is how many arrivals there were and how many of them are not within a bound:
-// slower, or without an answer. open are those whose true time is not known and may be
-// within it yet.
+// counted is the number of arrivals, and of those that are not within a bound: slower, or
+// without an answer. open is the number of those whose true time is unknown and may be within
+// it.
 type counted struct{ arrivals, slower, open float64 }
 
-// times returns the times that a threshold is about, and which of them are lower bounds.
+// times returns the times that a threshold bounds, and those of them that are lower bounds.
 func (t Threshold) times(o results.Operation) (times, unfinished results.Latency) {
 	switch name, _, _ := strings.Cut(t.Metric, "."); name {
 	case "response_time":
@@ -73,8 +73,8 @@ func (t Threshold) times(o results.Operation) (times, unfinished results.Latency
 	}
 }
 
-// arrivals returns how many operations there were, with an answer or without. Of a
-// document without outcomes, the times are all there is.
+// arrivals returns the number of operations, with or without an answer. For a document without
+// outcomes, it is the number of times.
 func arrivals(o results.Operation, times results.Latency) float64 {
 	return max(float64(o.Ended()), float64(times.Count))
 }
@@ -127,9 +127,9 @@ func (t Threshold) shareBounds(run Run, o results.Operation, whole counted, p, a
 	return max(least, 0), min(most, 1), nil
 }
 
-// place is a place in a distribution: above all shorter times, and above a part of those that
-// take as long. Where many take as long, as timeouts do, a percentile lies among them, and
-// how many of a block are at most as long would say nothing about its scatter.
+// place is a place in a distribution: above all shorter times, and above a part of the equal
+// ones. If many times are equal, such as timeouts, a percentile lies among them, and the share
+// of a block up to that time would contain no information about its scatter.
 type place struct {
 	time int64
 	part float64
@@ -145,7 +145,7 @@ func placeOf(times results.Latency, p float64) (place, error) {
 	return at, err
 }
 
-// count returns how many samples are shorter, and how many are as long.
+// count returns the number of shorter samples and of equal ones.
 func (p place) count(times results.Latency) (shorter, alike float64, err error) {
 	below, err := times.CountBelow(p.time)
 	if err != nil {
@@ -155,7 +155,7 @@ func (p place) count(times results.Latency) (shorter, alike float64, err error) 
 	return float64(below), float64(all - below), err
 }
 
-// blocks returns the tenths of the run that a threshold is about, by phase.
+// blocks returns the tenths of the run for a threshold, by phase.
 func (t Threshold) blocks(run Run, o results.Operation) (phases [][]results.Operation, err error) {
 	length := run.Length(func(phase string) bool { return t.covers(run.Run, phase) }) / probeBlocks
 	for _, ph := range run.Phases {
@@ -171,8 +171,8 @@ func (t Threshold) blocks(run Run, o results.Operation) (phases [][]results.Oper
 	return phases, nil
 }
 
-// sharesBelow returns the share of the arrivals of each block that are below a place, less the
-// mean of its phase: phases differ on purpose.
+// sharesBelow returns the share of the arrivals of each block that are below a place, minus the
+// mean of its phase, because phases may differ by plan.
 func (t Threshold) sharesBelow(phases [][]results.Operation, at place) (shares []float64, err error) {
 	for _, blocks := range phases {
 		first := len(shares)

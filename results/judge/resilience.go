@@ -49,7 +49,7 @@ func NewResilience(run *results.Run, intervals Intervals) (*results.Resilience, 
 // growthIn keeps the members' first and last readings in a phase.
 type growthIn struct{ members map[string]readingPair }
 
-// afterPhase is how long after a phase a reading that was requested at its end may
+// afterPhase is the time after a phase within which a reading that was requested at its end may
 // complete.
 const afterPhase = 200 * time.Millisecond
 

@@ -9,8 +9,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Resources returns what a run used of each resource, the nearest to its limit first.
-// Of a resource that every member has, it returns the member that used most.
+// Resources returns the use of each resource in a run, the one that is nearest to its limit
+// first. For a resource of all members, it returns the member with the highest use.
 func Resources(run *results.Run) []results.Resource {
 	var list []results.Resource
 	if run.Environment.CPUs > 0 {
@@ -42,7 +42,7 @@ func Resources(run *results.Run) []results.Resource {
 	return list
 }
 
-// memberResources returns those of one member that it used something of.
+// memberResources returns the resources that one member used.
 func memberResources(run *results.Run, m results.ServerMember, seconds float64) []results.Resource {
 	var list []results.Resource
 	add := func(used float64, name string, share float64, format string, args ...any) {
@@ -68,7 +68,8 @@ func memberResources(run *results.Run, m results.ServerMember, seconds float64) 
 	return list
 }
 
-// keepLargest adds r unless the list has as much of the same resource.
+// keepLargest adds r, unless the list contains the same resource with a use that is at least as
+// high.
 func keepLargest(list []results.Resource, r results.Resource) []results.Resource {
 	i := slices.IndexFunc(list, func(o results.Resource) bool { return o.Name == r.Name })
 	switch {

@@ -47,7 +47,7 @@ func NewScaleEffect(run *results.Run, intervals Intervals, start, length, lead t
 	return e, nil
 }
 
-// someSeconds are intervals with their operations.
+// someSeconds is a number of intervals with their operations.
 type someSeconds struct {
 	length     time.Duration
 	operations []results.Operation
@@ -74,7 +74,7 @@ func (w *someSeconds) figures() (f results.ScaleWindow, err error) {
 	}, err
 }
 
-// resolved is the time of a percentile, 0 where there are too few samples.
+// resolved returns the time of a percentile, or 0 if it is not resolved.
 func resolved(q results.Percentile) int64 {
 	if !q.Resolved {
 		return 0
@@ -100,13 +100,14 @@ func NewScaleOperations(run *results.Run) (list []results.ScaleOperation) {
 	return list
 }
 
-// scaleReach is how far a fit may be read beyond the largest size.
+// scaleReach is the largest size for which a fit is valid, relative to the largest measured
+// size.
 const scaleReach = 1.2
 
 // ScaleFigure is one figure of a rung that a curve shows over the size.
 type ScaleFigure struct {
 	Name, Unit string
-	// Of returns 0 where the rung does not have it.
+	// Of returns 0 if the rung does not have the figure.
 	Of func(r *results.ScaleRung) float64
 }
 
@@ -147,7 +148,7 @@ func ScaleFigures(s *results.Scale) []ScaleFigure {
 // of the law there.
 type ScalePoint struct{ Size, Value, Low, High float64 }
 
-// curvePoints are those of a curve.
+// curvePoints is the number of points of a curve.
 const curvePoints = 40
 
 // ScaleCurve returns the power law of a figure from the smallest size to 1.2 times the largest
@@ -168,7 +169,7 @@ func ScaleCurve(s *results.Scale, f ScaleFigure) (curve []ScalePoint) {
 	return curve
 }
 
-// scalePoints are the sizes and the values of the rungs that have a figure.
+// scalePoints returns the sizes and the values of the rungs that have a figure.
 func scalePoints(s *results.Scale, f ScaleFigure) (x, y []float64) {
 	for i := range s.Rungs {
 		if v := f.Of(&s.Rungs[i]); v > 0 {
@@ -191,7 +192,7 @@ func ScaleFits(s *results.Scale) (fits []results.ScaleFit) {
 		x, y := scalePoints(s, f)
 		p, ok := stats.FitPowerLaw(x, y, 0.05)
 		l, lineOK := stats.FitLine(x, y, 0.05)
-		// A document with larger figures would be refused.
+		// A document with larger figures could not be read.
 		if ok && lineOK && p.Factor <= mostFactor {
 			fits = append(fits, results.ScaleFit{
 				Figure: f.Name, Unit: f.Unit, Factor: p.Factor, Points: len(x), Reach: scaleReach * slices.Max(x),

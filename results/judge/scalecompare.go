@@ -48,7 +48,7 @@ func CompareScales(base, candidate []*results.Scale) (rows []ScaleRatio) {
 	return rows
 }
 
-// ScaleDifferences are the settings in which two ladders differ, besides their figures.
+// ScaleDifferences returns the settings in which two ladders differ.
 func ScaleDifferences(a, b *results.Scale) (list []string) {
 	add := func(differ bool, what string) {
 		if differ {
@@ -64,7 +64,7 @@ func ScaleDifferences(a, b *results.Scale) (list []string) {
 		&results.Run{Cluster: a.Cluster, Environment: a.Environment}, &results.Run{Cluster: b.Cluster, Environment: b.Environment})...)
 }
 
-// scaleFiguresOf are the figures of all ladders, each once.
+// scaleFiguresOf returns the distinct figures of all ladders.
 func scaleFiguresOf(all []*results.Scale) (list []ScaleFigure) {
 	for _, s := range all {
 		for _, f := range ScaleFigures(s) {
@@ -76,7 +76,7 @@ func scaleFiguresOf(all []*results.Scale) (list []ScaleFigure) {
 	return list
 }
 
-// commonSizes are the amounts of data that all ladders have a rung for.
+// commonSizes returns the amounts of data for which all ladders have a rung.
 func commonSizes(all []*results.Scale) (sizes []int64) {
 	for i := range all[0].Rungs {
 		size := all[0].Rungs[i].Size
@@ -87,7 +87,7 @@ func commonSizes(all []*results.Scale) (sizes []int64) {
 	return sizes
 }
 
-// rungOf is the rung of a ladder with an amount of data, nil where there is none.
+// rungOf returns the rung of a ladder with an amount of data, or nil if there is none.
 func rungOf(s *results.Scale, size int64) *results.ScaleRung {
 	at := slices.IndexFunc(s.Rungs, func(r results.ScaleRung) bool { return r.Size == size })
 	if at < 0 {
@@ -96,8 +96,8 @@ func rungOf(s *results.Scale, size int64) *results.ScaleRung {
 	return &s.Rungs[at]
 }
 
-// scaleLogs are the logarithms of a figure in the ladders of a side. They are whole where
-// each ladder has it.
+// scaleLogs returns the logarithms of a figure in the ladders of a side. whole reports whether
+// each ladder has the figure.
 func scaleLogs(side []*results.Scale, f ScaleFigure, size int64) (logs []float64, whole bool) {
 	for _, s := range side {
 		r := rungOf(s, size)

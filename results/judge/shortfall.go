@@ -26,13 +26,13 @@ func usualRates(seconds []second) map[string]float64 {
 	return usual
 }
 
-// isShort reports whether far fewer operations were completed in a second than usually.
-// Where fewer arrived, fewer can be completed.
+// isShort reports whether far fewer operations than usual were completed in a second. If fewer
+// arrived, fewer are expected.
 func (u ordinary) isShort(s second) bool {
 	return s.length > shortLength && u.expected(s) >= leastUsual && float64(s.completed) < shortShare*float64(u.expected(s))
 }
 
-// expected is how many operations usually complete in a second like this one.
+// expected returns the usual number of completed operations in a second like this one.
 func (u ordinary) expected(s second) uint64 {
 	usual := uint64(u.rates[s.phase] * s.length.Seconds())
 	if s.offered < usual && s.open {
@@ -41,7 +41,7 @@ func (u ordinary) expected(s second) uint64 {
 	return usual
 }
 
-// addShort keeps the second in which the smallest share was completed.
+// addShort keeps the second with the smallest completed share.
 func (u ordinary) addShort(to *results.Slow, s second) {
 	expected := u.expected(s)
 	if !u.isShort(s) || to.Expected > 0 && to.Completed*expected <= s.completed*to.Expected {
@@ -50,14 +50,15 @@ func (u ordinary) addShort(to *results.Slow, s second) {
 	to.Completed, to.Expected = s.completed, expected
 }
 
-// absence is since when a member has not answered until the run's end, and why not.
+// absence is the time since which a member has not answered until the run's end, and the
+// reason.
 type absence struct {
 	since  time.Duration
 	reason string
 }
 
-// goneMembers returns the members that did not answer in the last second in which they
-// were asked, and since when.
+// goneMembers returns the members that did not answer in the last second in which they were
+// queried, and the time since which they have not answered.
 func goneMembers(seconds []second) map[string]absence {
 	gone := map[string]absence{}
 	for len(seconds) > 0 && len(seconds[len(seconds)-1].known)+len(seconds[len(seconds)-1].silent) == 0 {
@@ -82,8 +83,8 @@ func goneMembers(seconds []second) map[string]absence {
 // refuses reports whether a member did not answer because no process listened at its address.
 func refuses(reason string) bool { return strings.Contains(reason, "connection refused") }
 
-// explain says of a silence that lasted until the run's end that the member is dead or
-// does not answer any more.
+// explain adds to a silence that lasted until the run's end that the member is dead or does not
+// answer any more.
 func (a absence) explain(c results.Cause, s results.Slow) results.Cause {
 	if a.reason == "" || c.Name != silent || a.since >= s.Start+s.Length {
 		return c

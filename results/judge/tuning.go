@@ -12,8 +12,8 @@ import (
 	"github.com/etcdbench/etcdbench/results/stats"
 )
 
-// AddRuns sets the figures of settings from their runs. Runs without a
-// [results.Resilience] are left out.
+// AddRuns sets the figures of a candidate from its runs. It skips runs without a
+// [results.Resilience].
 func AddRuns(t *results.Tried, runs ...*results.Run) {
 	figures, unresolved := map[string][]float64{}, map[string]bool{}
 	outages := map[string][]detected{}
@@ -64,8 +64,7 @@ func AddRuns(t *results.Tried, runs ...*results.Run) {
 	addFaults(t, outages)
 }
 
-// detected is an outage with the shortest that its run could detect: no arrival is late
-// before that.
+// detected is an outage, with the shortest outage that its run could detect.
 type detected struct {
 	results.Unavailability
 	least time.Duration
@@ -112,7 +111,7 @@ func electionRate(elections float64, over time.Duration) float64 {
 	return stats.PoissonUpper(elections, 0.05) / over.Hours()
 }
 
-// What counts as equal when settings are compared: response times of short runs
+// The differences that count as equal when settings are compared: response times of short runs
 // scatter more than failovers do.
 const (
 	equalTime     = 0.25
@@ -120,14 +119,14 @@ const (
 	equalCPU      = 0.10
 )
 
-// steady reports whether nothing was found against the settings. A p99 that is a lower
-// bound is: one operation in a hundred did not finish.
+// steady reports whether there is no finding against the settings. A p99 that is a lower bound
+// is a finding: one operation in a hundred did not finish.
 func steady(t *results.Tried) bool {
 	return t.Finding == "" && t.Elections == 0 && t.P99 > 0 && !slices.Contains(t.AtLeast, "p99")
 }
 
-// dominates reports whether t is as good as other in all respects and better in one. Of a
-// failover that could not be detected, all lengths are possible that it may have had.
+// dominates reports whether t is as good as other in all respects and better in one. For a
+// failover that was not detected, it considers all possible lengths.
 func dominates(t, other *results.Tried) bool {
 	asGood, better := true, false
 	for _, c := range []struct{ mine, theirs, equal float64 }{
@@ -140,7 +139,7 @@ func dominates(t, other *results.Tried) bool {
 	return asGood && better
 }
 
-// tuning is a [results.Tuning] that is being judged.
+// tuning is a [results.Tuning] during its judgement.
 type tuning results.Tuning
 
 // Tuning marks the Pareto set of a tuning and sets its recommendation with the reasons:
@@ -189,9 +188,9 @@ func Tuning(document *results.Tuning) {
 	}
 }
 
-// measure returns the figure that decides among settings that are otherwise equal: less
-// is better. A failover that could not be detected counts as what it was shorter than,
-// one that was not measured as endless.
+// measure returns the figure that decides among settings that are otherwise equal: smaller is
+// better. A failover that was not detected counts with its upper bound, and one that was not
+// measured as infinite.
 func (t *tuning) measure(x *results.Tried) float64 {
 	switch {
 	case !t.Failover:
@@ -204,8 +203,8 @@ func (t *tuning) measure(x *results.Tried) float64 {
 	return math.Inf(1)
 }
 
-// faster reports whether settings are better than the defaults by more than what counts
-// as equal, whatever the defaults' failover was that could not be detected.
+// faster reports whether settings are better than the defaults by more than the difference that
+// counts as equal, for any possible length of a failover of the defaults that was not detected.
 func (t *tuning) faster(x, base *results.Tried) bool {
 	if t.Failover && base.Failover == 0 && base.FailoverBelow > 0 {
 		return false
@@ -251,7 +250,7 @@ func (t *tuning) reason(best, base *results.Tried) {
 	}
 }
 
-// against says why faster settings are not recommended.
+// against returns the reason why faster settings are not recommended.
 func (t *tuning) against(x, base *results.Tried) string {
 	switch {
 	case x.Finding != "":
@@ -272,8 +271,8 @@ func (t *tuning) against(x, base *results.Tried) string {
 // round trip.
 const leastHeartbeat = 100 * time.Millisecond
 
-// EtcdRules returns etcd's documented rules for the round trip of a tuning, in words. It
-// returns nothing where the dimension has no rules or the round trip is not known.
+// EtcdRules returns a text with etcd's documented rules for the round trip of a tuning. It
+// returns "" if the dimension has no rules or if the round trip is unknown.
 func EtcdRules(t *results.Tuning) string {
 	if t.Dimension != results.DimensionPair || t.RTT == 0 {
 		return ""
@@ -283,9 +282,9 @@ func EtcdRules(t *results.Tuning) string {
 		t.RTT, ms(t.RTT/2), ms(t.RTT+t.RTT/2), ms(10*t.RTT))
 }
 
-// breaksRules says which of etcd's documented rules a pair breaks: a heartbeat
-// interval of 0.5 to 1.5 times the longest round trip, an election timeout of ten
-// round trips or more (etcd's tuning guide).
+// breaksRules returns a text about the documented rules of etcd that a pair violates, or "" if
+// there are none: a heartbeat interval of 0.5 to 1.5 times the longest round trip, and an
+// election timeout of ten round trips or more (etcd's tuning guide).
 func (t *tuning) breaksRules(x *results.Tried) string {
 	if t.Dimension != results.DimensionPair {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// The rate is back when so few arrivals of the time that follows are bad.
+// The rate has recovered when at most backShare of the arrivals in the following backFor are bad.
 const (
 	backFor   = 500 * time.Millisecond
 	backShare = 0.05
@@ -41,7 +41,7 @@ func NewUnavailability(run *results.Run, intervals Intervals) (list []results.Un
 		end := moments[len(moments)-1].At + results.MomentLength
 		traced := end
 		if i+1 < len(events) {
-			// What is in flight when the next fault begins counts for that one.
+			// An operation in flight when the next fault begins counts for that fault.
 			end, traced = events[i+1].Start-late, events[i+1].Start
 		}
 		from, _ := slices.BinarySearchFunc(moments, e.Start.Truncate(results.MomentLength), compareMoment)
@@ -90,7 +90,7 @@ func mergeMoments(intervals Intervals) ([]results.Moment, error) {
 	return list, err
 }
 
-// addMoments adds to a moment what ended later.
+// addMoments adds the later outcomes of a moment.
 func addMoments(sum, m results.Moment) results.Moment {
 	return results.Moment{
 		At: m.At, Completed: sum.Completed + m.Completed, Slow: sum.Slow + m.Slow, Failed: sum.Failed + m.Failed,
@@ -136,7 +136,7 @@ func unavailable(moments []results.Moment, late time.Duration) (u results.Unavai
 	u.Start = moments[first].At
 	for i, m := range moments[first:] {
 		if !bad(m) && isBack(moments[first+i:], 0, whole) {
-			// Those that waited were completed when the outage was over.
+			// The waiting operations were completed when the outage was over.
 			u.Length = m.At + m.Longest - u.Start
 			return u
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// RunVerdict judges a run by thresholds, or by its plan's where none are given. A
-// threshold that cannot be read, or that the run cannot be judged by, is an error.
+// RunVerdict judges a run by thresholds, or by those of its plan if none are given. It returns
+// an error for a threshold that is invalid or that cannot be applied to the run.
 func RunVerdict(run *results.Run, texts []string, intervals Intervals) (*results.Verdict, error) {
 	if len(texts) == 0 {
 		texts = run.Plan.Thresholds
@@ -37,8 +37,8 @@ func RunVerdict(run *results.Run, texts []string, intervals Intervals) (*results
 	return v, nil
 }
 
-// HistoryVerdict looks for changes in the runs of a directory. skipped are results that
-// could not be read. Rules that cannot be applied to the runs are an error.
+// HistoryVerdict judges the changes in the runs of a directory. skipped are results that could
+// not be read. It returns an error for rules that cannot be applied to the runs.
 func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, rules *HistoryRules) (*results.Verdict, error) {
 	if err := rules.check(runs); err != nil {
 		return nil, err
@@ -73,8 +73,8 @@ func HistoryVerdict(dir string, runs []results.HistoryRun, skipped []error, rule
 	return v, nil
 }
 
-// mixesTransports reports whether there are runs that only the transport keeps out of one
-// series.
+// mixesTransports reports whether there are runs that belong to different series only because
+// of their transports.
 func mixesTransports(runs []results.HistoryRun) bool {
 	used := map[string]string{}
 	for _, r := range runs {

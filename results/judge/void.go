@@ -7,9 +7,9 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// VoidRound says why a round with these two runs does not count, and is empty where it
-// does. Exchanging the runs changes nothing, so that what is dropped says nothing about
-// the sides.
+// VoidRound returns the reason why a round with these two runs does not count, or "" if it
+// does. The result does not depend on the order of the runs, so the selection of rounds favours
+// neither side.
 func VoidRound(baseline, candidate *results.Run) string {
 	b, c := Void(baseline), Void(candidate)
 	switch {
@@ -21,8 +21,8 @@ func VoidRound(baseline, candidate *results.Run) string {
 	return cmp.Or(b, c)
 }
 
-// sustainedShare is the share of its arrivals that a run has answered which has sustained its
-// load.
+// sustainedShare is the share of its arrivals that a run must have answered to have sustained
+// its load.
 const sustainedShare = 0.99
 
 // collapsed reports whether a run is invalid only because its clients were all busy,
@@ -44,11 +44,11 @@ func collapsed(run, other *results.Run) bool {
 	return open && other.Validity.Generator.Achieved >= sustainedShare
 }
 
-// busyClients are the codes of what makes a run invalid when all clients are busy.
+// busyClients are the codes of the reasons that make a run invalid when all clients are busy.
 var busyClients = [...]string{"too-few-clients", "clients-busy"}
 
-// Void says why a round with this run does not count, and is empty where it does. It
-// depends neither on the side of the run nor on its figures.
+// Void returns the reason why a round with this run does not count, or "" if it does. The
+// result depends neither on the side of the run nor on its figures.
 func Void(r *results.Run) string {
 	switch {
 	case r.Outcome != results.Completed:
@@ -68,7 +68,7 @@ func Void(r *results.Run) string {
 	return ""
 }
 
-// leaderChanged reports whether there was an election that no fault caused on purpose.
+// leaderChanged reports whether there was an unplanned election.
 func leaderChanged(r *results.Run) bool {
 	if r.Server == nil || r.Resilience != nil || slices.ContainsFunc(r.Plan.Disturbances, MayElect) {
 		return false
@@ -76,8 +76,8 @@ func leaderChanged(r *results.Run) bool {
 	return slices.ContainsFunc(r.Server.Members, func(m results.ServerMember) bool { return m.Growth["leader_changes"] > 0 })
 }
 
-// MayElect reports whether a disturbance may make a member lose the leadership, or restart it, which
-// counts like a change of the leader.
+// MayElect reports whether a disturbance may make a member lose the leadership or restart,
+// which counts like a change of the leader.
 func MayElect(d results.PlanDisturbance) bool {
 	switch d.Kind {
 	case "compaction", "defragmentation", "snapshot", "range", "watcher-storm":

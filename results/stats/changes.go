@@ -5,8 +5,8 @@ import "math"
 // MinSide is the smallest number of values on either side of a change.
 const MinSide = 5
 
-// changeWindow is how many values a split looks back: older ones of the same level add
-// little, and the work for each value stays bounded.
+// changeWindow is the number of latest values that a split considers: older ones of the same
+// level add little information, and the work for each value stays bounded.
 const changeWindow = 100
 
 // A Change is a point at which the level of a series changes.
@@ -18,21 +18,21 @@ type Change struct {
 	P float64
 }
 
-// ChangePoints returns the changes of level of a series, the first one first, whose P is
-// at most level. It goes through the series as if it were judged after each value, so a
-// change that was found stays whatever follows (its place may move by up to [MinSide]
-// values), and the same series always has the same changes. After each value, every split of the values since the last
-// change with at least [MinSide] on either side is compared by the exact one-sided
-// Mann–Whitney test, in both directions; values that are equal count against a change.
-// The smallest probability p of all splits of n values counts as P = n(n+1)p. The sum of
-// 1/n(n+1) is finite, which bounds the probability over all looks; that the sum over the
-// splits of a look is bounded, too, is shown by simulation (TestChangePointsLevel). The
-// test uses the order of the values alone, so this holds for any distribution of noise,
-// provided that the values do not depend on each other.
+// ChangePoints returns the changes of level of a series, the first one first, whose P is at
+// most level. It goes through the series as if it were judged after each value, so a change
+// that was found stays whatever follows (its place may move by up to [MinSide] values), and the
+// same series always has the same changes. After each value, every split of the values since
+// the last change with at least [MinSide] on either side is compared by the exact one-sided
+// Mann–Whitney test, in both directions; values that are equal count against a change. The
+// smallest probability p of all splits of n values counts as P = n(n+1)p. The sum of 1/n(n+1)
+// is finite, which bounds the probability over all looks; that the sum over the splits of a
+// look is bounded, too, is shown by simulation (TestChangePointsLevel). The test uses the order
+// of the values alone, so this holds for any distribution of noise, provided that the values do
+// not depend on each other.
 //
-// The test over all splits is A. N. Pettitt's ("A non-parametric approach to the
-// change-point problem", 1979); going on from each change is binary segmentation, as in
-// Apache Otava. level must be at most 0.05.
+// The test over all splits is A. N. Pettitt's ("A non-parametric approach to the change-point
+// problem", 1979); going on from each change is binary segmentation, as in Apache Otava. level
+// must be at most 0.05.
 func ChangePoints(series []float64, level float64) []Change {
 	var changes []Change
 	var s splits
@@ -112,15 +112,15 @@ func LargestFall(values []float64, level float64) int {
 	return place(values, 0, len(values)-len(s.values)+at, len(values))
 }
 
-// splits are all splits of the last values of a series. rising[k] counts the pairs of one
-// of the first k values and one of the others in which the later is larger, falling[k]
-// those in which it is smaller.
+// splits are all splits of the last values of a series. For the pairs of one of the first k
+// values and one of the others, rising[k] counts those in which the later value is larger, and
+// falling[k] those in which it is smaller.
 type splits struct {
 	values          []float64
 	rising, falling []int
 }
 
-// add takes a value at the end, and lets go of the first beyond the window.
+// add appends a value, and removes the first one if it is outside the window.
 func (s *splits) add(v float64) {
 	up, down := 0, 0
 	s.rising, s.falling = append(s.rising, 0), append(s.falling, 0)
@@ -140,7 +140,7 @@ func (s *splits) add(v float64) {
 	}
 }
 
-// drop lets go of the first value.
+// drop removes the first value.
 func (s *splits) drop() {
 	first, up, down := s.values[0], 0, 0
 	for k := len(s.values) - 1; k >= 1; k-- {
@@ -164,8 +164,8 @@ const (
 	farP          = 1.0 / 20_000
 )
 
-// best returns the split with the smallest probability and that, if it is at most level,
-// and 0 otherwise.
+// best returns the split with the smallest probability, and that probability, if it is at most
+// level. Otherwise it returns 0.
 func (s *splits) best(level float64) (at int, p float64) {
 	n := len(s.values)
 	p = level * (1 + 1e-12)

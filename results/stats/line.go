@@ -13,8 +13,8 @@ type Line struct {
 }
 
 // FitLine fits a line to values whose relative errors are alike: by least squares with the
-// weights 1/y², and with Student's interval of the slope. It is not ok for fewer than three
-// points, for values that are not positive, and where all x are the same. (N. R. Draper,
+// weights 1/y², and with Student's interval of the slope. ok is false for fewer than three
+// points, for values that are not positive, and if all x are equal. (N. R. Draper,
 // H. Smith, "Applied Regression Analysis", 1998, chapter 9.)
 func FitLine(x, y []float64, alpha float64) (l Line, ok bool) {
 	n := len(x)

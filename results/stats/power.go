@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// powerDraws is how many samples a [Power] draws.
+	// powerDraws is the number of samples that a [Power] draws.
 	powerDraws = 1000
 	// powerExact is the largest sample that a [Power] draws value by value. Estimate and
 	// bound of larger ones are close to normal.
@@ -18,8 +18,8 @@ const (
 	signedRankEfficiency = 3 / math.Pi
 )
 
-// A Power says which centre of paired differences is found by a test that wants two
-// things of [NewShift]: a lower bound above 0, and an estimate that reaches a margin. It
+// A Power computes which centre of paired differences a test detects. The test requires two
+// properties of [NewShift]: a lower bound above 0, and an estimate of at least a margin. It
 // draws differences with a fixed seed, so that the same question has the same answer.
 type Power struct {
 	shifts []Shift // of differences with standard deviation 1 about 0
@@ -55,8 +55,8 @@ func NewPower(differences int, alpha float64, freedom int) (Power, error) {
 	return p, nil
 }
 
-// heavyTailed draws so many values with standard deviation 1: normal ones, of which one in
-// ten is three times as wide as the others.
+// heavyTailed draws n values with standard deviation 1: normal ones, of which one in ten has
+// three times the width of the others.
 func heavyTailed(r *rand.Rand, n int) []float64 {
 	values := make([]float64, n)
 	for i := range values {
@@ -77,9 +77,9 @@ func chiSquared(r *rand.Rand, freedom int) (sum float64) {
 	return sum
 }
 
-// Detectable returns the smallest centre that is found with that probability, where the
-// differences have that estimated standard deviation. It is infinite where so few
-// differences find nothing.
+// Detectable returns the smallest centre that is detected with the given probability, if the
+// differences have the estimated standard deviation. It is infinite if the number of
+// differences is too small.
 func (p Power) Detectable(deviation, margin, probability float64) float64 {
 	needed := make([]float64, len(p.shifts))
 	for i, s := range p.shifts {

@@ -10,8 +10,9 @@ import (
 // the exponent.
 type PowerLaw struct {
 	Factor, Exponent, Low, High float64
-	// points are those of the fit, mean is that of their log x, squares the sum of the squares
-	// of its deviations, and half that of an interval at one standard error of a residual.
+	// points is the number of points of the fit. mean is the mean of their log x, and squares
+	// the sum of the squared deviations from it. half is half the width of an interval at a
+	// residual standard error of one.
 	points              int
 	mean, squares, half float64
 }
@@ -26,8 +27,8 @@ func (p PowerLaw) At(x float64) (y, low, high float64) {
 }
 
 // FitPowerLaw fits a power law by least squares on logarithms, with Student's interval of
-// the exponent. It is not ok for fewer than three points, for values that are not positive,
-// and where all x are the same. (N. R. Draper, H. Smith, "Applied Regression Analysis",
+// the exponent. ok is false for fewer than three points, for values that are not positive,
+// and if all x are equal. (N. R. Draper, H. Smith, "Applied Regression Analysis",
 // 1998, chapter 1.)
 func FitPowerLaw(x, y []float64, alpha float64) (p PowerLaw, ok bool) {
 	n := len(x)

@@ -1,9 +1,9 @@
-// Package stats computes statistics on plain numbers. Where a method can be exact, it
-// is: the rank tests enumerate their distributions and the bounds of shares and rates
+// Package stats computes statistics on plain numbers. Its methods are exact where
+// possible: the rank tests enumerate their distributions, and the bounds of shares and rates
 // come from the distribution itself, because the samples of a benchmark are few and
 // rarely normal. Distributions that have a closed form are gonum's.
 //
-// The package knows no documents, metrics or units and imports no other package of
+// The package does not depend on documents, metrics or units, and imports no other package of
 // this module. Every method names its source.
 package stats
 

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// trendErrors is by how many standard errors the autocorrelation of residuals is
-	// taken higher than its estimate, and trendLeast how many points it takes to estimate
-	// it. A simulation chose both: see TestSlopeHolds.
+	// trendErrors is the number of standard errors that are added to the estimated
+	// autocorrelation of residuals. trendLeast is the number of points that an estimate needs.
+	// A simulation chose both: see TestSlopeHolds.
 	trendErrors = 2
 	trendLeast  = 20
 )
@@ -55,8 +55,8 @@ func Slope(x, y []float64, alpha float64) (slope, lower float64) {
 	return slope, slope - StudentQuantile(1-alpha, freedom)*math.Sqrt(residual/float64(freedom)*variance)
 }
 
-// trendCorrelation returns how far the residuals of a line depend on the one before:
-// an upper bound of it, between 0 and 1.
+// trendCorrelation returns an upper bound, between 0 and 1, of the dependence of the residuals
+// of a line on their predecessors.
 func trendCorrelation(x, y []float64) float64 {
 	n := float64(len(x))
 	intercept, slope := stat.LinearRegression(x, y, nil, false)

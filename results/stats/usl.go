@@ -11,11 +11,10 @@ import (
 // Its domain is N ≥ 1. (N. J. Gunther, "Guerrilla Capacity Planning", 2007.)
 type USL struct {
 	Lambda, Sigma, Kappa Estimate
-	// Reach is the largest N at which the fit may be read: 1.2 times the largest one
-	// of the points.
+	// Reach is the largest N for which the fit is valid: 1.2 times the largest N of the points.
 	Reach float64
-	// Peak is the N of the largest X, or 0 where the fit has none within its reach, or
-	// where the interval of κ allows that there is none.
+	// Peak is the N of the largest X. It is 0 if the fit has no maximum within its reach, or if
+	// the interval of κ includes fits without a maximum.
 	Peak float64
 }
 
