@@ -14,7 +14,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// maxTop is how many functions a result names of each profile.
+// maxTop is the largest number of functions of each profile in a result.
 const maxTop = 10
 
 // assemble makes profiles of the shots: it merges parts, and subtracts the first of two moments
@@ -190,7 +190,7 @@ func (c *Capture) write(file string, p *profile.Profile) error {
 	return os.WriteFile(c.path(file), b.Bytes(), 0o644)
 }
 
-// describe notes a profile's total and its first functions.
+// describe sets a profile's total and its first functions.
 func describe(e *results.Profile, p *profile.Profile) error {
 	k, _ := findKind(e.Kind)
 	e.Unit = k.unit

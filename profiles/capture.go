@@ -36,7 +36,7 @@ const (
 	leastSamples  = 100 // of fewer, a second's p99 is its slowest operation
 )
 
-// Options say what to capture.
+// Options select what to capture.
 type Options struct {
 	// RunDir is the run's directory; captures go into its Dir.
 	RunDir  string
@@ -58,11 +58,11 @@ type Capture struct {
 	// slots, one for each source and kind that lasts, are held while such a capture is
 	// being taken: a program can be profiled once at a time.
 	slots map[string]chan struct{}
-	// fraction is what the mutex profile's was before.
+	// fraction is the previous fraction of the mutex profile.
 	fraction int
 
 	origin time.Time // of the run's clock
-	// What is measured now; end ends what is being taken of it.
+	// phase is the present phase, and end ends its captures.
 	phase results.PlanPhase
 	end   func()
 
@@ -138,7 +138,7 @@ func (c *Capture) Phase(ph results.PlanPhase, start time.Duration) {
 
 func (c *Capture) now() time.Duration { return time.Since(c.origin) }
 
-// begin starts all captures of a phase, and returns what ends them.
+// begin starts all captures of a phase, and returns the function that ends them.
 func (c *Capture) begin(ph results.PlanPhase) (end func()) {
 	ctx, cancel := context.WithCancel(c.ctx)
 	var moments []string
@@ -356,7 +356,7 @@ func (c *Capture) Finish(run *results.Run) error {
 	return nil
 }
 
-// taken names the kinds that were asked for.
+// taken returns the requested kinds.
 func (c *Capture) taken() []string {
 	names := slices.Clone(c.Kinds)
 	if c.anomalies > 0 {

@@ -63,7 +63,7 @@ func findKind(name string) (kind, bool) {
 	return kinds[i], true
 }
 
-// Kinds lists the names of all kinds.
+// Kinds returns the names of all kinds.
 func Kinds() []string {
 	var names []string
 	for _, k := range kinds {
@@ -72,7 +72,7 @@ func Kinds() []string {
 	return names
 }
 
-// CheckKinds refuses names that are no kind of capture.
+// CheckKinds returns an error for names that are no kind of capture.
 func CheckKinds(names []string) error {
 	for _, name := range names {
 		if _, ok := findKind(name); !ok {

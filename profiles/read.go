@@ -80,7 +80,7 @@ func inflate(data []byte) ([]byte, error) {
 	return inflated, nil
 }
 
-// value is the place of the value that a kind is ranked by.
+// value returns the index of the value by which a kind is ranked.
 func (k kind) value(p *profile.Profile) (int, error) {
 	i := slices.IndexFunc(p.SampleType, func(t *profile.ValueType) bool { return t.Type == k.sample })
 	if i < 0 {
@@ -130,7 +130,7 @@ func (k kind) functions(p *profile.Profile) ([]results.ProfileFunction, error) {
 	return list, nil
 }
 
-// frames are the functions of a sample, innermost first.
+// frames returns the functions of a sample, innermost first.
 func frames(s *profile.Sample) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, l := range s.Location {
@@ -159,7 +159,7 @@ func waits(name string) bool {
 
 func abs(v int64) int64 { return max(v, -v) }
 
-// subtract is what a profile holds beyond an earlier one of the same program.
+// subtract returns the difference between a profile and an earlier one of the same program.
 func subtract(now, before *profile.Profile) (*profile.Profile, error) {
 	before = before.Copy()
 	before.Scale(-1)
@@ -231,8 +231,8 @@ func Diff(base, now Set) (Set, error) {
 	return Set{Kind: now.Kind, Source: now.Source, Operations: now.Operations, Profile: merged}, nil
 }
 
-// Change is by how much a function's part of one operation differs between two
-// runs, in the kind's unit.
+// Change is the difference of a function's part of one operation between two runs, in the
+// kind's unit.
 type Change struct {
 	Name string
 	// Before and After are the function's own part.
@@ -287,7 +287,7 @@ func Changes(base, now Set) ([]Change, error) {
 	return list, nil
 }
 
-// Unit is that of a kind's figures.
+// Unit returns the unit of a kind's figures.
 func Unit(kindName string) string {
 	k, _ := findKind(kindName)
 	return k.unit

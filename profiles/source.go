@@ -32,7 +32,7 @@ const (
 	maxTrace   = 256 << 20
 )
 
-// answerTime is how long a source may take beyond the length of a capture.
+// answerTime is the time that a source may take in addition to the length of a capture.
 const answerTime = 5 * time.Second
 
 // Server is a program that serves net/http/pprof, such as etcd with

@@ -10,7 +10,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// maxMarkdown is what GitHub takes for a job summary.
+// maxMarkdown is GitHub's limit for a job summary, in bytes.
 const maxMarkdown = 1 << 20
 
 // writeMarkdown writes a summary for the page of a CI job.

@@ -21,8 +21,8 @@ import (
 // Kind is the kind of experiment that a tuning is.
 const Kind = "tune"
 
-// Config is what a tuning was asked, besides its base specification. Fields that are
-// nil or empty are decided by Effort.
+// Config is the configuration of a tuning, in addition to its base specification. Effort
+// decides fields that are nil or empty.
 type Config struct {
 	Effort experiment.Effort `json:"effort,omitempty"`
 	// Heartbeats and Elections make the grid of pairs.
@@ -54,7 +54,7 @@ const (
 	pairRate, dimensionRate = 200, 1000
 )
 
-// check says what is wrong with a configuration, in the words of the flags.
+// check returns an error that names the flag if the configuration is invalid.
 func (c Config) check(base runner.Spec) error {
 	running := base.Cluster.Running()
 	switch start := base.Cluster.Start; {
@@ -87,7 +87,7 @@ func (c Config) checkRounds() error {
 	return nil
 }
 
-// Experiment is a tuning that can be carried out.
+// Experiment is a configured tuning.
 type Experiment struct {
 	Config
 	base       runner.Spec
@@ -142,7 +142,7 @@ func (e *Experiment) resolve(c Candidate) (*runner.Resolved, error) {
 
 func (e *Experiment) running() bool { return e.base.Cluster.Running() }
 
-// plan decides how long and how often.
+// plan sets the lengths and the numbers of runs.
 func (e *Experiment) plan() {
 	e.rate, e.idle, e.steady, e.repeats, e.rounds = pairRate, 5*time.Second, 30*time.Second, 1, []int{6}
 	once := []string{
@@ -210,7 +210,7 @@ func (e *Experiment) choose() ([]Candidate, error) {
 	return list, nil
 }
 
-// RTT is the longest round trip between two members, as it is made.
+// RTT returns the configured longest round trip between two members.
 func (e *Experiment) RTT() time.Duration {
 	s := e.first.Settings
 	if s.Network == nil {
@@ -219,7 +219,7 @@ func (e *Experiment) RTT() time.Duration {
 	return s.Network.Longest(s.Members)
 }
 
-// election is the candidate's election timeout, or etcd's default.
+// election returns the candidate's election timeout, or etcd's default.
 func election(c Candidate) time.Duration {
 	if c.Election > 0 {
 		return c.Election
@@ -227,10 +227,11 @@ func election(c Candidate) time.Duration {
 	return DefaultElection
 }
 
-// timeout is how long a request may take: longer than an election that goes well.
+// timeout returns the timeout of a request, which is longer than an election without split
+// votes.
 func timeout(c Candidate) time.Duration { return 2*election(c) + 2*time.Second }
 
-// kinds are the faults of a trial.
+// kinds returns the faults of a trial.
 func (e *Experiment) kinds(compare bool) []string {
 	if compare {
 		return e.comparing
@@ -272,7 +273,7 @@ func (e *Experiment) spec(t Trial) runner.Spec {
 	return s
 }
 
-// length is how long a trial takes in all.
+// length returns the total length of a trial.
 func (e *Experiment) length(c Candidate, compare bool) time.Duration {
 	r, err := e.spec(Trial{Candidate: c, Compare: compare, Seed: e.seed()}).Resolve("")
 	if err != nil {
@@ -281,7 +282,7 @@ func (e *Experiment) length(c Candidate, compare bool) time.Duration {
 	return r.Estimate()
 }
 
-// Plan is what the tuning is going to do.
+// Plan returns the planned runs.
 func (e *Experiment) Plan() experiment.Plan {
 	var p experiment.Plan
 	add := func(name string, count int, t Trial) {
@@ -297,7 +298,7 @@ func (e *Experiment) Plan() experiment.Plan {
 	return p
 }
 
-// comparisons is how many rounds the comparison has at most.
+// comparisons returns the largest number of rounds of the comparison.
 func (e *Experiment) comparisons() int {
 	if len(e.rounds) == 0 {
 		return 0
@@ -305,7 +306,7 @@ func (e *Experiment) comparisons() int {
 	return e.rounds[len(e.rounds)-1]
 }
 
-// defaults is the candidate of etcd's defaults.
+// defaults returns the candidate with etcd's defaults.
 func (e *Experiment) defaults() Candidate {
 	for _, c := range e.candidates {
 		if c.Default {
@@ -315,7 +316,7 @@ func (e *Experiment) defaults() Candidate {
 	return Candidate{}
 }
 
-// Left is how long the runs from number from on take.
+// Left returns the length of the runs from the given number on.
 func (e *Experiment) Left(from int) (sum time.Duration) {
 	tries := e.repeats * len(e.candidates)
 	for i := from; i < tries; i++ {
@@ -327,13 +328,13 @@ func (e *Experiment) Left(from int) (sum time.Duration) {
 	return sum
 }
 
-// TrialLength is how long a trial takes.
+// TrialLength returns the length of a trial.
 func (e *Experiment) TrialLength(t Trial) time.Duration { return e.length(t.Candidate, t.Compare) }
 
-// First is the resolved specification of the first candidate's trial.
+// First returns the resolved specification of the first candidate's trial.
 func (e *Experiment) First() *runner.Resolved { return e.first }
 
-// Rate is the load's, in arrivals per second.
+// Rate returns the rate of the load, in arrivals per second.
 func (e *Experiment) Rate() float64 { return e.rate }
 
 // Tries is how many runs try candidates, Comparisons how many rounds compare at most.
@@ -341,7 +342,7 @@ func (e *Experiment) Tries() (tries, comparisons int) {
 	return e.repeats * len(e.candidates), e.comparisons()
 }
 
-// Subject is what is tuned.
+// Subject returns the name of the tuned settings.
 func (e *Experiment) Subject() string {
 	switch {
 	case e.running():
@@ -414,7 +415,7 @@ func (e *Experiment) try(ctx context.Context, o experiment.Options, t Trial) (*r
 	return run, err
 }
 
-// firstLine is the error without the log that it shows.
+// firstLine returns the text of an error without the log lines in it.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	line, _, _ = strings.Cut(line, "; the last lines")

@@ -28,8 +28,8 @@ const (
 	leastBase = 20 * time.Millisecond
 )
 
-// NewPair is a candidate of heartbeat interval and election timeout. The error says
-// why etcd would refuse it.
+// NewPair returns the candidate with a heartbeat interval and an election timeout. It returns
+// an error if etcd would reject the pair.
 func NewPair(heartbeat, election time.Duration) (Candidate, error) {
 	switch {
 	case heartbeat < time.Millisecond || heartbeat%time.Millisecond != 0 || election%time.Millisecond != 0:
@@ -78,7 +78,7 @@ func Pairs(rtt time.Duration, effort experiment.Effort) []Candidate {
 	return append([]Candidate{first}, slices.DeleteFunc(list, func(c Candidate) bool { return c.Default })...)
 }
 
-// Grid is every pair of the two that etcd accepts.
+// Grid returns all combinations of the two lists that etcd accepts.
 func Grid(heartbeats, elections []time.Duration) (list []Candidate) {
 	for _, h := range heartbeats {
 		for _, e := range elections {
@@ -97,7 +97,7 @@ type Dimension struct {
 	Values []string
 }
 
-// Dimensions lists them.
+// Dimensions returns the dimensions that can be tuned.
 func Dimensions() []Dimension {
 	return []Dimension{
 		{"snapshot-count", "snapshot-count", []string{"10000", "1000", "100000"}},
@@ -107,7 +107,7 @@ func Dimensions() []Dimension {
 	}
 }
 
-// Candidates are those of a dimension, for the given values or its own.
+// Candidates returns the candidates of a dimension, for the given values or its own.
 func (d Dimension) Candidates(values []string) (list []Candidate) {
 	if len(values) == 0 {
 		values = d.Values

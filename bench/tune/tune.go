@@ -30,24 +30,24 @@ type Trial struct {
 	Seed   uint64
 	// Compare means that it is part of the comparison with the defaults.
 	Compare bool
-	// Dir is where the run goes. It does not exist yet.
+	// Dir is the directory of the run, which must not exist yet.
 	Dir string
 }
 
-// Unfit is the error of a run that the candidate's settings made impossible, such as
-// a cluster that elects no leader: a finding, and no reason to stop.
+// Unfit is the error of a run that is impossible with the candidate's settings, such as a
+// cluster that elects no leader. It is a finding, and does not stop the tuning.
 type Unfit struct{ Reason string }
 
 // Error returns the reason.
 func (u Unfit) Error() string { return u.Reason }
 
-// Options say what is tried, and how.
+// Options configure a tuning.
 type Options struct {
 	// Dir keeps the runs; those that are in it already are not made again.
 	Dir        string
 	Dimension  string
 	Candidates []Candidate
-	// Repeats is how often each is tried.
+	// Repeats is the number of runs of each candidate.
 	Repeats int
 	// Rounds are the numbers of rounds after which the comparison may end; none means
 	// that there is no comparison.
@@ -63,11 +63,11 @@ type Options struct {
 	Progress func(p Progress)
 }
 
-// Progress is how a tuning stands.
+// Progress is the state of a tuning.
 type Progress struct {
 	Trial
-	// Done is the finished run, nil before it and where it was not possible: then
-	// Finding says why.
+	// Done is the finished run. It is nil before the run, and if the run was impossible: then
+	// Finding is the reason.
 	Done    *results.Run
 	Finding string
 	// Resumed means that the run was resumed.
@@ -77,7 +77,7 @@ type Progress struct {
 	Made, Planned int
 }
 
-// tuning is one under way.
+// tuning is the state of a tuning.
 type tuning struct {
 	Options
 	out   *results.Tuning
@@ -101,7 +101,7 @@ func Run(ctx context.Context, o Options) (*results.Tuning, error) {
 	return t.out, err
 }
 
-// try runs every candidate as often as it was asked for.
+// try runs every candidate as often as configured.
 func (t *tuning) try(ctx context.Context) error {
 	for _, c := range t.Candidates {
 		t.tried[c.Name] = &results.Tried{Name: c.Name, Settings: c.Settings, Default: c.Default, Heartbeat: c.Heartbeat, Election: c.Election}
@@ -143,10 +143,10 @@ func (t *tuning) judge() {
 	judge.Tuning(t.out)
 }
 
-// findingFile keeps why a trial was not possible, for a tuning that is resumed.
+// findingFile contains the reason why a trial was impossible, for a resumed tuning.
 const findingFile = "finding.txt"
 
-// one makes a run, or reads it where it is there already.
+// one makes a run, or reads it if it exists.
 func (t *tuning) one(ctx context.Context, trial Trial) (*results.Run, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -241,8 +241,8 @@ func (t *tuning) compare(ctx context.Context) error {
 	return nil
 }
 
-// rules are those of the comparison. Of few rounds, no bound is as sure as gates
-// want it: these have the surest that there is.
+// rules returns the rules of the comparison. With few rounds, no bound reaches the confidence
+// of gates: these rules have the highest possible one.
 func (t *tuning) rules() judge.Rules {
 	rules := judge.DefaultRules()
 	rules.Primary, rules.Looks = []string{"p99"}, t.Rounds

@@ -17,7 +17,7 @@ import (
 // Kind is the kind of experiment that a comparison is.
 const Kind = "gate"
 
-// Config is what a comparison was asked, besides its base specification.
+// Config is the configuration of a comparison.
 type Config struct {
 	Baseline  Subject `json:"baseline"`
 	Candidate Subject `json:"candidate"`
@@ -29,7 +29,7 @@ type Config struct {
 	Warmup time.Duration `json:"warmup_ns"`
 }
 
-// Subject is what one side measures.
+// Subject is one side of a comparison.
 type Subject struct {
 	// Label describes it for reports. It holds no values of environment variables.
 	Label string      `json:"label"`
@@ -44,14 +44,14 @@ const (
 
 const prefix = "/etcdbench/gate/"
 
-// Experiment is a comparison of two specifications that can be carried out.
+// Experiment is a configured comparison of two specifications.
 type Experiment struct {
 	Config
 	seed  uint64
 	sides map[string]*runner.Resolved
 }
 
-// New checks a comparison. It starts nothing. Its errors name the flag of the side.
+// New validates a comparison. It starts nothing. Its errors name the flag of the side.
 func New(c Config) (*Experiment, error) {
 	if err := c.Rules.Validate(); err != nil {
 		return nil, err
@@ -93,10 +93,10 @@ func (c Config) spec(of runner.Spec, seed uint64) runner.Spec {
 	return s
 }
 
-// planned is how many rounds there are at most.
+// planned returns the largest number of rounds.
 func (c Config) planned() int { return c.Rules.Looks[len(c.Rules.Looks)-1] }
 
-// Plan is what the comparison is going to do, if it takes all rounds.
+// Plan returns the planned runs of all rounds.
 func (e *Experiment) Plan() experiment.Plan {
 	var p experiment.Plan
 	for _, name := range []string{Baseline, Candidate} {
@@ -106,10 +106,10 @@ func (e *Experiment) Plan() experiment.Plan {
 	return p
 }
 
-// First is the resolved specification of a candidate's run.
+// First returns the resolved specification of a candidate's run.
 func (e *Experiment) First() *runner.Resolved { return e.sides[Candidate] }
 
-// Scenario is the name of the load.
+// Scenario returns the name of the load.
 func (e *Experiment) Scenario() string { return e.First().Scenario.Name }
 
 // Run measures both sides in turns and judges them. The verdict is nil where a round
@@ -148,7 +148,7 @@ func rounds(n int) string {
 	return fmt.Sprintf("%d rounds", n)
 }
 
-// verdict is the document before there is one.
+// verdict returns a document without a verdict.
 func (e *Experiment) verdict(ctx context.Context) *results.Verdict {
 	rules := results.GateRules(e.Rules)
 	v := &results.Verdict{

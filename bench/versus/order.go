@@ -79,7 +79,7 @@ func (o order) sides(number int) [2]string {
 	return [2]string{Candidate, Baseline}
 }
 
-// slotSeed is the seed of both runs of a round.
+// slotSeed returns the seed of both runs of a round.
 func slotSeed(seed uint64, number int) uint64 {
 	r := rand.New(rand.NewPCG(seed, uint64(number)))
 	r.Uint64() // was the order; it is left out so that a seed still means the same keys

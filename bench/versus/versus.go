@@ -1,10 +1,10 @@
 // Package versus compares two sides in turns: rounds of two runs each, one of the
 // baseline and one of the candidate, in an order that is drawn afresh for every job, so
-// that what the machine does meanwhile concerns both alike. It decides by the rules
+// that changes of the machine affect both sides equally. It decides by the rules
 // of package judge, as early as they allow, and keeps every run on disk.
 //
 // An [Experiment] derives its runs from two specifications. [Run] is the algorithm alone:
-// a run is what its caller makes.
+// its caller makes the runs.
 package versus
 
 import (
@@ -29,13 +29,13 @@ type Slot struct {
 	Side  string
 	// Seed is the same for both sides of a round.
 	Seed uint64
-	// Dir is where the run goes. It does not exist yet.
+	// Dir is the directory of the run, which must not exist yet.
 	Dir string
 }
 
-// Options say what is compared, and how.
+// Options configure a comparison.
 type Options struct {
-	// Dir keeps the rounds; those that are in it already are not made again.
+	// Dir is the directory of the rounds. Rounds that it contains already are not repeated.
 	Dir   string
 	Rules judge.Rules
 	// Seed fixes the slots' seeds. The order of the sides does not follow from it: it is
@@ -48,7 +48,7 @@ type Options struct {
 	Progress func(p Progress)
 }
 
-// Progress is how things stand after a round.
+// Progress is the state of a comparison after a round.
 type Progress struct {
 	Round   int
 	Planned int // rounds that count, until the last look
@@ -56,34 +56,34 @@ type Progress struct {
 	Dropped []results.DroppedRound
 	// Void is the reason why the round does not count.
 	Void string
-	// Metrics are as they stand; no verdict before there is one.
+	// Metrics are the verdicts so far. Verdict is empty before the first decision point.
 	Metrics []results.MetricVerdict
 	Verdict string
-	// Left is how long the rest takes, if it goes on to the next look and as it
-	// went until now.
+	// Left is the estimated time until the next decision point.
 	Left time.Duration
 	// Resumed means that the round was resumed.
 	Resumed bool
 }
 
-// Outcome is what a comparison found.
+// Outcome is the result of a comparison.
 type Outcome struct {
 	Verdict, Reason string
 	Metrics         []results.MetricVerdict
 	Rounds          []judge.Round
 	Dropped         []results.DroppedRound
-	// Order has the first side of each round, also of those that were dropped.
+	// Order is the first side of each round, including dropped rounds.
 	Order []string
 	// Proofs counts the runs by the verdict of their proof, and those without one.
 	Proofs     map[string]int
 	Violations []results.RunViolation
 	// Disturbances are those of all runs, also of rounds that were dropped.
 	Disturbances []results.RunEvent
-	// Last are the last run of each side that counted, nil where there is none.
+	// Baseline and Candidate are the last run of each side that counted, or nil if there is
+	// none.
 	Baseline, Candidate *results.Run
 }
 
-// Run compares. When ctx ends, it returns what it has and ctx's cause.
+// Run makes a comparison. When ctx ends, it returns the result so far and ctx's cause.
 func Run(ctx context.Context, o Options) (*Outcome, error) {
 	if err := o.Rules.Validate(); err != nil {
 		return nil, err
@@ -135,10 +135,10 @@ func firstSide(runs map[string]*results.Run, sides [2]string) string {
 	return sides[0]
 }
 
-// notDecided is the reason of a comparison that ended too early.
+// notDecided is the reason of a comparison that ended before the first decision point.
 const notDecided = "stopped before the first decision point"
 
-// decide judges what there is after a round and reports whether the comparison is done.
+// decide judges the rounds so far and reports whether the comparison is done.
 func (o Options) decide(out *Outcome, number int, void string) (done bool) {
 	last := o.Rules.Looks[len(o.Rules.Looks)-1]
 	out.Metrics, out.Verdict, out.Reason, done = o.Rules.Look(out.Rounds)
@@ -169,7 +169,7 @@ func (o Options) tell(p Progress) {
 	}
 }
 
-// nextLook is the number of rounds after which there may be a verdict next.
+// nextLook returns the number of rounds at the next decision point.
 func (o Options) nextLook(counted int) int {
 	for _, look := range o.Rules.Looks {
 		if look > counted {
@@ -226,7 +226,7 @@ func (out *Outcome) addEvents(number int, side string, run *results.Run) {
 	}
 }
 
-// RoundDir is where the runs of a round are, each under its side's name.
+// RoundDir returns the directory of a round. It contains a directory for each side.
 func RoundDir(dir string, number int) string {
 	return filepath.Join(dir, fmt.Sprintf("round-%03d", number))
 }
@@ -260,7 +260,7 @@ func (o Options) round(ctx context.Context, number int, sides [2]string) (runs m
 	return runs, false, nil
 }
 
-// stored reads a round that is on disk, if it is whole.
+// stored reads a round from disk, if it is complete.
 func stored(dir string) (map[string]*results.Run, bool) {
 	runs := map[string]*results.Run{}
 	for _, side := range []string{Baseline, Candidate} {

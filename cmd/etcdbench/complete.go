@@ -139,7 +139,7 @@ func listed(values ...string) cobra.CompletionFunc {
 	return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder)
 }
 
-// formats are those of a command's reports.
+// formats returns the formats of a command's reports.
 func formats(command string) (list []cobra.Completion) {
 	switch command {
 	case "gate":
@@ -155,7 +155,7 @@ func formats(command string) (list []cobra.Completion) {
 	return list
 }
 
-// metrics are those that a gate can rest on.
+// metrics returns the metrics of gates.
 func metrics() (list []cobra.Completion) {
 	for _, m := range judge.Metrics() {
 		list = append(list, m.Name)
@@ -163,7 +163,7 @@ func metrics() (list []cobra.Completion) {
 	return list
 }
 
-// loads are the workloads and the built-in scenarios whose names begin so.
+// loads returns the workloads and the built-in scenarios whose names have the given beginning.
 func loads(begin string) (list []cobra.Completion) {
 	for _, e := range workloads.All() {
 		if strings.HasPrefix(e.Name, begin) {
@@ -181,7 +181,7 @@ func loads(begin string) (list []cobra.Completion) {
 	return list
 }
 
-// disturbances are the kinds whose names begin so, each with an end.
+// disturbances returns the kinds whose names have the given beginning, each with the given end.
 func disturbances(begin, end string) (list []cobra.Completion) {
 	for _, e := range workloads.Disturbances() {
 		if strings.HasPrefix(e.Name, begin) {

@@ -21,8 +21,8 @@ func timeAxis(columns []column) axis {
 // maxHappened is how many events of members a chart marks.
 const maxHappened = 60
 
-// timeMarks are the warm-ups, the slow stretches, the disturbances and the events of
-// members.
+// timeMarks returns the marks of the warm-ups, the slow stretches, the disturbances and the
+// events of members.
 func timeMarks(r *results.Run, columns []column) []mark {
 	warm := map[string]bool{}
 	for _, ph := range r.Plan.Phases {
@@ -178,7 +178,7 @@ func figureOfCurves(title string, lines []line, t table, placed []float64, capti
 	return figure{Title: ch.title, SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(placed), Caption: caption}
 }
 
-// startsOf are where the columns begin.
+// startsOf returns the starts of the columns.
 func startsOf(columns []column) string {
 	var at []float64
 	for _, c := range columns {

@@ -10,7 +10,7 @@ import (
 	"github.com/etcdbench/etcdbench/results/judge"
 )
 
-// maxCompared is how many rows the plot of a comparison has.
+// maxCompared is the largest number of rows in the plot of a comparison.
 const maxCompared = 24
 
 // comparisonFigure draws the changes of a comparison with their intervals.

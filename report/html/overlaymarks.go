@@ -6,7 +6,8 @@ import (
 	"github.com/etcdbench/etcdbench/report/words"
 )
 
-// mostMarked is how many disturbances of several runs a chart marks; the table has all.
+// mostMarked is the largest number of disturbances of several runs that a chart marks; the
+// table contains all.
 const mostMarked = 24
 
 // overlayMarks are the disturbances of the runs, counted as the runs are, up to end in seconds.
@@ -24,7 +25,7 @@ func overlayMarks(runs []runColumns, end float64) (marks []mark) {
 	return marks[:min(len(marks), mostMarked)]
 }
 
-// overlayEvents says which of the runs had which disturbances.
+// overlayEvents returns a table of the disturbances of each run.
 func overlayEvents(runs []runColumns) (table, bool) {
 	t := table{Title: "Disturbances", Words: true, Head: []string{"run", "at", "what", "took", "detail"}}
 	for i, r := range runs {

@@ -35,7 +35,7 @@ type operationSeries struct {
 	seconds []column
 }
 
-// operationsOverTime are the kinds of operation that can be drawn: those with a threshold
+// operationsOverTime returns the kinds of operation that can be drawn: those with a threshold
 // on their response time first, then by their number.
 func operationsOverTime(r *results.Run, seconds []column) []operationSeries {
 	var list []operationSeries
@@ -75,8 +75,8 @@ func operationsOverTime(r *results.Run, seconds []column) []operationSeries {
 	return list
 }
 
-// responseLimits are the thresholds of a plan on the response time of an operation, or of all
-// operations together without a name.
+// responseLimits returns the thresholds of a plan on the response time of an operation, or of
+// all operations together if the name is empty.
 func responseLimits(r *results.Run, op string) (list []limit) {
 	for _, text := range r.Plan.Thresholds {
 		t, err := judge.ParseThreshold(text)

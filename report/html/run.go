@@ -80,7 +80,7 @@ func (s operationSeries) leadTitle(kinds int) string {
 	return "Response time over time"
 }
 
-// runFacts are what must be known of a run to read its figures.
+// runFacts returns the facts that a reader needs to interpret a run's figures.
 func runFacts(d content.Document) (facts []fact) {
 	add := func(name, value string, flags ...string) {
 		if value != "" || len(flags) > 0 {
@@ -96,7 +96,7 @@ func runFacts(d content.Document) (facts []fact) {
 	return facts
 }
 
-// settings are the flags of a cluster that was started.
+// settings returns the flags of a started cluster.
 func settings(settings map[string]string) (flags []string) {
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if !strings.Contains(name, ":") {
@@ -140,8 +140,8 @@ func newVerdictCard(name string, v *results.Verdict) verdictCard {
 	return verdictCard{name, verdictClass(v.Verdict), verdict, strings.TrimPrefix(words.Clean(v.Reason), verdict+": ")}
 }
 
-// checkTable has the verdict on each threshold. It says in how many windows a threshold
-// held where one is for windows.
+// checkTable returns the verdict on each threshold. If a threshold has windows, it contains the
+// number of windows in which the threshold held.
 func checkTable(v *results.Verdict) table {
 	t := table{Title: "Thresholds", Words: true, Rows: content.CheckRows(v)}
 	t.Head = []string{"threshold", "measured", "windows kept", "verdict"}

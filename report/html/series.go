@@ -41,7 +41,7 @@ type happening struct {
 	what []string
 }
 
-// readColumns goes through a document's intervals once.
+// readColumns reads a document's intervals once.
 func readColumns(d content.Document) ([]column, []string, error) {
 	var seconds []column
 	var members []string
@@ -78,7 +78,7 @@ func readColumns(d content.Document) ([]column, []string, error) {
 	return seconds, members, err
 }
 
-// recorded are the operations that ended in the interval, without their service and queue
+// recorded returns the operations that ended in the interval, without their service and queue
 // times and without times that can be negative.
 func recorded(i *results.Interval) []results.Operation {
 	var list []results.Operation
@@ -104,7 +104,7 @@ func (c *column) addHappenings(a, b results.Reading) {
 	h.what = append(h.what, list...)
 }
 
-// happenings are the events of a member between two readings.
+// happenings returns the events of a member between two readings.
 func happenings(a, b results.Reading) []string {
 	name := words.Clean(b.Member)
 	switch {
@@ -130,7 +130,7 @@ func happenings(a, b results.Reading) []string {
 	return list
 }
 
-// movedValues are the rates of counters, per second, and the values of gauges.
+// movedValues returns the rates of counters, per second, and the values of gauges.
 func movedValues(a, b results.Reading, counters map[string]bool) map[string]float64 {
 	v := map[string]float64{}
 	for _, m := range memberCharts {

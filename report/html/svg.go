@@ -60,7 +60,8 @@ type chart struct {
 	longNames bool
 }
 
-// right is the room for the names of lines, and most how many characters of a name it has.
+// right returns the width for the names of lines, and the number of characters of a name that
+// fit into it.
 func (c chart) right() (room float64, most int) {
 	switch {
 	case c.width == smallWidth:
@@ -77,7 +78,7 @@ type limit struct {
 	label string
 }
 
-// mark is a stretch along x that means something.
+// mark is a marked stretch along x.
 type mark struct {
 	from, to float64
 	class    string
@@ -180,7 +181,7 @@ func distinctTicks(a axis, most int, label func(float64) string) iter.Seq2[float
 	}
 }
 
-// maxLabelRows is how many rows of labels there are above a plot.
+// maxLabelRows is the largest number of rows of labels above a plot.
 const maxLabelRows = 3
 
 // markLabels writes the names of marks above the plot, in as many rows as they need. A

@@ -234,8 +234,8 @@ func signedMargins(v float64) string {
 	return strings.Replace(fmt.Sprintf("%+.3g×", v), "-", "−", 1)
 }
 
-// marginsOf is a place on the scale of a metric's estimate in margins; where there is no
-// margin, in steps of 5 %. A margin of a throughput of 5 % is an estimate of 1/0.95 - 1.
+// marginsOf converts a value on the scale of a metric's estimate into margins or, if there is
+// no margin, into steps of 5 %. A margin of 5 % of a throughput is an estimate of 1/0.95 - 1.
 func marginsOf(m results.MetricVerdict, v float64) float64 {
 	unit := m.Margin
 	if m.Higher && unit < 1 {
