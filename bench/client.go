@@ -121,7 +121,7 @@ func (c *client) release() {
 func (c *client) newOp(a arrival, kind int) Op {
 	now := c.engine.clock.now()
 	op := Op{
-		Phase: a.phase.index, N: a.n, Earlier: a.phase.earlier, Intended: a.intended, Open: a.phase.Load.Open(),
+		Phase: a.phase.index, N: a.n, Before: a.phase.before, Intended: a.intended, Open: a.phase.Load.Open(),
 		free: a.free, kind: int32(kind), phase: a.phase, began: now, sent: now, stalled: a.stalled, client: c,
 	}
 	if !op.Open {

@@ -24,8 +24,9 @@ type phase struct {
 	// the number after the last arrival of an open loop, counted over all shares.
 	taken   atomic.Uint64
 	emitted uint64
-	// earlier is [Op.Earlier].
+	// earlier is [Op.Earlier], and before its sum.
 	earlier []uint64
+	before  uint64
 	offered []atomic.Uint64   // by kind
 	dropped []atomic.Uint64   // by kind
 	counts  [][]atomic.Uint64 // by kind and count

@@ -368,7 +368,8 @@ func (e *engine) load(ctx context.Context, clients []*client, cancelRequests fun
 // enter makes ph the phase that clients work on and ends the previous one.
 func (e *engine) enter(ph, last *phase) {
 	if ph != nil && last != nil {
-		ph.earlier = append(slices.Clone(last.earlier), last.endNumbers())
+		n := last.endNumbers()
+		ph.earlier, ph.before = append(slices.Clone(last.earlier), n), last.before+n
 	}
 	e.current.Store(ph)
 	e.collector.enter(ph, last)

@@ -209,10 +209,17 @@ func TestOperationsAreNumberedOverTheRun(t *testing.T) {
 				numbers[op.Phase] = map[uint64]bool{}
 			}
 			numbers[op.Phase][op.N] = true
-			if old, ok := earlier[op.Phase]; ok && !slices.Equal(old, op.Earlier) {
-				t.Errorf("phase %d: %v before it, and %v", op.Phase, old, op.Earlier)
+			if old, ok := earlier[op.Phase]; ok && !slices.Equal(old, op.Earlier()) {
+				t.Errorf("phase %d: %v before it, and %v", op.Phase, old, op.Earlier())
 			}
-			earlier[op.Phase] = op.Earlier
+			earlier[op.Phase] = op.Earlier()
+			before := uint64(0)
+			for _, n := range op.Earlier() {
+				before += n
+			}
+			if op.Before != before {
+				t.Errorf("phase %d: %d operations before it, want %d", op.Phase, op.Before, before)
+			}
 			mu.Unlock()
 			return wait(ctx, time.Duration(1+op.N%7)*time.Millisecond)
 		}

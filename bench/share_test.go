@@ -116,7 +116,7 @@ func requestsOf(t *testing.T, p Plan, count int) ([]request, []*results.Run) {
 	)
 	server := func(ctx context.Context, op *Op) error {
 		mu.Lock()
-		r := request{phase: op.Phase, n: op.N, earlier: fmt.Sprint(op.Earlier)}
+		r := request{phase: op.Phase, n: op.N, earlier: fmt.Sprint(op.Earlier(), op.Before)}
 		if op.Open {
 			r.intended = op.Intended
 		}

@@ -42,7 +42,7 @@ type Kind struct {
 type CountName struct{ Name, Of string }
 
 // Workload generates operations. Its requests depend only on the plan's seed and on the
-// operation's phase, number and Earlier, so that a run can be repeated.
+// operation's phase, number and Before, so that a run can be repeated.
 type Workload interface {
 	Name() string
 	// Kinds returns the kinds of operation of the workload. Their order gives their numbers.
@@ -121,10 +121,9 @@ type Op struct {
 	// Together with the seed they determine the request.
 	Phase int
 	N     uint64
-	// Earlier holds the number of operations of each earlier phase of the run, by place in the
-	// plan. It makes it possible to number operations over the whole run. All operations of a
-	// phase share the slice, which must not be changed.
-	Earlier []uint64
+	// Before is the number of operations of earlier phases of the run: Before + N numbers the
+	// operations over the whole run.
+	Before uint64
 	// Intended is when the operation should start, since the run's start. In a closed loop that
 	// is when it is sent.
 	Intended time.Duration
@@ -138,6 +137,16 @@ type Op struct {
 
 	began, sent, done, stalled time.Duration
 	client                     *client // nil outside a run
+}
+
+// Earlier returns the number of operations of each earlier phase of the run, by place in the
+// plan, and nil outside a run. All operations of a phase share the slice, which must not be
+// changed.
+func (o *Op) Earlier() []uint64 {
+	if o.phase == nil {
+		return nil
+	}
+	return o.phase.earlier
 }
 
 // now returns the time on the run's clock, and 0 outside a run.

@@ -50,20 +50,6 @@ func TestTurnsKeepToTheWeights(t *testing.T) {
 	})
 }
 
-// counted takes operations without doing anything.
-type counted struct {
-	numbers *[]uint64
-}
-
-func (c counted) Do(_ context.Context, op *bench.Op) error {
-	at := op.N
-	for _, n := range op.Earlier {
-		at += n
-	}
-	*c.numbers = append(*c.numbers, at)
-	return nil
-}
-
 // Each part's operations are numbered over the whole run without gaps, whatever the
 // phases.
 func TestPartsAreNumberedOverTheRun(t *testing.T) {
@@ -73,18 +59,13 @@ func TestPartsAreNumberedOverTheRun(t *testing.T) {
 		numbers := make([][]uint64, len(weights))
 		var workers []*mixWorker
 		for range 2 {
-			w := &mixWorker{mix: m}
-			for i := range weights {
-				w.workers = append(w.workers, counted{&numbers[i]})
-			}
-			workers = append(workers, w)
+			workers = append(workers, &mixWorker{mix: m, workers: make([]bench.Worker, len(weights))})
 		}
 		var earlier []uint64
-		for phase, operations := range rapid.SliceOfN(rapid.Uint64Range(0, 700), 1, 4).Draw(t, "operations") {
+		for _, operations := range rapid.SliceOfN(rapid.Uint64Range(0, 700), 1, 4).Draw(t, "operations") {
 			for n := range operations {
-				if err := workers[n%2].Do(t.Context(), &bench.Op{Phase: phase, N: n, Earlier: earlier}); err != nil {
-					t.Fatal(err)
-				}
+				part, own, before := workers[n%2].numberOf(n, earlier)
+				numbers[part] = append(numbers[part], before+own)
 			}
 			earlier = append(slices.Clone(earlier), operations)
 		}
@@ -96,6 +77,46 @@ func TestPartsAreNumberedOverTheRun(t *testing.T) {
 			}
 		}
 	})
+}
+
+// halves is a workload of two parts, whose operations do nothing but note their numbers.
+type halves struct {
+	nothing
+	mix     *mix
+	numbers [2][]uint64
+}
+
+// halfWorker is one part.
+type halfWorker struct{ numbers *[]uint64 }
+
+func (w *halves) Name() string        { return "halves" }
+func (w *halves) Kinds() []bench.Kind { return []bench.Kind{{Name: "half"}} }
+func (w *halves) NewWorker(context.Context, int) (bench.Worker, error) {
+	return &mixWorker{mix: w.mix, workers: []bench.Worker{halfWorker{&w.numbers[0]}, halfWorker{&w.numbers[1]}}}, nil
+}
+
+func (w halfWorker) Do(_ context.Context, op *bench.Op) error {
+	*w.numbers = append(*w.numbers, op.Before+op.N)
+	return nil
+}
+
+// A part is given those numbers in a run.
+func TestPartsAreGivenTheirNumbers(t *testing.T) {
+	w := &halves{mix: &mix{turns: newTurns([]float64{1, 1})}}
+	plan := bench.Plan{Clients: 1, Timeout: time.Second, Phases: []bench.PlanPhase{{Name: "a", Total: 7}, {Name: "b", Total: 5}, {Name: "c", Total: 8}}}
+	if _, err := bench.Run(t.Context(), plan, w, bench.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	for i, list := range w.numbers {
+		for n, number := range list {
+			if number != uint64(n) {
+				t.Errorf("part %d: operation %d has number %d", i, n, number)
+			}
+		}
+	}
+	if got := len(w.numbers[0]) + len(w.numbers[1]); got != 20 {
+		t.Errorf("the parts had %d operations, want 20", got)
+	}
 }
 
 func TestNearest(t *testing.T) {

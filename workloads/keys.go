@@ -114,20 +114,10 @@ func newKeyRules(k Keys, prefix string) *keyRules {
 }
 
 // pick chooses the key number of an operation. It reseeds m.rng.
-func (m *keyMaker) pick(op *bench.Op) int64 { return m.pickAt(op.Phase, op.N, m.position(op)) }
-
-// position returns the operation's number in the whole run, which continues from phase to
-// phase.
-func (m *keyMaker) position(op *bench.Op) uint64 {
-	at := op.N
-	for _, n := range op.Earlier {
-		at += n
-	}
-	return at
-}
+func (m *keyMaker) pick(op *bench.Op) int64 { return m.pickAt(op.Phase, op.N, op.Before+op.N) }
 
 // pickAt chooses a key number by a random choice, which depends on phase and n, and by a
-// position in the sequence of keys. It reseeds m.rng.
+// position in the sequence of keys, which continues from phase to phase. It reseeds m.rng.
 func (m *keyMaker) pickAt(phase int, n, position uint64) int64 {
 	m.rng.reset(phase, n)
 	rng := m.rng.rand()
@@ -153,7 +143,7 @@ func (m *keyMaker) pickAt(phase int, n, position uint64) int64 {
 // several chooses different keys for an operation on count keys. It appends them to numbers,
 // which must be empty, in the order in which the operation accesses them.
 func (m *keyMaker) several(numbers []int64, op *bench.Op, count int) []int64 {
-	position := m.position(op) * uint64(count)
+	position := (op.Before + op.N) * uint64(count)
 	numbers = append(numbers, m.pickAt(op.Phase, op.N*uint64(count), position))
 	for i := uint64(1); len(numbers) < count; i++ {
 		next := m.pickAt(op.Phase, scramble(op.N)+i, position)

@@ -153,17 +153,17 @@ func TestSequentialKeysGoOn(t *testing.T) {
 	const space = 1000
 	for _, each := range []int{1, 3} {
 		m := newKeyMaker(Keys{Size: 20, Space: space, Distribution: "sequential"}, Target{Prefix: "/p/"})
-		next, earlier := int64(0), []uint64(nil)
+		next, before := int64(0), uint64(0)
 		for phase, operations := range []uint64{7, 300, 40} {
 			for n := range operations {
-				for _, number := range m.several(nil, &bench.Op{Phase: phase, N: n, Earlier: earlier}, each) {
+				for _, number := range m.several(nil, &bench.Op{Phase: phase, N: n, Before: before}, each) {
 					if number != next%space {
 						t.Fatalf("%d keys an operation: operation %d of phase %d has key %d, want %d", each, n, phase, number, next%space)
 					}
 					next++
 				}
 			}
-			earlier = append(earlier, operations)
+			before += operations
 		}
 	}
 }
@@ -174,7 +174,7 @@ func TestLatestOfSeveralKeys(t *testing.T) {
 	m := newKeyMaker(Keys{Size: 20, Space: space, Distribution: "latest", Theta: 0.99}, Target{Prefix: "/p/", Seed: 3})
 	var near [each]int
 	for n := range uint64(operations) {
-		op := &bench.Op{Phase: 1, N: n, Earlier: []uint64{123}}
+		op := &bench.Op{Phase: 1, N: n, Before: 123}
 		newest := int64((123 + n) * each % space)
 		for i, number := range m.several(nil, op, each) {
 			if (newest-number+space)%space < 100 {

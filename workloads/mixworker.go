@@ -15,7 +15,7 @@ type mixWorker struct {
 	mix      *mix
 	workers  []bench.Worker
 	starters []bench.Starter // nil for parts that are not starters
-	// earlier is the last divided slice of the mix's earlier operations, by phase.
+	// earlier has the divided operations of earlier phases, by the number of those phases.
 	earlier []*earlierParts
 	// blocking is the operation of a part that is not a starter.
 	blocking struct {
@@ -27,20 +27,27 @@ type mixWorker struct {
 
 // Do implements [bench.Worker]. Each part has its own numbers of operations.
 func (w *mixWorker) Do(ctx context.Context, op *bench.Op) error {
-	n, earlier := op.N, op.Earlier
-	i := w.divide(op)
-	err := w.workers[i].Do(ctx, op)
-	op.N, op.Earlier = n, earlier
+	n, before := op.N, op.Before
+	part := w.divide(op)
+	err := w.workers[part].Do(ctx, op)
+	op.N, op.Before = n, before
 	return err
 }
 
-// divide sets the number of the operation among those of its part, and returns the part.
+// divide numbers the operation among those of its part, and returns the part.
 func (w *mixWorker) divide(op *bench.Op) (part int) {
-	part, op.N = w.mix.turns.at(op.N)
-	if len(op.Earlier) > 0 {
-		op.Earlier = w.earlierOf(op.Earlier)[part]
-	}
+	part, op.N, op.Before = w.numberOf(op.N, op.Earlier())
 	return part
+}
+
+// numberOf returns the part of operation n of a phase, its number among the operations of that
+// part, and how many the part had in earlier phases.
+func (w *mixWorker) numberOf(n uint64, earlier []uint64) (part int, own, before uint64) {
+	part, own = w.mix.turns.at(n)
+	if len(earlier) > 0 {
+		before = w.earlierOf(earlier)[part]
+	}
+	return part, own, before
 }
 
 // AsStarter implements [bench.StarterWorker]. A mix can start operations if one of its parts
@@ -103,14 +110,14 @@ func (w *mixWorker) Cancel() {
 	}
 }
 
-// earlierParts is [bench.Op.Earlier], divided among the parts.
+// earlierParts is how many operations of earlier phases each part had.
 type earlierParts struct {
-	of    *uint64 // address of the first element of the divided slice, which identifies the phase
-	parts [][]uint64
+	of    *uint64 // address of the first element of [bench.Op.Earlier], which identifies the phase
+	parts []uint64
 }
 
 // earlierOf divides the operations of earlier phases among the parts, once for each phase.
-func (w *mixWorker) earlierOf(earlier []uint64) [][]uint64 {
+func (w *mixWorker) earlierOf(earlier []uint64) []uint64 {
 	for len(w.earlier) <= len(earlier) {
 		w.earlier = append(w.earlier, nil)
 	}
@@ -119,10 +126,10 @@ func (w *mixWorker) earlierOf(earlier []uint64) [][]uint64 {
 	}
 	shared, ok := w.mix.earlier.Load(len(earlier))
 	if !ok || shared.(*earlierParts).of != &earlier[0] {
-		e := &earlierParts{of: &earlier[0], parts: make([][]uint64, len(w.workers))}
+		e := &earlierParts{of: &earlier[0], parts: make([]uint64, len(w.workers))}
 		for i := range e.parts {
 			for _, n := range earlier {
-				e.parts[i] = append(e.parts[i], w.mix.turns.before(i, n))
+				e.parts[i] += w.mix.turns.before(i, n)
 			}
 		}
 		w.mix.earlier.Store(len(earlier), e)
