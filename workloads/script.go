@@ -62,7 +62,7 @@ func (t Target) link(client int) *link {
 		if t.shared.links == nil {
 			t.shared.links = map[*grpc.ClientConnInterface]*link{}
 		}
-		l = &link{conn: *conn, starter: lean.StarterOf(*conn), calls: sync.Pool{New: newStartedCall}}
+		l = &link{conn: *conn, starter: lean.StarterOf(*conn), calls: sync.Pool{New: func() any { return &startedCall{} }}}
 		l.checked, _ = l.conn.(*checkedConn)
 		t.shared.links[conn] = l
 	}
@@ -97,6 +97,7 @@ var (
 	_ bench.Worker        = (*scripted)(nil)
 	_ bench.StarterWorker = (*scripted)(nil)
 	_ bench.Starter       = (*startedScript)(nil)
+	_ lean.Handler        = (*startedScript)(nil)
 )
 
 func newScripted(l *link, s script) *scripted { return &scripted{s, l} }
@@ -141,14 +142,7 @@ type startedScript struct {
 // startedCall is a call under way, or one to be used again.
 type startedCall struct {
 	lean.Call
-	script  *startedScript
 	inquiry *inquiry // nil where no answer was checked yet
-}
-
-func newStartedCall() any {
-	c := &startedCall{}
-	c.Done = func(*lean.Call) { c.script.answered(c) }
-	return c
 }
 
 // Start implements [bench.Starter].
@@ -164,7 +158,7 @@ func (s *startedScript) Start(op *bench.Op) {
 
 func (s *startedScript) send(r request, timeout time.Duration) {
 	c := s.link.calls.Get().(*startedCall)
-	s.method, c.script, c.Method, c.Request, c.Timeout = r.method, s, r.method.name, r.message, timeout
+	s.method, c.Handler, c.Method, c.Request, c.Timeout = r.method, s, r.method.name, r.message, timeout
 	if s.link.checked != nil {
 		if c.inquiry == nil {
 			c.inquiry = &inquiry{}
@@ -175,11 +169,12 @@ func (s *startedScript) send(r request, timeout time.Duration) {
 	s.link.starter.Start(&c.Call)
 }
 
-// answered goes on with the script.
-func (s *startedScript) answered(c *startedCall) {
+// Done implements [lean.Handler]. It goes on with the script.
+func (s *startedScript) Done(_ *lean.Call, err error) {
+	c := s.call.Load()
 	m, reply := s.method, s.method.replies.Get().(proto.Message)
-	err := s.outcome(c, reply)
-	c.script, c.Request, c.Reply = nil, nil, nil
+	err = s.outcome(c, reply, err)
+	c.Handler, c.Request, c.Reply = nil, nil, nil
 	s.call.Store(nil)
 	s.link.calls.Put(c)
 	r, err := s.script.next(s.op, reply, err)
@@ -202,9 +197,9 @@ func (s *startedScript) answered(c *startedCall) {
 	}
 }
 
-// outcome decodes and checks the reply of a call, and returns the call's error.
-func (s *startedScript) outcome(c *startedCall, into proto.Message) error {
-	err := c.Err
+// outcome decodes and checks the reply of a call, unless the call has ended with an error. It
+// returns the error.
+func (s *startedScript) outcome(c *startedCall, into proto.Message, err error) error {
 	if err == nil {
 		err = decodeReply(c.Reply, into)
 	}

@@ -108,8 +108,7 @@ type writesStarter struct {
 // noted is a call in flight whose outcome must be recorded.
 type noted struct {
 	starter *writesStarter
-	done    func(*lean.Call) // the call's own
-	note    func(*lean.Call)
+	handler lean.Handler // the call's own
 	put     pb.PutResponse
 	txn     pb.TxnResponse
 }
@@ -119,32 +118,30 @@ func (s *writesStarter) Start(call *lean.Call) {
 	n, _ := s.noted.Get().(*noted)
 	if n == nil {
 		n = &noted{starter: s}
-		n.note = n.answered
 	}
-	n.done, call.Done = call.Done, n.note
+	n.handler, call.Handler = call.Handler, n
 	s.Starter.Start(call)
 }
 
 // writes records the outcome of a call that writes.
-func (n *noted) writes(call *lean.Call, reply proto.Message) {
-	err := call.Err
+func (n *noted) writes(call *lean.Call, reply proto.Message, err error) {
 	if err == nil {
 		err = decodeReply(call.Reply, reply)
 	}
 	n.starter.writes.answered(call.Request, reply, err)
 }
 
-func (n *noted) answered(call *lean.Call) {
+// Done implements [lean.Handler].
+func (n *noted) Done(call *lean.Call, err error) {
 	switch call.Request.(type) {
 	case *pb.PutRequest:
-		n.writes(call, &n.put)
+		n.writes(call, &n.put, err)
 	case *pb.TxnRequest:
-		n.writes(call, &n.txn)
+		n.writes(call, &n.txn, err)
 	}
-	call.Done = n.done
-	n.done = nil
+	call.Handler, n.handler = n.handler, nil
 	n.starter.noted.Put(n)
-	call.Done(call)
+	call.Handler.Done(call, err)
 }
 
 // hasPut reports whether a transaction wrote a key: the revision of a transaction that only

@@ -122,9 +122,9 @@ func makeStartedCalls(t *testing.T, c *Conn, calls int) {
 		done.Add(1)
 		left := calls / clients
 		call := &Call{Method: method, Request: request, Timeout: 10 * time.Second}
-		call.Done = func(call *Call) {
-			if call.Err != nil {
-				t.Error(call.Err)
+		call.Handler = HandlerFunc(func(call *Call, err error) {
+			if err != nil {
+				t.Error(err)
 				left = 1
 			}
 			if left--; left == 0 {
@@ -133,7 +133,7 @@ func makeStartedCalls(t *testing.T, c *Conn, calls int) {
 			}
 			c.Start(call)
 			c.Flush()
-		}
+		})
 		c.Start(call)
 		c.Flush()
 	}

@@ -19,14 +19,10 @@ type Call struct {
 	// Metadata is sent with the request, besides the header of the connection's
 	// credentials, whose fields of the same name it replaces; nil is none.
 	Metadata *Header
-	// Done is called once when the call has ended, by a goroutine of the connection and never from
-	// within Start. It must be short and must not wait, because other replies wait for it. It may
-	// start calls, this one included.
-	Done func(*Call)
+	// Handler handles the end of the call.
+	Handler Handler
 
-	// Err is nil, or a gRPC status error. Reply is the encoded reply; it is valid until
-	// Done returns.
-	Err   error
+	// Reply is the encoded reply; it is valid until the handler returns.
 	Reply []byte
 
 	conn     atomic.Pointer[Conn]
@@ -56,20 +52,35 @@ type Call struct {
 	next           *Call // in a queue
 }
 
+// A Handler handles the end of calls.
+type Handler interface {
+	// Done is called once when a call has ended, by a goroutine of the connection and never from
+	// within Start. It must be short and must not wait, because other replies wait for it. It may
+	// start calls, this one included. The error is nil, or a gRPC status error.
+	Done(call *Call, err error)
+}
+
+// A HandlerFunc is a function as a [Handler].
+type HandlerFunc func(call *Call, err error)
+
+// Done implements [Handler].
+func (f HandlerFunc) Done(call *Call, err error) { f(call, err) }
+
 // prefixSize is the length of what precedes a message: a flag and the length.
 const prefixSize = 5
 
 // Sent is when the request was handed to the operating system. If the request had to wait for
-// a connection, a stream or a window, it is when that wait began. It is set when Done is
-// called.
+// a connection, a stream or a window, it is when that wait began. It is set when the call
+// has ended.
 func (c *Call) Sent() time.Time { return c.conn.Load().timeOf(c.sent) }
 
 // Answered is when the last byte of the answer was read, or when the call ended without
-// one. It is set when Done is called.
+// one. It is set when the call has ended.
 func (c *Call) Answered() time.Time { return c.conn.Load().timeOf(c.answered) }
 
 // Connection identifies the TCP connection that carried the call last. It is nil for a call that
-// was not sent, and equal for calls on the same connection. It is set when Done is called.
+// was not sent, and equal for calls on the same connection. It is set when the call has
+// ended.
 func (c *Call) Connection() any {
 	if c.session == nil {
 		return nil
@@ -111,7 +122,13 @@ func (c *Call) lock() *Conn {
 func (c *Call) reset() {
 	c.session, c.renewal, c.id, c.left = nil, nil, 0, false
 	c.headed, c.hasMessage, c.prefixLen, c.want = false, false, 0, 0
-	c.window, c.rest, c.unread, c.Reply, c.Err = 0, nil, 0, nil, nil
+	c.window, c.rest, c.unread, c.Reply = 0, nil, 0, nil
+}
+
+// ending is a call that has ended, with its error, and whose handler is to be called.
+type ending struct {
+	call *Call
+	err  error
 }
 
 // queue is a list of calls, first in, first out.

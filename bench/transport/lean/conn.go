@@ -140,7 +140,7 @@ func (c *Conn) Close() error {
 	c.closed = true
 	c.cancel()
 	c.sweeper.Stop()
-	var ended []*Call
+	var ended []ending
 	for call := c.due.first; call != nil; call = c.due.first {
 		ended = c.abandon(ended, call, errClosed())
 	}
@@ -169,7 +169,7 @@ func (c *Conn) Close() error {
 
 func errClosed() error { return status.Error(codes.Canceled, "the connection is closing") }
 
-// Start starts a call. Its Done is called when it ends. The request is sent by the next Flush,
+// Start starts a call, whose handler is called when it ends. The request is sent by the next Flush,
 // at the latest when the next reply is read.
 func (c *Conn) Start(call *Call) {
 	call.moveTo(c)
@@ -225,7 +225,7 @@ func (c *Conn) flush() {
 	c.mu.Unlock()
 }
 
-// Cancel ends the call with the code Canceled if it is under way. Cancel then calls its Done.
+// Cancel ends the call with the code Canceled if it is under way. Cancel then calls its handler.
 func (call *Call) Cancel() { call.cancel(errCanceled()) }
 
 func errCanceled() error { return status.Error(codes.Canceled, context.Canceled.Error()) }
@@ -269,7 +269,7 @@ func (c *Conn) sweep() {
 		return
 	}
 	now := c.now()
-	var ended []*Call
+	var ended []ending
 	for call := c.due.first; call != nil && call.deadline <= now; call = c.due.first {
 		ended = c.abandon(ended, call, c.expired(call))
 	}
@@ -312,7 +312,7 @@ func errDeadline() error {
 
 // abandon ends a call, with or without a stream, and resets the stream. It appends the call to
 // those that have ended. The lock is held.
-func (c *Conn) abandon(ended []*Call, call *Call, err error) []*Call {
+func (c *Conn) abandon(ended []ending, call *Call, err error) []ending {
 	if call.id != 0 {
 		call.session.reset(call)
 	} else if call.started {
@@ -322,7 +322,7 @@ func (c *Conn) abandon(ended []*Call, call *Call, err error) []*Call {
 }
 
 // end records the end of a call that no longer has a stream. The lock is held.
-func (c *Conn) end(ended []*Call, call *Call, err error, now time.Duration) []*Call {
+func (c *Conn) end(ended []ending, call *Call, err error, now time.Duration) []ending {
 	if call.deadline != never && (call.earlier != nil || call.later != nil || c.due.first == call) {
 		c.due.remove(call)
 	}
@@ -332,38 +332,38 @@ func (c *Conn) end(ended []*Call, call *Call, err error, now time.Duration) []*C
 	if call.sent == 0 { // it ended before it was sent
 		call.sent = now
 	}
-	call.started, call.renewal, call.rest, call.Err, call.answered = false, nil, nil, err, now
-	return append(ended, call)
+	call.started, call.renewal, call.rest, call.answered = false, nil, nil, now
+	return append(ended, ending{call, err})
 }
 
-// deliver calls Done of calls that have ended. The lock is not held.
-func (c *Conn) deliver(ended []*Call) {
+// deliver calls the handlers of calls that have ended. The lock is not held.
+func (c *Conn) deliver(ended []ending) {
 	cred := c.options.Credentials
-	for _, call := range ended {
-		if cred != nil && call.Err != nil && !call.restarted && cred.Refused(call.Err) {
-			c.renew(call)
+	for _, e := range ended {
+		if cred != nil && e.err != nil && !e.call.restarted && cred.Refused(e.err) {
+			c.renew(e.call, e.err)
 			continue
 		}
-		call.Done(call)
+		e.call.Handler.Done(e.call, e.err)
 	}
 }
 
 // A renewal is the wait of one call for a new header after a refusal.
 type renewal struct{ refusal error }
 
-// renew sends a call a second time with a new header, or ends it. Meanwhile it can end in the
-// same ways as a call that waits for a stream.
-func (c *Conn) renew(call *Call) {
+// renew sends a call whose header was refused a second time with a new one, or ends it.
+// Meanwhile it can end in the same ways as a call that waits for a stream.
+func (c *Conn) renew(call *Call, refusal error) {
 	c.mu.Lock()
 	if c.closed || call.canceled {
 		if call.canceled {
-			call.Err = errCanceled()
+			refusal = errCanceled()
 		}
 		c.mu.Unlock()
-		call.Done(call)
+		call.Handler.Done(call, refusal)
 		return
 	}
-	r, old := &renewal{call.Err}, call.header
+	r, old := &renewal{refusal}, call.header
 	call.renewal, call.started, call.restarted = r, true, true
 	ctx, cancel := c.ctx, context.CancelFunc(func() {})
 	if call.deadline != never {
@@ -449,7 +449,7 @@ func (c *Conn) Ready(ctx context.Context) error {
 }
 
 // A Starter is a connection that can start calls: a [Conn], or a wrapper, which may replace
-// the Done of a call until the call has ended.
+// the handler of a call until the call has ended.
 type Starter interface {
 	Start(*Call)
 	Flush()

@@ -210,7 +210,7 @@ func TestCancelOfACallThatMoves(t *testing.T) {
 		serve := func() *Conn { return connect(t, serving(echo), Options{}) }
 		conns, ended := []*Conn{serve(), serve()}, make(chan error, 1)
 		call := &Call{Method: method, Request: wrapperspb.String("request"), Timeout: 10 * time.Second}
-		call.Done = func(call *Call) { ended <- call.Err }
+		call.Handler = HandlerFunc(func(_ *Call, err error) { ended <- err })
 		stop, stopped := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(stopped)

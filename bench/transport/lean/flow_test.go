@@ -59,7 +59,7 @@ func TestTimesOfCallsThatNeverLeft(t *testing.T) {
 		time.Sleep(time.Second)
 		o := &outcome{}
 		call := &Call{Method: method, Request: nil, Timeout: time.Second}
-		call.Done = func(call *Call) { o.err, o.sent, o.answered = call.Err, call.Sent(), call.Answered() }
+		call.Handler = HandlerFunc(func(call *Call, err error) { o.err, o.sent, o.answered = err, call.Sent(), call.Answered() })
 		c.Start(call)
 		call.Cancel()
 		wantCode(t, "call", o.err, codes.Canceled)

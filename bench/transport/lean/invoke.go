@@ -22,18 +22,21 @@ type Lazy interface {
 type invocation struct {
 	call  Call
 	reply []byte
-	done  chan struct{}
+	done  chan error
 }
 
 func newInvocation() *invocation {
-	i := &invocation{done: make(chan struct{}, 1)}
-	i.call.Done = func(c *Call) {
-		if c.Err == nil {
-			i.reply = append(i.reply[:0], c.Reply...)
-		}
-		i.done <- struct{}{}
-	}
+	i := &invocation{done: make(chan error, 1)}
+	i.call.Handler = i
 	return i
+}
+
+// Done implements [Handler].
+func (i *invocation) Done(call *Call, err error) {
+	if err == nil {
+		i.reply = append(i.reply[:0], call.Reply...)
+	}
+	i.done <- err
 }
 
 // maxKeptReply is the largest buffer for a reply that is kept for other calls.
@@ -71,8 +74,7 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...
 		runtime.Gosched()
 	}
 	c.Flush()
-	c.wait(ctx, i)
-	err = i.call.Err
+	err = i.wait(ctx)
 	if err == nil {
 		if uerr := proto.Unmarshal(i.reply, into); uerr != nil {
 			err = status.Errorf(codes.Internal, "grpc: failed to unmarshal the received message: %v", uerr)
@@ -88,15 +90,16 @@ func (c *Conn) Invoke(ctx context.Context, method string, args, reply any, _ ...
 	return err
 }
 
-// wait waits for the end of the call, and ends it with ctx.
-func (c *Conn) wait(ctx context.Context, i *invocation) {
+// wait waits for the end of the call, and ends it with ctx. It returns the call's error.
+func (i *invocation) wait(ctx context.Context) error {
 	if lazy, ok := ctx.(Lazy); ok {
 		ctx = lazy.Parent()
 	}
 	select {
-	case <-i.done:
+	case err := <-i.done:
+		return err
 	case <-ctx.Done():
 		i.call.cancel(status.FromContextError(ctx.Err()).Err())
-		<-i.done
+		return <-i.done
 	}
 }

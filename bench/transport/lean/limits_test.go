@@ -246,7 +246,7 @@ func TestCancelBeforeRenewal(t *testing.T) {
 		c := connect(t, n, Options{Credentials: &fickle{refused: func() { call.Cancel() }}})
 		call = &Call{Method: method, Request: wrapperspb.String("x"), Timeout: time.Minute}
 		done := make(chan error, 2)
-		call.Done = func(call *Call) { done <- call.Err }
+		call.Handler = HandlerFunc(func(_ *Call, err error) { done <- err })
 		began := time.Now()
 		c.Start(call)
 		c.Flush()

@@ -277,18 +277,18 @@ type outcome struct {
 func start(c *Conn, timeout time.Duration, text string) (call *Call, o *outcome, done chan struct{}) {
 	o, done = &outcome{began: time.Now()}, make(chan struct{})
 	call = &Call{Method: method, Request: wrapperspb.String(text), Timeout: timeout}
-	call.Done = func(call *Call) {
+	call.Handler = HandlerFunc(func(call *Call, err error) {
 		if o.times++; o.times > 1 {
 			return
 		}
 		var reply wrapperspb.StringValue
-		o.err, o.ended, o.sent, o.answered = call.Err, time.Now(), call.Sent(), call.Answered()
+		o.err, o.ended, o.sent, o.answered = err, time.Now(), call.Sent(), call.Answered()
 		if o.err == nil {
 			o.err = proto.Unmarshal(call.Reply, &reply)
 		}
 		o.reply = reply.GetValue()
 		close(done)
-	}
+	})
 	c.Start(call)
 	c.Flush()
 	return call, o, done

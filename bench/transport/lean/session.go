@@ -75,7 +75,7 @@ type session struct {
 	blockEnds bool   // the stream with it
 	unread    int    // received, and not yet given back to the connection's window
 	buffered  int
-	ended     []*Call
+	ended     []ending
 	aliased   []*Call // whose replies lie in buf
 	accepted  *Header
 }
@@ -221,9 +221,7 @@ func (s *session) handleAll(now time.Duration) error {
 		c.options.Credentials.Accepted(accepted)
 	}
 	c.deliver(ended)
-	for i := range ended {
-		ended[i] = nil
-	}
+	clear(ended)
 	s.ended = ended[:0]
 	s.fill = copy(s.buf, s.buf[s.pos:s.fill])
 	c.mu.Lock()
@@ -292,7 +290,7 @@ func (s *session) fail(err error) {
 	s.keepalive.Stop()
 	s.lazy.Stop()
 	delete(c.sessions, s)
-	var ended []*Call
+	var ended []ending
 	reason := status.Errorf(codes.Unavailable, "connection to %s: %v", c.options.Address, err)
 	for call := range s.streams.all {
 		s.forget(call)
