@@ -84,7 +84,6 @@ func (w *deleteWorkload) Open(context.Context, func(done, total int)) error {
 
 func (w *deleteWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	d := &deleteScript{stock: w.stock, writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Deletion: true})}
-	d.put, d.method = newPutRequest(w.target), methodOf[pb.DeleteRangeResponse](w.target, pb.KV_DeleteRange_FullMethodName)
 	return newScripted(w.target.link(client), d), nil
 }
 
@@ -94,7 +93,6 @@ type deleteScript struct {
 	stock *stock
 	put   putRequest
 
-	method  *method
 	message pb.DeleteRangeRequest
 	number  int64
 }
@@ -109,7 +107,7 @@ func (d *deleteScript) first(op *bench.Op) (request, error) {
 	}
 	d.number, d.message.Key = number, d.keys.appendKey(d.message.Key, number)
 	d.send(op)
-	return request{d.method, &d.message}, nil
+	return request{methodDeleteRange, &d.message}, nil
 }
 
 func (d *deleteScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
@@ -149,7 +147,7 @@ func (d *deleteScript) putBack(op *bench.Op) (request, error) {
 			return request{}, err
 		}
 	}
-	d.keys.rng.reset(op.Phase, op.N)
+	d.keys.reseed(op.Phase, op.N)
 	return d.put.send(op, d.writer, number), nil
 }
 

@@ -240,8 +240,7 @@ func (w *electionWorker) Do(ctx context.Context, op *bench.Op) error {
 		sent: sent, answered: done, member: election.Header().GetMemberId(),
 	}
 	w.leaders.acquire(int(office), ours, w.sink.Now)
-	w.rng.seed = w.target.Seed
-	w.rng.reset(op.Phase, op.N)
+	w.rng.reset(w.target.Seed, op.Phase, op.N)
 	w.lead(op, election, func() { w.leaders.release(int(office), ours) })
 	return nil
 }

@@ -94,19 +94,18 @@ type keyMaker struct {
 	rng opRand
 }
 
-func newKeyMaker(k Keys, t Target) *keyMaker {
-	return &keyMaker{keyRules: t.shared.keyRules(k, t.Prefix), rng: opRand{seed: t.Seed}}
-}
+func newKeyMaker(k Keys, t Target) *keyMaker { return &keyMaker{keyRules: t.keyRules(k)} }
 
 // keyRules are the common part of the key makers of a workload. They are immutable.
 type keyRules struct {
 	Keys
 	names ledger.Keys
+	seed  uint64
 	zipf  zipfian
 }
 
-func newKeyRules(k Keys, prefix string) *keyRules {
-	r := &keyRules{Keys: k, names: k.names(prefix)}
+func newKeyRules(k Keys, prefix string, seed uint64) *keyRules {
+	r := &keyRules{Keys: k, names: k.names(prefix), seed: seed}
 	if k.Distribution == "zipfian" || k.Distribution == "latest" {
 		r.zipf = newZipfian(k.Space, k.Theta)
 	}
@@ -116,10 +115,13 @@ func newKeyRules(k Keys, prefix string) *keyRules {
 // pick chooses the key number of an operation. It reseeds m.rng.
 func (m *keyMaker) pick(op *bench.Op) int64 { return m.pickAt(op.Phase, op.N, op.Before+op.N) }
 
+// reseed restarts m.rng for operation n of a phase.
+func (m *keyMaker) reseed(phase int, n uint64) { m.rng.reset(m.seed, phase, n) }
+
 // pickAt chooses a key number by a random choice, which depends on phase and n, and by a
 // position in the sequence of keys, which continues from phase to phase. It reseeds m.rng.
 func (m *keyMaker) pickAt(phase int, n, position uint64) int64 {
-	m.rng.reset(phase, n)
+	m.reseed(phase, n)
 	rng := m.rng.rand()
 	switch m.Distribution {
 	case "uniform":
@@ -198,16 +200,13 @@ func (m *keyMaker) appendSpan(key, end []byte, number, width int64) ([]byte, []b
 func (m *keyMaker) number(key []byte) (int64, bool) { return m.names.Number(key) }
 
 // opRand is a random generator that restarts for each operation.
-type opRand struct {
-	seed uint64
-	pcg  rand.PCG
-}
+type opRand struct{ pcg rand.PCG }
 
 // rand returns the generator in its present state.
 func (r *opRand) rand() *rand.Rand { return rand.New(&r.pcg) }
 
-func (r *opRand) reset(phase int, n uint64) {
-	r.pcg.Seed(scramble(r.seed^uint64(phase)<<48), scramble(n))
+func (r *opRand) reset(seed uint64, phase int, n uint64) {
+	r.pcg.Seed(scramble(seed^uint64(phase)<<48), scramble(n))
 }
 
 // scramble is the finalizer of SplitMix64 (Steele, Lea, Flood, "Fast splittable

@@ -164,7 +164,7 @@ type leaseExpireWorker struct {
 
 // Do implements [bench.Worker].
 func (w *leaseExpireWorker) Do(ctx context.Context, op *bench.Op) error {
-	w.keys.rng.reset(op.Phase, op.N)
+	w.keys.reseed(op.Phase, op.N)
 	ended := make(chan struct{}, w.definition.each)
 	var keys []string
 	defer func() { w.giveUp(ctx, keys) }()

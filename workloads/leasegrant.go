@@ -48,14 +48,13 @@ func (w *leaseGrantWorkload) Teardown(ctx context.Context) error {
 }
 
 func (w *leaseGrantWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	g := &leaseGrantScript{book: w.book, method: methodOf[pb.LeaseGrantResponse](w.target, pb.Lease_LeaseGrant_FullMethodName)}
+	g := &leaseGrantScript{book: w.book}
 	g.message.TTL = int64(w.definition.ttl / time.Second)
 	return newScripted(w.target.link(client), g), nil
 }
 
 // leaseGrantScript is an operation of one LeaseGrant.
 type leaseGrantScript struct {
-	method  *method
 	message pb.LeaseGrantRequest
 	book    *leaseBook
 }
@@ -63,7 +62,7 @@ type leaseGrantScript struct {
 func (g *leaseGrantScript) first(op *bench.Op) (request, error) {
 	g.message.ID = g.book.id()
 	op.Send()
-	return request{g.method, &g.message}, nil
+	return request{methodLeaseGrant, &g.message}, nil
 }
 
 func (g *leaseGrantScript) next(_ *bench.Op, _ proto.Message, err error) (request, error) {

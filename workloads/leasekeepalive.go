@@ -119,9 +119,7 @@ func (w *leaseKeepaliveWorkload) Teardown(ctx context.Context) error {
 
 func (w *leaseKeepaliveWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	if w.definition.once {
-		return newScripted(w.target.link(client), &leaseRenewScript{
-			leaseKeepaliveWorkload: w, method: methodOf[pb.LeaseKeepAliveResponse](w.target, pb.Lease_LeaseKeepAlive_FullMethodName),
-		}), nil
+		return newScripted(w.target.link(client), &leaseRenewScript{leaseKeepaliveWorkload: w}), nil
 	}
 	c := &leaseKeepaliveWorker{leaseKeepaliveWorkload: w, renew: keepalives(w.target, client)}
 	w.streams.add(c.renew.close)
@@ -168,14 +166,13 @@ func (w *leaseKeepaliveWorkload) leaseOf(op *bench.Op) int64 {
 // looks like a unary call on the wire.
 type leaseRenewScript struct {
 	*leaseKeepaliveWorkload
-	method  *method
 	message pb.LeaseKeepAliveRequest
 }
 
 func (s *leaseRenewScript) first(op *bench.Op) (request, error) {
 	s.message.ID = s.leaseOf(op)
 	op.Send()
-	return request{s.method, &s.message}, nil
+	return request{methodKeepAlive, &s.message}, nil
 }
 
 func (s *leaseRenewScript) next(_ *bench.Op, reply proto.Message, err error) (request, error) {

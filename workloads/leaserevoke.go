@@ -126,7 +126,7 @@ func (w *leaseRevokeWorkload) Open(ctx context.Context, progress func(done, tota
 			script := worker.script.(*leaseRevokeScript)
 			for k := next.Add(1) - 1; k < own; k = next.Add(1) - 1 {
 				n := w.target.Share.Number(k)
-				script.keys.rng.reset(-1, n)
+				script.keys.reseed(-1, n)
 				worker.script = initial{script, int64(n)}
 				if err := worker.Do(gctx, &bench.Op{}); err != nil {
 					return err
@@ -157,10 +157,8 @@ func (w *leaseRevokeWorkload) NewWorker(_ context.Context, client int) (bench.Wo
 func (w *leaseRevokeWorkload) newWorker(client int) *scripted {
 	s := &leaseRevokeScript{
 		writer:              newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{Expiry: true, Deletion: true}),
-		leaseRevokeWorkload: w, txn: newPutTxn(w.target, w.definition.each),
+		leaseRevokeWorkload: w, txn: newPutTxn(w.definition.each),
 	}
-	s.revoke = methodOf[pb.LeaseRevokeResponse](w.target, pb.Lease_LeaseRevoke_FullMethodName)
-	s.grant = methodOf[pb.LeaseGrantResponse](w.target, pb.Lease_LeaseGrant_FullMethodName)
 	s.grantMessage.TTL = int64(w.definition.ttl / time.Second)
 	return newScripted(w.target.link(client), s)
 }
@@ -171,7 +169,6 @@ type leaseRevokeScript struct {
 	*writer
 	*leaseRevokeWorkload
 	txn           *putTxn
-	revoke, grant *method
 	revokeMessage pb.LeaseRevokeRequest
 	grantMessage  pb.LeaseGrantRequest
 	number        int64 // of the lease
@@ -188,7 +185,7 @@ func (s *leaseRevokeScript) first(op *bench.Op) (request, error) {
 	}
 	s.number, s.revokeMessage.ID = number, s.ids[number].Load()
 	s.send(op)
-	return request{s.revoke, &s.revokeMessage}, nil
+	return request{methodLeaseRevoke, &s.revokeMessage}, nil
 }
 
 func (s *leaseRevokeScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {
@@ -215,7 +212,7 @@ func (s *leaseRevokeScript) attach(op *bench.Op) (request, error) {
 	if err != nil {
 		return request{}, err
 	}
-	s.keys.rng.reset(op.Phase, op.N)
+	s.keys.reseed(op.Phase, op.N)
 	return s.grantTo(op, number), nil
 }
 
@@ -229,7 +226,7 @@ func (s *leaseRevokeScript) grantTo(op *bench.Op, number int64) request {
 	}
 	s.send(op, s.txn.values...)
 	s.grantMessage.ID = s.book.id()
-	return request{s.grant, &s.grantMessage}
+	return request{methodLeaseGrant, &s.grantMessage}
 }
 
 // attached handles the answer to the grant, and then the answer to the writes.

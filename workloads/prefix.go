@@ -284,7 +284,7 @@ func populateTxn(t Target, keys Keys, pool *values.Source, first, last int64) *p
 	maker := newKeyMaker(Keys{Size: keys.Size, Space: keys.Space}, t)
 	req := &pb.TxnRequest{}
 	for n := first; n < last; n++ {
-		maker.rng.reset(-1, uint64(n))
+		maker.reseed(-1, uint64(n))
 		put := &pb.PutRequest{Key: maker.appendKey(nil, n), Value: pool.Value(nil, maker.rng.rand())}
 		req.Success = append(req.Success, &pb.RequestOp{Request: &pb.RequestOp_RequestPut{RequestPut: put}})
 	}

@@ -143,7 +143,7 @@ type putScript struct {
 }
 
 func newPutWorker(t Target, client int, k Keys, pool *values.Source) *scripted {
-	p := &putScript{put: newPutRequest(t)}
+	p := &putScript{}
 	p.init(t, k, pool, ledger.Removal{})
 	return newScripted(t.link(client), p)
 }
@@ -158,13 +158,8 @@ func (p *putScript) next(op *bench.Op, reply proto.Message, err error) (request,
 
 // putRequest writes one key. It is used again and again.
 type putRequest struct {
-	method  *method
 	message pb.PutRequest
 	number  int64
-}
-
-func newPutRequest(t Target) putRequest {
-	return putRequest{method: methodOf[pb.PutResponse](t, pb.KV_Put_FullMethodName)}
 }
 
 // send fills in the request for a key and marks it as sent.
@@ -172,7 +167,7 @@ func (p *putRequest) send(op *bench.Op, w *writer, number int64) request {
 	p.number = number
 	p.message.Key, p.message.Value = w.keys.appendKey(p.message.Key, number), w.value(0)
 	w.send(op, p.message.Value)
-	return request{p.method, &p.message}
+	return request{methodPut, &p.message}
 }
 
 // answered notes the outcome, and returns err.

@@ -170,9 +170,7 @@ func (w *rangeWorkload) newWorker(r *rangeScript, client int) bench.Worker {
 
 func (w *rangeWorkload) newScript() *rangeScript {
 	d := w.definition
-	r := &rangeScript{
-		definition: d, keys: newKeyMaker(d.keys, w.target), method: methodOf[pb.RangeResponse](w.target, pb.KV_Range_FullMethodName),
-	}
+	r := &rangeScript{definition: d, keys: newKeyMaker(d.keys, w.target)}
 	r.message.KeysOnly, r.message.CountOnly = d.keysOnly, d.countOnly
 	r.message.Serializable = d.consistency == "s"
 	r.message.Limit = d.limit
@@ -184,7 +182,6 @@ func (w *rangeWorkload) newScript() *rangeScript {
 
 // rangeScript is an operation that reads by one Range, or page by page.
 type rangeScript struct {
-	method     *method
 	message    pb.RangeRequest
 	definition rangeDefinition
 	keys       *keyMaker
@@ -215,7 +212,7 @@ func (r *rangeScript) first(op *bench.Op) (request, error) {
 	}
 	req.Revision = 0
 	op.Send()
-	return request{r.method, &r.message}, nil
+	return request{methodRange, &r.message}, nil
 }
 
 func (r *rangeScript) next(_ *bench.Op, reply proto.Message, err error) (request, error) {
@@ -234,7 +231,7 @@ func (r *rangeScript) next(_ *bench.Op, reply proto.Message, err error) (request
 		r.message.Revision = page.GetHeader().GetRevision()
 	}
 	r.message.Key = append(append(r.message.Key[:0], page.Kvs[len(page.Kvs)-1].Key...), 0)
-	return request{r.method, &r.message}, nil
+	return request{methodRange, &r.message}, nil
 }
 
 // check returns an error if the operation found fewer keys than were written.

@@ -23,6 +23,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/workloads/consistency"
 	"github.com/etcdbench/etcdbench/workloads/ledger"
+	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
 // Target is the cluster of a workload, with the settings of the run.
@@ -76,38 +77,57 @@ type shared struct {
 	// after the other.
 	populators chan *ledger.Account
 
-	mu    sync.Mutex
-	rules map[keySpace]*keyRules
-	// methods are those of the scripts, by name.
-	methods map[string]*method
+	mu sync.Mutex
+	// keys and writes are the rules of key makers and of writers.
+	keys   map[keySpace]*keyRules
+	writes map[writing]*writeRules
 	// links are those of the scripts, by connection.
 	links map[*grpc.ClientConnInterface]*link
 }
 
-// keySpace identifies key rules.
+// keySpace identifies key rules, together with the seed of the run.
 type keySpace struct {
 	Keys
 	prefix string
 }
 
-// keyRules returns the rules of a key space. All workers of a run share them. A nil receiver
-// creates new ones in each call.
-func (s *shared) keyRules(k Keys, prefix string) *keyRules {
-	if s == nil {
-		return newKeyRules(k, prefix)
+// keyRules returns the rules of a key space. All workers of a run share them. Outside a run,
+// each call creates new ones.
+func (t Target) keyRules(k Keys) *keyRules {
+	if t.shared == nil {
+		return newKeyRules(k, t.Prefix, t.Seed)
 	}
+	return once(t.shared, &t.shared.keys, keySpace{k, t.Prefix}, func() *keyRules { return newKeyRules(k, t.Prefix, t.Seed) })
+}
+
+// writing identifies write rules.
+type writing struct {
+	keySpace
+	pool    *values.Source
+	removal ledger.Removal
+}
+
+// writeRules returns the rules of a writer. All workers of a run share them.
+func (t Target) writeRules(k Keys, pool *values.Source, r ledger.Removal) *writeRules {
+	s := t.shared
+	return once(s, &s.writes, writing{keySpace{k, t.Prefix}, pool, r}, func() *writeRules {
+		return &writeRules{pool: pool, space: s.ledger.Space(k.names(t.Prefix), r), acks: s.acks}
+	})
+}
+
+// once returns the value of a key in one of the maps of s. It creates a missing value.
+func once[K comparable, V any](s *shared, in *map[K]*V, key K, create func() *V) *V {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := keySpace{k, prefix}
-	r := s.rules[id]
-	if r == nil {
-		if s.rules == nil {
-			s.rules = map[keySpace]*keyRules{}
+	v := (*in)[key]
+	if v == nil {
+		if *in == nil {
+			*in = map[K]*V{}
 		}
-		r = newKeyRules(k, prefix)
-		s.rules[id] = r
+		v = create()
+		(*in)[key] = v
 	}
-	return r
+	return v
 }
 
 // populatorAccounts returns count accounts for concurrent writers. Populations are written one

@@ -25,24 +25,25 @@ type method struct {
 	replies sync.Pool
 }
 
-// methodOf returns the method of a name, whose replies are of type R, for all workers of
-// a run.
-func methodOf[R any, M interface {
+// newMethod returns the method of a name, whose replies are of type R.
+func newMethod[R any, M interface {
 	*R
 	proto.Message
-}](t Target, name string) *method {
-	t.shared.mu.Lock()
-	defer t.shared.mu.Unlock()
-	m := t.shared.methods[name]
-	if m == nil {
-		if t.shared.methods == nil {
-			t.shared.methods = map[string]*method{}
-		}
-		m = &method{name: name, replies: sync.Pool{New: func() any { return M(new(R)) }}}
-		t.shared.methods[name] = m
-	}
-	return m
+}](name string) *method {
+	return &method{name: name, replies: sync.Pool{New: func() any { return M(new(R)) }}}
 }
+
+// The methods of the scripts.
+var (
+	methodPut         = newMethod[pb.PutResponse](pb.KV_Put_FullMethodName)
+	methodRange       = newMethod[pb.RangeResponse](pb.KV_Range_FullMethodName)
+	methodDeleteRange = newMethod[pb.DeleteRangeResponse](pb.KV_DeleteRange_FullMethodName)
+	methodTxn         = newMethod[pb.TxnResponse](pb.KV_Txn_FullMethodName)
+	methodCompact     = newMethod[pb.CompactionResponse](pb.KV_Compact_FullMethodName)
+	methodLeaseGrant  = newMethod[pb.LeaseGrantResponse](pb.Lease_LeaseGrant_FullMethodName)
+	methodLeaseRevoke = newMethod[pb.LeaseRevokeResponse](pb.Lease_LeaseRevoke_FullMethodName)
+	methodKeepAlive   = newMethod[pb.LeaseKeepAliveResponse](pb.Lease_LeaseKeepAlive_FullMethodName)
+)
 
 // link is a connection, and what the scripts of all clients that use it share.
 type link struct {
@@ -55,18 +56,11 @@ type link struct {
 // link returns the link of a client.
 func (t Target) link(client int) *link {
 	conn := &t.Conns[client%len(t.Conns)]
-	t.shared.mu.Lock()
-	defer t.shared.mu.Unlock()
-	l := t.shared.links[conn]
-	if l == nil {
-		if t.shared.links == nil {
-			t.shared.links = map[*grpc.ClientConnInterface]*link{}
-		}
-		l = &link{conn: *conn, starter: lean.StarterOf(*conn), calls: sync.Pool{New: func() any { return &startedCall{} }}}
+	return once(t.shared, &t.shared.links, conn, func() *link {
+		l := &link{conn: *conn, starter: lean.StarterOf(*conn), calls: sync.Pool{New: func() any { return &startedCall{} }}}
 		l.checked, _ = l.conn.(*checkedConn)
-		t.shared.links[conn] = l
-	}
-	return l
+		return l
+	})
 }
 
 // request is one unary call of an operation. The zero value is none.

@@ -143,10 +143,7 @@ func (w *storageCompactWorkload) KindOf(_ int, n uint64) int {
 }
 
 func (w *storageCompactWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
-	s := &storageCompactScript{
-		putScript: putScript{put: newPutRequest(w.target)}, storageCompactWorkload: w,
-		compact: methodOf[pb.CompactionResponse](w.target, pb.KV_Compact_FullMethodName),
-	}
+	s := &storageCompactScript{storageCompactWorkload: w}
 	s.init(w.target, w.definition.keys, w.pool, ledger.Removal{})
 	s.message.Physical = true
 	return newScripted(w.target.link(client), s), nil
@@ -156,7 +153,6 @@ func (w *storageCompactWorkload) NewWorker(_ context.Context, client int) (bench
 type storageCompactScript struct {
 	putScript
 	*storageCompactWorkload
-	compact *method
 	message pb.CompactionRequest
 }
 
@@ -168,7 +164,7 @@ func (s *storageCompactScript) first(op *bench.Op) (request, error) {
 	}
 	s.message.Revision = s.newest.Load()
 	s.send(op)
-	return request{s.compact, &s.message}, nil
+	return request{methodCompact, &s.message}, nil
 }
 
 func (s *storageCompactScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {

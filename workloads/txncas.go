@@ -194,7 +194,6 @@ func (w *txnCASWorkload) Teardown(ctx context.Context) error {
 func (w *txnCASWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	r := ledger.Removal{Deletion: w.definition.churns(), Expiry: w.shared != nil}
 	s := &txnCASScript{writer: newWriter(w.target, w.definition.keys, w.pool, r), txnCASWorkload: w}
-	s.method = methodOf[pb.TxnResponse](w.target, pb.KV_Txn_FullMethodName)
 	s.compare = pb.Compare{Result: pb.Compare_EQUAL, Target: pb.Compare_MOD, TargetUnion: &s.revision}
 	s.message.Compare = []*pb.Compare{&s.compare}
 	s.putOp.Request = &pb.RequestOp_RequestPut{RequestPut: &s.putReq}
@@ -212,7 +211,6 @@ type txnCASScript struct {
 	*writer
 	*txnCASWorkload
 
-	method    *method
 	message   pb.TxnRequest
 	compare   pb.Compare
 	revision  pb.Compare_ModRevision
@@ -299,7 +297,7 @@ func (s *txnCASScript) attempt(op *bench.Op) request {
 	}
 	op.Count(casAttempts, 1)
 	s.account.Send()
-	return request{s.method, &s.message}
+	return request{methodTxn, &s.message}
 }
 
 func (s *txnCASScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {

@@ -114,7 +114,7 @@ func (w *txnMixedWorkload) Setup(ctx context.Context, progress func(done, total 
 
 func (w *txnMixedWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	m := &txnMixedScript{
-		workload: w, write: newPutTxn(w.target, w.definition.ops),
+		workload: w, write: newPutTxn(w.definition.ops),
 		writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}
 	for range w.definition.ops {
@@ -146,7 +146,7 @@ func (m *txnMixedScript) first(op *bench.Op) (request, error) {
 		get.Key, get.RangeEnd, m.want = m.keys.appendSpan(get.Key, get.RangeEnd, m.numbers[i], m.workload.definition.width)
 	}
 	op.Send()
-	return request{m.write.method, &m.read}, nil
+	return request{methodTxn, &m.read}, nil
 }
 
 func (m *txnMixedScript) next(op *bench.Op, reply proto.Message, err error) (request, error) {

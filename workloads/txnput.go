@@ -80,7 +80,7 @@ func (*txnPutWorkload) Kinds() []bench.Kind {
 
 func (w *txnPutWorkload) NewWorker(_ context.Context, client int) (bench.Worker, error) {
 	p := &txnPutScript{
-		txn: newPutTxn(w.target, w.definition.ops), writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
+		txn: newPutTxn(w.definition.ops), writer: newWriter(w.target, w.definition.keys, w.pool, ledger.Removal{}),
 	}
 	return newScripted(w.target.link(client), p), nil
 }
@@ -102,15 +102,14 @@ func (p *txnPutScript) next(op *bench.Op, reply proto.Message, err error) (reque
 
 // putTxn is a reusable transaction of puts.
 type putTxn struct {
-	method  *method
 	req     pb.TxnRequest
 	puts    []*pb.PutRequest
 	numbers []int64
 	values  [][]byte
 }
 
-func newPutTxn(target Target, ops int) *putTxn {
-	t := &putTxn{method: methodOf[pb.TxnResponse](target, pb.KV_Txn_FullMethodName), values: make([][]byte, ops)}
+func newPutTxn(ops int) *putTxn {
+	t := &putTxn{values: make([][]byte, ops)}
 	for range ops {
 		put := &pb.PutRequest{}
 		t.puts = append(t.puts, put)
@@ -119,7 +118,7 @@ func newPutTxn(target Target, ops int) *putTxn {
 	return t
 }
 
-func (t *putTxn) request() request { return request{t.method, &t.req} }
+func (t *putTxn) request() request { return request{methodTxn, &t.req} }
 
 // send fills in the puts of keys that it chooses.
 func (t *putTxn) send(op *bench.Op, w *writer) request {

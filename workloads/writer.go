@@ -8,18 +8,27 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
-// writer is how one worker writes: it makes keys and values and keeps account of the
-// acknowledged writes.
-type writer struct {
-	keys  keyMaker
+// writeRules are what the writers of a workload have in common. They are never changed.
+type writeRules struct {
 	pool  *values.Source
 	space *ledger.Space // nil: nothing is verified
 	acks  *ledger.Acks  // nil: no watchers
+}
 
-	buffers [][]byte // of values that are made or stamped
-	sent    time.Duration
+// writer is how one worker writes: it makes keys and values and keeps account of the
+// acknowledged writes.
+type writer struct {
+	*writeRules
+	keys   keyMaker
+	drafts *drafts // nil: values are the pool's, as they are
 	// account is held in place: counting touches no memory of other clients.
 	account ledger.Account
+}
+
+// drafts are the values of a writer that are made or stamped.
+type drafts struct {
+	buffers [][]byte
+	sent    time.Duration // as stamped
 }
 
 func newWriter(t Target, k Keys, pool *values.Source, r ledger.Removal) *writer {
@@ -31,40 +40,44 @@ func newWriter(t Target, k Keys, pool *values.Source, r ledger.Removal) *writer 
 // init prepares a writer that stays where it is.
 func (w *writer) init(t Target, k Keys, pool *values.Source, r ledger.Removal) {
 	pool.Prepare()
-	w.keys, w.pool, w.acks = *newKeyMaker(k, t), pool, t.shared.acks
-	w.space = t.shared.ledger.Space(k.names(t.Prefix), r)
+	w.keys, w.writeRules = *newKeyMaker(k, t), t.writeRules(k, pool, r)
+	if pool.Made() || w.acks != nil {
+		w.drafts = &drafts{}
+	}
 	t.shared.ledger.Register(&w.account)
 }
 
 // value draws value i of a request. It is good until the next request.
 func (w *writer) value(i int) []byte {
-	if !w.pool.Made() && w.acks == nil {
+	d := w.drafts
+	if d == nil {
 		return w.pool.Value(nil, w.keys.rng.rand())
 	}
-	for len(w.buffers) <= i {
-		w.buffers = append(w.buffers, nil)
+	for len(d.buffers) <= i {
+		d.buffers = append(d.buffers, nil)
 	}
-	v := w.pool.Value(w.buffers[i], w.keys.rng.rand())
+	v := w.pool.Value(d.buffers[i], w.keys.rng.rand())
 	if !w.pool.Made() {
 		if len(v) < ledger.StampSize {
 			return v
 		}
-		v = append(w.buffers[i][:0], v...)
+		v = append(d.buffers[i][:0], v...)
 	}
-	w.buffers[i] = v
+	d.buffers[i] = v
 	return v
 }
 
 // send marks the moment of sending, also in the values that watchers will see.
 func (w *writer) send(op *bench.Op, values ...[]byte) {
 	w.account.Send()
-	w.sent = op.Send()
+	sent := op.Send()
 	if w.acks == nil {
 		return
 	}
+	w.drafts.sent = sent
 	for _, v := range values {
 		if len(v) >= ledger.StampSize {
-			ledger.Stamp{Phase: op.Phase, Intended: op.Intended, Sent: w.sent}.Put(v, w.acks.Run)
+			ledger.Stamp{Phase: op.Phase, Intended: op.Intended, Sent: sent}.Put(v, w.acks.Run)
 		}
 	}
 }
@@ -73,7 +86,7 @@ func (w *writer) send(op *bench.Op, values ...[]byte) {
 // recorded one by one, in the ledger's space.
 func (w *writer) acked(op *bench.Op, revision, number int64) {
 	if w.acks != nil {
-		stamp := ledger.Stamp{Phase: op.Phase, Intended: op.Intended, Sent: w.sent}
+		stamp := ledger.Stamp{Phase: op.Phase, Intended: op.Intended, Sent: w.drafts.sent}
 		w.acks.Add(revision, ledger.Ack{Stamp: stamp, Acked: op.Done()})
 	}
 	w.account.Acknowledge(revision, w.space, number)

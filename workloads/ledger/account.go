@@ -17,26 +17,34 @@ type Account struct {
 	// floor is the highest acknowledged revision when the request was sent.
 	floor                 int64
 	acknowledged, unknown uint64
-	// disordered counts acknowledgements that were not above their floor. repeated counts those
-	// at the revision of another write.
-	disordered, repeated *oddities // nil: none
+	odd                   *oddities // nil: none
 }
 
-// oddities are impossible acknowledgements. The first one is kept.
-type oddities struct {
+// oddities are impossible acknowledgements: disordered ones were not above their floor, repeated
+// ones were at the revision of another write.
+type oddities struct{ disordered, repeated oddity }
+
+// oddity counts impossible acknowledgements of one kind. The first one is kept.
+type oddity struct {
 	count           uint64
 	space           *Space
 	number          int64
 	revision, floor int64
 }
 
-// with returns the oddities with one more added.
-func (o *oddities) with(s *Space, number, revision, floor int64) *oddities {
-	if o == nil {
-		o = &oddities{space: s, number: number, revision: revision, floor: floor}
+// add counts one more.
+func (o *oddity) add(s *Space, number, revision, floor int64) {
+	if o.count == 0 {
+		*o = oddity{space: s, number: number, revision: revision, floor: floor}
 	}
 	o.count++
-	return o
+}
+
+func (a *Account) oddities() *oddities {
+	if a.odd == nil {
+		a.odd = &oddities{}
+	}
+	return a.odd
 }
 
 // Send must be called before a request is sent. It may be called again for the same request.
@@ -56,11 +64,11 @@ func (a *Account) Acknowledge(revision int64, s *Space, number int64) {
 	}
 	a.acknowledged++
 	if revision <= a.floor {
-		a.disordered = a.disordered.with(s, number, revision, a.floor)
+		a.oddities().disordered.add(s, number, revision, a.floor)
 		return
 	}
 	if l.recent[revision%recentRevisions].Swap(revision) == revision {
-		a.repeated = a.repeated.with(s, number, revision, a.floor)
+		a.oddities().repeated.add(s, number, revision, a.floor)
 	}
 	raise(&l.highest, revision)
 }
@@ -75,7 +83,10 @@ func (a *Account) Failed(err error) {
 
 // report adds the account's oddities to the proof.
 func (a *Account) report(proof *results.Proof) {
-	a.disordered.report(proof, func(o oddities) results.Violation {
+	if a.odd == nil {
+		return
+	}
+	a.odd.disordered.report(proof, func(o oddity) results.Violation {
 		v := results.Violation{
 			Expected: fmt.Sprintf("a revision above %s, the store's revision before this write was sent", humanize.Comma(o.floor)),
 			Found:    "acknowledged at revision " + humanize.Comma(o.revision),
@@ -85,7 +96,7 @@ func (a *Account) report(proof *results.Proof) {
 		}
 		return v
 	})
-	a.repeated.report(proof, func(o oddities) results.Violation {
+	a.odd.repeated.report(proof, func(o oddity) results.Violation {
 		return results.Violation{
 			Expected: "one write at revision " + humanize.Comma(o.revision), Found: "two writes acknowledged at that revision",
 			Against: writeAt(o.revision, ""),
@@ -93,8 +104,8 @@ func (a *Account) report(proof *results.Proof) {
 	})
 }
 
-func (o *oddities) report(proof *results.Proof, violation func(oddities) results.Violation) {
-	if o == nil {
+func (o *oddity) report(proof *results.Proof, violation func(oddity) results.Violation) {
+	if o.count == 0 {
 		return
 	}
 	v := violation(*o)

@@ -1,6 +1,9 @@
 package ledger
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Keys names the keys of a space by their numbers: a key is the prefix, then the
 // number in decimal digits, padded with zeros to a fixed length.
@@ -15,7 +18,7 @@ type Keys struct {
 
 // Append writes the key of a number to buf[:0] and returns the extended buffer.
 func (k Keys) Append(buf []byte, number int64) []byte {
-	buf = append(buf[:0], k.Prefix...)
+	buf = append(slices.Grow(buf[:0], k.Size), k.Prefix...)
 	var text [20]byte
 	digits := strconv.AppendInt(text[:0], number, 10)
 	for pad := k.Size - len(k.Prefix) - len(digits); pad > 0; pad-- {
