@@ -103,7 +103,8 @@ func (w halfWorker) Do(_ context.Context, op *bench.Op) error {
 // A part is given those numbers in a run.
 func TestPartsAreGivenTheirNumbers(t *testing.T) {
 	w := &halves{mix: &mix{turns: newTurns([]float64{1, 1})}}
-	plan := bench.Plan{Clients: 1, Timeout: time.Second, Phases: []bench.PlanPhase{{Name: "a", Total: 7}, {Name: "b", Total: 5}, {Name: "c", Total: 8}}}
+	plan := bench.Plan{Clients: 1, Timeout: time.Second}
+	plan.Phases = []bench.PlanPhase{{Name: "a", Total: 7}, {Name: "b", Total: 5}, {Name: "c", Total: 8}}
 	if _, err := bench.Run(t.Context(), plan, w, bench.Options{}); err != nil {
 		t.Fatal(err)
 	}
