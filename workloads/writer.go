@@ -8,7 +8,7 @@ import (
 	"github.com/etcdbench/etcdbench/workloads/values"
 )
 
-// writeRules are what the writers of a workload have in common. They are never changed.
+// writeRules are the common part of the writers of a workload. They are immutable.
 type writeRules struct {
 	pool  *values.Source
 	space *ledger.Space // nil: nothing is verified
