@@ -18,32 +18,34 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
-// method is a unary method, and the messages into which its replies are decoded. All clients
-// share them, because each reply is read before the next one is decoded.
+// method is a unary method of etcd. Methods are immutable.
 type method struct {
-	name    string
-	replies sync.Pool
+	number   int // of the pool of its replies in a link
+	name     string
+	newReply func() proto.Message
 }
 
 // newMethod returns the method of a name, whose replies are of type R.
 func newMethod[R any, M interface {
 	*R
 	proto.Message
-}](name string) *method {
-	return &method{name: name, replies: sync.Pool{New: func() any { return M(new(R)) }}}
+}](number int, name string) *method {
+	return &method{number, name, func() proto.Message { return M(new(R)) }}
 }
 
 // The methods of the scripts.
 var (
-	methodPut         = newMethod[pb.PutResponse](pb.KV_Put_FullMethodName)
-	methodRange       = newMethod[pb.RangeResponse](pb.KV_Range_FullMethodName)
-	methodDeleteRange = newMethod[pb.DeleteRangeResponse](pb.KV_DeleteRange_FullMethodName)
-	methodTxn         = newMethod[pb.TxnResponse](pb.KV_Txn_FullMethodName)
-	methodCompact     = newMethod[pb.CompactionResponse](pb.KV_Compact_FullMethodName)
-	methodLeaseGrant  = newMethod[pb.LeaseGrantResponse](pb.Lease_LeaseGrant_FullMethodName)
-	methodLeaseRevoke = newMethod[pb.LeaseRevokeResponse](pb.Lease_LeaseRevoke_FullMethodName)
-	methodKeepAlive   = newMethod[pb.LeaseKeepAliveResponse](pb.Lease_LeaseKeepAlive_FullMethodName)
+	methodPut         = newMethod[pb.PutResponse](0, pb.KV_Put_FullMethodName)
+	methodRange       = newMethod[pb.RangeResponse](1, pb.KV_Range_FullMethodName)
+	methodDeleteRange = newMethod[pb.DeleteRangeResponse](2, pb.KV_DeleteRange_FullMethodName)
+	methodTxn         = newMethod[pb.TxnResponse](3, pb.KV_Txn_FullMethodName)
+	methodCompact     = newMethod[pb.CompactionResponse](4, pb.KV_Compact_FullMethodName)
+	methodLeaseGrant  = newMethod[pb.LeaseGrantResponse](5, pb.Lease_LeaseGrant_FullMethodName)
+	methodLeaseRevoke = newMethod[pb.LeaseRevokeResponse](6, pb.Lease_LeaseRevoke_FullMethodName)
+	methodKeepAlive   = newMethod[pb.LeaseKeepAliveResponse](7, pb.Lease_LeaseKeepAlive_FullMethodName)
 )
+
+const methodCount = 8
 
 // link is a connection, and what the scripts of all clients that use it share.
 type link struct {
@@ -51,7 +53,20 @@ type link struct {
 	starter lean.Starter // nil where the connection cannot start calls
 	checked *checkedConn // nil where answers are not checked
 	calls   sync.Pool    // of calls that are not under way
+	// replies are the messages into which replies are decoded, by the number of the method. All
+	// clients share them, because each reply is read before the next one is decoded.
+	replies [methodCount]sync.Pool
 }
+
+// reply returns a message for a reply to a method, which done takes back.
+func (l *link) reply(m *method) proto.Message {
+	if r, ok := l.replies[m.number].Get().(proto.Message); ok {
+		return r
+	}
+	return m.newReply()
+}
+
+func (l *link) done(m *method, reply proto.Message) { l.replies[m.number].Put(reply) }
 
 // link returns the link of a client.
 func (t Target) link(client int) *link {
@@ -102,16 +117,16 @@ func (w *scripted) Do(ctx context.Context, op *bench.Op) error {
 	if err != nil {
 		return err
 	}
-	return follow(ctx, w.link.conn, w.script, op, r)
+	return w.link.follow(ctx, w.script, op, r)
 }
 
 // follow sends an operation's request, and those that come after it.
-func follow(ctx context.Context, conn grpc.ClientConnInterface, s script, op *bench.Op, r request) (err error) {
+func (l *link) follow(ctx context.Context, s script, op *bench.Op, r request) (err error) {
 	for err == nil && r.method != nil {
-		m, reply := r.method, r.method.replies.Get().(proto.Message)
-		err = conn.Invoke(ctx, m.name, r.message, reply)
+		m, reply := r.method, l.reply(r.method)
+		err = l.conn.Invoke(ctx, m.name, r.message, reply)
 		r, err = s.next(op, reply, err)
-		m.replies.Put(reply)
+		l.done(m, reply)
 	}
 	return err
 }
@@ -166,13 +181,13 @@ func (s *startedScript) send(r request, timeout time.Duration) {
 // Done implements [lean.Handler]. It goes on with the script.
 func (s *startedScript) Done(_ *lean.Call, err error) {
 	c := s.call.Load()
-	m, reply := s.method, s.method.replies.Get().(proto.Message)
+	m, reply := s.method, s.link.reply(s.method)
 	err = s.outcome(c, reply, err)
 	c.Handler, c.Request, c.Reply = nil, nil, nil
 	s.call.Store(nil)
 	s.link.calls.Put(c)
 	r, err := s.script.next(s.op, reply, err)
-	m.replies.Put(reply)
+	s.link.done(m, reply)
 	if r.method == nil || err != nil {
 		s.op.Complete(err)
 		return

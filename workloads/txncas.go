@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/pflag"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/etcdbench/etcdbench/bench"
@@ -201,7 +200,7 @@ func (w *txnCASWorkload) NewWorker(_ context.Context, client int) (bench.Worker,
 	s.getOp.Request = &pb.RequestOp_RequestRange{RequestRange: &s.getReq}
 	s.message.Success, s.message.Failure = []*pb.RequestOp{nil}, []*pb.RequestOp{&s.getOp}
 	if w.shared != nil {
-		return &leasedCASWorker{s, w.target.conn(client)}, nil
+		return &leasedCASWorker{s, w.target.link(client)}, nil
 	}
 	return newScripted(w.target.link(client), s), nil
 }
@@ -370,7 +369,7 @@ func (s *txnCASScript) learn(reply *pb.TxnResponse) error {
 // leasedCASWorker writes objects under shared leases, for which it may have to wait.
 type leasedCASWorker struct {
 	*txnCASScript
-	conn grpc.ClientConnInterface
+	link *link
 }
 
 // Do implements [bench.Worker].
@@ -379,7 +378,7 @@ func (w *leasedCASWorker) Do(ctx context.Context, op *bench.Op) error {
 		return err
 	}
 	if w.verb != verbDelete {
-		id, granted, err := w.shared.take(ctx, w.conn)
+		id, granted, err := w.shared.take(ctx, w.link.conn)
 		if granted {
 			op.Count(casLeases, 1)
 		}
@@ -388,5 +387,5 @@ func (w *leasedCASWorker) Do(ctx context.Context, op *bench.Op) error {
 			return err
 		}
 	}
-	return follow(ctx, w.conn, w, op, w.attempt(op))
+	return w.link.follow(ctx, w, op, w.attempt(op))
 }
