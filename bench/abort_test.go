@@ -57,6 +57,31 @@ type lateSleeper struct{}
 func (lateSleeper) sleep(_ context.Context, d time.Duration) { time.Sleep(min(d, maxSleep)) }
 func (lateSleeper) close()                                   {}
 
+// waitingSampler reads a member that does not answer.
+type waitingSampler struct{}
+
+func (waitingSampler) Begin(context.Context, func() time.Duration) {}
+func (waitingSampler) Sample(*results.Interval)                    {}
+func (waitingSampler) End(ctx context.Context, _ *results.Run)     { <-ctx.Done() }
+
+// An aborted run ends in time although the last reading of metrics gets no answer.
+func TestAbortedRunsDoNotWaitForMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &startingWorkload{answer: func(*Op) (time.Duration, error) { return -1, nil }, blocking: func(int) bool { return false }}
+		ctx, stop := context.WithCancelCause(t.Context())
+		defer stop(nil)
+		const at = 2 * time.Second
+		time.AfterFunc(at, func() { stop(NewAbort(errors.New("gone"))) })
+		plan := measurePlan(6, PlanPhase{Duration: 3 * time.Second, Load: Load{Rate: 100}})
+		plan.Timeout, plan.Drain = 10*time.Second, 10*time.Second
+		began := time.Now()
+		run, err := Run(ctx, plan, w, Options{Sampler: waitingSampler{}, sleeper: func() sleeper { return lateSleeper{} }})
+		if took := time.Since(began); took > at+abortTime+maxSleep+100*writersWait || err == nil || run.Outcome != results.Failed {
+			t.Errorf("it ended after %v: %v, %s", took, err, run.Outcome)
+		}
+	})
+}
+
 // An aborted run waits for none of the requests in flight, whether clients wait for the
 // answers or only start the requests, and whether the load goes on or is over.
 func TestAbortedRunsDoNotDrain(t *testing.T) {

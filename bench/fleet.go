@@ -83,7 +83,7 @@ func (e *engine) lead(ctx context.Context) error {
 	e.run.Phases = []results.Phase{{Name: PhasePopulate, Start: -populated, Length: populated}}
 	totals, err := e.follow(ctx)
 	err = errors.Join(err, e.sumUp(totals, e.fleet.Reports()))
-	e.endSampling()
+	e.endSampling(ctx)
 	return errors.Join(err, e.accept(ctx, sharer, e.fleet.Reports()))
 }
 

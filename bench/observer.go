@@ -30,8 +30,9 @@ type Sampler interface {
 	// Sample is called at the end of each interval, before the observers get it. It adds what
 	// was read since the last call, and must not wait.
 	Sample(i *results.Interval)
-	// End is called when the load has ended, and adds totals to the run.
-	End(run *results.Run)
+	// End is called when the load has ended, and adds totals to the run. It may wait for a last
+	// reading until ctx ends, which is soon if the run was cancelled with an [Abort].
+	End(ctx context.Context, run *results.Run)
 }
 
 // SetupObserver is an Observer that also receives the progress of the population.

@@ -207,7 +207,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	var collectErr error
 	e.run.Operations, collectErr = e.collector.finish(usage)
 	err = errors.Join(err, collectErr)
-	e.endSampling()
+	e.endSampling(ctx)
 	err = errors.Join(err, e.judgeValidity(e.collector.used, &e.collector.lag, e.run.Operations))
 	if e.peers != nil {
 		return errors.Join(err, e.handOver(ctx))
@@ -217,11 +217,13 @@ func (e *engine) execute(ctx context.Context) (err error) {
 
 // endSampling adds the totals of the sampler to the run, and a warning if other clients have
 // written to the cluster.
-func (e *engine) endSampling() {
+func (e *engine) endSampling(ctx context.Context) {
 	if e.sampler == nil {
 		return
 	}
-	e.sampler.End(e.run)
+	ctx, cancel := CleanUp(ctx, TeardownTimeout)
+	defer cancel()
+	e.sampler.End(ctx, e.run)
 	if n, _ := results.ForeignWrites(e.run); n > 1 {
 		others := results.OtherClientsWarning(fmt.Sprintf("%.0f writes/s", n))
 		e.run.Warn(others.Code, others.Message)

@@ -183,9 +183,11 @@ func (b *phaseBound) see(readings []results.Reading) {
 	}
 }
 
-// End makes the last reading, after the load, and puts the totals into the run.
-func (s *Sampler) End(run *results.Run) {
+// End makes the last reading, after the load, and puts the totals into the run. When ctx ends, it
+// waits for no member any more.
+func (s *Sampler) End(ctx context.Context, run *results.Run) {
 	defer s.cancel()
+	defer context.AfterFunc(ctx, s.cancel)()
 	s.reading.Wait()
 	select {
 	case readings := <-s.pending:

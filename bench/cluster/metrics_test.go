@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"math"
@@ -57,7 +58,7 @@ func TestCostOfAKnownMember(t *testing.T) {
 		s.Sample(i)
 		from = now
 	}
-	s.End(run)
+	s.End(t.Context(), run)
 	seen := 0
 	for _, c := range run.Server.Cost {
 		seen++
@@ -87,8 +88,28 @@ func TestSlowMetrics(t *testing.T) {
 	puts.Store(1000)
 	s.Sample(&results.Interval{Phase: "measure", Start: clock(), Length: time.Second})
 	run := &results.Run{Plan: results.Plan{Phases: []results.PlanPhase{{Name: "measure"}}}}
-	s.End(run)
+	s.End(t.Context(), run)
 	if m := run.Server.Members[0]; m.Growth["puts"] != 1000 || m.Readings != 2 || m.Missed != 1 {
 		t.Errorf("%+v, want 1000 puts and one of two readings missed", m)
+	}
+}
+
+// The last reading waits for a member that does not answer, but not after the end of the context.
+func TestLastReadingEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	clock := func() time.Duration { return time.Since(start) }
+	member := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	defer member.Close()
+	s := cluster.NewSampler(elsewhere{member.Listener.Addr().String()})
+	before, stop := context.WithCancel(t.Context())
+	s.Begin(before, clock)
+	stop() // as when a run is aborted
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	s.End(ctx, &results.Run{})
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("it took %v", took)
 	}
 }
