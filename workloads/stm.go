@@ -38,7 +38,7 @@ func (d *stmDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "uniform", 1000)
 	d.values.addFlags(fs)
 	fs.IntVar(&d.each, "keys-per-txn", 2, "different keys that a transaction reads")
-	fs.IntVar(&d.percent, "txn-wr-percent", 50, "percentage of them that it writes")
+	fs.IntVar(&d.percent, "txn-wr-percent", 50, "percentage of the read keys that a transaction writes")
 	fs.StringVar(&d.isolation, "isolation", "ss", "ss: serializable snapshot, s: serializable, r: repeatable reads, c: read committed")
 	addChoices(fs, "isolation", "ss", "s", "r", "c")
 }

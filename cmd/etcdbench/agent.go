@@ -39,13 +39,16 @@ func newAgentCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agent --join URL",
 		Short: "generate a share of a distributed run's load",
-		Long: `Joins the coordinator of a distributed run, generates a share of its load, and
-exits when the coordinator ends the session: with 0 if its last share reached its
-end, with 1 if not, also after the loss of another agent, and with 130 after an
-interrupt. The join token comes from --join-file or from the variable
-` + joinVariable + `. Credentials of the cluster under
-test stay with the agent: files at the same paths as on the coordinator's
-machine, or at the given ones, and the password in ` + runner.PasswordVariable + `.`,
+		Long: `Joins the coordinator of a distributed run and generates a share of its load. It
+exits when the coordinator ends the session. The join token comes from --join-file
+or from the variable ` + joinVariable + `.
+
+The coordinator sends no credentials of the cluster under test. An agent reads their
+files from the same paths as the coordinator, or from --cacert, --cert and --key, and
+the password from the variable ` + runner.PasswordVariable + `.
+
+Exit codes: 0 the last share was completed, 1 it was not, for example after the loss
+of another agent, 130 interrupted.`,
 		Example: `  etcdbench run --endpoints 10.0.0.1:2379 --agents 2 --coordinator-listen :2389 --join-file join.pem
   etcdbench agent --join https://coordinator:2389 --join-file join.pem
   srun -N 4 etcdbench agent --join https://coordinator:2389 --join-file join.pem`,

@@ -55,7 +55,7 @@ func (v agentsValue) Set(s string) error {
 		v.agents.Count = len(v.agents.SSH)
 		for _, host := range v.agents.SSH {
 			if !sshHost.MatchString(host) {
-				return fmt.Errorf("%q is not a host for ssh", host)
+				return fmt.Errorf("%q is not a host for ssh: give HOST or USER@HOST", host)
 			}
 		}
 		return nil

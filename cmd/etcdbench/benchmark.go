@@ -222,7 +222,7 @@ func (o *officialRun) announce(w io.Writer) {
 func (c officialCommand) differences(s runner.Spec) string {
 	text := c.differs
 	if s.Load.Rate != nil {
-		text += "; response times count from the planned start of each request, not from its sending"
+		text += "; response times count from the planned start of each request, not from when it was sent"
 	}
 	if c.ownKeys && !s.KeepData {
 		text += "; keys are deleted after the run (--keep-data)"

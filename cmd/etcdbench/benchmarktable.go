@@ -139,13 +139,13 @@ func officialSTM() officialCommand {
 	return officialCommand{
 		name: "stm", summary: "Benchmark software transactional memory", workload: "stm", ownKeys: true,
 		fixed:   map[string]string{"key-size": "16"},
-		differs: "all keys are written before the load, and waiting for --rate is not inside a transaction",
+		differs: "all keys are written before the load, and the wait for --rate is outside the transaction",
 		flags: []officialFlag{
 			total("total", 10000, "transactions"), rate("rate", 0, "transactions"), valueSize(8),
 			{name: "isolation", value: "r", usage: "c: read committed, r: repeatable reads, s: serializable, ss: snapshot", param: "isolation"},
 			{name: "keys", value: 1, usage: "number of different keys", param: "key-space-size"},
 			{name: "keys-per-txn", value: 1, usage: "keys that a transaction reads", param: "keys-per-txn"},
-			{name: "txn-wr-percent", value: 50, usage: "percentage of them that it writes", param: "txn-wr-percent"},
+			{name: "txn-wr-percent", value: 50, usage: "percentage of the read keys that a transaction writes", param: "txn-wr-percent"},
 			{name: "stm-locker", value: "stm", usage: "stm, without a lock around transactions", becomes: "`stm` is accepted; for locks, `run lock`",
 				apply: func(o *officialRun) error {
 					if locker := o.text("stm-locker"); locker != "stm" {
@@ -178,7 +178,7 @@ func officialWatchLatency() officialCommand {
 	return officialCommand{
 		name: "watch-latency", summary: "Benchmark the time from a put to its events", workload: "watch", ownKeys: true,
 		fixed: with(inOrder(), "key-space-size", "1"), complete: oneWriter,
-		differs: "an event's time counts from the sending of its put, not from the answer, and a put waits for no events",
+		differs: "an event's time counts from when its put was sent, not from the response, and puts do not wait for events",
 		flags: []officialFlag{
 			{name: "streams", value: 10, usage: "streams of watchers", param: "streams"},
 			{name: "watchers-per-stream", value: 10, usage: "watchers on each stream", param: "watch-per-stream"},
@@ -235,13 +235,13 @@ func with(params map[string]string, name, value string) map[string]string {
 func rangeKeys(o *officialRun) error {
 	for _, key := range o.args {
 		if !utf8.ValidString(key) {
-			return fmt.Errorf("key %q is not UTF-8 text, which a result could not hold", results.Clip(key))
+			return fmt.Errorf("key %q is not UTF-8 text, which results require", results.Clip(key))
 		}
 	}
 	prefix := o.is("prefix")
 	switch {
 	case len(o.args) == 0 && !prefix:
-		return errors.New("it needs a key, or --prefix for all keys")
+		return errors.New("the key is missing: give one, or --prefix for all keys")
 	case len(o.args) == 2 && prefix:
 		return errors.New("end-range and --prefix cannot be combined")
 	case len(o.args) == 0 || o.args[0] == "" && prefix: // every key of the cluster

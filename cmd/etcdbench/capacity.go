@@ -64,14 +64,14 @@ func (o *capacityOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		durationFlag(fs, &c.Probe, "probe-duration", 0, "measured duration of a probe (default: 30s; with --quick 5s, with --thorough 1m)")
 		durationFlag(fs, &c.Soak, "soak", 0, "duration of the run that confirms the maximum (default: 2m; with --quick 10s, with --thorough 10m)")
 		boolFlag(fs, &c.Sweep, "sweep", true,
-			"afterwards, measure latency against load from 10 to 110 % of the maximum (with --quick false)")
-		intFlag(fs, &c.Repeat, "repeat", 1, "number of searches, which give a 95 % confidence interval (with --thorough 3)")
+			"after the search, measure response times by load, from 10 to 110 % of the maximum (with --quick false)")
+		intFlag(fs, &c.Repeat, "repeat", 1, "number of searches; two or more give a 95 % confidence interval (with --thorough 3)")
 		rateFlag(fs, &c.Demand, "demand",
-			"rate to plan for, such as 4000/s: adds the headroom, also with a member down (with --over: its value in --param)")
+			"rate to plan for, such as 4000/s: reports the headroom, also with a member down (default with --over: the value in --param)")
 		shareFlag(fs, &c.Safe, "safe", capacity.DefaultSafe, "share of the maximum that is safe to plan with")
 		shareFlag(fs, &c.Growth, "growth", 0, "growth of the demand each month, such as 5%")
 		o.effortFlags.add(fs,
-			"short probes and a coarse search: a first estimate within some four minutes",
+			"short probes and a coarse search: a first estimate in about four minutes",
 			"three searches with longer probes, and the sweep")
 	}, "rate", "duration", "total")
 }
@@ -96,8 +96,8 @@ func (o *capacityOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
-		r.say(length, "capacity of %s under %s: about %v, in probes of %v",
-			e.First().Scenario.Name, strings.Join(e.SLO, ", "), length.Round(time.Minute), e.Length())
+		r.say(length, "capacity of %s under %s: probes of %v; estimated time: %v",
+			e.First().Scenario.Name, strings.Join(e.SLO, ", "), e.Length(), length.Round(time.Minute))
 		c, err := e.Run(ctx, options, func(p capacity.Progress) {
 			if text := probeLine(p, e.Unit(), r.room()); text != "" {
 				r.say(max(0, p.Left-p.Length), "%s", text)
@@ -121,7 +121,7 @@ func probeLine(p capacity.Progress, unit string, columns int) string {
 		return line + fmt.Sprintf(" for %v", p.Length)
 	}
 	line += " " + p.Done.Verdict
-	end := fmt.Sprintf("; %v or more to go", max(0, p.Left-p.Length).Round(time.Second))
+	end := fmt.Sprintf("; at least %v left", max(0, p.Left-p.Length).Round(time.Second))
 	if p.Resumed {
 		end = ", was resumed" + end
 	}
@@ -165,7 +165,7 @@ func capacityExit(c *results.Capacity, searchErr error, wantTarget bool) error {
 	case c.Stopped != "" && (c.Low == 0 || c.High == 0 && c.Most == 0):
 		return exitError{exitInvalid, errors.New(c.Stopped)}
 	case wantTarget && c.Target.Verdict == results.TargetMissed:
-		return exitError{exitFail, fmt.Errorf("target missed: %.0f/s at most of %.0f writes/s", c.High, c.Target.Writes)}
+		return exitError{exitFail, fmt.Errorf("target missed: failed at %.0f/s, below the target of %.0f writes/s", c.High, c.Target.Writes)}
 	case wantTarget && c.Target.Verdict == results.TargetUndecided:
 		return exitError{exitInconclusive, fmt.Errorf("target undecided: %s", c.Target.Reason)}
 	}

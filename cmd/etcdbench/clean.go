@@ -27,21 +27,21 @@ func newCleanCommand() *cobra.Command {
 	o := &cleanOptions{}
 	cmd := &cobra.Command{
 		Use:   "clean [DIRECTORY...] | --endpoints ADDRESSES",
-		Short: "list and remove the remains of killed runs on this machine or in a cluster",
+		Short: "list and remove the data that killed runs left on this machine or in a cluster",
 		Long: `Lists the files, keys and leases that killed runs have left, and removes them after a
 confirmation.
 
-Without --endpoints: temporary directories of this machine and the data of members,
-below ` + resultsDir + ` or in the given directories, which are results or those of
---data-dir. It keeps results and files in use.
+Without --endpoints, it removes temporary directories from this machine, and the data of
+members below ` + resultsDir + ` or in the given directories. Give directories of results
+or of --data-dir. It keeps results, and files that a process uses.
 
-With --endpoints: keys and leases in a running cluster, where a run has left a record
-of its start and of its leases. Removed are the leases of the record, and keys that are
-newer than the record and have names that workloads give. In a prefix that ends with
-the run's ID, all newer keys are removed. Without --prefix, it searches the prefixes
-directly below /etcdbench/, where runs have theirs by default.
+With --endpoints, it removes keys and leases from a running cluster. A run leaves a
+record of its start and of its leases there. It removes the leases in the record, and
+the keys that are newer than the record and have the names of a workload's keys. In a
+prefix that ends with the run's ID, it removes all newer keys. Without --prefix, it
+searches the prefixes directly below /etcdbench/, which runs use by default.
 
-It keeps what runs in progress use, keys kept with --keep-data, and keys that other
+It keeps the data of runs in progress, keys kept with --keep-data, and keys that other
 clients write. To remove kept keys, give their prefix: --prefix /etcdbench/RUN-ID/.`,
 		Example: `  etcdbench clean
   etcdbench clean --endpoints 10.0.0.1:2379
@@ -73,7 +73,7 @@ clients write. To remove kept keys, give their prefix: --prefix /etcdbench/RUN-I
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	o.addConnection(fs)
-	fs.StringVar(&o.spec.Prefix, "prefix", "", "`prefix` that runs were given (default: each below /etcdbench/)")
+	fs.StringVar(&o.spec.Prefix, "prefix", "", "`prefix` of the killed runs (default: every prefix directly below /etcdbench/)")
 	fs.BoolVar(&o.yes, "yes", false, "remove without asking")
 	return cmd
 }
@@ -103,7 +103,7 @@ func (o *cleanOptions) cleanMachine(directories []string, in io.Reader, out io.W
 		fmt.Fprintf(out, "%s: %s\n", words.Clean(path), words.Bytes(float64(scratch.Size(path))))
 	}
 	if !o.yes && !confirmed("remove these directories?", in, out) {
-		fmt.Fprintln(out, "nothing was removed")
+		fmt.Fprintln(out, "nothing removed")
 		return nil
 	}
 	var errs []error
@@ -132,7 +132,7 @@ func (o *cleanOptions) clean(ctx context.Context, left *runner.Leftovers, in io.
 		return nil
 	}
 	if !o.yes && !confirmed("remove these keys and leases?", in, out) {
-		fmt.Fprintln(out, "nothing was removed")
+		fmt.Fprintln(out, "nothing removed")
 		return nil
 	}
 	var errs []error
@@ -142,7 +142,7 @@ func (o *cleanOptions) clean(ctx context.Context, left *runner.Leftovers, in io.
 			words.Plural(int64(deleted), "key", "keys"), words.Plural(int64(len(l.Leases)), "lease", "leases"))
 		errs = append(errs, err)
 	}
-	fmt.Fprintln(out, "the members keep the space until they are compacted and defragmented: etcdctl compact REVISION, "+
+	fmt.Fprintln(out, "the members release the space only after compaction and defragmentation: etcdctl compact REVISION, "+
 		"then etcdctl defrag --cluster")
 	return errors.Join(errs...)
 }
@@ -161,7 +161,7 @@ func describe(l *workloads.Leftover) string {
 		}
 	}
 	if l.Others > 0 {
-		text += fmt.Sprintf("; %s of other clients, to be kept", words.Plural(int64(l.Others), "key", "keys"))
+		text += fmt.Sprintf("; %s of other clients, which are kept", words.Plural(int64(l.Others), "key", "keys"))
 	}
 	switch {
 	case l.Status.Active != nil:

@@ -18,7 +18,7 @@ const (
 )
 
 // refusals are the reasons for which further agents end.
-var refusals = map[string]string{joinTwice: "another agent has the index 0", joinLate: "there are 2 agents already"}
+var refusals = map[string]string{joinTwice: "another agent has the index 0", joinLate: "the run already has its 2 agents"}
 
 // checkWhole sees that the fault has had no effect on the run: it completes with all of its load, a
 // wrong clock is known, and a further agent is refused. It returns a line for the table.

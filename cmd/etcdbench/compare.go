@@ -18,11 +18,11 @@ func newCompareCommand() *cobra.Command {
 		Use:   "compare BASE... -- CANDIDATE...",
 		Short: "compare saved runs",
 		Long: `Compares saved runs, figure by figure: the change, its 95 % interval, and better,
-worse, same or unresolved. With several runs a side, the interval is that between
-runs. With one run a side, it covers only the seconds of these two runs, which is
-weaker evidence. Results of scale are compared size by size, with the curves of both
-sides overlaid. For conclusive evidence of a change, use "etcdbench gate", which
-measures both sides in alternation.`,
+worse, same or unresolved. With several runs per side, the interval covers the
+variation between runs. With one run per side, it covers only the variation between
+the seconds of these two runs, which is weaker evidence. Results of "etcdbench scale"
+are compared size by size, with the curves of both sides overlaid. For conclusive
+evidence of a change, use "etcdbench gate", which measures both sides in alternation.`,
 		Example: `  etcdbench compare ` + resultsDir + `/monday -- ` + resultsDir + `/tuesday
   etcdbench compare --format html a1 a2 a3 -- b1 b2 b3 > compared.html
   etcdbench compare --format html scale-v3.6 scale-v3.7 > scales.html`,
@@ -55,7 +55,7 @@ measures both sides in alternation.`,
 // formatError returns the error for a format that comparisons do not support.
 func formatError(format string, err error) error {
 	if _, known := report.Find(format); known == nil {
-		err = fmt.Errorf("%s shows single runs and no comparison: use one of %s, or etcdbench report", format, report.SideComparisons().Names())
+		err = fmt.Errorf("%s is for single runs: use one of %s, or etcdbench report", format, report.SideComparisons().Names())
 	}
 	return fmt.Errorf("--format: %w", err)
 }
@@ -68,7 +68,7 @@ func splitAt(args []string, dash int) (int, error) {
 	if dash >= 0 {
 		for _, arg := range args[min(dash, len(args)):] {
 			if strings.HasPrefix(arg, "-") {
-				return 0, fmt.Errorf("%s comes after --, where only results may be: give flags before the results", arg)
+				return 0, fmt.Errorf("%s is after --, where only results are allowed: give flags before the results", arg)
 			}
 		}
 	}

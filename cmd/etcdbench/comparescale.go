@@ -37,13 +37,13 @@ func compareScales(cmd *cobra.Command, args []string, format string) error {
 		case err != nil:
 			return usage(err)
 		case saved.Scale == nil:
-			return usage(fmt.Errorf("compare needs results of one kind: %s is %s, and %s one of scale", path, saved.Kind.Name(), args[0]))
+			return usage(fmt.Errorf("compare needs results of one kind: %s is %s, and %s is a scale experiment", path, saved.Kind.Name(), args[0]))
 		}
 		all = append(all, saved.Scale)
 	}
 	c := report.ScaleCompared{Base: all[:dash], Candidate: all[dash:], Rows: judge.CompareScales(all[:dash], all[dash:])}
 	if len(c.Rows) == 0 {
-		return usage(errors.New("nothing to compare: the results of scale have no rungs of one size in common"))
+		return usage(errors.New("nothing to compare: the results of scale have no size of a rung in common"))
 	}
 	c.Differences = judge.ScaleDifferences(c.Base[0], c.Candidate[0])
 	return f.Write(cmd.OutOrStdout(), c)

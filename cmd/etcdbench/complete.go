@@ -216,7 +216,7 @@ func parameterValues(name string, p scenario.Parameter, begin string) (list []co
 	for _, v := range []struct {
 		value *float64
 		what  string
-	}{{p.Default, "default"}, {p.Min, "least value"}, {p.Max, "greatest value"}} {
+	}{{p.Default, "default"}, {p.Min, "minimum"}, {p.Max, "maximum"}} {
 		if v.value == nil {
 			continue
 		}

@@ -46,7 +46,7 @@ func parseSide(name, text string, spec runner.Spec) (versus.Subject, error) {
 		labels = append(labels, part)
 	}
 	if len(endpoints) > 0 && len(labels) > len(endpoints) {
-		return side, fmt.Errorf("--%s %q: a running cluster keeps its settings", name, text)
+		return side, fmt.Errorf("--%s %q: the settings of a running cluster cannot be changed: give either endpoints or settings", name, text)
 	}
 	side.Label, side.Spec = strings.Join(labels, ","), f.spec
 	if len(endpoints) > 0 {

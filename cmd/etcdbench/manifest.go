@@ -23,12 +23,12 @@ func newManifestCommand() *cobra.Command {
 		Use:   "manifest --agents N --image IMAGE -- COMMAND [ARGUMENTS]",
 		Short: "print Kubernetes Jobs of a coordinator and its agents",
 		Long: `Prints a Job of a coordinator with a headless Service, and an Indexed Job of
-agents, for kubectl apply. After -- follows the coordinator's command, with its
-arguments: run, gate, qualify, capacity or tune. The first line says how to create the Secret of the
-join token, which must exist before.
+agents, for kubectl apply. Give the coordinator's command and its arguments after --:
+run, gate, qualify, capacity or tune. Create the Secret with the join token first; a
+comment at the top of the output shows the command.
 
-With --secret, the keys of that Secret are files in ` + manifest.CredentialsDir + ` of every pod, and
-its key "password" is the password of --user. The report is in the coordinator's
+With --secret, the keys of that Secret are files in ` + manifest.CredentialsDir + ` of every pod,
+and its key "password" is the password of --user. The report is in the coordinator's
 log. --claim keeps the results in a PersistentVolumeClaim.`,
 		Example: `  etcdbench agent token --host etcdbench-coordinator |
     kubectl create secret generic etcdbench-join --from-file=token=/dev/stdin
@@ -37,7 +37,7 @@ log. --claim keeps the results in a PersistentVolumeClaim.`,
   kubectl logs --follow job/etcdbench-coordinator`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if n := cmd.ArgsLenAtDash(); n > 0 || n < 0 && len(args) > 0 {
-				return usage(errors.New("the coordinator's command follows after --"))
+				return usage(errors.New("give the coordinator's command after --"))
 			}
 			return nil
 		},
@@ -63,7 +63,7 @@ log. --claim keeps the results in a PersistentVolumeClaim.`,
 	fs.StringVar(&o.Image, "image", "", "container `image` whose entry point is etcdbench")
 	fs.StringVar(&o.Name, "name", "etcdbench", "first part of the objects' names")
 	fs.StringVar(&o.Namespace, "namespace", "", "namespace of the objects (default: that of kubectl)")
-	fs.StringVar(&o.JoinSecret, "join-secret", "", "`name` of the Secret with the join token, key token (default: NAME-join)")
+	fs.StringVar(&o.JoinSecret, "join-secret", "", "`name` of the Secret whose key \"token\" is the join token (default: NAME-join)")
 	fs.StringVar(&o.Secret, "secret", "", "`name` of a Secret with credentials of the cluster under test")
 	fs.StringVar(&o.Claim, "claim", "", "`name` of a PersistentVolumeClaim for the results (default: removed with the pod)")
 	fs.StringVar(&o.CPU, "cpu", "1", "CPU that each pod requests, as a `quantity`")
@@ -95,7 +95,7 @@ func checkCommand(cmd *cobra.Command, args []string, agents int) error {
 	}
 	for _, name := range ownFlags {
 		if called.Flags().Changed(name) {
-			return fmt.Errorf("--%s must be before the --", name)
+			return fmt.Errorf("--%s must be before --", name)
 		}
 	}
 	var errs bytes.Buffer
@@ -117,8 +117,9 @@ func newTokenCommand() *cobra.Command {
 		Use:   "token --host HOSTS",
 		Short: "print a join token for a coordinator that is started later",
 		Long: `Prints a new join token: the PEM of a certificate, its key and its authority. The
-coordinator at one of the hosts takes it from the variable ` + joinVariable + `, and so do
-agents, from there or from --join-file. It is a secret: anyone who has it can take part.`,
+coordinator, at one of the hosts, reads the token from the variable ` + joinVariable + `.
+Agents read it from that variable or from --join-file. The token is a secret: anyone who
+has it can join.`,
 		Example: "  etcdbench agent token --host etcdbench-coordinator > join.pem",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -86,5 +86,5 @@ func addDifference(d *report.Document, title string, base, set profiles.Set, dra
 	if err != nil {
 		return err
 	}
-	return addView(&d.Differences, title, "For the same number of operations: red takes more than before, green less.", diff)
+	return addView(&d.Differences, title, "For the same number of operations. Red: more than before. Green: less than before.", diff)
 }

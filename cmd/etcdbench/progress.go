@@ -104,7 +104,7 @@ func (r *reporter) bar() {
 	share := now.Sub(r.begin).Seconds() / max(r.end.Sub(r.begin).Seconds(), now.Sub(r.begin).Seconds(), 1e-9)
 	full := int(share * gaugeWidth)
 	r.clear()
-	fmt.Fprintf(r.w, "%s%s about %v to go", strings.Repeat("█", full), strings.Repeat("░", gaugeWidth-full), left)
+	fmt.Fprintf(r.w, "%s%s about %v left", strings.Repeat("█", full), strings.Repeat("░", gaugeWidth-full), left)
 }
 
 // clear empties the last line.

@@ -39,7 +39,7 @@ func TestProbeLineFits(t *testing.T) {
 		Verdict: results.Overloaded, Reason: strings.Repeat("put.response_time.p99 < 50ms ", 10),
 	}}
 	line := probeLine(p, "/s", 79)
-	if n := utf8.RuneCountInString(line); n > 79 || !strings.HasPrefix(line, "probe 12, bisect: 4800/s overloaded (put.") || !strings.HasSuffix(line, "…); 1m0s or more to go") {
+	if n := utf8.RuneCountInString(line); n > 79 || !strings.HasPrefix(line, "probe 12, bisect: 4800/s overloaded (put.") || !strings.HasSuffix(line, "…); at least 1m0s left") {
 		t.Errorf("%d in %q", n, line)
 	}
 	if line := probeLine(p, "/s", 0); !strings.Contains(line, p.Done.Reason) {

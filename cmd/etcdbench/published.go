@@ -27,11 +27,11 @@ func newPublishedCommand() *cobra.Command {
 	o := &publishedOptions{}
 	cmd := &cobra.Command{
 		Use:   "published",
-		Short: "measure the rows of etcd's operations guide, beside the published figures",
-		Long: `Measures the seven rows of the performance page of etcd's operations guide, puts
-and reads with 1 and with 1,000 clients, and prints them beside the published
-figures, with what differs. Without --endpoints, each row has a cluster of three
-members on this machine.`,
+		Short: "repeat the measurements of etcd's operations guide and compare the figures",
+		Long: `Repeats the seven measurements of the performance page of etcd's operations guide:
+puts and reads with 1 and with 1,000 clients. Prints the results beside the published
+figures, with the differences in conditions. Without --endpoints, it starts a cluster
+of three members on this machine for each row.`,
 		Example: `  etcdbench run published --quick
   etcdbench run published --endpoints 10.0.0.1:2379,10.0.0.2:2379,10.0.0.3:2379`,
 		Args: func(cmd *cobra.Command, args []string) error { return usage(cobra.NoArgs(cmd, args)) },
@@ -61,7 +61,7 @@ func (o *publishedOptions) run(cmd *cobra.Command) (err error) {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		plan := e.Plan()
-		r.say(plan.Length(), "%d rows, about %v at the published rates", len(plan.Runs), plan.Length().Round(time.Second))
+		r.say(plan.Length(), "%d rows; estimated time at the published rates: %v", len(plan.Runs), plan.Length().Round(time.Second))
 		p, err := e.Run(ctx, options, func(row results.PublishedRow) {
 			r.say(0, "%s: %s/s, published %s/s", row.Name, words.Rate(row.Rate), words.Rate(row.PublishedRate))
 		})

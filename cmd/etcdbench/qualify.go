@@ -40,10 +40,10 @@ func newQualifyCommand() *cobra.Command {
 		Use:   "qualify [SCENARIO…]",
 		Short: "check a release: a candidate against a baseline under all scenarios",
 		Long: `Compares a candidate with a baseline under every built-in scenario, or under the
-named ones, as "etcdbench gate" does, and gives one verdict. When nothing differs,
-the whole job fails with a probability of 1 % at most. The directory of the result
-holds verdict.json, report.html, summary.md, junit.xml, perfdash's files in perfdash,
-and a gate's result for each scenario.
+named ones, as "etcdbench gate" does, and gives one verdict. If the sides are equal,
+the whole job fails with a probability of at most 1 %. The directory of the result
+contains verdict.json, report.html, summary.md, junit.xml, the files for perfdash, and
+a gate's result for each scenario.
 Exit codes: 0 pass, 3 fail, 4 inconclusive.`,
 		Example: `  etcdbench qualify --baseline etcd=v3.6.14 --candidate etcd=v3.7.3
   etcdbench qualify kubernetes saturate --quick --candidate binary=./etcd
@@ -151,14 +151,14 @@ func (o *qualifyOptions) qualify(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
-		r.say(length, "%s against %s: %s, up to %d rounds of two runs of %v each, about %v in all",
+		r.say(length, "%s against %s: %s, up to %d rounds of two runs of %v each; estimated time: %v",
 			e.Comparison.Candidate.Label, e.Comparison.Baseline.Label, judge.Scenarios(len(e.Scenarios)), e.Plan().Runs[0].Count,
 			e.Comparison.Length, length.Round(time.Minute))
 		v, err := e.Run(ctx, qualify.Options{
 			Options: options, Save: o.saveScenario,
 			Progress: func(name string, p versus.Progress) { r.say(0, "%s: %s", name, progressLine(p, r.room())) },
 			Done: func(v *results.Verdict, left time.Duration) {
-				r.say(left, "%s: %s (%s); about %v or less to go", v.Workload, v.Verdict, v.Reason, left.Round(time.Minute))
+				r.say(left, "%s: %s (%s); at most %v left", v.Workload, v.Verdict, v.Reason, left.Round(time.Minute))
 			},
 		})
 		return func() error {

@@ -29,12 +29,12 @@ func newReportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report RESULT...",
 		Short: "print saved results",
-		Long: `Prints saved results: runs, gates, capacity searches, tunings and ladders of sizes.
+		Long: `Prints saved results: runs, gates, capacity searches, tunings and scale experiments.
 Give each as its directory or as its file: run.json, intervals.jsonl, verdict.json,
 capacity.json, tuning.json, published.json or scale.json. A run without run.json is
-rebuilt from its journal and marked partial. Several runs are overlaid on one page (--format html), and their profiles
-are compared. With --history, runs are shown over time. Nothing in the directories
-is changed.`,
+rebuilt from its journal and marked partial. With --format html, several runs are
+overlaid on one page, and their profiles are compared. With --history, runs are shown
+over time. Nothing in the directories is changed.`,
 		Example: `  etcdbench report ` + resultsDir + `/20261120-101500-a1b2c3
   etcdbench report --format html ` + resultsDir + `/2026* > report.html
   etcdbench report --format junit ` + resultsDir + `/gate-20261120-101500-a1b2c3 > gate.xml

@@ -115,7 +115,7 @@ func (o *runOptions) resolve(spec runner.Spec) (err error) {
 	o.gate = o.gate || len(spec.Thresholds) > 0
 	switch {
 	case o.gate && spec.Profile.Wanted():
-		return errors.New("profiles have a cost, so --gate and --threshold cannot be used with them: judge a run without profiles")
+		return errors.New("--gate and --threshold cannot be combined with profiles, whose cost changes the results: judge a run without profiles")
 	case o.gate && len(o.resolved.Plan.Thresholds) == 0:
 		return fmt.Errorf("--gate: %s has no thresholds: give one with --threshold", o.resolved.Scenario.Name)
 	}
@@ -136,11 +136,11 @@ func readPassword(spec runner.Spec, stdin io.Reader, stderr io.Writer) (string, 
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return "", fmt.Errorf("--user needs a password: set %s", runner.PasswordVariable)
 	}
-	fmt.Fprintf(stderr, "password of %s: ", user)
+	fmt.Fprintf(stderr, "password for %s: ", user)
 	data, err := term.ReadPassword(int(f.Fd()))
 	fmt.Fprintln(stderr)
 	if err != nil || len(data) == 0 {
-		return "", errors.New("no password was given")
+		return "", fmt.Errorf("no password given: enter it at the prompt or set %s", runner.PasswordVariable)
 	}
 	return string(data), nil
 }

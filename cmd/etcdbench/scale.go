@@ -31,14 +31,17 @@ func newScaleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scale [WORKLOAD | SCENARIO | FILE.yaml]",
 		Short: "measure latency, memory, disk and recovery as the data grows",
-		Long: `Fills a cluster that it starts with more and more objects, and measures on each rung
-of the ladder: latencies at a fixed rate, memory of the members and size of the
-database; compaction, defragmentation, snapshots and list storms beside the load;
-how long a restart, a lost member, its replacement and a restore from a snapshot
-file take. Without an argument, the load reads and writes the objects themselves.
-Disk, memory and quota are checked before each rung. Exit codes: 0 done, or
-stopped early with a result, 1 failed, 2 the sizes do not fit, 3 with --verify, a
-proof found violations, 5 the generator was the limit.`,
+		Long: `Fills a cluster that it starts with more and more objects. Each size is a rung of a
+ladder, on which it measures:
+- the steady state: response times at a fixed rate, memory of the members and size of
+  the database
+- maintenance under load: compaction, defragmentation, snapshots and list storms
+- recovery times: restarts, the catch-up of a member that was down, the replacement of
+  a member, and a restore from a snapshot file
+Without an argument, the load reads and writes the objects themselves. Disk, memory
+and quota are checked before each rung. Exit codes: 0 done, or stopped early with a
+result, 1 failed, 2 the sizes do not fit, 3 a proof found violations (--verify), 5 the
+generator was the limit.`,
 		Example: `  etcdbench scale --quick
   etcdbench scale --sizes 100MB,1GB,4GB --quota 8GiB
   etcdbench scale --etcd-version v3.6.14 --object-size 20kB
@@ -125,7 +128,7 @@ func (o *scaleOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
-		r.say(length, "scale of %s: about %v", e.First().Scenario.Name, length.Round(time.Minute))
+		r.say(length, "scale of %s; estimated time: %v", e.First().Scenario.Name, length.Round(time.Minute))
 		s, err := e.Run(ctx, options, func(p scale.Progress) { r.say(0, "%s", rungLine(p)) })
 		return func() error { return o.finish(s, err, cmd.OutOrStdout()) }
 	})
@@ -136,13 +139,13 @@ func rungLine(p scale.Progress) string {
 	line := fmt.Sprintf("rung %d of %d, %s: ", p.Rung, p.Rungs, humanize.Bytes(uint64(p.Size)))
 	switch {
 	case p.Done == nil && p.Share > 0:
-		return fmt.Sprintf("%s%s, %.0f %%, about %v to go", line, p.Doing, 100*p.Share, p.Left.Round(time.Second))
+		return fmt.Sprintf("%s%s, %.0f %%, about %v left", line, p.Doing, 100*p.Share, p.Left.Round(time.Second))
 	case p.Done == nil && p.Left > 0:
 		return fmt.Sprintf("%s%s, about %v", line, p.Doing, max(time.Second, p.Left.Round(time.Second)))
 	case p.Done == nil:
 		return line + p.Doing
 	case p.Resumed:
-		return line + "was there already"
+		return line + "resumed"
 	case len(p.Done.Findings) > 0:
 		return line + "ended early: " + p.Done.Findings[len(p.Done.Findings)-1]
 	}
@@ -174,7 +177,7 @@ func (o *scaleOptions) finish(s *results.Scale, scaleErr error, stdout io.Writer
 func scaleVerdict(s *results.Scale) error {
 	for _, r := range s.Rungs {
 		if r.Violations > 0 {
-			return exitError{exitFail, fmt.Errorf("proof violated: etcd does not hold what it acknowledged (%d violations, rung %d)",
+			return exitError{exitFail, fmt.Errorf("proof violated: the cluster does not hold every acknowledged write (%d violations, rung %d)",
 				r.Violations, r.Number)}
 		}
 	}

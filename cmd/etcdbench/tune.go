@@ -65,7 +65,7 @@ func (o *tuneOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 		fs.DurationSliceVar(&c.Elections, "election", nil, "election `timeouts` to try (default: 5 to 20 round trips, and etcd's)")
 		fs.Lookup("heartbeat").DefValue, fs.Lookup("election").DefValue = "", "" // otherwise, help adds "(default [])"
 		fs.StringVar(&c.Dimension, "dimension", "", "tune another setting instead: "+strings.Join(names, ", "))
-		fs.StringSliceVar(&c.Values, "try", nil, "`values` of the --dimension to try (default: three, etcd's among them)")
+		fs.StringSliceVar(&c.Values, "try", nil, "`values` of the --dimension to try (default: three, including etcd's)")
 		durationFlag(fs, &c.Steady, "steady", 0, "duration of the undisturbed part (default: 30s; with --quick 6s, with --thorough 2m)")
 		roundsFlag(fs, &c.Rounds, "(default: 6; with --quick 2, with --thorough 12; 0 for none)")
 		o.effortFlags.add(fs,
@@ -97,8 +97,8 @@ func (o *tuneOptions) run(cmd *cobra.Command, args []string) error {
 			runs = fmt.Sprintf("%s and %d rounds of two", runs, rounds)
 		}
 		length := e.Left(0)
-		r.say(length, "tuning %s with %s at %.0f/s: about %v for %s",
-			e.Subject(), e.First().Scenario.Name, e.Rate(), length.Round(time.Second), runs)
+		r.say(length, "tuning %s with %s at %.0f/s: %s; estimated time: %v",
+			e.Subject(), e.First().Scenario.Name, e.Rate(), runs, length.Round(time.Second))
 		t, err := e.Run(ctx, options, func(p tune.Progress) {
 			if text := trialLine(p, e); text != "" {
 				r.say(e.Left(p.Made), "%s", text)
@@ -147,7 +147,7 @@ func trialLine(p tune.Progress, e *tune.Experiment) string {
 	if p.Resumed {
 		line += "; was resumed"
 	}
-	return line + fmt.Sprintf("; about %v to go", e.Left(p.Made).Round(time.Second))
+	return line + fmt.Sprintf("; about %v left", e.Left(p.Made).Round(time.Second))
 }
 
 // finish saves and prints the result, and returns the error for the exit code.
@@ -171,7 +171,7 @@ func (o *tuneOptions) finish(t *results.Tuning, tuneErr error, stdout io.Writer)
 		return exitError{exitInconclusive, errors.New("nothing to recommend: " + strings.Join(t.Reasons, "; "))}
 	}
 	if t.Confirmation == results.Unconfirmed {
-		return exitError{exitInconclusive, errors.New("the recommendation was not confirmed: use more --rounds or a machine without other load")}
+		return exitError{exitInconclusive, errors.New("the recommendation was not confirmed: use more --rounds, or a machine without other load")}
 	}
 	return nil
 }
