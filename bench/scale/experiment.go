@@ -300,7 +300,7 @@ func (l *ladder) events(ctx context.Context, p part, r *results.ScaleRung, dir s
 	}
 	at := slices.IndexFunc(run.Events, func(e results.Event) bool { return e.Kind == sequenceKind })
 	if at < 0 {
-		return errors.New("the steps of the rung were not made")
+		return errors.New("the events of the rung did not take place")
 	}
 	intervals := func(each func(*results.Interval) error) error { return results.EachInterval(dir, each) }
 	for _, e := range q.events {

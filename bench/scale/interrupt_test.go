@@ -121,7 +121,7 @@ func TestRungThatDoesNotFit(t *testing.T) {
 	for resumed := range 2 {
 		var there bool
 		s, err := e.Run(t.Context(), experiment.Options{Dir: dir, Run: runner.Run}, func(p Progress) { there = there || p.Resumed })
-		if err != nil || len(s.Rungs) != 1 || !strings.Contains(s.Stopped, "stopped before rung 2: 1.0 PB of data need some") ||
+		if err != nil || len(s.Rungs) != 1 || !strings.Contains(s.Stopped, "stopped before rung 2: 1.0 PB of data need about") ||
 			there != (resumed == 1) {
 			t.Fatalf("%d rungs, resumed %v, %q, %v", len(s.Rungs), there, s.Stopped, err)
 		}

@@ -52,7 +52,7 @@ func measureRecovery(ctx context.Context, s *site, e *results.ScaleEvent, fault 
 		go func() { served <- s.awaitServing(first, m) }()
 	}
 	if err := <-served; err != nil {
-		return fmt.Errorf("no linearizable read was answered: %w", err)
+		return fmt.Errorf("no linearizable read succeeded: %w", err)
 	}
 	e.Serving = time.Since(fault)
 	if err := s.awaitHealthy(ctx); err != nil {

@@ -36,9 +36,9 @@ func (c content) check(restored content) error {
 	case restored.cluster == c.cluster:
 		return errors.New("the members have not formed a new cluster")
 	case restored.revision < c.revision:
-		return fmt.Errorf("the revision is %d, and the snapshot's %d or more", restored.revision, c.revision)
+		return fmt.Errorf("the revision is %d, lower than that of the snapshot, %d", restored.revision, c.revision)
 	case restored.objects != c.objects:
-		return fmt.Errorf("there are %d objects, and %d in the snapshot", restored.objects, c.objects)
+		return fmt.Errorf("the cluster has %d objects, but the snapshot has %d", restored.objects, c.objects)
 	}
 	return nil
 }
@@ -52,7 +52,7 @@ func (e *Experiment) restoration() []step {
 // file, and starts them. Times count from the end of the processes.
 func restore(ctx context.Context, s *site, e *results.ScaleEvent) error {
 	if s.saved == (content{}) {
-		return skipped{"there is no file of a snapshot"}
+		return skipped{"no snapshot file was saved"}
 	}
 	var all []int
 	for i := range s.conns {

@@ -124,7 +124,7 @@ func New(base runner.Spec, c Config) (*Experiment, error) {
 	e.base.Prefix = cmp.Or(e.base.Prefix, prefix)
 	e.keySize = max(keySize, len(e.base.Prefix+objectsPrefix)+12)
 	if int64(e.keySize) >= e.objectSize {
-		return nil, fmt.Errorf("--object-size %d leaves no room for a value behind a key of %d bytes", e.objectSize, e.keySize)
+		return nil, fmt.Errorf("--object-size %d is too small: the key takes %d bytes", e.objectSize, e.keySize)
 	}
 	var err error
 	if e.first, err = e.spec(0).Resolve(""); err != nil {
@@ -136,7 +136,7 @@ func New(base runner.Spec, c Config) (*Experiment, error) {
 	}
 	largest := e.sizes[len(e.sizes)-1]
 	if need := int64(fileFactor * float64(largest)); need > e.first.Settings.Quota {
-		return nil, fmt.Errorf("--sizes %s needs a database of some %s, and the quota is %s: give a larger --quota",
+		return nil, fmt.Errorf("--sizes %s needs a database of about %s, but the quota is %s: give a larger --quota",
 			bytes(largest), bytes(need), bytes(e.first.Settings.Quota))
 	}
 	return e, nil
@@ -157,20 +157,20 @@ func (e *Experiment) check() error {
 	s := e.base
 	switch {
 	case s.Cluster.Running():
-		return errors.New("scale stops and replaces members: leave out --endpoints, it starts a cluster of its own")
+		return errors.New("scale stops and replaces members of a cluster that it starts: leave out --endpoints")
 	case s.Cluster.Start.InProcess:
 		return errors.New("scale measures the memory of members and kills them: leave out --in-process")
 	case s.Agents.Count > 0 && !s.Agents.Local:
 		return fmt.Errorf("scale starts a cluster that is reachable only from this machine: start the agents here with --agents local:%d",
 			s.Agents.Count)
 	case len(s.Disturbances) > 0:
-		return errors.New("scale makes events of its own: leave out --disturb")
+		return errors.New("scale defines its own events: leave out --disturb")
 	case s.Load.Duration != nil || s.Load.Total != nil || len(s.Load.Phases) > 0:
 		return errors.New("scale chooses the lengths of its runs: leave out --duration and --total")
 	case s.Load.Rate != nil && !(*s.Load.Rate > 0):
 		return errors.New("--rate must be positive: the load is the same on each rung")
 	case len(e.sizes) > maxRungs:
-		return fmt.Errorf("--sizes has %d sizes, and %d are the most", len(e.sizes), maxRungs)
+		return fmt.Errorf("--sizes must have at most %d sizes, not %d", maxRungs, len(e.sizes))
 	case e.objectSize < minObject || e.objectSize > maxObject:
 		return fmt.Errorf("--object-size must be between %d and %d bytes, not %d", minObject, maxObject, e.objectSize)
 	case e.steady < time.Second:
@@ -180,7 +180,7 @@ func (e *Experiment) check() error {
 	case e.clients < 1 || e.clients > 1000:
 		return fmt.Errorf("--list-clients must be between 1 and 1000, not %d", e.clients)
 	case !slices.IsSortedFunc(e.sizes, func(a, b int64) int { return cmp.Or(cmp.Compare(a, b), -1) }):
-		return errors.New("--sizes must rise from one to the next")
+		return errors.New("--sizes must be in ascending order")
 	case e.sizes[0] < pageSize*e.objectSize:
 		return fmt.Errorf("--sizes must be %s or more: %d objects of %s", bytes(pageSize*e.objectSize), pageSize, bytes(e.objectSize))
 	}
@@ -189,7 +189,7 @@ func (e *Experiment) check() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Workload)) {
 		if !slices.Contains(ownParameters(), name) {
-			return fmt.Errorf("--%s is for a workload that is given: the objects have --sizes, --object-size and --values", name)
+			return fmt.Errorf("--%s needs a workload as argument: the objects of scale use --sizes, --object-size and --values", name)
 		}
 	}
 	return nil
@@ -285,10 +285,10 @@ func (e *Experiment) checkSpace(rung int, dir string, present int64) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	if free < disk {
-		return fmt.Errorf("%s of data need some %s of disk, and %s are free in %s", bytes(e.sizes[rung]), bytes(disk), bytes(free), dir)
+		return fmt.Errorf("%s of data need about %s of disk, but only %s are free in %s", bytes(e.sizes[rung]), bytes(disk), bytes(free), dir)
 	}
 	if available := machine.AvailableMemory(); available > 0 && available < memory {
-		return fmt.Errorf("%s of data need some %s of memory, and %s are available", bytes(e.sizes[rung]), bytes(memory), bytes(available))
+		return fmt.Errorf("%s of data need about %s of memory, but only %s are available", bytes(e.sizes[rung]), bytes(memory), bytes(available))
 	}
 	return nil
 }
@@ -304,7 +304,7 @@ func (e *Experiment) CheckDisk(dir string) error {
 		free, err := machine.FreeSpace(dir)
 		if err == nil {
 			if disk, _ := e.need(last, 0); free < disk {
-				return fmt.Errorf("--sizes %s needs some %s of disk, and %s are free: leave out the largest size, or give another --data-dir",
+				return fmt.Errorf("--sizes %s needs about %s of disk, but only %s are free: leave out the largest size, or give another --data-dir",
 					bytes(e.sizes[last]), bytes(disk), bytes(free))
 			}
 			return nil

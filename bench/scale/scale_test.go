@@ -35,11 +35,11 @@ func TestBadInput(t *testing.T) {
 	t.Parallel()
 	const mb = 1_000_000
 	for want, change := range map[string]func(s *runner.Spec, c *Config){
-		"must rise":                        func(_ *runner.Spec, c *Config) { c.Sizes = []int64{8 * mb, 4 * mb} },
-		"must rise from one":               func(_ *runner.Spec, c *Config) { c.Sizes = []int64{8 * mb, 8 * mb} },
+		"must be in":                       func(_ *runner.Spec, c *Config) { c.Sizes = []int64{8 * mb, 4 * mb} },
+		"in ascending order":               func(_ *runner.Spec, c *Config) { c.Sizes = []int64{8 * mb, 8 * mb} },
 		"give a larger --quota":            func(_ *runner.Spec, c *Config) { c.Sizes = []int64{8 * mb, 100_000 * mb} },
 		"must be 2.0 MB or more":           func(_ *runner.Spec, c *Config) { c.Sizes = []int64{mb} },
-		"--val-size is for a workload":     func(s *runner.Spec, _ *Config) { s.Workload = map[string]string{"val-size": "100"} },
+		"--val-size needs a workload":      func(s *runner.Spec, _ *Config) { s.Workload = map[string]string{"val-size": "100"} },
 		"leave out --disturb":              func(s *runner.Spec, _ *Config) { s.Disturbances = []results.PlanDisturbance{{Kind: "kill"}} },
 		"between 128 and":                  func(_ *runner.Spec, c *Config) { c.ObjectSize = new(int64(20)) },
 		"--list-clients":                   func(_ *runner.Spec, c *Config) { c.ListClients = new(-1) },
@@ -47,7 +47,7 @@ func TestBadInput(t *testing.T) {
 		"leave out --in-process":           func(s *runner.Spec, _ *Config) { s.Cluster.Start.InProcess = true },
 		"leave out --duration and --total": func(s *runner.Spec, _ *Config) { s.Load.Duration = new(time.Second) },
 		"--rate must be positive":          func(s *runner.Spec, _ *Config) { s.Load.Rate = new(0.0) },
-		"leaves no room for a value": func(s *runner.Spec, c *Config) {
+		"is too small: the key takes": func(s *runner.Spec, c *Config) {
 			s.Prefix, c.ObjectSize = "/"+strings.Repeat("x", 200), new(int64(200))
 		},
 	} {

@@ -83,7 +83,7 @@ func (q *sequence) do(ctx context.Context) (string, error) {
 
 // runStep makes a step. It returns an error if the cluster is not healthy afterwards.
 func (q *sequence) runStep(outer context.Context, s step, begin time.Time) (results.ScaleEvent, error) {
-	ctx, cancel := context.WithTimeoutCause(outer, q.most, fmt.Errorf("not over after %v", q.most))
+	ctx, cancel := context.WithTimeoutCause(outer, q.most, fmt.Errorf("not finished after %v", q.most))
 	defer cancel()
 	memory, stop := watchMemory(ctx, q.site)
 	e := results.ScaleEvent{Kind: s.kind, Start: time.Since(begin)}

@@ -50,7 +50,7 @@ func listings() []listing {
 func storm(ctx context.Context, s *site, e *results.ScaleEvent, how listing, clients int, size int64) error {
 	if how.singleAnswer {
 		if size > maxUnary {
-			return skipped{fmt.Sprintf("one answer cannot hold %s", bytes(size))}
+			return skipped{fmt.Sprintf("one response cannot contain %s", bytes(size))}
 		}
 		if available := machine.AvailableMemory() / 2; available > 0 {
 			clients = min(clients, int(available/uint64(listMemory*size)))

@@ -26,7 +26,7 @@ func TestScaleSize(t *testing.T) {
 func TestSkippedEventHasNoLength(t *testing.T) {
 	t.Parallel()
 	s := &results.Scale{Rungs: []results.ScaleRung{{Size: 1000, Events: []results.ScaleEvent{
-		{Kind: "list", Length: 3 * time.Microsecond, Skipped: "one answer cannot hold 4.0 GB"},
+		{Kind: "list", Length: 3 * time.Microsecond, Skipped: "one response cannot contain 4.0 GB"},
 	}}}}
 	if _, rows := content.ScaleEvents(s); rows[0][2] != "–" {
 		t.Errorf("%q", rows[0])

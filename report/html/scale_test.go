@@ -38,7 +38,7 @@ func TestScalePageInABrowser(t *testing.T) {
 	} else if places := heights(c.Paths[column-1]); !slices.IsSorted(places) || places[0] >= places[len(places)-1] {
 		t.Errorf("defragmentations of 1 to 9 s are drawn at %v", places)
 	}
-	for _, want := range []string{"Events under load", "a member did not come back", "one answer cannot hold it"} {
+	for _, want := range []string{"Events under load", "a member did not come back", "one response cannot contain it"} {
 		if !strings.Contains(browsertest.Eval[string](page, `document.body.innerText`), want) {
 			t.Errorf("the page does not show %q", want)
 		}

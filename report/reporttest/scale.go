@@ -14,7 +14,7 @@ func Scale(t testing.TB) *results.Scale {
 	s := &results.Scale{
 		Schema: results.ScaleSchema, ID: "scale-1", Started: time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC), Workload: "objects", Rate: 400,
 		Cluster: run.Cluster, Environment: run.Environment, Sizes: []int64{1e8, 1e9, 4e9, 8e9}, ObjectSize: 4096,
-		Stopped: "stopped before rung 4: 8.0 GB of data need some 41 GB of disk, and 40 GB are free in <data>",
+		Stopped: "stopped before rung 4: 8.0 GB of data need about 41 GB of disk, but only 40 GB are free in <data>",
 	}
 	for i, size := range s.Sizes[:3] {
 		n := time.Duration(i + 1)
@@ -30,7 +30,7 @@ func Scale(t testing.TB) *results.Scale {
 			Events: []results.ScaleEvent{
 				{Kind: results.ScaleDefragmentation, Member: "m1", Length: n * n * time.Second, FileBefore: 2 * size, FileAfter: size, Peak: 2 * size, Effect: effect},
 				{Kind: results.ScaleSnapshot, Member: "m2", Length: n * time.Second, Bytes: size, Effect: effect},
-				{Kind: results.ScaleListUnary, Skipped: "one answer cannot hold it"},
+				{Kind: results.ScaleListUnary, Skipped: "one response cannot contain it"},
 				{Kind: results.ScaleRestore, Length: 4 * time.Second, Serving: 3 * time.Second, Redundant: (n*2 + 1) * time.Second, Bytes: size, Restored: n * 2 * time.Second, Effect: effect, Detail: "24,414 objects"},
 				{Kind: results.ScaleReplacement, Member: "m3", Length: 3 * time.Second, Serving: 2 * time.Second, Redundant: n * 3 * time.Second, Effect: effect, Promoted: 2 * time.Second},
 			},
