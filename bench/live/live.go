@@ -153,11 +153,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(name, help string, v float64) {
 		ch <- prometheus.MustNewConstMetric(desc(name, help), prometheus.GaugeValue, v)
 	}
-	gauge("target_writes_per_second", "Writes per second that the run is measured against.", c.run.Plan.Target)
+	gauge("target_writes_per_second", "Target of the run, in writes per second.", c.run.Plan.Target)
 	gauge("in_flight", "Operations in flight at the end of the last second.", float64(c.last.InFlight))
 	gauge("queued", "Arrivals that waited for a client at the end of the last second.", float64(c.last.Queued))
-	gauge("generator_cpu_share", "The generator's CPU time over that of the CPUs it may use, in the last second.", c.last.Generator.CPU)
-	gauge("send_lag_p99_seconds", "How late arrivals reached a free client in the last second, 99th percentile.",
+	gauge("generator_cpu_share", "CPU time of the generator in the last second, as a share of the CPUs that it may use.", c.last.Generator.CPU)
+	gauge("send_lag_p99_seconds", "Send lag of the generator in the last second, 99th percentile.",
 		c.last.Generator.SendLag.Seconds())
 	operations := desc("operations_total", "Operations by outcome.", "phase", "operation", "outcome")
 	response := desc("response_time_seconds",

@@ -17,7 +17,7 @@ const (
 )
 
 // errNoReport is the error when there is no report of a run.
-var errNoReport = errors.New("no report: there is no such run, or its load has not begun")
+var errNoReport = errors.New("no report: the run does not exist, or its load has not started")
 
 // maker writes reports, one at a time, and keeps the last one.
 type maker struct {

@@ -58,7 +58,7 @@ func (p *Page) Handler(host string) http.Handler {
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !answersTo(r.Host, host) {
-			http.Error(w, "this server has another name: open it by its address", http.StatusForbidden)
+			http.Error(w, "unknown host name: open this page by its address", http.StatusForbidden)
 			return
 		}
 		h := w.Header()
@@ -105,7 +105,7 @@ func sendReport(w http.ResponseWriter, report []byte, err error) {
 func (p *Page) serveEvents(w http.ResponseWriter, r *http.Request) {
 	changed, leave, ok := p.join()
 	if !ok {
-		http.Error(w, "too many browsers", http.StatusServiceUnavailable)
+		http.Error(w, "too many open pages: close one", http.StatusServiceUnavailable)
 		return
 	}
 	defer leave()

@@ -119,7 +119,7 @@
   }
 
   function notice() {
-    if (!state?.ended) return lost ? 'Connection lost. Trying again.' : paused ? 'Updates are paused.' : '';
+    if (!state?.ended) return lost ? 'Connection lost. Reconnecting.' : paused ? 'Updates are paused.' : '';
     if (shown === state.version) return 'Ended. This page is the final one.';
     if (loaded === state.version) return 'Ended. Updates are paused.';
     return lost ? 'Ended. The final page is in the directory of the result.' : 'Ended. Loading the final page.';
