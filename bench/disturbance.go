@@ -66,7 +66,7 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 		case <-ctx.Done():
 			t.Stop()
 			if d.Every <= 0 { // one that repeats may be rarer than the load is long
-				e.timeline.add(results.Event{Kind: d.Kind, Start: e.clock.now(), Error: "not done: the load ended before " + d.At.String()})
+				e.timeline.add(results.Event{Kind: d.Kind, Start: e.clock.now(), Error: "not started: the load ended before " + d.At.String()})
 			}
 			return
 		case <-t.C:

@@ -609,7 +609,7 @@ func TestDisturbancesKeepTheirSchedule(t *testing.T) {
 		for _, e := range run.Events {
 			got = append(got, fmt.Sprint(e.Kind, " ", e.Start.Round(time.Millisecond), " ", e.Length.Round(time.Millisecond), " ", e.Error))
 		}
-		want := []string{"slow 2s 2.5s ", "slow 5s 2.5s ", "once 5.5s 1s ", "failing 7.5s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s ended early: the load ended", "too late 12s 0s not done: the load ended before 1m0s"}
+		want := []string{"slow 2s 2.5s ", "slow 5s 2.5s ", "once 5.5s 1s ", "failing 7.5s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s ended early: the load ended", "too late 12s 0s not started: the load ended before 1m0s"}
 		if !slices.Equal(got, want) {
 			t.Errorf("events\n%q, want\n%q", got, want)
 		}

@@ -204,7 +204,7 @@ func (f *findings) judgeClients(add func(results.Reason)) {
 	outage := ratio(f.stalled, f.elapsed) >= (1-f.Achieved)/2
 	if f.Achieved < achievedMin && unloaded && !outage {
 		r.Code, r.Severity, r.Value, r.Limit = "too-few-clients", results.Invalid, f.Achieved, achievedMin
-		r.Message = fmt.Sprintf("--clients %d sustained only %.1f %% of the load while etcd answered in %v (median): "+
+		r.Message = fmt.Sprintf("--clients %d sustained only %.1f %% of the load with a service time of %v (median): "+
 			"the clients were the limit",
 			f.clients, 100*f.Achieved, results.ThreeDigits(f.serviceMedian))
 		r.Remedy = "raise --clients"
@@ -217,7 +217,7 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 	case f.cluster == results.ClusterInProcess:
 		add(results.Reason{
 			Code: "shared-runtime", Severity: results.Degraded, Value: 1,
-			Message: "cluster and generator share one process: scheduler, garbage collector and CPU account are the same",
+			Message: "cluster and generator share one process: one scheduler, one garbage collector, one CPU account",
 			Remedy:  "remove --in-process for reliable results",
 		})
 	case (results.Cluster{Kind: f.cluster}).IsStorage(): // the store runs in this process

@@ -106,7 +106,7 @@ func (a *agent) serveSession(ctx context.Context) error {
 }
 
 // errNotYet is the error when no coordinator has opened a session, but one may do so later.
-var errNotYet = errors.New("join: no coordinator waits for agents at this address")
+var errNotYet = errors.New("join: no coordinator waits for agents at this address: check --join")
 
 // joinPause is the time between two attempts to find the coordinator.
 const joinPause = time.Second
@@ -189,9 +189,9 @@ func (a *agent) join(ctx context.Context) (revision int64, err error) {
 		}
 	}
 	if a.o.Index >= 0 {
-		return 0, fmt.Errorf("join: another agent has the index %d", a.o.Index)
+		return 0, fmt.Errorf("join: another agent has the index %d: use another --index", a.o.Index)
 	}
-	return 0, fmt.Errorf("join: there are %d agents already", a.count)
+	return 0, fmt.Errorf("join: the run already has its %d agents", a.count)
 }
 
 // serve carries out shares, one after the other, and reads messages meanwhile.

@@ -69,7 +69,7 @@ func (s *share) awaitTurn(ctx context.Context) error {
 	}
 }
 
-var errClock = errors.New("the coordinator does not answer questions about its clock")
+var errClock = errors.New("the coordinator does not respond to requests for its clock")
 
 // measureClock estimates the offset of this process's clock. It ends early when the coordinator
 // releases the share.

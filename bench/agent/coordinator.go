@@ -269,7 +269,7 @@ func (c *Coordinator) Assign(_ context.Context, a runner.Assignment) (runner.Ass
 			"--coordination-endpoints is the cluster under test, whose load would delay its coordination: use another etcd")}
 	}
 	if a.Plan.Agents != c.o.Count {
-		return nil, fmt.Errorf("a run of %d agents needs as many: there are %d", a.Plan.Agents, c.o.Count)
+		return nil, fmt.Errorf("the run needs %d agents, but the session has %d", a.Plan.Agents, c.o.Count)
 	}
 	return &fleet{coordinator: c, assignment: a}, nil
 }

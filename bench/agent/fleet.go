@@ -164,7 +164,7 @@ func (f *fleet) all(is func(m *member) bool) (yes bool, failures error) {
 		}
 	}
 	if len(errs) > 3 {
-		errs = append(errs[:3], fmt.Errorf("and %d further agents", len(errs)-3))
+		errs = append(errs[:3], fmt.Errorf("and %d other agents", len(errs)-3))
 	}
 	return yes, errors.Join(errs...)
 }

@@ -148,7 +148,7 @@ func ParseToken(text string) ([]byte, error) {
 	}
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || !strings.HasPrefix(string(data), "-----BEGIN") {
-		return nil, errors.New("the join token is neither PEM nor what the coordinator printed")
+		return nil, errors.New("the join token is neither PEM nor a token that a coordinator printed: check --join-file or ETCDBENCH_JOIN")
 	}
 	return data, nil
 }
@@ -215,8 +215,8 @@ func (e Endpoint) try(ctx context.Context, config *tls.Config) error {
 	config = config.Clone()
 	config.ServerName = u.Hostname()
 	if err := tls.Client(conn, config).HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("connect to coordinator at %s: the join token is not that of this coordinator, "+
-			"or the address is none that it knows: %w", e.URLs[0], err)
+		return fmt.Errorf("connect to coordinator at %s: the join token is from another coordinator, "+
+			"or is not valid for this address: %w", e.URLs[0], err)
 	}
 	return nil
 }
@@ -269,9 +269,9 @@ func explain(err error) (reason string, later bool) {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "certificate") || strings.Contains(text, "tls:") || strings.Contains(text, "x509:"):
-		return "the join token is not that of this coordinator: " + text, false
+		return "the join token is from another coordinator: " + text, false
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %v, or the join token is wrong: check address, firewall and token", connectTime), true
+		return fmt.Sprintf("no response within %v: check the address, the firewall and the join token", connectTime), true
 	}
 	return text, true
 }

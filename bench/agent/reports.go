@@ -116,7 +116,7 @@ func (f *fleet) warnings() (list []results.Warning) {
 	for i, m := range f.members {
 		found := m.warnings
 		if m.failure == "" && !m.released {
-			found = []results.Warning{{Code: bench.TeardownFailed, Message: cmp.Or(m.left, "it did not answer in time")}}
+			found = []results.Warning{{Code: bench.TeardownFailed, Message: cmp.Or(m.left, "it did not respond in time")}}
 		}
 		for _, w := range found {
 			w.Message = fmt.Sprintf("agent %d: %s", i, w.Message)

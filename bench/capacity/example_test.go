@@ -77,5 +77,5 @@ func Example() {
 	// On a machine without other work it prints:
 	//
 	//	sustained: 400/s
-	//	the search ends at 400, which was sustained
+	//	the largest possible value, 400, was sustained
 }

@@ -213,7 +213,7 @@ func (e *Experiment) chooseStart(r *runner.Resolved) error {
 	p, ok := sc.Parameters[e.Over]
 	switch {
 	case !ok && len(sc.Parameters) == 0:
-		return fmt.Errorf("--over %s: %s has no parameters: search over the rate, or take a scenario that has some", e.Over, sc.Name)
+		return fmt.Errorf("--over %s: %s has no parameters: search over the rate, or use a scenario with parameters", e.Over, sc.Name)
 	case !ok:
 		names := slices.Sorted(maps.Keys(sc.Parameters))
 		return fmt.Errorf("--over %s: %s has no such parameter%s: there are %s",

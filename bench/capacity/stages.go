@@ -46,7 +46,7 @@ func (s *search) bracket(ctx context.Context) error {
 
 // loadEnds records that the largest possible rate was sustained.
 func (s *search) loadEnds() {
-	s.limit, s.out.Most = fmt.Sprintf("the search ends at %s, which was sustained", results.Amount(s.Most)), s.Most
+	s.limit, s.out.Most = fmt.Sprintf("the largest possible value, %s, was sustained", results.Amount(s.Most)), s.Most
 }
 
 // descend lowers the rate until it is sustained. While only the generator was too slow, there

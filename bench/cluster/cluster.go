@@ -158,7 +158,7 @@ func explain(err error) error {
 	case wantsUser(err):
 		return errors.New("authentication is on: give a user with --user")
 	case has("connection refused"):
-		return errors.New("connection refused: is etcd running there?")
+		return errors.New("connection refused: check that etcd is running at this address")
 	case has("no such host"):
 		return errors.New("no such host: check the name")
 	case has("certificate") || has("tls:") || has("x509:"):
@@ -168,9 +168,9 @@ func explain(err error) error {
 	case has("broken pipe"), has("connection reset"):
 		return fmt.Errorf("the server closed the connection (%s): if it requires a client certificate, give --cert and --key", tail(text))
 	case has("error reading server preface"), has("malformed HTTP"), has("unexpected HTTP status"), s.Code() == codes.Unimplemented:
-		return errors.New("the server does not answer as etcd does: check the port, and whether it requires TLS")
+		return errors.New("the server does not respond like etcd: check the port, and whether it requires TLS")
 	case s.Code() == codes.DeadlineExceeded:
-		return errors.New("no answer in time: raise --dial-timeout, or check the address and the firewall")
+		return errors.New("no response in time: raise --dial-timeout, or check the address and the firewall")
 	}
 	return errors.New(tail(text))
 }
@@ -238,7 +238,7 @@ func ready(ctx context.Context, members []Member, present func(member int) bool,
 		s, err := memberStatus(ctx, conns[i])
 		switch {
 		case status.Code(err) == codes.DeadlineExceeded:
-			return fmt.Errorf("member %s: no answer; it may know no leader", m.Name)
+			return fmt.Errorf("member %s: no response; it may have no leader", m.Name)
 		case err != nil:
 			return fmt.Errorf("member %s: %w", m.Name, explain(err))
 		case s.Leader == 0 || leader != 0 && s.Leader != leader:

@@ -57,7 +57,7 @@ func (o CoordinationOptions) hosts(host string) ([]string, error) {
 		return []string{host}, nil
 	}
 	if len(o.Hosts) == 0 {
-		return nil, errors.New("name a host that agents can reach")
+		return nil, errors.New("no host is known that agents can reach: give one with --coordinator-listen HOST:PORT")
 	}
 	return o.Hosts, nil
 }
@@ -95,7 +95,7 @@ func StartCoordination(ctx context.Context, o CoordinationOptions) (_ *Coordinat
 		}
 	}()
 	if err := checkSpace(c.dir.Path, 1); err != nil { // etcd would panic
-		return nil, fmt.Errorf("start coordination: %w; TMPDIR names another directory", err)
+		return nil, fmt.Errorf("start coordination: %w: set TMPDIR to a directory with more space", err)
 	}
 	c.URL = "https://" + net.JoinHostPort(hosts[0], port)
 	address, err := bindAddress(ctx, host)

@@ -170,7 +170,7 @@ func TestNetworkTooSlowForElections(t *testing.T) {
 	o.Network = &cluster.Network{RTT: time.Second}
 	o.HeartbeatInterval, o.ElectionTimeout, o.StartTimeout = 20*time.Millisecond, 200*time.Millisecond, 5*time.Second
 	_, err := cluster.StartProcesses(t.Context(), o)
-	if !errors.Is(err, cluster.ErrNotReady) || !strings.Contains(err.Error(), "it may know no leader") {
+	if !errors.Is(err, cluster.ErrNotReady) || !strings.Contains(err.Error(), "it may have no leader") {
 		t.Errorf("error %v", err)
 	}
 	isEmpty(t, o.DataDir)

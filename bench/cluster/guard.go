@@ -81,7 +81,7 @@ func (g *guard) check(ctx context.Context, i int, m Member, conn grpc.ClientConn
 		return nil
 	}
 	if raised := alarms(s.Errors); len(raised) > 0 {
-		return fmt.Errorf("%s raised an alarm (%s): the run was stopped; solve the cause, then disarm the alarm with etcdctl",
+		return fmt.Errorf("%s raised an alarm (%s): the run was stopped; remove the cause, then run etcdctl alarm disarm",
 			m.Endpoint, raised[0])
 	}
 	growth := int64(0)

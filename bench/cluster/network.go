@@ -72,7 +72,7 @@ func (n Network) zoneRTTs() (map[[2]string]time.Duration, error) {
 		}
 		for _, zone := range []string{a, b} {
 			if !slices.Contains(n.Zones, zone) {
-				return nil, fmt.Errorf("--zone-rtt %q: no member is in zone %q, --zones are %s", text, zone, strings.Join(n.Zones, ", "))
+				return nil, fmt.Errorf("--zone-rtt %q: no member is in zone %q: use one of --zones %s", text, zone, strings.Join(n.Zones, ", "))
 			}
 		}
 		rtts[[2]string{a, b}], rtts[[2]string{b, a}] = d, d

@@ -48,7 +48,7 @@ func (c *Processes) SaveSnapshot(ctx context.Context, member int) (size int64, e
 func (c *Processes) Restore(member int) error {
 	p := c.processes()[member]
 	if p.running() {
-		return fmt.Errorf("member %s: its process is there still", p.name)
+		return fmt.Errorf("member %s: its process is still running", p.name)
 	}
 	if err := os.RemoveAll(p.dataDir); err != nil {
 		return fmt.Errorf("member %s: remove its data: %w", p.name, err)

@@ -29,7 +29,7 @@ func TestRestore(t *testing.T) {
 		t.Fatalf("a file of %d bytes: %v", size, err)
 	}
 	put("later")
-	if err := c.Restore(0); err == nil || !strings.Contains(err.Error(), "its process is there still") {
+	if err := c.Restore(0); err == nil || !strings.Contains(err.Error(), "its process is still running") {
 		t.Errorf("a member that runs: %v", err)
 	}
 	for i := range conns {

@@ -386,7 +386,7 @@ func embedConfig(args []string) (*embed.Config, error) {
 		return nil, err
 	}
 	if fs.NArg() > 0 {
-		return nil, fmt.Errorf("%q is not a flag", fs.Arg(0))
+		return nil, fmt.Errorf("%q is not a flag of etcd", fs.Arg(0))
 	}
 	copyFlags(cfg, fs)
 	return cfg, nil

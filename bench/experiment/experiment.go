@@ -96,7 +96,7 @@ func SetDefault[T any](field **T, value T) {
 }
 
 // ErrExists is the error for a directory that contains an experiment already.
-var ErrExists = errors.New("holds an experiment already")
+var ErrExists = errors.New("already contains an experiment")
 
 // Save creates the directory and saves the document in it. It returns [ErrExists] if the
 // directory contains an experiment.
@@ -182,7 +182,7 @@ func Authorize(saved *runner.Spec, current runner.Spec, side string) error {
 	for i, v := range s.Env {
 		value, ok := given[v.Name]
 		if !ok {
-			return fmt.Errorf("--resume: values of the members' environment are not saved: give that of %s again with %s%s=VALUE",
+			return fmt.Errorf("--resume: values of the members' environment are not saved: give the value of %s again with %s%s=VALUE",
 				v.Name, variable, v.Name)
 		}
 		s.Env[i].Value = value

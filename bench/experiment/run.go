@@ -81,7 +81,7 @@ func checkTransport(dir, next string) error {
 			return nil
 		}
 		if used := run.Plan.TransportUsed(); used != next {
-			return fmt.Errorf("%s was measured with --transport %s, and the rest would be with --transport %s: "+
+			return fmt.Errorf("%s was measured with --transport %s, but the experiment continues with --transport %s: "+
 				"start a new experiment in another directory", filepath.Dir(path), results.Clip(used), next)
 		}
 		return fs.SkipAll

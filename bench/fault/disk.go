@@ -23,9 +23,9 @@ func (s *slowDisk) AddFlags(fs *pflag.FlagSet) {
 	s.addFlags(fs, "follower", "for", defaultLength)
 	c := &s.conditions
 	fs.DurationVar(&c.Latency, "latency", 20*time.Millisecond, "added to each sync")
-	fs.DurationVar(&c.Jitter, "jitter", 0, "by how much the latency scatters, evenly to both sides")
+	fs.DurationVar(&c.Jitter, "jitter", 0, "largest deviation from the latency, uniform in both directions")
 	fs.DurationVar(&c.P99, "p99", 0, "99th percentile of a lognormal distribution whose median is latency")
-	fs.Float64Var(&c.IOPS, "iops", 0, "syncs that the disk completes in a second, one after the other, before latency; 0: no bound")
+	fs.Float64Var(&c.IOPS, "iops", 0, "limit of syncs per second, completed one after the other, to which latency is added; 0: no limit")
 	fs.BoolVar(&s.writes, "writes", false, "also delay writes to the database and allocations of space")
 }
 
@@ -61,7 +61,8 @@ type fullDisk struct {
 
 func (f *fullDisk) AddFlags(fs *pflag.FlagSet) {
 	f.addFlags(fs, "follower", "for", defaultDown)
-	fs.BoolVar(&f.appends, "appends", true, "also appends to files, such as the log; each send of the member costs some microseconds for it")
+	fs.BoolVar(&f.appends, "appends", true,
+		"also fail appends to files, such as the log; each send of the member then takes some microseconds more")
 }
 
 func (f *fullDisk) Validate() error   { return f.validate() }

@@ -26,7 +26,7 @@ const (
 
 func (v *victim) addFlags(fs *pflag.FlagSet, which, lengthName string, length time.Duration) {
 	v.lengthName = lengthName
-	fs.StringVar(&v.which, "member", which, "which member: leader, follower, all, or its name or number, such as m2")
+	fs.StringVar(&v.which, "member", which, "member: leader, follower, all, or its name or number, such as m2")
 	fs.DurationVar(&v.length, lengthName, length, "how long it lasts; 0: until another member leads")
 }
 

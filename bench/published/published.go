@@ -116,13 +116,13 @@ type Experiment struct {
 func New(base runner.Spec, c Config) (*Experiment, error) {
 	l := base.Load
 	if base.Scenario != "" || base.Text != "" || len(base.Workload) > 0 || len(base.Parameters) > 0 {
-		return nil, errors.New("the rows decide what is done: leave out the scenario and parameters of workloads")
+		return nil, errors.New("the published rows define the workloads: leave out the scenario and parameters of workloads")
 	}
 	if l.Clients != nil || l.Conns != nil || l.Rate != nil || l.Duration != nil || l.Total != nil || l.Warmup != nil || len(l.Phases) > 0 {
-		return nil, errors.New("the rows decide the load: leave out --clients, --conns, --rate, --duration, --total and --warmup")
+		return nil, errors.New("the published rows define the load: leave out --clients, --conns, --rate, --duration, --total and --warmup")
 	}
 	if base.Cluster.TargetLeader {
-		return nil, errors.New("the rows decide where requests go: leave out --target-leader")
+		return nil, errors.New("the published rows define the target of requests: leave out --target-leader")
 	}
 	e := &Experiment{Config: c}
 	for _, r := range rows() {

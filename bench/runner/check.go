@@ -124,7 +124,7 @@ func (r *Resolved) checkDisturbances() error {
 	}
 	if what != "" {
 		return wrong("allow_disturbances",
-			"%s would touch more of that cluster than the run's own keys: allow it with --allow-disturbances", what)
+			"%s affects more of the cluster than the run's own keys: allow it with --allow-disturbances", what)
 	}
 	return nil
 }

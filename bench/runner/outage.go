@@ -30,12 +30,12 @@ const (
 )
 
 // errGone is the failure of a distributed run when the cluster does not answer any more.
-var errGone = fmt.Errorf("no member of the cluster under test answers: neither the agents nor the coordinator got an answer for %v; "+
+var errGone = fmt.Errorf("no member of the cluster under test responded to the agents or the coordinator for %v: "+
 	"check its members and the network", outageTime)
 
 // errCutOff is added to the agents' failures when the coordinator cannot reach the cluster
 // either.
-var errCutOff = fmt.Errorf("no member of the cluster under test has answered the coordinator for %v either; "+
+var errCutOff = fmt.Errorf("no member of the cluster under test responded to the coordinator for %v: "+
 	"check the coordinator's network", lostTime)
 
 // outage is an observer that aborts a distributed run when no member of the cluster answers the
@@ -164,6 +164,6 @@ func addOutage(run *results.Run, err error) {
 	run.Validity.Verdict = results.Invalid
 	run.Validity.Reasons = append(run.Validity.Reasons, results.Reason{
 		Code: "cluster-gone", Severity: results.Invalid, Value: outageTime.Seconds(), Limit: outageTime.Seconds(),
-		Message: errGone.Error(), Remedy: "repeat the run with a cluster that answers",
+		Message: errGone.Error(), Remedy: "repeat the run when the cluster responds",
 	})
 }

@@ -107,7 +107,7 @@ func (r *Resolved) releasePrefix(ctx context.Context, s *session, run *results.R
 	}
 	lost := slices.ContainsFunc(run.Agents, func(a results.Agent) bool { return a.Failure != "" })
 	if s.left = s.left || lost || run.Warned(bench.TeardownFailed); s.left {
-		run.Warn("remains", fmt.Sprintf("etcdbench clean --endpoints %s --prefix %q removes what is left, once all members answer",
+		run.Warn("remains", fmt.Sprintf("to remove the rest, when all members respond: etcdbench clean --endpoints %s --prefix %q",
 			r.Spec.Cluster.Endpoints[0], r.Plan.Prefix))
 	}
 }
@@ -122,11 +122,11 @@ func (r *Resolved) deleteKeys(ctx context.Context, s *session, run *results.Run)
 		run.Warn("keys-left", fmt.Sprintf("keys of this run may be left: %v", err))
 	} else if n := s.writes.Unresolved(); n > 0 {
 		s.left = true
-		run.Warn("keys-left", fmt.Sprintf("the outcome of %s of the run's writes is unknown, and a member may still carry them out",
+		run.Warn("keys-left", fmt.Sprintf("the outcome of %s of the run's writes is unknown, and a member may still apply them",
 			humanize.Comma(int64(n))))
 	}
 	if kept > 0 {
-		run.Warn("foreign-keys", fmt.Sprintf("kept %s keys under %q that were written during the run and that the run has no record of writing",
+		run.Warn("foreign-keys", fmt.Sprintf("kept %s keys under %q: written during the run, but not in its record of writes",
 			humanize.Comma(int64(kept)), r.Plan.Prefix))
 	}
 }

@@ -164,8 +164,8 @@ func (r *Resolved) measure(ctx context.Context, dir *results.Dir, o Options) (ru
 	if run != nil {
 		found.addTo(run)
 		if n := r.endpoints(); r.Plan.Conns%n != 0 {
-			run.Warn("unbalanced", fmt.Sprintf("%d connections on %d members: some of them, the leader first, get more load than others; "+
-				"give a multiple with --conns", r.Plan.Conns, n))
+			run.Warn("unbalanced", fmt.Sprintf("%d connections do not divide evenly over %d members, so the load of the members differs: "+
+				"set --conns to a multiple of %d", r.Plan.Conns, n, n))
 		}
 		drawViolations(run, dir.Path)
 		addOutage(run, err)

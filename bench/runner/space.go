@@ -35,7 +35,7 @@ func (r *Resolved) checkSpace(ctx context.Context, s *session, run *results.Run)
 	for _, f := range cluster.Footprints(ctx, s, s.admin.Conns()) {
 		if len(f.Alarms) > 0 {
 			run.Warn("alarm", fmt.Sprintf("%s has an alarm (%s), and the cluster refuses writes until it is disarmed: compact and defragment, "+
-				"then: etcdctl alarm disarm", f.Endpoint, results.Clip(strings.Join(f.Alarms, ", "))))
+				"then run etcdctl alarm disarm", f.Endpoint, results.Clip(strings.Join(f.Alarms, ", "))))
 		}
 		if size, ok := before[f.Endpoint]; ok {
 			growth = max(growth, f.Size-size)
@@ -43,8 +43,8 @@ func (r *Resolved) checkSpace(ctx context.Context, s *session, run *results.Run)
 		size = max(size, f.Size)
 	}
 	if growth >= leastGrowth {
-		run.Warn("space", fmt.Sprintf("databases have grown by up to %d MiB, to %d MiB, and keep that space though keys are deleted: "+
-			"give it back with: etcdctl compact REVISION, then: etcdctl defrag --cluster, which stops each member for a while",
+		run.Warn("space", fmt.Sprintf("databases have grown by up to %d MiB, to %d MiB, and keep the space of deleted keys: to release it, "+
+			"run etcdctl compact REVISION, then etcdctl defrag --cluster, which blocks each member for a while",
 			growth>>20, size>>20))
 	}
 }

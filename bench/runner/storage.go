@@ -56,8 +56,8 @@ func (r *Resolved) checkStorage() error {
 		Quota: c.Quota, BackendBatchInterval: c.BackendBatchInterval, BackendBatchLimit: c.BackendBatchLimit, UnsafeNoFsync: c.UnsafeNoFsync,
 	}
 	if !reflect.DeepEqual(c, kept) {
-		return wrong("scenario", "cluster: of its settings, a storage layer has quota, backend-batch-interval, backend-batch-limit "+
-			"and unsafe-no-fsync only")
+		return wrong("scenario", "cluster: a storage layer supports only the settings quota, backend-batch-interval, "+
+			"backend-batch-limit and unsafe-no-fsync: remove the others")
 	}
 	s := r.Spec
 	refused := flagsSet(s.Cluster)

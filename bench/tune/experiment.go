@@ -70,9 +70,9 @@ func (c Config) check(base runner.Spec) error {
 	case c.Dimension == "" && len(c.Values) > 0:
 		return errors.New("--try is for a --dimension")
 	case running && (c.Dimension != "" || len(c.Heartbeats)+len(c.Elections) > 0):
-		return errors.New("a running cluster keeps its settings: remove --dimension, --heartbeat and --election")
+		return errors.New("the settings of a running cluster cannot be changed: remove --dimension, --heartbeat and --election")
 	case start.InProcess:
-		return errors.New("--in-process shares one process with the generator: a tuning needs members of their own")
+		return errors.New("a tuning needs members with processes of their own: remove --in-process")
 	}
 	return c.checkRounds()
 }
@@ -437,7 +437,7 @@ func model(dir string, t *results.Tuning) error {
 	c, reasons := Model(rtt, fsync)
 	if r := run.Resilience; r != nil && len(r.RoundTrips) > 0 {
 		trips := slices.Sorted(maps.Values(r.RoundTrips))
-		reasons = append(reasons, fmt.Sprintf("our own requests take %v to the nearest member and %v to the farthest",
+		reasons = append(reasons, fmt.Sprintf("the generator's requests take %v to the nearest member and %v to the farthest",
 			trips[0].Round(time.Microsecond), trips[len(trips)-1].Round(time.Microsecond)))
 	}
 	t.Recommended, t.Settings, t.Reasons = c.Name, c.Settings, reasons

@@ -132,7 +132,7 @@ func atMost(d time.Duration) string {
 // anything having been tried: the defaults wherever the rules allow them.
 func Model(rtt, fsync time.Duration) (Candidate, []string) {
 	heartbeat, election := DefaultHeartbeat, DefaultElection
-	reasons := []string{"failover was not measured: etcdbench makes no faults in a running cluster"}
+	reasons := []string{"not measured: failover, because etcdbench injects no faults into a running cluster"}
 	if rtt > DefaultHeartbeat {
 		heartbeat = rtt.Round(10 * time.Millisecond)
 		reasons = append(reasons, fmt.Sprintf("a heartbeat interval of about the longest round trip, %v", rtt))
@@ -144,7 +144,7 @@ func Model(rtt, fsync time.Duration) (Candidate, []string) {
 	}
 	if heartbeat == DefaultHeartbeat && election == DefaultElection {
 		reasons = append(reasons, fmt.Sprintf(
-			"the defaults meet etcd's rules: round trips take %s, the p99 of an fsync %s", atMost(rtt), atMost(fsync)))
+			"the defaults meet etcd's rules: round trips take %s, the p99 of an fsync is %s", atMost(rtt), atMost(fsync)))
 	}
 	c, err := NewPair(heartbeat, election)
 	if err != nil {

@@ -178,7 +178,7 @@ func (t *tuning) one(ctx context.Context, trial Trial) (*results.Run, error) {
 			return nil, err
 		}
 		if err := os.WriteFile(filepath.Join(trial.Dir, findingFile), []byte(unfit.Reason+"\n"), 0o644); err != nil {
-			return nil, fmt.Errorf("keep finding: %w", err)
+			return nil, fmt.Errorf("save finding: %w", err)
 		}
 	}
 	if err == nil || p.Finding != "" {

@@ -59,7 +59,7 @@ func New(c Config) (*Experiment, error) {
 	e := &Experiment{Config: c, sides: map[string]*runner.Resolved{}}
 	for name, subject := range map[string]Subject{Baseline: c.Baseline, Candidate: c.Candidate} {
 		if subject.Spec.Load.Duration != nil || subject.Spec.Load.Total != nil {
-			return nil, errors.New("the length of a run is --slot-duration here: remove --duration and --total")
+			return nil, errors.New("--slot-duration sets the length of a run: remove --duration and --total")
 		}
 		r, err := c.spec(subject.Spec, 0).Resolve("")
 		if err != nil {
@@ -160,7 +160,7 @@ func (e *Experiment) verdict(ctx context.Context) *results.Verdict {
 		v.Gate = "aa"
 	case e.Baseline.Label == e.Candidate.Label:
 		v.Warnings = append(v.Warnings, results.Warning{
-			Code: "same-sides", Message: "baseline and candidate are the same: --aa is meant for that",
+			Code: "same-sides", Message: "baseline and candidate are the same: use --aa to measure the noise",
 		})
 	}
 	return v

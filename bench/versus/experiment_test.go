@@ -114,7 +114,7 @@ func TestResumeWithAnotherTransport(t *testing.T) {
 		return nil, errors.New("a run was made")
 	}
 	_, err = e.Run(t.Context(), experiment.Options{Dir: dir, Run: run}, nil)
-	if err == nil || !strings.Contains(err.Error(), "was measured with --transport grpc, and the rest would be with --transport lean") {
+	if err == nil || !strings.Contains(err.Error(), "was measured with --transport grpc, but the experiment continues with --transport lean") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -61,10 +61,10 @@ func newOrder(dir, path string) (order, error) {
 		return o, fmt.Errorf("encode order of sides: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return o, fmt.Errorf("keep order of sides: %w", err)
+		return o, fmt.Errorf("save order of sides: %w", err)
 	}
 	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
-		return o, fmt.Errorf("keep order of sides: %w", err)
+		return o, fmt.Errorf("save order of sides: %w", err)
 	}
 	return o, nil
 }

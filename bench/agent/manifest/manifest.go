@@ -141,7 +141,7 @@ func (o Options) check() error {
 			continue
 		}
 		if len(n.value) > n.longest || !n.form.MatchString(n.value) {
-			return fmt.Errorf("--%s must be a name of Kubernetes with at most %d characters, got %q", n.flag, n.longest, n.value)
+			return fmt.Errorf("--%s must be a Kubernetes name of at most %d characters, got %q", n.flag, n.longest, n.value)
 		}
 	}
 	for _, q := range []struct{ flag, value string }{{"cpu", o.CPU}, {"memory", o.Memory}} {
