@@ -7,7 +7,7 @@ import (
 )
 
 // Nearest suggests the name that was probably meant, as text to append to the wrong name, such
-// as ` (did you mean "put"?)`. It is empty if no name is similar.
+// as ` (similar: "put")`. It is empty if no name is similar.
 func Nearest(name string, names []string) string {
 	best, least := "", max(2, len(name)/3)+1
 	for _, n := range names {
@@ -22,7 +22,7 @@ func Nearest(name string, names []string) string {
 	if best == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (did you mean %q?)", best)
+	return fmt.Sprintf(" (similar: %q)", best)
 }
 
 // editDistance counts insertions, deletions and replacements (Levenshtein, 1966).

@@ -103,7 +103,7 @@ func FindDisturbance(name string) (DisturbanceEntry, error) {
 		}
 		names = append(names, e.Name)
 	}
-	return DisturbanceEntry{}, fmt.Errorf("unknown disturbance %q%s: there are %s", clip(name), results.Nearest(name, names),
+	return DisturbanceEntry{}, fmt.Errorf("unknown disturbance %q%s: use one of %s", clip(name), results.Nearest(name, names),
 		strings.Join(names, ", "))
 }
 

@@ -31,7 +31,7 @@ func TestParseDisturbance(t *testing.T) {
 		t.Errorf("%+v %v", d, err)
 	}
 	for text, want := range map[string]string{
-		"defrag@5s":                           `unknown disturbance "defrag" (did you mean "defragmentation"?)`,
+		"defrag@5s":                           `unknown disturbance "defrag" (similar: "defragmentation")`,
 		"compaction@soon":                     `"soon" is not a time`,
 		"compaction@5s/0s":                    "must not be 0",
 		"compaction@5s/1ns":                   "less than 10ms",
@@ -39,7 +39,7 @@ func TestParseDisturbance(t *testing.T) {
 		"compaction,keep=-1":                  "must not be negative",
 		"compaction,keep=1,previous=true":     "cannot be combined",
 		"snapshot,member":                     `"member" is not name=value`,
-		"snapshot,membr=leader":               `did you mean "member"?`,
+		"snapshot,membr=leader":               `similar: "member"`,
 		"watcher-storm,watchers=5,streams=50": "streams between 1 and as many",
 		"kill@5s,member=leadr":                `or a name or number, such as m2, not "leadr"`,
 		"kill@5s,for=5s":                      `no parameter "for"`,

@@ -216,7 +216,7 @@ func (e *Experiment) chooseStart(r *runner.Resolved) error {
 		return fmt.Errorf("--over %s: %s has no parameters: search over the rate, or use a scenario with parameters", e.Over, sc.Name)
 	case !ok:
 		names := slices.Sorted(maps.Keys(sc.Parameters))
-		return fmt.Errorf("--over %s: %s has no such parameter%s: there are %s",
+		return fmt.Errorf("--over %s: %s has no such parameter%s: use one of %s",
 			e.Over, sc.Name, results.Nearest(e.Over, names), strings.Join(names, ", "))
 	}
 	if v, given := e.base.Parameters[e.Over]; given && e.Demand == nil {

@@ -72,11 +72,11 @@ func TestRestoredContent(t *testing.T) {
 	t.Parallel()
 	saved := content{cluster: 1, revision: 100, objects: 7}
 	for want, restored := range map[string]content{
-		"":                      {cluster: 2, revision: 103, objects: 7},
-		"not formed a new":      {cluster: 1, revision: 103, objects: 7},
-		"the revision is 99":    {cluster: 2, revision: 99, objects: 7},
-		"there are 6 objects":   {cluster: 2, revision: 100, objects: 6},
-		"there are 8 objects, ": {cluster: 2, revision: 100, objects: 8},
+		"":                   {cluster: 2, revision: 103, objects: 7},
+		"not formed a new":   {cluster: 1, revision: 103, objects: 7},
+		"the revision is 99": {cluster: 2, revision: 99, objects: 7},
+		"has 6 objects, but": {cluster: 2, revision: 100, objects: 6},
+		"has 8 objects, but": {cluster: 2, revision: 100, objects: 8},
 	} {
 		err := saved.check(restored)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

@@ -98,7 +98,7 @@ etcd's tool; docs/migration.md lists all of them.`,
 			for _, c := range officialCommands() {
 				names = append(names, c.name)
 			}
-			return usage(fmt.Errorf("unknown command %q%s: there are %s", args[0], results.Nearest(args[0], names), strings.Join(names, ", ")))
+			return usage(fmt.Errorf("unknown command %q%s: use one of %s", args[0], results.Nearest(args[0], names), strings.Join(names, ", ")))
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -195,7 +195,7 @@ func TestOfficialRefusals(t *testing.T) {
 		"watch-latency --val-size 8":        "--val-size must be at least 26 bytes",
 		"watch-get --streams 2":             "--streams is not accepted: each watcher has a stream of its own",
 		"mvcc put --total 5":                "it measures a library without a server",
-		"puts":                              `unknown command "puts" (did you mean "put"?)`,
+		"puts":                              `unknown command "puts" (similar: "put")`,
 		"lease-keepalive --nonsense":        "unknown flag: --nonsense",
 		"put --metrics-listen nonsense:x:y": "--metrics-listen",
 	} {

@@ -135,9 +135,9 @@ func TestCompletionOfResults(t *testing.T) {
 func TestSuggestions(t *testing.T) {
 	t.Parallel()
 	for args, want := range map[string]string{
-		"rnu": `unknown command "rnu" (did you mean "run"?): see etcdbench --help`, "capasity": `"capacity"`, "xyzzyxyzzy": `unknown command "xyzzyxyzzy": see`,
-		"run --durration 1s": `unknown flag: --durration (did you mean "--duration"?): see etcdbench run --help`, "gate --candidat x": `"--candidate"`,
-		"run -rate 5": `(did you mean "--rate"?)`, "run --rate": "flag needs an argument: --rate: see", "run --xyzzyxyzzy": "unknown flag: --xyzzyxyzzy: see",
+		"rnu": `unknown command "rnu" (similar: "run"): see etcdbench --help`, "capasity": `"capacity"`, "xyzzyxyzzy": `unknown command "xyzzyxyzzy": see`,
+		"run --durration 1s": `unknown flag: --durration (similar: "--duration"): see etcdbench run --help`, "gate --candidat x": `"--candidate"`,
+		"run -rate 5": `(similar: "--rate")`, "run --rate": "flag needs an argument: --rate: see", "run --xyzzyxyzzy": "unknown flag: --xyzzyxyzzy: see",
 	} {
 		var out, errs bytes.Buffer
 		if code := execute(t.Context(), strings.Split(args, " "), nil, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), want) {

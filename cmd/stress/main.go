@@ -57,7 +57,7 @@ func main() {
 // run carries out the trials and prints their table. It returns how many findings there were.
 func run(ctx context.Context, o options, stdout, stderr io.Writer) (found int, err error) {
 	if o.only != "" && !slices.Contains(kindNames(), o.only) {
-		return 0, fmt.Errorf("-only: unknown kind %q: there are %s", o.only, strings.Join(kindNames(), ", "))
+		return 0, fmt.Errorf("-only: unknown kind %q: use one of %s", o.only, strings.Join(kindNames(), ", "))
 	}
 	dir, err := os.MkdirTemp("", "etcdbench-stress-")
 	if err != nil {

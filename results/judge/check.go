@@ -91,7 +91,7 @@ func (t Threshold) find(run *results.Run) error {
 		known[o.Op] = true
 		ops = append(ops, o.Op)
 	}
-	return fmt.Errorf("threshold %q: no operation %q%s: there are %s", t.Text, t.Op, results.Nearest(t.Op, ops), listed(ops))
+	return fmt.Errorf("threshold %q: no operation %q%s: use one of %s", t.Text, t.Op, results.Nearest(t.Op, ops), listed(ops))
 }
 
 // listed returns names for an error, and shortens a long list.
@@ -110,7 +110,7 @@ func (t Threshold) CheckPhase(plan *results.Plan) error {
 		phases = append(phases, ph.Name)
 	}
 	if t.Phase != "" && !slices.Contains(phases, t.Phase) {
-		return fmt.Errorf("threshold %q: no phase %q%s: there are %s",
+		return fmt.Errorf("threshold %q: no phase %q%s: use one of %s",
 			t.Text, t.Phase, results.Nearest(t.Phase, phases), listed(phases))
 	}
 	return nil

@@ -107,7 +107,7 @@ func checkMetric(name string) error {
 		}
 		names = append(names, m.Name)
 	}
-	return fmt.Errorf("no metric %q%s: there are %s", name, results.Nearest(name, names), strings.Join(names, ", "))
+	return fmt.Errorf("no metric %q%s: use one of %s", name, results.Nearest(name, names), strings.Join(names, ", "))
 }
 
 // metric returns the metric with that name, or one with nothing but the name.

@@ -431,7 +431,7 @@ func TestJudge(t *testing.T) {
 func TestRulesValidate(t *testing.T) {
 	for want, change := range map[string]func(*Rules){
 		"":                       func(*Rules) {},
-		"did you mean \"p99\"":   func(r *Rules) { r.Primary = []string{"p98"} },
+		"similar: \"p99\"":       func(r *Rules) { r.Primary = []string{"p98"} },
 		"needs a primary":        func(r *Rules) { r.Primary = nil },
 		"at least 10 are needed": func(r *Rules) { r.Looks = []int{6} },
 		"must be between 1":      func(r *Rules) { r.Looks = []int{24, 12} },

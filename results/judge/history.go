@@ -47,7 +47,7 @@ func (r *HistoryRules) Validate() error {
 	}
 	for _, name := range slices.Concat(r.Metrics, slices.Sorted(maps.Keys(r.Margins))) {
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("no metric %q%s: there are %s", name, results.Nearest(name, names), strings.Join(names, ", "))
+			return fmt.Errorf("no metric %q%s: use one of %s", name, results.Nearest(name, names), strings.Join(names, ", "))
 		}
 	}
 	for name, margin := range r.Margins {

@@ -190,7 +190,7 @@ func TestHistoryErrorRate(t *testing.T) {
 			t.Errorf("%s: %d alerts of throughput", name, n)
 		}
 	}
-	if err := (&HistoryRules{Metrics: []string{"troughput"}}).Validate(); err == nil || !strings.Contains(err.Error(), `did you mean "throughput"`) {
+	if err := (&HistoryRules{Metrics: []string{"troughput"}}).Validate(); err == nil || !strings.Contains(err.Error(), `similar: "throughput"`) {
 		t.Errorf("a metric that is not there: %v", err)
 	}
 }

@@ -203,7 +203,7 @@ func thresholdMetric(metric string) (isTime bool, err error) {
 	case slices.Contains(thresholdTimes, series):
 		return false, fmt.Errorf("%q is none of %s", point, strings.Join(thresholdPoints, ", "))
 	}
-	return false, fmt.Errorf("no metric %q%s: there are %s, and %s with %s",
+	return false, fmt.Errorf("no metric %q%s: use one of %s, or %s with one of %s",
 		metric, results.Nearest(series, slices.Concat(thresholdNumbers, thresholdTimes)),
 		strings.Join(thresholdNumbers, ", "), strings.Join(thresholdTimes, ", "), strings.Join(thresholdPoints, ", "))
 }

@@ -240,7 +240,7 @@ func (s *Scenario) CheckThresholds() error {
 	for _, text := range s.Thresholds {
 		t, err := judge.ParseThreshold(text)
 		if err == nil && t.Op != "" && len(names) > 0 && !slices.Contains(names, t.Op) {
-			err = fmt.Errorf("threshold %q: no operation %q%s: there are %s", text, t.Op, results.Nearest(t.Op, names),
+			err = fmt.Errorf("threshold %q: no operation %q%s: use one of %s", text, t.Op, results.Nearest(t.Op, names),
 				strings.Join(names, ", "))
 		}
 		if err != nil {
