@@ -16,8 +16,8 @@ func deleteEntry() Entry {
 	return Entry{
 		Name:    "delete",
 		Summary: "delete keys, and write them again",
-		Measures: "Operations alternate: a DeleteRange of one key that exists, and the Put of a deleted key, the one that was deleted " +
-			"first. Both are reported separately, and the number of keys stays the same.",
+		Measures: "Operations alternate: a DeleteRange of one existing key, and the Put of the key that was deleted longest ago. " +
+			"Both are reported separately, and the number of keys stays the same.",
 		Define: func() Definition { return new(deleteDefinition) },
 	}
 }

@@ -288,7 +288,7 @@ func claimCompaction(ctx context.Context, kv pb.KVClient, key string, version in
 type memberChoice struct{ which string }
 
 func (c *memberChoice) addFlags(fs *pflag.FlagSet, which string) {
-	fs.StringVar(&c.which, "member", which, "which member: leader, follower, all (one after the other), or its number from 1, such as m2 or 2")
+	fs.StringVar(&c.which, "member", which, "member: leader, follower, all (one after the other), or its number from 1, such as m2 or 2")
 }
 
 func (c *memberChoice) validate() error {
@@ -313,7 +313,7 @@ func (c *memberChoice) members(ctx context.Context, t Target) (conns []grpc.Clie
 	}
 	if n, err := c.number(); err == nil {
 		if n > len(all) {
-			return nil, nil, fmt.Errorf("there is no member %d, only %d", n, len(all))
+			return nil, nil, fmt.Errorf("there is no member %d: the cluster has %d members", n, len(all))
 		}
 		return all[n-1 : n], []string{fmt.Sprintf("member %d", n)}, nil
 	}

@@ -21,10 +21,10 @@ func electionEntry() Entry {
 	return Entry{
 		Name:    "election",
 		Summary: "campaign, proclaim, observe, resign",
-		Measures: "An operation (campaign) is one clientv3/concurrency Election.Campaign, from the call to the victory. Also " +
-			"counted: each Proclaim, the Resign after --hold, and observe, from the sending of a proclamation to its arrival at an " +
-			"observer; clientv3's Observe shows the latest one only, so not all arrive. " +
-			"An Observe that ends by itself is a failed observe, and another one begins.",
+		Measures: "An operation (campaign) is one clientv3/concurrency Election.Campaign, from the call to the victory. These are " +
+			"also counted: each Proclaim, the Resign after --hold, and observe, from the sending of a proclamation to its arrival at " +
+			"an observer. clientv3's Observe returns only the latest proclamation, so not all arrive. " +
+			"An Observe that ends by itself counts as a failed observe, and a new one starts.",
 		Define: func() Definition { return new(electionDefinition) },
 	}
 }

@@ -18,8 +18,8 @@ func leaseAttachEntry() Entry {
 	return Entry{
 		Name:    "lease-attach",
 		Summary: "write keys under leases",
-		Measures: "An operation is one Put with a lease. Leases are shared by --keys-per-lease keys; the operation that needs a " +
-			"new one grants it first, and its time counts. The leases are revoked after the run, and their keys with them.",
+		Measures: "An operation is one Put with a lease. --keys-per-lease keys share a lease. The operation that needs a " +
+			"new lease grants it first, and its time includes the grant. After the run, the leases are revoked and their keys deleted.",
 		Define: func() Definition { return new(leaseAttachDefinition) },
 	}
 }

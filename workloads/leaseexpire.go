@@ -21,10 +21,11 @@ func leaseExpireEntry() Entry {
 	return Entry{
 		Name:    "lease-expire",
 		Summary: "let leases expire and measure how late their keys are deleted",
-		Measures: "An operation (lifetime) grants --leases-per-op leases, attaches a key to each, and ends when all those keys " +
-			"are deleted: clients times --leases-per-op leases expire together. Each key's deletion is also counted (expire): " +
-			"how long after the end of the TTL its event came. The lease begins between the sending of the grant and its answer: " +
-			"response time counts from the earlier moment plus the TTL, service time from the later one, so lateness lies between.",
+		Measures: "An operation (lifetime) grants --leases-per-op leases, attaches a key to each, and ends when all these keys " +
+			"are deleted. With N clients, N times --leases-per-op leases expire together. The deletion of each key is also " +
+			"counted (expire): the time from the end of the TTL to the event. The start of the TTL is known only to lie between " +
+			"the sending of the grant and its response. Response time counts from the sending plus the TTL, service time from the " +
+			"response plus the TTL. The true delay lies between the two.",
 		Define: func() Definition { return new(leaseExpireDefinition) },
 	}
 }

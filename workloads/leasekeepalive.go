@@ -19,8 +19,8 @@ func leaseKeepaliveEntry() Entry {
 	return Entry{
 		Name:    "lease-keepalive",
 		Summary: "keep leases alive",
-		Measures: "An operation is one lease renewed: a request and its answer on the client's long-lived LeaseKeepAlive stream, " +
-			"or, with --once, a stream of its own, opened, used once and closed, as clientv3's KeepAliveOnce does. Its end counts.",
+		Measures: "An operation is the renewal of one lease: a request and its response on the client's long-lived LeaseKeepAlive " +
+			"stream. With --once, each renewal opens a stream and closes it, as clientv3's KeepAliveOnce does; its time includes both.",
 		Define: func() Definition { return new(leaseKeepaliveDefinition) },
 	}
 }
@@ -34,7 +34,7 @@ type leaseKeepaliveDefinition struct {
 func (d *leaseKeepaliveDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.leases, "leases", 1000, "leases that exist at the start")
 	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
-	fs.BoolVar(&d.once, "once", false, "a stream for each renewal")
+	fs.BoolVar(&d.once, "once", false, "use a new stream for each renewal")
 }
 
 func (d *leaseKeepaliveDefinition) Validate(string) error {
@@ -143,7 +143,7 @@ type leaseKeepaliveWorker struct {
 
 var (
 	errLeaseEnded = errors.New("the lease has ended")
-	errOtherLease = errors.New("the answer is about another lease")
+	errOtherLease = errors.New("the response is for another lease")
 )
 
 // Do implements [bench.Worker].

@@ -141,7 +141,7 @@ func (b *leaseBook) tearDown(ctx context.Context, t Target) error {
 		return err
 	}
 	if n := b.unsure.count(); n > 0 {
-		return fmt.Errorf("the outcome of %d of the run's lease grants is unknown, and a member may still carry them out", n)
+		return fmt.Errorf("the outcome of %d of the run's lease grants is unknown, and a member may still apply them", n)
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 func lockEntry() Entry {
 	return Entry{
 		Name:    "lock",
-		Summary: "acquire locks, hold them, release them",
+		Summary: "acquire locks, hold them, and release them",
 		Measures: "An operation (acquire) is one clientv3/concurrency Mutex.Lock, from the call to its return; " +
 			"the release, after --hold, is also counted. " +
 			"Clients share the locks in turn, each with a session of its own. Two holders of one lock at once are counted as overlaps.",

@@ -18,8 +18,8 @@ import (
 func rangeEntry() Entry {
 	return Entry{
 		Name:     "range",
-		Summary:  "read one key, a run of keys or the whole prefix",
-		Measures: "An operation is one read as its user sees it: a Range, all the pages of a paginated one, or a whole RangeStream.",
+		Summary:  "read one key, neighbouring keys or the whole prefix",
+		Measures: "An operation is one read: a Range, all pages of a paginated Range, or a whole RangeStream.",
 		Define:   func() Definition { return new(rangeDefinition) },
 	}
 }
@@ -47,7 +47,7 @@ func (d *rangeDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&d.span, "span", "key", "keys that a read covers: key, prefix, or a number of neighbouring keys")
 	addChoices(fs, "span", "key", "prefix")
 	fs.Int64Var(&d.limit, "limit", 0, "largest number of keys that a read returns (0: all)")
-	fs.Int64Var(&d.pageSize, "page-size", 0, "read in pages of so many keys, all at the first page's revision (0: at once)")
+	fs.Int64Var(&d.pageSize, "page-size", 0, "read in pages of this many keys, all at the first page's revision (0: without pages)")
 	fs.BoolVar(&d.keysOnly, "keys-only", false, "return keys without values")
 	fs.BoolVar(&d.countOnly, "count-only", false, "return only the number of keys")
 	fs.StringVar(&d.stream, "stream", "false", "use RangeStream (etcd v3.7 and later): true, false, or auto where the server has it")
@@ -130,7 +130,7 @@ func (w *rangeWorkload) Setup(ctx context.Context, progress func(done, total int
 		err := worker.Do(proof, &bench.Op{N: n})
 		cancel()
 		if err != nil {
-			return fmt.Errorf("prove that reads find their keys: read %d of %d: %w", n+1, proofs, err)
+			return fmt.Errorf("check that reads find their keys: read %d of %d: %w", n+1, proofs, err)
 		}
 	}
 	return nil

@@ -18,8 +18,8 @@ func stmEntry() Entry {
 		Name:    "stm",
 		Summary: "software transactional memory: read keys, write them, retry on conflict",
 		Measures: "An operation is one clientv3/concurrency STM transaction that reads --keys-per-txn keys and writes " +
-			"--txn-wr-percent of them, up to its commit. Attempts and conflicts are counted; waiting for the arrival is never " +
-			"inside the transaction.",
+			"--txn-wr-percent of them, up to its commit. Attempts and conflicts are counted; the wait for the arrival is " +
+			"outside the transaction.",
 		Define: func() Definition { return new(stmDefinition) },
 	}
 }

@@ -28,7 +28,7 @@ func newStock(t Target, space int64, exists func(n int64) bool) *stock {
 	return s
 }
 
-var errStock = errors.New("every key of the key space is in use: give it more with --key-space-size")
+var errStock = errors.New("every key of the key space is in use: raise --key-space-size")
 
 // take takes a number out of one of the two channels.
 func take(from chan int64) (int64, error) {

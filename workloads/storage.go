@@ -42,7 +42,7 @@ func storageRangeEntry() Entry {
 	return Entry{
 		Name:     "storage-range",
 		Summary:  "read keys from etcd's storage layer alone",
-		Measures: "An operation is one read of etcd's multi-version store in this process, or all the pages of a paginated one.",
+		Measures: "An operation is one read of etcd's multi-version store in this process, or all pages of a paginated read.",
 		Storage:  StoreLayer,
 		Define:   func() Definition { return new(storageRangeDefinition) },
 	}
@@ -63,7 +63,7 @@ func storageCompactEntry() Entry {
 		Name:    "storage-compact",
 		Summary: "compact the history of etcd's storage layer alone",
 		Measures: "After each --puts puts, an operation is one compaction to the newest revision; it ends when the old revisions are " +
-			"removed from the backend and that is committed. Puts and compactions are reported separately.",
+			"removed from the backend and the removal is committed. Puts and compactions are reported separately.",
 		Storage: StoreLayer,
 		Define:  func() Definition { return new(storageCompactDefinition) },
 	}

@@ -17,8 +17,8 @@ import (
 func txnMixedEntry() Entry {
 	return Entry{
 		Name:    "txn-mixed",
-		Summary: "read some keys or write some, in transactions",
-		Measures: "An operation is one Txn: of --txn-ops Ranges, each of one existing key or of --span, or of as many Puts. " +
+		Summary: "read several keys or write several keys, in transactions",
+		Measures: "An operation is one Txn of --txn-ops Ranges, each of one existing key or of --span, or of as many Puts. " +
 			"Reads and writes are reported separately.",
 		Define: func() Definition { return new(txnMixedDefinition) },
 	}

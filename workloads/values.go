@@ -24,7 +24,7 @@ type Values struct {
 
 func (v *Values) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&v.Size, "val-size", "",
-		"size of a value in bytes, or a range such as 100-4000 (default 256; of objects natural, the size of their kind)")
+		"size of a value in bytes, or a range such as 100-4000 (default 256; for objects: the natural size of their kind)")
 	fs.StringVar(&v.Content, "values", values.Random,
 		"content of the values: random, half (half of each is compressible), objects like those of Kubernetes, or those of one kind: "+
 			"objects:pods, nodes, leases, events or configmaps")

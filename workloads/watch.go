@@ -23,8 +23,8 @@ func watchEntry() Entry {
 		Summary: "put keys that watchers receive",
 		Measures: "An operation is one Put; also, each event that a watcher receives is an operation. An event's response " +
 			"time counts from the put's intended time, its service time from the moment the put was sent, both to the moment the " +
-			"event arrived here. event-since-ack counts from the put's acknowledgement and is negative where the event " +
-			"overtook it.",
+			"event arrived here. event-since-ack counts from the put's acknowledgement; it is negative if the event " +
+			"arrived first.",
 		Active: true,
 		Define: func() Definition { return new(watchDefinition) },
 	}
@@ -52,8 +52,8 @@ func (o *watchOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.prevKV, "prev-kv", false, "include the previous value in events")
 	fs.BoolVar(&o.progress, "progress-notify", false, "let the server send its revision to idle watchers")
 	fs.BoolVar(&o.fragment, "fragment", false, "let the server split large responses")
-	fs.BoolVar(&o.noPut, "filter-put", false, "leave out the events of puts, at the server")
-	fs.BoolVar(&o.noDelete, "filter-delete", false, "leave out the events of deletes, at the server")
+	fs.BoolVar(&o.noPut, "filter-put", false, "let the server leave out the events of puts")
+	fs.BoolVar(&o.noDelete, "filter-delete", false, "let the server leave out the events of deletes")
 }
 
 func (o *watchOptions) request(key, end []byte) *pb.WatchCreateRequest {
@@ -246,7 +246,7 @@ func (w *watchWorkload) verify(_ context.Context, proof *results.Proof) {
 	}
 	switch {
 	case w.caughtUp != nil:
-		check.Skipped = fmt.Sprintf("the last events were not seen: %v", w.caughtUp)
+		check.Skipped = fmt.Sprintf("the last events did not arrive: %v", w.caughtUp)
 	case w.checked:
 		check.Checked = check.Of
 		check.Note = "each event once and in order"

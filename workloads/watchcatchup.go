@@ -18,10 +18,11 @@ import (
 func watchCatchupEntry() Entry {
 	return Entry{
 		Name:    "watch-catchup",
-		Summary: "watch from an old revision until nothing is left to catch up on",
+		Summary: "watch from an old revision until the watcher has caught up",
 		Measures: "An operation is one watcher on a stream of its own, from the request " +
-			"at a revision --past-events events back, to the last of those events. " +
-			"Beside it, serializable gets at --get-rate show the effect on other clients; their response times count from their intended times.",
+			"for a revision --past-events events in the past to the last of those events. " +
+			"At the same time, serializable gets at --get-rate show the effect on other clients; their response times count " +
+			"from their intended times.",
 		Define: func() Definition { return new(watchCatchupDefinition) },
 	}
 }
@@ -37,7 +38,7 @@ func (d *watchCatchupDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.keys.addFlags(fs, "sequential", 1000)
 	d.values.addFlags(fs)
 	fs.Int64Var(&d.history, "past-events", 10_000, "events to catch up on")
-	fs.Float64Var(&d.getRate, "get-rate", 100, "serializable gets per second beside the watchers")
+	fs.Float64Var(&d.getRate, "get-rate", 100, "serializable gets per second at the same time")
 }
 
 func (d *watchCatchupDefinition) Validate(prefix string) error {

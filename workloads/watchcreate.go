@@ -16,7 +16,7 @@ func watchCreateEntry() Entry {
 		Name:    "watch-create",
 		Summary: "create watchers, one after the other",
 		Measures: "An operation is one watcher created on the client's stream, up to the server's acknowledgement; " +
-			"the watcher is cancelled after that, outside of the measured time.",
+			"the watcher is canceled after that, outside the measured time.",
 		Define: func() Definition { return new(watchCreateDefinition) },
 	}
 }

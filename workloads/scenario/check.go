@@ -164,7 +164,7 @@ func (s *Scenario) validatePhases() error {
 func checkOwnPrefix(prefix string) error {
 	switch {
 	case prefix == "":
-		return errors.New("an empty prefix contains all other prefixes")
+		return errors.New("the prefix is empty and contains all other prefixes: give one")
 	case len(prefix) > 512 || strings.Contains(prefix, "\x00"):
 		return fmt.Errorf("prefix %.40q is too long or holds a zero byte", prefix)
 	}
@@ -235,7 +235,7 @@ func (s *Scenario) CheckThresholds() error {
 		return err
 	}
 	if n := len(s.Thresholds); n > results.MaxThresholds {
-		return s.atThreshold(fmt.Errorf("thresholds: %d are more than the %d of a run", n, results.MaxThresholds))
+		return s.atThreshold(fmt.Errorf("thresholds: a run has at most %d, not %d", results.MaxThresholds, n))
 	}
 	for _, text := range s.Thresholds {
 		t, err := judge.ParseThreshold(text)

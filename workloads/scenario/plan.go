@@ -179,7 +179,7 @@ func (s *Scenario) SetParam(name, value string) error {
 		e.Params[name] = Scalar{Text: value}
 	}
 	if !known {
-		return fmt.Errorf("--%s is no parameter of %s", name, s.Name)
+		return fmt.Errorf("--%s is not a parameter of %s", name, s.Name)
 	}
 	return nil
 }

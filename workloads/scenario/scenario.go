@@ -170,13 +170,13 @@ func (s *Scalar) UnmarshalYAML(n *yaml.Node) error {
 		var list []string
 		for _, item := range n.Content {
 			if item.Kind != yaml.ScalarNode {
-				return fmt.Errorf("line %d: a list here holds plain values", item.Line)
+				return fmt.Errorf("line %d: a list of a parameter must hold plain values", item.Line)
 			}
 			list = append(list, item.Value)
 		}
 		s.Text = strings.Join(list, ",")
 	default:
-		return fmt.Errorf("line %d: a parameter is a plain value or a list of such", n.Line)
+		return fmt.Errorf("line %d: a parameter must be a plain value or a list of plain values", n.Line)
 	}
 	return nil
 }
