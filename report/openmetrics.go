@@ -34,7 +34,7 @@ func writeOpenMetrics(w io.Writer, docs []Document) error {
 			"Quantiles of the response time that are lower bounds.", dto.MetricType_GAUGE),
 		service: family("etcdbench_service_time_seconds", "Service time of completed operations.", dto.MetricType_SUMMARY),
 		cost:    family("etcdbench_server_cost", "What one operation cost the server, by figure.", dto.MetricType_GAUGE),
-		omitted: family("etcdbench_omitted_operations", "Kinds of operations that are in the result document only.", dto.MetricType_GAUGE),
+		omitted: family("etcdbench_omitted_operations", "Kinds of operations that only the result document contains.", dto.MetricType_GAUGE),
 	}
 	for _, d := range docs {
 		for _, o := range content.Operations(d.Run) {

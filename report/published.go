@@ -12,7 +12,7 @@ import (
 func writePublishedText(w io.Writer, p *results.Published) error {
 	var b strings.Builder
 	t := newText(w, &b)
-	t.line("figures of etcd's operations guide, and here")
+	t.line("published figures of etcd's operations guide and measured figures")
 	t.line("")
 	head, rows := content.PublishedTable(p)
 	t.tableWithWords(head, rows)
@@ -24,7 +24,7 @@ func writePublishedText(w io.Writer, p *results.Published) error {
 
 func writePublishedMarkdown(w io.Writer, p *results.Published) error {
 	var b strings.Builder
-	b.WriteString("## Figures of etcd's operations guide, and here\n")
+	b.WriteString("## Published figures of etcd's operations guide and measured figures\n")
 	head, rows := content.PublishedTable(p)
 	markdownTable(&b, "lrrrrrrl", head, rows)
 	for _, line := range content.PublishedNotes(p) {

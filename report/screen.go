@@ -125,7 +125,7 @@ func (s Screen) wrap(line string) string {
 // omissionOrder lists the columns that a table loses on a narrow screen, in this order. After
 // them, it loses those at its end.
 var omissionOrder = []string{
-	"p99.99", "p90", "mean", "send lag p99", "length", "stage", "p99.9", "idle peers", "idle CPU", "late heartbeats", "an hour ≤",
+	"p99.99", "p90", "mean", "send lag p99", "length", "stage", "p99.9", "idle peers", "idle CPU", "late heartbeats", "elections/h ≤",
 	"detectable", "margin", "baseline", "base", "dropped", "unfinished", "max", "p50", "error rate",
 }
 

@@ -210,6 +210,6 @@ func (t text) proof(p *results.Proof) {
 		}
 	}
 	if more := p.Found - uint64(len(p.Violations)); more > 0 {
-		t.line("    … and %s", words.Plural(more, "violation more", "violations more"))
+		t.line("    … and %s", words.Plural(more, "more violation", "more violations"))
 	}
 }

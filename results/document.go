@@ -190,7 +190,7 @@ func decode(data []byte, kind Kind, document any) error {
 		return err
 	}
 	if n := bytes.Count(data, []byte{','}); kind != KindRun && n > maxValues {
-		return fmt.Errorf("%d values are more than the %d that etcdbench writes at most", n, maxValues)
+		return fmt.Errorf("%d values exceed the limit of %d", n, maxValues)
 	}
 	if err := checkSize(data); err != nil {
 		return err
@@ -259,7 +259,7 @@ type length struct {
 func checkLengths(lengths []length) error {
 	for _, l := range lengths {
 		if l.n > l.most {
-			return fmt.Errorf("%s: %d entries are more than the %d that etcdbench writes at most", l.name, l.n, l.most)
+			return fmt.Errorf("%s: %d entries exceed the limit of %d", l.name, l.n, l.most)
 		}
 	}
 	return nil

@@ -160,7 +160,7 @@ func (l Latency) packed() (*hdrhistogram.PackedHistogram, error) {
 		return NewSparseHistogram(), nil
 	}
 	if len(l.HDR) > maxEncoded {
-		return nil, fmt.Errorf("decode histogram: %d bytes is more than any histogram of ours takes (%d)", len(l.HDR), maxEncoded)
+		return nil, fmt.Errorf("decode histogram: %d bytes exceed the limit of %d", len(l.HDR), maxEncoded)
 	}
 	h, err := hdrhistogram.DecodePacked([]byte(l.HDR))
 	if err != nil {

@@ -107,9 +107,9 @@ func (s *size) counter() *int {
 func (s *size) check() error {
 	switch {
 	case s.kinds > maxOperations:
-		return fmt.Errorf("%d operations are more than the %d that etcdbench reads", s.kinds, maxOperations)
+		return fmt.Errorf("%d operations exceed the limit of %d", s.kinds, maxOperations)
 	case s.elements > maxElements || s.details > maxDetails || s.fields > maxFields:
-		return fmt.Errorf("%d entries and %d fields are more than the %d and %d that etcdbench writes at most",
+		return fmt.Errorf("%d entries and %d fields exceed the limits of %d and %d",
 			s.elements+s.details, s.fields, maxElements, maxFields)
 	}
 	return nil
@@ -125,11 +125,11 @@ func checkNumbers(v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.Float64:
 		if f := v.Float(); !(math.Abs(f) <= maxFigure) {
-			return fmt.Errorf("%g is larger than any figure", f)
+			return fmt.Errorf("%g exceeds the limit of a figure", f)
 		}
 	case reflect.Int64:
 		if d, ok := v.Interface().(time.Duration); ok && (d > maxTime || d < -maxTime) {
-			return fmt.Errorf("%d ns is longer than any run", int64(d))
+			return fmt.Errorf("%d ns exceeds the length of any run", int64(d))
 		}
 	case reflect.Pointer, reflect.Interface:
 		if !v.IsNil() {
@@ -169,7 +169,7 @@ func checkPhases(phases []Phase) error {
 	var sum time.Duration
 	for _, p := range phases {
 		if p.Length < 0 || p.Length > maxTime-sum {
-			return fmt.Errorf("phase %s: the phases take longer than any run", Clip(p.Name))
+			return fmt.Errorf("phase %s: the phases exceed the length of any run", Clip(p.Name))
 		}
 		sum += p.Length
 	}
@@ -180,7 +180,7 @@ func checkPhases(phases []Phase) error {
 // kinds of errors.
 func checkCounts(ops []Operation) error {
 	if len(ops) > maxOperations {
-		return fmt.Errorf("%d operations are more than the %d that etcdbench reads", len(ops), maxOperations)
+		return fmt.Errorf("%d operations exceed the limit of %d", len(ops), maxOperations)
 	}
 	errors, counts := map[[2]string]bool{}, map[string]bool{}
 	for i := range ops {

@@ -67,11 +67,11 @@ func untrusted(t *testing.T) map[string]struct {
 		file, want string
 		write      func(w *bufio.Writer)
 	}{
-		"empty operations": {RunFile, "operations are more than", repeat(start+`"operations":[`, "{}", "]}")},
-		"no operations":    {RunFile, "operations are more than", repeat(start+`"operations":[`, "null", "]}")},
+		"empty operations": {RunFile, "operations exceed the limit", repeat(start+`"operations":[`, "{}", "]}")},
+		"no operations":    {RunFile, "operations exceed the limit", repeat(start+`"operations":[`, "null", "]}")},
 		"members":          {RunFile, "entries", repeat(start+`"cluster":{"members":[`, "{}", "]}}")},
 		"settings":         {RunFile, "fields", repeat(start+`"cluster":{"settings":{`, `"a":""`, "}}}")},
-		"too many operations": {RunFile, "operations are more than", func(w *bufio.Writer) {
+		"too many operations": {RunFile, "operations exceed the limit", func(w *bufio.Writer) {
 			fmt.Fprint(w, start, `"operations":[{}`, strings.Repeat(",{}", maxOperations), "]}")
 		}},
 		"errors of operations": {RunFile, "entries", repeat(start+`"operations":[{"errors":[`, "null", "]}]}")},
@@ -98,15 +98,15 @@ func untrusted(t *testing.T) map[string]struct {
 		"phases": {JournalFile, "MiB", journal(1000, func(i int) string {
 			return fmt.Sprintf(`"phase":"%s%d","operations":[]`, strings.Repeat("p", 200_000), i)
 		})},
-		"times": {RunFile, "longer than any run", func(w *bufio.Writer) {
+		"times": {RunFile, "exceeds the length of any run", func(w *bufio.Writer) {
 			fmt.Fprintf(w, `%s"phases":[{"name":"measure","start_ns":%d}]}`, start, math.MaxInt64)
 		}},
-		"times of a plan": {RunFile, "longer than any run", func(w *bufio.Writer) { fmt.Fprintf(w, `%s"plan":{"timeout_ns":%d}}`, start, -math.MaxInt64) }},
-		"times of phases": {RunFile, "longer than any run", repeatPhases(start)},
-		"times of seconds": {JournalFile, "longer than any run", func(w *bufio.Writer) {
+		"times of a plan": {RunFile, "exceeds the length of any run", func(w *bufio.Writer) { fmt.Fprintf(w, `%s"plan":{"timeout_ns":%d}}`, start, -math.MaxInt64) }},
+		"times of phases": {RunFile, "exceed the length of any run", repeatPhases(start)},
+		"times of seconds": {JournalFile, "exceeds the length of any run", func(w *bufio.Writer) {
 			fmt.Fprintf(w, header+"\n"+`{"interval":{"start_ns":%d,"length_ns":%d}}`+"\n", math.MaxInt64-1, math.MaxInt64)
 		}},
-		"times of moments": {JournalFile, "longer than any run", func(w *bufio.Writer) {
+		"times of moments": {JournalFile, "exceeds the length of any run", func(w *bufio.Writer) {
 			fmt.Fprintf(w, header+"\n"+`{"interval":{"moments":[{"at_ns":%d},{"at_ns":%d}]}}`+"\n", math.MaxInt64, -math.MaxInt64)
 		}},
 		"counts": {RunFile, "more than there can be", func(w *bufio.Writer) {

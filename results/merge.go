@@ -86,7 +86,7 @@ func (m *merger) add(i *Interval) error {
 		}
 	}
 	if m.size > maxTotals {
-		return fmt.Errorf("phases, operations and events take more than the %d MiB that those of a run take at most", maxTotals>>20)
+		return fmt.Errorf("phases, operations and events exceed the limit of %d MiB", maxTotals>>20)
 	}
 	return nil
 }

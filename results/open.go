@@ -40,7 +40,7 @@ func ReadFile(path string, most int64) ([]byte, error) {
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(data)) > most {
-		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("larger than such a file")}
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("larger than the limit for this file")}
 	}
 	return data, err
 }

@@ -24,10 +24,10 @@ type Compared struct {
 // from each other.
 const (
 	// oneRun is that of one run with one: its intervals describe the seconds of these two.
-	oneRun = "One run a side: intervals are those of each run's own seconds. " +
+	oneRun = "One run per side: the intervals cover the variation between the seconds of each run. " +
 		"They do not include the variation between runs."
 	// fewRuns is that of several, which are too few for an interval between runs.
-	fewRuns = "Too few runs a side for intervals between runs: the interval of an error rate covers those of all pairs of runs."
+	fewRuns = "Too few runs per side for intervals between runs: the interval of an error rate covers those of all pairs of runs."
 )
 
 // Note says what intervals do not cover, or nothing.

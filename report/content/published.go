@@ -11,7 +11,7 @@ import (
 // row: its load, the published and the measured rate with their ratio, the same for the mean
 // latency, the measured p99, and the reasons against the measurement.
 func PublishedTable(p *results.Published) (head []string, rows [][]string) {
-	head = []string{"row", "published", "here", "share", "published mean", "mean here", "p99 here", "validity"}
+	head = []string{"row", "published", "measured", "share", "published mean", "measured mean", "measured p99", "validity"}
 	for _, r := range p.Rows {
 		p99 := "?"
 		if r.P99 > 0 {
@@ -38,13 +38,13 @@ func PublishedNotes(p *results.Published) (lines []string) {
 		lines = append(lines, "published: "+words.Clean(c))
 	}
 	lines = append(lines,
-		"here: "+DescribeCluster(p.Cluster, p.Environment.Disk)+"; "+DescribeMachine(p.Environment),
-		"here: a warm-up comes first, and keys are written in order")
+		"measured: "+DescribeCluster(p.Cluster, p.Environment.Disk)+"; "+DescribeMachine(p.Environment),
+		"measured: after a warm-up, with keys written in order")
 	if p.Cluster.Kind != "remote" {
-		lines = append(lines, "here: members and load share one machine, without a network between them")
+		lines = append(lines, "measured: members and load share one machine, without a network between them")
 	}
 	if p.Short {
-		lines = append(lines, "here: a tenth of the published number of operations")
+		lines = append(lines, "measured: a tenth of the published number of operations")
 	}
 	return append(lines, fmt.Sprintf("source: %s", words.Clean(p.Source)))
 }

@@ -49,7 +49,7 @@ func (c ScaleCompared) Note() string {
 			return "Intervals of 95 % are between ladders."
 		}
 	}
-	return "No intervals: they need four ladders a side or more. Another ladder of the same settings gives other figures."
+	return "No intervals: they need at least four ladders per side. The figures of two ladders with the same settings also differ."
 }
 
 // Table returns a table with a row for each figure and rung: the figures of both sides,

@@ -71,7 +71,9 @@ func SettingsAs(settings []results.Setting) [][2]string {
 // TuningTable returns the heading and the cells of a table with a row for each
 // choice that was tried. The last column is remarks.
 func TuningTable(t *results.Tuning) (head []string, rows [][]string) {
-	head = []string{"tried", "p50", "p99", "elections", "an hour ≤", "late heartbeats", "failover", "idle CPU", "idle peers", "CPU/op", ""}
+	head = []string{
+		"tried", "p50", "p99", "elections", "elections/h ≤", "late heartbeats", "failover", "idle CPU", "idle peers", "CPU/op", "",
+	}
 	for _, x := range t.Tried {
 		failover, elections, hourly, late := "–", "–", "–", "–"
 		if t.Failover {

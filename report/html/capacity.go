@@ -155,11 +155,11 @@ func capacityCurve(c *results.Capacity) (figure, bool) {
 
 // capacityCaption explains the marks of a search.
 func capacityCaption(c *results.Capacity, percentile string) string {
-	caption := "Each mark is a probe: a dot was sustained, a cross was not, a ring is undecided. Dashed: the SLO. "
+	caption := "Each mark is a probe. Dot: sustained. Cross: failed. Ring: undecided. Dashed line: the SLO. "
 	if len(capacityMarks(c)) > 0 {
-		caption += "Amber: the interval that holds the maximum. "
+		caption += "Amber: the interval that contains the maximum. "
 	}
-	return caption + "Of probes with too few samples for " + percentile + ", only p50 is drawn."
+	return caption + "If a probe has too few samples for " + percentile + ", only its p50 is drawn."
 }
 
 // sloPercentile is the percentile of response time that the SLO limits, p99 where it limits
@@ -231,6 +231,7 @@ func fitFigure(c *results.Capacity) (figure, bool) {
 	}
 	return figure{
 		Title: "Throughput by concurrency (operations/s)", SVG: ch.svg(), Key: keyOf(lines), Table: t, At: places(at),
-		Caption: "A description up to 1.2 times the largest sustained concurrency, not a forecast. The " + content.FitText(u) + ".",
+		Caption: "The curve describes the measurements up to 1.2 times the largest sustained concurrency. It is not a forecast. The " +
+			content.FitText(u) + ".",
 	}, true
 }

@@ -124,7 +124,8 @@ func percentileFigure(r *results.Run) (figure, bool) {
 		}
 	}
 	return figureOfCurves("Percentiles of response and service time", lines, t, placed,
-		"Each step to the right is one nine more. Where response time is above service time, requests waited before they were sent. "+
+		"Each step to the right adds a nine: 90 %, 99 %, 99.9 %. Where response time is above service time, requests waited before "+
+			"they were sent. "+
 			"Operations that did not finish are in the response time with lower bounds (≥)."), true
 }
 
@@ -149,7 +150,7 @@ func operationCurves(series []operationSeries) (figure, bool) {
 		return figure{}, false
 	}
 	return figureOfCurves("Percentiles of response time by operation", lines, t, []float64{math.Log10(2), 1, 2, 3, 4},
-		"Each step to the right is one nine more. Drawn are the operations with thresholds and the most frequent ones."), true
+		"Each step to the right adds a nine: 90 %, 99 %, 99.9 %. The chart has the operations with thresholds and the most frequent ones."), true
 }
 
 // addCurve adds a latency's distribution to the line.

@@ -98,9 +98,9 @@ func traceFigure(t *results.Tuning) (figure, bool) {
 	}
 	return figure{
 		Title: ch.title, SVG: ch.svg(), Key: keyOf(lines), Table: tab, At: places(starts),
-		Caption: "Acknowledged operations in steps of 100 ms, the median over the faults. An operation counts with the last one that was " +
-			"due in the same 10 ms. After an outage, the operations that waited are acknowledged at once. ★: recommended. Drawn are five " +
-			"settings at most: besides the defaults, those that fail over fastest.",
+		Caption: "Acknowledged operations in steps of 100 ms, the median over the faults. Operations with intended times in the same 10 ms " +
+			"count when the last of them is acknowledged. After an outage, the operations that waited are acknowledged at once. " +
+			"★: recommended. The chart has at most five settings: the defaults and those with the fastest failover.",
 	}, true
 }
 

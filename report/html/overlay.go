@@ -330,5 +330,5 @@ func overlayPercentiles(runs []runColumns, sides bool) (figure, bool) {
 		return figure{}, false
 	}
 	return figureOfCurves("Percentiles of response time", lines, t, []float64{math.Log10(2), 1, 2, 3, 4},
-		"Each step to the right is one nine more."), true
+		"Each step to the right adds a nine: 90 %, 99 %, 99.9 %."), true
 }

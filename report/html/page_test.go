@@ -125,7 +125,7 @@ func TestPagesWithoutCharts(t *testing.T) {
 	gone.Operations = nil
 	for name, doc := range map[string]content.Document{"nothing completed": dead, "no seconds": {Run: dead.Run}, "no journal": gone} {
 		page := render(t, doc)
-		if strings.Contains(page, `<svg class="chart"`) || !strings.Contains(page, "<h3>Where</h3>") {
+		if strings.Contains(page, `<svg class="chart"`) || !strings.Contains(page, "<h3>Environment</h3>") {
 			t.Errorf("%s: %d drawings in a page of %d bytes", name, strings.Count(page, "<svg"), len(page))
 		}
 	}

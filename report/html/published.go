@@ -10,7 +10,7 @@ import (
 // WritePublished writes the page of a comparison with published figures.
 func WritePublished(w io.Writer, p *results.Published) error {
 	head, rows := content.PublishedTable(p)
-	const title = "Figures of etcd's operations guide, and here"
+	const title = "Published figures of etcd's operations guide and measured figures"
 	c := chapter{Title: title, Tables: []table{
 		{Title: "Rows", Words: true, Head: head, Rows: unbroken(rows)},
 		{Title: "Conditions", Words: true, Rows: oneColumn(content.PublishedNotes(p))},

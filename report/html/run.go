@@ -144,7 +144,7 @@ func newVerdictCard(name string, v *results.Verdict) verdictCard {
 // number of windows in which the threshold held.
 func checkTable(v *results.Verdict) table {
 	t := table{Title: "Thresholds", Words: true, Rows: content.CheckRows(v)}
-	t.Head = []string{"threshold", "measured", "windows kept", "verdict"}
+	t.Head = []string{"threshold", "measured", "windows met", "verdict"}
 	if !slices.ContainsFunc(v.Checks, func(c results.ThresholdCheck) bool { return c.Windows > 0 }) {
 		t.Head = slices.Delete(t.Head, 2, 3)
 		for i := range t.Rows {
@@ -252,7 +252,7 @@ func verdictCards(r *results.Run) []verdictCard {
 		cards = append(cards, verdictCard{"proof", class[p.Verdict], words.Clean(p.Verdict), strings.Join(checks, ", ")})
 	}
 	if r.Profiled() {
-		cards = append(cards, verdictCard{"profiled", "warn", "yes", "its figures include what profiling cost"})
+		cards = append(cards, verdictCard{"profiled", "warn", "yes", "its figures include the cost of profiling"})
 	}
 	return cards
 }

@@ -98,7 +98,7 @@ func errorsTable(r *results.Run) table {
 }
 
 func validityTable(v results.Validity) table {
-	t := table{Title: "Validity", Words: true, Head: []string{"reason", "what", "value", "limit", "what to do"}}
+	t := table{Title: "Validity", Words: true, Head: []string{"reason", "description", "value", "limit", "remedy"}}
 	for _, r := range v.Reasons {
 		value, limit := "–", "–"
 		if r.Limit != 0 {
@@ -193,7 +193,7 @@ func planTable(p results.Plan) table {
 }
 
 func whereTable(d content.Document) table {
-	return table{Title: "Where", Words: true, Rows: [][]string{
+	return table{Title: "Environment", Words: true, Rows: [][]string{
 		{"cluster", content.DescribeCluster(d.Cluster, d.Environment.Disk)}, {"machine", content.DescribeMachine(d.Environment)},
 		{"run", words.Clean(strings.TrimSpace(d.ID + " " + d.Label))},
 		{"started", d.Started.UTC().Format("2006-01-02 15:04:05 MST")}, {"result", words.Clean(d.Path)},
@@ -202,7 +202,7 @@ func whereTable(d content.Document) table {
 
 // experimentTable lists where an experiment was made, and its name.
 func experimentTable(c results.Cluster, e results.Environment, kind, id string) table {
-	return table{Title: "Where", Words: true, Rows: [][]string{
+	return table{Title: "Environment", Words: true, Rows: [][]string{
 		{"cluster", content.DescribeCluster(c, e.Disk)}, {"machine", content.DescribeMachine(e)}, {kind, words.Clean(id)},
 	}}
 }

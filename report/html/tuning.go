@@ -44,7 +44,7 @@ func WriteTuning(w io.Writer, t *results.Tuning) error {
 	}
 	head, rows := content.TuningTable(t)
 	head[len(head)-1] = "remarks"
-	tried := tablePart("tried", table{Title: "Settings that were tried", Words: true, Lines: true, Head: head, Rows: unbroken(rows)})
+	tried := tablePart("tried", table{Title: "Settings tried", Words: true, Lines: true, Head: head, Rows: unbroken(rows)})
 	tried.Open = true
 	c.Parts = append(c.Parts, tried)
 	if head, rows := content.FaultTable(t); len(head) > 1 {
@@ -183,8 +183,7 @@ func faultDots(t *results.Tuning) (figure, bool) {
 	b.WriteString("</svg>")
 	return figure{
 		Title: title, SVG: template.HTML(b.String()), Table: tab,
-		Caption: "Dot: the time from one fault until requests were answered as before. Ring at 0: too short to be detected. Bar: the median. " +
-			"★: recommended.",
+		Caption: "Dot: unavailability after one fault. Ring at 0: too short to be detected. Bar: the median. ★: recommended.",
 	}, true
 }
 

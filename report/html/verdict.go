@@ -137,7 +137,7 @@ func rulesTable(r *results.GateRules) table {
 		looks = append(looks, words.Count(n))
 	}
 	t.Rows = [][]string{
-		{"metrics that decide", strings.Join(primary, ", ")}, {"smallest changes that matter", strings.Join(margins, ", ")},
+		{"metrics that decide", strings.Join(primary, ", ")}, {"margins", strings.Join(margins, ", ")},
 		{"verdict possible after rounds", strings.Join(looks, ", ")},
 		{"false fails", fmt.Sprintf("%.3g %% at most, when nothing differs", 100*r.FalseFail)},
 		{"false passes", fmt.Sprintf("%.3g %% at most, when a metric is worse by its margin", 100*r.FalsePass)},
@@ -146,7 +146,7 @@ func rulesTable(r *results.GateRules) table {
 }
 
 func verdictWhere(v *results.Verdict) table {
-	t := table{Title: "Where", Words: true}
+	t := table{Title: "Environment", Words: true}
 	for _, row := range [][2]string{
 		{"baseline", v.Baseline}, {"candidate", v.Candidate}, {"workload", v.Workload}, {"machine", v.Machine},
 	} {

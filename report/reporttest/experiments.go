@@ -39,7 +39,7 @@ func CapacitySearch(t testing.TB) *results.Capacity {
 		Achieved: 9680, P50: 8e6, P99: 49e6, SendLag: 100_000, Validity: results.Valid, Concurrency: 80,
 	})
 	c.Resources = []results.Resource{{Name: "CPU of the machine", Share: 0.9, Text: "90 % of its CPUs were busy"},
-		{Name: "fsync of the log", Member: "m1", Share: 0.6, Text: "60 % of the time in it"}}
+		{Name: "fsync of the log", Member: "m1", Share: 0.6, Text: "busy 60 % of the time"}}
 	c.MemberDown = &results.CapacityRange{Low: 6000, High: 7000}
 	c.Fit = &results.USL{Lambda: results.Estimate{Value: 600, Low: 500, High: 700}, Sigma: results.Estimate{Value: 0.05, Low: 0.01,
 		High: 0.09}, Kappa: results.Estimate{Value: 1e-4, High: 2e-3}, Reach: 48, Points: []results.USLPoint{{Concurrency: 12,
@@ -234,7 +234,7 @@ func abVerdict(rules *judge.Rules) *results.Verdict {
 			{Name: "error_rate", Unit: "share", Absolute: true, Primary: true, Verdict: results.Fail, Rounds: 12, Operations: 60_000,
 				Candidate: 0.04, Estimate: 0.04, Lower: bound(0.035), Upper: bound(0.045), Margin: 0.001, Detectable: 0.0012},
 			{Name: "fsyncs", Primary: true, Verdict: results.NotMeasured},
-			{Name: "network_bytes", Verdict: results.NotMeasured, Note: "left out: no run of either side has it"},
+			{Name: "network_bytes", Verdict: results.NotMeasured, Note: "left out: no run of either side measured it"},
 			{Name: "wal_bytes", Unit: "bytes", Verdict: results.Pass, Rounds: 12, Baseline: 1100, Candidate: 1100, Lower: bound(-0.01),
 				Upper: bound(0.01), Margin: 0.02, Detectable: 0.02},
 		},

@@ -299,7 +299,7 @@ func (m movement) cause(d time.Duration, dead map[string]bool) results.Cause {
 	rounded := d.Round(time.Millisecond)
 	switch {
 	case m.name == silent && dead[m.member]:
-		c.Text = fmt.Sprintf("%s was dead for %v", m.member, rounded)
+		c.Text = fmt.Sprintf("%s was down for %v", m.member, rounded)
 	case m.name == silent:
 		c.Text = fmt.Sprintf("%s did not answer for %v", m.member, rounded)
 	case m.name == "change of leader":

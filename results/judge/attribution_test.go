@@ -188,11 +188,11 @@ func TestStalledSeconds(t *testing.T) {
 	}
 }
 
-// A member that died is named as dead, also where it was dead for most of the run. What
+// A member that died is named as dead, also where it was down for most of the run. What
 // it did while it lived is no cause.
 func TestDeadMemberIsNamed(t *testing.T) {
 	for _, c := range []struct{ reason, want string }{
-		{"dial tcp 127.0.0.1:1: connect: connection refused", "m2 was dead, from 10s to the end"},
+		{"dial tcp 127.0.0.1:1: connect: connection refused", "m2 was down, from 10s to the end"},
 		{"context deadline exceeded", "m2 stopped answering, from 10s to the end"},
 	} {
 		slow := attributed(t, func(n int, i *results.Interval) {
@@ -218,10 +218,10 @@ func TestDeadMemberIsNamed(t *testing.T) {
 	}
 }
 
-// A member that refused connections and came back was dead; one that was silent was not.
+// A member that refused connections and came back was down; one that was silent was not.
 func TestMemberThatComesBackWasDead(t *testing.T) {
 	for reason, want := range map[string]string{
-		"connect: connection refused": "m2 was dead for ", "context deadline exceeded": "m2 did not answer for ",
+		"connect: connection refused": "m2 was down for ", "context deadline exceeded": "m2 did not answer for ",
 	} {
 		slow := attributed(t, func(n int, i *results.Interval) {
 			if n > 10 && n < 16 {
@@ -279,7 +279,7 @@ func TestDeadClusterIsNamed(t *testing.T) {
 			i.Members[k] = results.Reading{Member: m.Member, Missing: "connect: connection refused"}
 		}
 	})
-	if len(slow) != 1 || !slow[0].Stalled || len(slow[0].Causes) != 2 || !strings.Contains(slow[0].Causes[0].Text, "was dead, from 1s to the end") {
+	if len(slow) != 1 || !slow[0].Stalled || len(slow[0].Causes) != 2 || !strings.Contains(slow[0].Causes[0].Text, "was down, from 1s to the end") {
 		t.Errorf("%+v", slow)
 	}
 }

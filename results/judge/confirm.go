@@ -130,7 +130,7 @@ func Withdraw(t *results.Tuning, why string) {
 		}
 	}
 	if t.Recommended == "" {
-		reasons = append(reasons, "the defaults were also not steady")
+		reasons = append(reasons, "the defaults were not steady either")
 	}
 	// What spoke for it does not count any more; what spoke against others does.
 	t.Reasons = append(reasons, slices.DeleteFunc(t.Reasons, func(r string) bool { return !strings.HasPrefix(r, "not ") })...)

@@ -228,7 +228,7 @@ func (r Rules) judgeMetric(m Metric, rounds []Round) results.MetricVerdict {
 }
 
 // leftOut is the note of an optional metric that no run of either side has.
-const leftOut = "left out: no run of either side has it"
+const leftOut = "left out: no run of either side measured it"
 
 // margin returns the smallest change of a metric that matters.
 func (r Rules) margin(m Metric) float64 { return cmp.Or(r.Margins[m.Name], m.Margin) }

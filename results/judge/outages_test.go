@@ -152,12 +152,12 @@ func TestCausesOfAnOutageAreNamedOnce(t *testing.T) {
 	f := outageFinder{run: &results.Run{
 		Events: []results.Event{{Kind: "kill", Start: 5 * time.Second, Length: 5 * time.Second, Detail: "m1: for 5s"}},
 		Slow: []results.Slow{
-			slow(5*time.Second, results.Cause{Name: silent, Member: "m1", Time: 2 * time.Second, Text: "m1 was dead for 2s"}, kill),
-			slow(9*time.Second, results.Cause{Name: silent, Member: "m1", Time: 6 * time.Second, Text: "m1 was dead for 6s"}, kill),
+			slow(5*time.Second, results.Cause{Name: silent, Member: "m1", Time: 2 * time.Second, Text: "m1 was down for 2s"}, kill),
+			slow(9*time.Second, results.Cause{Name: silent, Member: "m1", Time: 6 * time.Second, Text: "m1 was down for 6s"}, kill),
 		},
 	}}
 	got := f.causes(&results.Outage{Start: 5 * time.Second, Length: 5 * time.Second})
-	if want := []string{"kill m1: for 5s", "m1 was dead for 6s"}; !slices.Equal(got, want) {
+	if want := []string{"kill m1: for 5s", "m1 was down for 6s"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

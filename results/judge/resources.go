@@ -55,8 +55,8 @@ func memberResources(run *results.Run, m results.ServerMember, seconds float64) 
 	// Fsyncs of the log, and commits, follow each other: the time in them is limited to
 	// one second each second.
 	fsync, commit, cpu := m.Growth["fsync_time"]/seconds, m.Growth["commit_time"]/seconds, m.Growth["cpu"]/seconds
-	add(fsync, "fsync of the log", fsync, "%.0f %% of the time in it, p99 up to %v", 100*fsync, p99(results.HistogramFsync))
-	add(commit, "commit of the database", commit, "%.0f %% of the time in it, p99 up to %v", 100*commit, p99(results.HistogramCommit))
+	add(fsync, "fsync of the log", fsync, "busy %.0f %% of the time, p99 up to %v", 100*fsync, p99(results.HistogramFsync))
+	add(commit, "commit of the database", commit, "busy %.0f %% of the time, p99 up to %v", 100*commit, p99(results.HistogramCommit))
 	if run.Cluster.Kind != results.ClusterRemote && run.Environment.CPUs > 0 {
 		add(cpu, "CPU of a member", cpu/float64(run.Environment.CPUs), "%.2f CPUs", cpu)
 	}

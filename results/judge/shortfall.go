@@ -91,7 +91,7 @@ func (a absence) explain(c results.Cause, s results.Slow) results.Cause {
 	}
 	state := "stopped answering"
 	if refuses(a.reason) {
-		state = "was dead"
+		state = "was down"
 	}
 	c.Text = fmt.Sprintf("%s %s, from %v to the end", c.Member, state, a.since.Round(100*time.Millisecond))
 	return c

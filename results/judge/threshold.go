@@ -83,7 +83,7 @@ func (t *Threshold) parseSubject(subject string) error {
 	name := subject
 	if phase, rest, ok := strings.Cut(subject, ":"); ok {
 		if phase == "" {
-			return fmt.Errorf("threshold %q: want PHASE:OPERATION, such as measure:put, not %q", t.Text, subject)
+			return fmt.Errorf("threshold %q: use PHASE:OPERATION, such as measure:put, not %q", t.Text, subject)
 		}
 		t.Phase, name = phase, rest
 	}
@@ -95,12 +95,12 @@ func (t *Threshold) parseSubject(subject string) error {
 	op, metric, ok := strings.Cut(name, ".")
 	switch {
 	case t.Phase != "" && op == "":
-		return fmt.Errorf("threshold %q: want PHASE:OPERATION, such as measure:put, not %q", t.Text, subject)
+		return fmt.Errorf("threshold %q: use PHASE:OPERATION, such as measure:put, not %q", t.Text, subject)
 	case !ok || op == "":
-		return fmt.Errorf("threshold %q: want METRIC < VALUE, such as p99 < 20ms or put.error_rate < 0.1%%", t.Text)
+		return fmt.Errorf("threshold %q: use METRIC < VALUE, such as p99 < 20ms or put.error_rate < 0.1%%", t.Text)
 	}
 	if t.Op, t.Metric = op, fullMetric(metric); t.Whole() {
-		return fmt.Errorf("threshold %q: %s is about the whole run: remove %q", t.Text, t.Metric, op+".")
+		return fmt.Errorf("threshold %q: %s applies to the whole run: remove %q", t.Text, t.Metric, op+".")
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func ParseThreshold(text string) (Threshold, error) {
 		return parseWhole(text, whole)
 	}
 	if m == nil {
-		return Threshold{}, fmt.Errorf("threshold %q: want METRIC < VALUE, such as p99 < 20ms or put.error_rate < 0.1%%", text)
+		return Threshold{}, fmt.Errorf("threshold %q: use METRIC < VALUE, such as p99 < 20ms or put.error_rate < 0.1%%", text)
 	}
 	t := Threshold{Text: text, Comparison: m[2]}
 	if err := t.parseSubject(m[1]); err != nil {
@@ -201,7 +201,7 @@ func thresholdMetric(metric string) (isTime bool, err error) {
 	case slices.Contains(thresholdTimes, series) && slices.Contains(thresholdPoints, point):
 		return true, nil
 	case slices.Contains(thresholdTimes, series):
-		return false, fmt.Errorf("%q is none of %s", point, strings.Join(thresholdPoints, ", "))
+		return false, fmt.Errorf("%q is not a percentile or statistic: use one of %s", point, strings.Join(thresholdPoints, ", "))
 	}
 	return false, fmt.Errorf("no metric %q%s: use one of %s, or %s with one of %s",
 		metric, results.Nearest(series, slices.Concat(thresholdNumbers, thresholdTimes)),

@@ -228,7 +228,8 @@ func (t *tuning) reason(best, base *results.Tried) {
 		add("the defaults are kept: their failover is not detectable, so no setting can be shown to be faster: "+
 			"it is shorter than %v, before which no arrival counts as late", ms(best.FailoverBelow))
 	case best.Default && t.Failover:
-		add("the defaults are best: no other steady setting within the rules fails over faster by %.0f %% or more", 100*equalFailover)
+		add("the defaults are best: no other steady setting within etcd's rules has a failover that is faster by %.0f %% or more",
+			100*equalFailover)
 	case best.Default:
 		add("the defaults are best: no other setting has a p99 that is lower by %.0f %% or more", 100*equalTime)
 	case t.Failover && base != nil && base.Failover > 0 && best.Failover == 0:
