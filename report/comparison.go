@@ -30,7 +30,7 @@ func writeComparisonText(w io.Writer, c Compared) error {
 	t := newText(w, &b)
 	t.line("%s", c.Title())
 	for _, d := range c.Differences {
-		t.line("  warning: they differ in %s", words.Clean(d))
+		t.line("  warning: the sides differ in %s", words.Clean(d))
 	}
 	t.line("")
 	head, rows := c.Table()
@@ -64,7 +64,7 @@ func writeComparisonMarkdown(w io.Writer, c Compared) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "## %s\n\n", md(c.Title()))
 	for _, d := range c.Differences {
-		fmt.Fprintf(&b, "> they differ in %s\n\n", md(d))
+		fmt.Fprintf(&b, "> the sides differ in %s\n\n", md(d))
 	}
 	head, rows := c.Table()
 	markdownTable(&b, "llrrrrl", head, rows)

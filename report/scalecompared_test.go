@@ -23,7 +23,7 @@ func TestScaleComparison(t *testing.T) {
 	}
 	c.Rows = judge.CompareScales(c.Base, c.Candidate)
 	wants := map[string][]string{
-		"text":     {"1 ladder against 1 ladder", "they differ in rate", "candidate ÷ base", "2.00", "No intervals"},
+		"text":     {"1 ladder against 1 ladder", "the sides differ in rate", "candidate ÷ base", "2.00", "No intervals"},
 		"markdown": {"| file |", "2.00"},
 		"json":     {`"schema": "etcdbench.scale-comparison/v1"`, `"ratio": 2`},
 		"html":     {"candidate ÷ base", "File, by size of the data", "&lt;data&gt;", `class="line s1"`, `class="line s2"`},

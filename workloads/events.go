@@ -256,8 +256,8 @@ func (o *eventObserver) check(e *mvccpb.Event) {
 			o.fault(eventsDisordered, 1, o.phase, o.operation(e), expected,
 				fmt.Sprintf("version %d at revision %s", version, humanize.Comma(e.Kv.ModRevision)))
 		case followed && version <= o.last[i]:
-			o.fault(eventsDuplicated, 1, o.phase, o.operation(e), "no event twice",
-				fmt.Sprintf("version %d at revision %s once more", version, humanize.Comma(e.Kv.ModRevision)))
+			o.fault(eventsDuplicated, 1, o.phase, o.operation(e), "each event once",
+				fmt.Sprintf("version %d at revision %s again", version, humanize.Comma(e.Kv.ModRevision)))
 		default:
 			o.fault(eventsDisordered, 1, o.phase, o.operation(e), expected, "one of revision "+humanize.Comma(e.Kv.ModRevision))
 		}
@@ -309,7 +309,7 @@ func (o *eventObserver) miss(g gap) {
 		expected = fmt.Sprintf("versions %d to %d", g.first, g.last)
 	}
 	if g.first == 0 {
-		expected = "the events of a deletion and what led to it"
+		expected = "the event of a deletion, or of the put before it"
 	}
 	o.fault(eventsMissed, uint64(g.last-g.first)+1, g.phase, g.event, expected, g.found)
 }

@@ -269,7 +269,7 @@ func TestProofHasTeeth(t *testing.T) {
 				return false
 			}
 		}()}},
-		"an event comes twice": {workload: "watch", want: "no event twice", meddler: meddler{event: func() func(*pb.WatchResponse) bool {
+		"an event comes twice": {workload: "watch", want: "each event once", meddler: meddler{event: func() func(*pb.WatchResponse) bool {
 			twice, isUnderWay := once(func() bool { return true }), underWay()
 			return func(r *pb.WatchResponse) bool { return isUnderWay(r) && twice() }
 		}()}},

@@ -52,7 +52,7 @@ func availabilityShare(share float64) string {
 // OutageRows has a row for each outage: its start, its length, the time until response times
 // recovered, the affected operations and their share, and the events at the same time.
 func OutageRows(a *results.Availability) (head []string, rows [][]string) {
-	head = []string{"at", "length", "recovered after", "affected (share)", "lost", "at the same time"}
+	head = []string{"start", "length", "recovery time", "affected operations (share)", "lost operations", "events at the same time"}
 	if a == nil {
 		return head, nil
 	}

@@ -161,7 +161,7 @@ func ScaleFitNote(s *results.Scale) string {
 func ScaleEvents(s *results.Scale) (head []string, rows [][]string) {
 	head = []string{
 		"data", "event", "length", "serving", "redundant", "throughput ÷ before", "p90 ÷ before", "p99 ÷ before", "longest response",
-		"errors", "memory peak", "what",
+		"errors", "memory peak", "details",
 	}
 	for _, r := range s.Rungs {
 		for _, e := range r.Events {

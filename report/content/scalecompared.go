@@ -26,7 +26,7 @@ func (c ScaleCompared) Title() string {
 // Notes returns the notes that precede the figures.
 func (c ScaleCompared) Notes() (notes []string) {
 	for _, d := range c.Differences {
-		notes = append(notes, "they differ in "+words.Clean(d))
+		notes = append(notes, "the sides differ in "+words.Clean(d))
 	}
 	for _, side := range []struct {
 		name string
@@ -46,7 +46,7 @@ func (c ScaleCompared) Notes() (notes []string) {
 func (c ScaleCompared) Note() string {
 	for _, r := range c.Rows {
 		if r.Low != nil {
-			return "Intervals of 95 % are between ladders."
+			return "The 95 % intervals cover the variation between ladders."
 		}
 	}
 	return "No intervals: they need at least four ladders per side. The figures of two ladders with the same settings also differ."

@@ -164,7 +164,7 @@ func ProofLines(v *results.Verdict) []string {
 
 // RunEventTable returns a row for each disturbance of a gate's runs. The last column is words.
 func RunEventTable(v *results.Verdict) (head []string, rows [][]string) {
-	head = []string{"round", "side", "disturbance", "at", "took", "longest outage of the run", "detail"}
+	head = []string{"round", "side", "disturbance", "start", "length", "longest outage of the run", "details"}
 	for _, e := range v.Disturbances {
 		rows = append(rows, []string{
 			words.Count(e.Round), words.Clean(e.Side), words.Clean(e.Kind), words.Duration(int64(e.Start)), words.Duration(int64(e.Length)),

@@ -40,14 +40,14 @@ func operationText(o *results.ProofOperation) string {
 	}
 	text += ", sent at " + o.Sent.UTC().Format(clockFormat)
 	if o.Answered.IsZero() {
-		return text + ", not answered"
+		return text + ", no response"
 	}
-	text += ", answered " + fmt.Sprintf("%v later", o.Answered.Sub(o.Sent).Round(time.Microsecond))
+	text += fmt.Sprintf(", response after %v", o.Answered.Sub(o.Sent).Round(time.Microsecond))
 	if o.Revision > 0 {
 		text += fmt.Sprintf(" at revision %d", o.Revision)
 	}
 	if o.Member != "" {
-		text += " by member " + words.Clean(o.Member)
+		text += " from member " + words.Clean(o.Member)
 	}
 	if o.Conn >= 0 {
 		text += fmt.Sprintf(" on connection %d", o.Conn+1)

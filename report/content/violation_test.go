@@ -16,8 +16,8 @@ func TestViolationLines(t *testing.T) {
 		Against:   &results.ProofOperation{Name: "put", Key: "/a", Sent: sent.Add(-time.Second)},
 		Page:      "violation-1.html",
 	}
-	want := "operation: read of /a, sent at 03:04:05.000678, answered 1.5ms later at revision 7 by member b2 on connection 3\n" +
-		"contradicts: put of /a, sent at 03:04:04.000678, not answered\nhistory: violation-1.html"
+	want := "operation: read of /a, sent at 03:04:05.000678, response after 1.5ms at revision 7 from member b2 on connection 3\n" +
+		"contradicts: put of /a, sent at 03:04:04.000678, no response\nhistory: violation-1.html"
 	if got := strings.Join(ViolationLines(v), "\n"); got != want {
 		t.Errorf("got %s", got)
 	}

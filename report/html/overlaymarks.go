@@ -27,7 +27,7 @@ func overlayMarks(runs []runColumns, end float64) (marks []mark) {
 
 // overlayEvents returns a table of the disturbances of each run.
 func overlayEvents(runs []runColumns) (table, bool) {
-	t := table{Title: "Disturbances", Words: true, Head: []string{"run", "at", "what", "took", "detail"}}
+	t := table{Title: "Disturbances", Words: true, Head: []string{"run", "start", "disturbance", "length", "details"}}
 	for i, r := range runs {
 		_, from := measuredColumns(r)
 		for _, e := range r.Events {

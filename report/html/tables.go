@@ -128,7 +128,7 @@ func agentsTable(r *results.Run) table {
 }
 
 func proofTable(p *results.Proof) table {
-	t := table{Title: "Proof", Words: true, Head: []string{"check", "checked", "of", "what"}}
+	t := table{Title: "Proof", Words: true, Head: []string{"check", "checked", "of", "details"}}
 	if p == nil {
 		return t
 	}
@@ -158,7 +158,7 @@ func outagesTable(a *results.Availability) table {
 }
 
 func eventsTable(events []results.Event) table {
-	t := table{Title: "Disturbances", Words: true, Head: []string{"at", "what", "took", "detail"}}
+	t := table{Title: "Disturbances", Words: true, Head: []string{"start", "disturbance", "length", "details"}}
 	for _, e := range events {
 		t.Rows = append(t.Rows, []string{
 			words.Duration(int64(e.Start)), words.Clean(e.Kind), words.Duration(int64(e.Length)),
@@ -222,7 +222,7 @@ func happenedTable(columns []column) table {
 	t := table{Title: "Member events", Words: true, Head: []string{"at", "event"}}
 	for _, h := range allHappened(columns) {
 		if len(t.Rows) == maxHappened {
-			t.Rows = append(t.Rows, []string{"…", "more: the run's journal has all readings"})
+			t.Rows = append(t.Rows, []string{"…", "more events: the run's journal has all readings"})
 			break
 		}
 		t.Rows = append(t.Rows, []string{secondsLabel(h.at.Seconds()), strings.Join(h.what[:min(10, len(h.what))], ", ")})

@@ -82,12 +82,12 @@ func (c *Checker) Answered(call Call, a Answer, write bool) {
 	switch {
 	case write && a.Revision <= call.Floor:
 		c.outdated(call, a, open{floor: call.Floor, least: a.Revision}, results.Violation{
-			Expected: "a revision above " + revisionText(call.Floor) + ", which was answered before it was sent",
+			Expected: "a revision above " + revisionText(call.Floor) + ", which an earlier response had before this request was sent",
 		})
 		return
 	case a.Revision < call.Floor:
 		c.outdated(call, a, open{floor: call.Floor, least: a.Revision + 1}, results.Violation{
-			Expected: "a revision of at least " + revisionText(call.Floor) + ", which was answered before it was sent",
+			Expected: "a revision of at least " + revisionText(call.Floor) + ", which an earlier response had before this request was sent",
 		})
 		return
 	}
@@ -102,7 +102,8 @@ func (c *Checker) AnsweredBehind(call Call, a Answer, floor int64) {
 	c.lanes[a.Conn%laneCount].answers.Add(1)
 	if a.Revision < floor {
 		c.outdated(call, a, open{floor: floor, least: a.Revision + 1, behind: true}, results.Violation{
-			Expected: "a revision of at least " + revisionText(floor) + ", which the same member answered on this connection before it was sent",
+			Expected: "a revision of at least " + revisionText(floor) +
+				", which an earlier response of this member on this connection had before this request was sent",
 		})
 		return
 	}

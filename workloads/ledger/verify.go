@@ -94,7 +94,7 @@ func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof
 			Found: fmt.Sprintf("by %d; acknowledged writes lost: %d", grown, lost)})
 	case exact && -lost > int64(unknown):
 		proof.Violate(results.Violation{Check: "growth", Expected: expected,
-			Found: fmt.Sprintf("by %d; changes by no client of this run: %d", grown, -lost-int64(unknown))})
+			Found: fmt.Sprintf("by %d; changes that no client of this run made: %d", grown, -lost-int64(unknown))})
 	}
 	if highest := l.highest.Load(); highest > present {
 		proof.Violate(results.Violation{Check: "growth",
