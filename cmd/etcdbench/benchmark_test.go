@@ -180,7 +180,7 @@ func TestOfficialRefusals(t *testing.T) {
 		"put --key-space-size 10000000":     "--key-size 8 is too small",
 		"put --sample --report-perfdash":    "--report-perfdash means --format perfdash",
 		"put --endpoints=":                  "--endpoints is empty",
-		"range":                             "it needs a key, or --prefix",
+		"range":                             "the key is missing: give one, or --prefix",
 		"range a b c":                       "at most 2 arg",
 		"range a b --prefix":                "cannot be combined",
 		"range a --rate -1":                 "--rate must not be negative",

@@ -284,7 +284,7 @@ func VerdictSubject(v *results.Verdict) string {
 // release check: its name, the verdict, the rounds that count and those that were dropped,
 // how long it took, and the reason.
 func PartTable(v *results.Verdict) (head []string, rows [][]string) {
-	head = []string{"scenario", "verdict", "rounds", "dropped", "took", "reason"}
+	head = []string{"scenario", "verdict", "rounds", "dropped", "duration", "reason"}
 	for _, p := range v.Parts {
 		took := "–"
 		if p.Ended.After(p.Started) {
