@@ -77,7 +77,7 @@ func (d *watchDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.streams, "streams", 10, "gRPC streams of watchers, spread over the connections in turn")
 	fs.IntVar(&d.each, "watch-per-stream", 10, "watchers on each stream")
 	fs.StringVar(&d.span, "watch-span", "key",
-		"range of a watcher: key, prefix, or a number of adjacent keys; watchers are assigned to the keys in turn")
+		"range of a watcher: key, prefix, or a number of neighbouring keys; watchers are assigned to the keys in turn")
 	addChoices(fs, "watch-span", "key", "prefix")
 	d.watchOptions.addFlags(fs)
 	fs.BoolVar(&d.requireLeader, "require-leader", false, "end watches while there is no leader")

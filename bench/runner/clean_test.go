@@ -87,7 +87,7 @@ func TestLeftovers(t *testing.T) {
 	spec := r.spec("put", "/shared/", 10)
 	spec.AllowExisting = false
 	if _, err := runner.Run(t.Context(), spec, runner.Options{}); err == nil || !strings.Contains(err.Error(), "run run-of-/shared/ of") ||
-		!strings.Contains(err.Error(), "remove them with etcdbench clean --endpoints "+r.endpoint+` --prefix "/shared/"`) {
+		!strings.Contains(err.Error(), "run etcdbench clean --endpoints "+r.endpoint+` --prefix "/shared/"`) {
 		t.Errorf("%v", err)
 	}
 	clean := func(prefix, want string) {

@@ -75,12 +75,12 @@ func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, le
 	case keys == 0:
 		return nil
 	case !r.Spec.AllowExisting && left != nil:
-		return wrong("prefix", "the cluster already has keys under %q (%s), some of them left by %v: remove them with "+
-			"etcdbench clean --endpoints %s --prefix %q, choose another --prefix, or use and keep them with --allow-existing",
+		return wrong("prefix", "the cluster has keys under %q (%s), some of them left by %v: run "+
+			"etcdbench clean --endpoints %s --prefix %q, choose another --prefix, or allow them with --allow-existing",
 			r.Plan.Prefix, humanize.Comma(keys), left, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
 	case !r.Spec.AllowExisting:
-		return wrong("prefix", "the cluster already has keys under %q (%s): choose another --prefix, "+
-			"or use and keep them with --allow-existing", r.Plan.Prefix, humanize.Comma(keys))
+		return wrong("prefix", "the cluster has keys under %q (%s): choose another --prefix, "+
+			"or allow them with --allow-existing", r.Plan.Prefix, humanize.Comma(keys))
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
 	defer cancel()
