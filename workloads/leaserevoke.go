@@ -21,8 +21,8 @@ func leaseRevokeEntry() Entry {
 	return Entry{
 		Name:    "lease-revoke",
 		Summary: "revoke leases that have keys, and grant them again",
-		Measures: "Operations alternate: a LeaseRevoke of a lease with --keys-per-lease keys, which deletes them, and the restoration " +
-			"of a revoked lease by a LeaseGrant and one Txn with its keys. Both are reported separately.",
+		Measures: "Operations alternate. One is a LeaseRevoke of a lease with --keys-per-lease keys, which deletes them. The other " +
+			"restores a revoked lease by a LeaseGrant and one Txn with its keys. Both are reported separately.",
 		Define: func() Definition { return new(leaseRevokeDefinition) },
 	}
 }

@@ -21,9 +21,9 @@ func watchEntry() Entry {
 	return Entry{
 		Name:    "watch",
 		Summary: "put keys that watchers receive",
-		Measures: "An operation is one Put; also, each event that a watcher receives is an operation. An event's response " +
-			"time counts from the put's intended time, its service time from the moment the put was sent, both to the moment the " +
-			"event arrived here. event-since-ack counts from the put's acknowledgement; it is negative if the event " +
+		Measures: "An operation is one Put; each event that a watcher receives is also an operation. The response time of an " +
+			"event counts from the put's intended time, its service time from when the put was sent. Both end when the event " +
+			"arrives. event-since-ack counts from the put's acknowledgement; it is negative if the event " +
 			"arrived first.",
 		Active: true,
 		Define: func() Definition { return new(watchDefinition) },

@@ -19,8 +19,8 @@ func watchCatchupEntry() Entry {
 	return Entry{
 		Name:    "watch-catchup",
 		Summary: "watch from an old revision until the watcher has caught up",
-		Measures: "An operation is one watcher on a stream of its own, from the request " +
-			"for a revision --past-events events in the past to the last of those events. " +
+		Measures: "An operation is one watcher on a stream of its own. It starts with the request, for a revision " +
+			"--past-events events in the past, and ends with the last of those events. " +
 			"At the same time, serializable gets at --get-rate show the effect on other clients; their response times count " +
 			"from their intended times.",
 		Define: func() Definition { return new(watchCatchupDefinition) },
