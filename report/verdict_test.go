@@ -93,7 +93,7 @@ func TestComparisonNote(t *testing.T) {
 		rows            []results.Comparison
 		want            string
 	}{
-		{one, one, within, "One run a side"}, {two, two, within, "Too few runs a side"}, {one, two, within, "Too few runs a side"},
+		{one, one, within, "One run per side"}, {two, two, within, "Too few runs per side"}, {one, two, within, "Too few runs per side"},
 		{two, two, between, ""},
 	} {
 		note := Compared{Base: tt.base, Candidate: tt.candidate, Rows: tt.rows}.Note()

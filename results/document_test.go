@@ -142,7 +142,7 @@ func TestDecodersRefuse(t *testing.T) {
 			`{"schema":"etcdbench.run/v1"}`: "not a " + string(kind) + " document", `{"schema":"etcdbench.` + string(kind) + `/v9"}`: "this etcdbench does not read schema",
 			`{"schema":"` + long + `"}`: "not a ", `{"schema":7}`: `field "schema" cannot hold number`, `{` + schema + `,"started":"` + long + `"}`: "not a result document: parsing time",
 			`{` + schema + `,"started":"a\u001b[2J` + "\u009b" + `b"}`: "not a result document", `{` + schema + `,"workload":{"` + long + `":1}}`: `field "workload" cannot hold object`,
-			`{` + schema + `,` + list("x", maxValues+2) + `}`: "values are more than",
+			`{` + schema + `,` + list("x", maxValues+2) + `}`: "values exceed the limit",
 		} {
 			if err := decode([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.ContainsAny(err.Error(), "\n\x1b\u009b") || len(err.Error()) > 400 {
 				t.Errorf("%s of %.60q: %.500v, want %q", kind, text, err, want)
@@ -159,7 +159,7 @@ func TestDecodersRefuse(t *testing.T) {
 		list("tried", maxTried+1): KindTuning, `"tried":[{"faults":[` + strings.Join(faults, ",") + `]}]`: KindTuning, `"compared":{` + list("metrics", maxList+1) + `}`: KindTuning,
 	} {
 		err := decoders[kind]([]byte(`{"schema":"` + kind.schema() + `",` + text + `}`))
-		if err == nil || len(err.Error()) > 200 || !strings.Contains(err.Error(), "more than") && !strings.Contains(err.Error(), "cannot hold number") {
+		if err == nil || len(err.Error()) > 200 || !strings.Contains(err.Error(), "exceed the limit") && !strings.Contains(err.Error(), "cannot hold number") {
 			t.Errorf("%s of %.40s: %v", kind, text, err)
 		}
 	}
