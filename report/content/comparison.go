@@ -57,7 +57,7 @@ func (c Compared) Table() (head []string, rows [][]string) {
 		}
 		op := words.Clean(r.Operation)
 		if op == "" {
-			op = "cost of an operation"
+			op = "cost/op"
 		}
 		rows = append(rows, []string{
 			op, words.Clean(r.Metric), AtLeast(MetricValue(m, r.Base), r.BaseAtLeast),
