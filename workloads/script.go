@@ -18,34 +18,66 @@ import (
 	"github.com/etcdbench/etcdbench/bench/transport/reply"
 )
 
-// method is a unary method of etcd. Methods are immutable.
-type method struct {
-	number   int // of the pool of its replies in a link
-	name     string
-	newReply func() proto.Message
-}
+// method is a unary method of etcd. The zero value is none.
+type method int
 
-// newMethod returns the method of a name, whose replies are of type R.
-func newMethod[R any, M interface {
-	*R
-	proto.Message
-}](number int, name string) *method {
-	return &method{number, name, func() proto.Message { return M(new(R)) }}
-}
-
-// The methods of the scripts.
-var (
-	methodPut         = newMethod[pb.PutResponse](0, pb.KV_Put_FullMethodName)
-	methodRange       = newMethod[pb.RangeResponse](1, pb.KV_Range_FullMethodName)
-	methodDeleteRange = newMethod[pb.DeleteRangeResponse](2, pb.KV_DeleteRange_FullMethodName)
-	methodTxn         = newMethod[pb.TxnResponse](3, pb.KV_Txn_FullMethodName)
-	methodCompact     = newMethod[pb.CompactionResponse](4, pb.KV_Compact_FullMethodName)
-	methodLeaseGrant  = newMethod[pb.LeaseGrantResponse](5, pb.Lease_LeaseGrant_FullMethodName)
-	methodLeaseRevoke = newMethod[pb.LeaseRevokeResponse](6, pb.Lease_LeaseRevoke_FullMethodName)
-	methodKeepAlive   = newMethod[pb.LeaseKeepAliveResponse](7, pb.Lease_LeaseKeepAlive_FullMethodName)
+const (
+	methodPut method = iota + 1
+	methodRange
+	methodDeleteRange
+	methodTxn
+	methodCompact
+	methodLeaseGrant
+	methodLeaseRevoke
+	methodKeepAlive
+	methodCount
 )
 
-const methodCount = 8
+// name returns the full name of a method.
+func (m method) name() string {
+	switch m {
+	case methodPut:
+		return pb.KV_Put_FullMethodName
+	case methodRange:
+		return pb.KV_Range_FullMethodName
+	case methodDeleteRange:
+		return pb.KV_DeleteRange_FullMethodName
+	case methodTxn:
+		return pb.KV_Txn_FullMethodName
+	case methodCompact:
+		return pb.KV_Compact_FullMethodName
+	case methodLeaseGrant:
+		return pb.Lease_LeaseGrant_FullMethodName
+	case methodLeaseRevoke:
+		return pb.Lease_LeaseRevoke_FullMethodName
+	case methodKeepAlive:
+		return pb.Lease_LeaseKeepAlive_FullMethodName
+	}
+	return ""
+}
+
+// newReply returns a new message for replies to a method.
+func (m method) newReply() proto.Message {
+	switch m {
+	case methodPut:
+		return &pb.PutResponse{}
+	case methodRange:
+		return &pb.RangeResponse{}
+	case methodDeleteRange:
+		return &pb.DeleteRangeResponse{}
+	case methodTxn:
+		return &pb.TxnResponse{}
+	case methodCompact:
+		return &pb.CompactionResponse{}
+	case methodLeaseGrant:
+		return &pb.LeaseGrantResponse{}
+	case methodLeaseRevoke:
+		return &pb.LeaseRevokeResponse{}
+	case methodKeepAlive:
+		return &pb.LeaseKeepAliveResponse{}
+	}
+	return nil
+}
 
 // link is a connection, and what the scripts of all clients that use it share.
 type link struct {
@@ -53,20 +85,20 @@ type link struct {
 	starter lean.Starter // nil where the connection cannot start calls
 	checked *checkedConn // nil where answers are not checked
 	calls   sync.Pool    // of calls that are not under way
-	// replies are the messages into which replies are decoded, by the number of the method. All
+	// replies are the messages into which replies are decoded, by method. All
 	// clients share them, because each reply is read before the next one is decoded.
 	replies [methodCount]sync.Pool
 }
 
 // reply returns a message for a reply to a method, which done takes back.
-func (l *link) reply(m *method) proto.Message {
-	if r, ok := l.replies[m.number].Get().(proto.Message); ok {
+func (l *link) reply(m method) proto.Message {
+	if r, ok := l.replies[m].Get().(proto.Message); ok {
 		return r
 	}
 	return m.newReply()
 }
 
-func (l *link) done(m *method, reply proto.Message) { l.replies[m.number].Put(reply) }
+func (l *link) done(m method, reply proto.Message) { l.replies[m].Put(reply) }
 
 // link returns the link of a client.
 func (t Target) link(client int) *link {
@@ -80,7 +112,7 @@ func (t Target) link(client int) *link {
 
 // request is one unary call of an operation. The zero value is none.
 type request struct {
-	method  *method
+	method  method
 	message proto.Message
 }
 
@@ -122,9 +154,9 @@ func (w *scripted) Do(ctx context.Context, op *bench.Op) error {
 
 // follow sends an operation's request, and those that come after it.
 func (l *link) follow(ctx context.Context, s script, op *bench.Op, r request) (err error) {
-	for err == nil && r.method != nil {
+	for err == nil && r.method != 0 {
 		m, reply := r.method, l.reply(r.method)
-		err = l.conn.Invoke(ctx, m.name, r.message, reply)
+		err = l.conn.Invoke(ctx, m.name(), r.message, reply)
 		r, err = s.next(op, reply, err)
 		l.done(m, reply)
 	}
@@ -144,7 +176,7 @@ type startedScript struct {
 	script script
 	link   *link
 	op     *bench.Op
-	method *method                     // of the latest request
+	method method                      // of the latest request
 	call   atomic.Pointer[startedCall] // the one under way; nil: none
 }
 
@@ -167,7 +199,7 @@ func (s *startedScript) Start(op *bench.Op) {
 
 func (s *startedScript) send(r request, timeout time.Duration) {
 	c := s.link.calls.Get().(*startedCall)
-	s.method, c.Handler, c.Method, c.Request, c.Timeout = r.method, s, r.method.name, r.message, timeout
+	s.method, c.Handler, c.Method, c.Request, c.Timeout = r.method, s, r.method.name(), r.message, timeout
 	if s.link.checked != nil {
 		if c.inquiry == nil {
 			c.inquiry = &inquiry{}
@@ -188,7 +220,7 @@ func (s *startedScript) Done(_ *lean.Call, err error) {
 	s.link.calls.Put(c)
 	r, err := s.script.next(s.op, reply, err)
 	s.link.done(m, reply)
-	if r.method == nil || err != nil {
+	if r.method == 0 || err != nil {
 		s.op.Complete(err)
 		return
 	}
