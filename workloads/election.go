@@ -43,7 +43,7 @@ func (d *electionDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.proclaims, "proclaims", 1, "proclamations of each leader")
 	fs.IntVar(&d.observers, "observers", 1, "observers of each election")
 	fs.DurationVar(&d.hold, "hold", 0, "time for which a lock or a leadership is held")
-	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the leases; etcd raises a value below 1.5 election timeouts")
 	fs.Float64Var(&d.crashShare, "crash-share", 0,
 		"share of the leaders that stop without resigning, so that their session must expire")
 }

@@ -37,7 +37,7 @@ func (d *leaseAttachDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.values.addFlags(fs)
 	fs.IntVar(&d.each, "keys-per-lease", 100, "keys that share a lease (txn-cas: 0 for no leases)")
 	fs.DurationVar(&d.reuse, "lease-reuse", 0, "use a shared lease no longer than this (0: until its keys are used up)")
-	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises one below one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises a value below 1.5 election timeouts")
 }
 
 func (d *leaseAttachDefinition) Validate(prefix string) error {

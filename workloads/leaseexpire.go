@@ -43,7 +43,7 @@ func (d *leaseExpireDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.keySize, "key-size", 48, "length of a key in bytes, prefix included")
 	d.values.addFlags(fs)
 	fs.IntVar(&d.each, "leases-per-op", 1, "leases that an operation grants, each with a key")
-	fs.DurationVar(&d.ttl, "ttl", 2*time.Second, "time to live of the leases; etcd raises one below one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", 2*time.Second, "time to live of the leases; etcd raises a value below 1.5 election timeouts")
 }
 
 // maxExpireOps is the largest number of operations that have their own keys.

@@ -23,7 +23,7 @@ func leaseGrantEntry() Entry {
 type leaseGrantDefinition struct{ ttl time.Duration }
 
 func (d *leaseGrantDefinition) AddFlags(fs *pflag.FlagSet) {
-	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases; etcd raises a value below 1.5 election timeouts")
 }
 
 func (d *leaseGrantDefinition) Validate(string) error { return validateTTL(d.ttl) }

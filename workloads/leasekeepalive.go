@@ -33,7 +33,7 @@ type leaseKeepaliveDefinition struct {
 
 func (d *leaseKeepaliveDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.leases, "leases", 1000, "leases that exist at the start")
-	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", 5*time.Minute, "time to live of the leases; etcd raises a value below 1.5 election timeouts")
 	fs.BoolVar(&d.once, "once", false, "use a new stream for each renewal")
 }
 

@@ -46,7 +46,7 @@ func (d *leaseRevokeDefinition) AddFlags(fs *pflag.FlagSet) {
 	d.values.addFlags(fs)
 	fs.IntVar(&d.leases, "leases", 1000, "leases that exist at the start")
 	fs.IntVar(&d.each, "keys-per-lease", 10, "keys that share a lease (txn-cas: 0 for no leases)")
-	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises one below one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises a value below 1.5 election timeouts")
 }
 
 // putsAtOnce implements [severalWriter].

@@ -36,7 +36,7 @@ type lockDefinition struct {
 func (d *lockDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.locks, "locks", 100, "locks that the clients share")
 	fs.DurationVar(&d.hold, "hold", 0, "time for which a lock or a leadership is held")
-	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the leases; etcd raises one below one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", time.Minute, "time to live of the leases; etcd raises a value below 1.5 election timeouts")
 }
 
 func (d *lockDefinition) Validate(string) error {

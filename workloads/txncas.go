@@ -55,7 +55,7 @@ func (d *txnCASDefinition) AddFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&d.attempts, "attempts", 10, "attempts after which an operation has failed")
 	fs.IntVar(&d.keysPerLease, "keys-per-lease", 0, "keys that share a lease (txn-cas: 0 for no leases)")
 	fs.DurationVar(&d.leaseReuse, "lease-reuse", 0, "use a shared lease no longer than this (0: until its keys are used up)")
-	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises one below one and a half election timeouts")
+	fs.DurationVar(&d.ttl, "ttl", time.Hour, "time to live of the leases; etcd raises a value below 1.5 election timeouts")
 }
 
 func (d *txnCASDefinition) Validate(prefix string) error {

@@ -22,7 +22,7 @@ type slowDisk struct {
 func (s *slowDisk) AddFlags(fs *pflag.FlagSet) {
 	s.addFlags(fs, "follower", "for", defaultLength)
 	c := &s.conditions
-	fs.DurationVar(&c.Latency, "latency", 20*time.Millisecond, "added to each sync")
+	fs.DurationVar(&c.Latency, "latency", 20*time.Millisecond, "delay added to each sync")
 	fs.DurationVar(&c.Jitter, "jitter", 0, "largest deviation from the latency, uniform in both directions")
 	fs.DurationVar(&c.P99, "p99", 0, "99th percentile of a lognormal distribution whose median is latency")
 	fs.Float64Var(&c.IOPS, "iops", 0, "limit of syncs per second, completed one after the other, to which latency is added; 0: no limit")

@@ -75,7 +75,7 @@ type slowLink struct {
 
 func (s *slowLink) AddFlags(fs *pflag.FlagSet) {
 	s.addFlags(fs)
-	fs.DurationVar(&s.rtt, "rtt", 100*time.Millisecond, "added to each round trip, half of it each way")
+	fs.DurationVar(&s.rtt, "rtt", 100*time.Millisecond, "delay added to each round trip, half of it in each direction")
 	fs.DurationVar(&s.jitter, "jitter", 0, "variation of the delay in each direction")
 	fs.StringVar(&s.bandwidth, "bandwidth", "", "limit of each link and direction per second, such as 10MB; empty: none")
 }

@@ -35,11 +35,11 @@ Without --endpoints, it removes temporary directories from this machine, and the
 members below ` + resultsDir + ` or in the given directories. Give directories of results
 or of --data-dir. It keeps results, and files that a process uses.
 
-With --endpoints, it removes keys and leases from a running cluster. A run leaves a
-record of its start and of its leases there. It removes the leases in the record, and
-the keys that are newer than the record and have the names of a workload's keys. In a
-prefix that ends with the run's ID, it removes all newer keys. Without --prefix, it
-searches the prefixes directly below /etcdbench/, which runs use by default.
+With --endpoints, it removes keys and leases from a running cluster, where each run has a
+record of its start and leases. The command removes the leases in the record, and the
+keys that are newer than the record and have the names of a workload's keys. In a prefix
+that ends with the run's ID, it removes all newer keys. Without --prefix, it searches the
+prefixes directly below /etcdbench/, which runs use by default.
 
 It keeps the data of runs in progress, keys kept with --keep-data, and keys that other
 clients write. To remove kept keys, give their prefix: --prefix /etcdbench/RUN-ID/.`,

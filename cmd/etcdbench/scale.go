@@ -58,7 +58,7 @@ func (o *scaleOptions) addFlags(all *pflag.FlagSet) *flagGroups {
 	c := &o.config
 	return o.register(all, "Ladder", scale.Kind, report.Scales().Names(), func(fs *pflag.FlagSet) {
 		fs.Var(sizesValue{&c.Sizes}, "sizes",
-			"logical `sizes` of the rungs, keys and values, rising (default: 100MB,1GB,4GB; with --quick 12MB,36MB,96MB)")
+			"logical `sizes` of the rungs, keys and values, in ascending order (default: 100MB,1GB,4GB; with --quick 12MB,36MB,96MB)")
 		sizeFlag(fs, &c.ObjectSize, "object-size", 0, "size of an object, key and value (default: 4 KiB)")
 		intFlag(fs, &c.ListClients, "list-clients", 0, "clients of a list storm, which list all objects at once (default: 8; with --quick 4)")
 		durationFlag(fs, &c.Steady, "steady", 0, "length of the steady state on each rung (default: 1m; with --quick 6s, with --thorough 5m)")
