@@ -51,7 +51,8 @@ over time. Nothing in the directories is changed.`,
 		}),
 	}
 	cmd.Flags().StringVar(&o.format, "format", "text", "report format: "+report.Names()+"; for experiments: "+report.Verdicts().Names())
-	cmd.Flags().StringVar(&o.history, "history", "", "show the runs in this `directory` over time, without those of experiments (formats: text, html)")
+	cmd.Flags().StringVar(&o.history, "history", "",
+		"show the runs in this `directory` over time, without those of experiments; formats: text, html")
 	cmd.Flags().StringVar(&o.dir, "dir", "", "write a file for each operation into this `directory` (needs --format perfdash)")
 	return cmd
 }
