@@ -278,7 +278,7 @@ func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		plan := e.Plan()
 		r.say(plan.Length(), "%s, %s: up to %d rounds of two runs of %v; estimated time: %v",
-			namesOfSides(e.Candidate.Label, e.Baseline.Label), e.Scenario(), plan.Runs[0].Count, e.Length, plan.Length().Round(time.Minute))
+			sideNames(e.Candidate.Label, e.Baseline.Label), e.Scenario(), plan.Runs[0].Count, e.Length, plan.Length().Round(time.Minute))
 		v, err := e.Run(ctx, options, func(p versus.Progress) { r.say(p.Left, "%s", progressLine(p, r.room())) })
 		return func() error { return o.saveVerdict(v, err, cmd.OutOrStdout()) }
 	})
@@ -343,8 +343,8 @@ func verdictError(v *results.Verdict, format string) error {
 	return exitError{exitInconclusive, errors.New(text)}
 }
 
-// namesOfSides names the two sides of a comparison.
-func namesOfSides(candidate, baseline string) string {
+// sideNames returns the names of the two sides of a comparison.
+func sideNames(candidate, baseline string) string {
 	if candidate == baseline {
 		return baseline + " against itself"
 	}

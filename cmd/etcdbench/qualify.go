@@ -152,7 +152,7 @@ func (o *qualifyOptions) qualify(cmd *cobra.Command, args []string) error {
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
 		r.say(length, "%s: %s, up to %d rounds of two runs of %v each; estimated time: %v",
-			namesOfSides(e.Comparison.Candidate.Label, e.Comparison.Baseline.Label), judge.Scenarios(len(e.Scenarios)), e.Plan().Runs[0].Count,
+			sideNames(e.Comparison.Candidate.Label, e.Comparison.Baseline.Label), judge.Scenarios(len(e.Scenarios)), e.Plan().Runs[0].Count,
 			e.Comparison.Length, length.Round(time.Minute))
 		v, err := e.Run(ctx, qualify.Options{
 			Options: options, Save: o.saveScenario,
