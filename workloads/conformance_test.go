@@ -98,7 +98,7 @@ func hasKeySpace(name string) bool {
 
 // Every registered workload must pass this, on one member and on three: as many
 // samples as operations, the server's own counts, a set-up that can be repeated,
-// nothing outside of the prefix touched, no lease left, and a proof.
+// noSetup outside of the prefix touched, no lease left, and a proof.
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	for _, members := range []int{1, 3} {

@@ -50,7 +50,7 @@ func (d *deleteDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type deleteWorkload struct {
-	nothing
+	noSetup
 	definition deleteDefinition
 	target     Target
 	pool       *values.Source

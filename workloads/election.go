@@ -70,7 +70,7 @@ func (d *electionDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type electionWorkload struct {
-	nothing
+	noSetup
 	definition electionDefinition
 	target     Target
 	sessions   *sessions

@@ -166,7 +166,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 		c := workloadstest.StartClusterWith(t, 1, func(s *cluster.Settings) {
 			s.BackendBatchInterval, s.BackendBatchLimit = time.Minute, 1_000_000
 		})
-		wantCause(t, c, 20*time.Millisecond, "fsync", "m1", nothing, func() error { return disturbDisk(t.TempDir(), 2*time.Second) })
+		wantCause(t, c, 20*time.Millisecond, "fsync", "m1", doNothing, func() error { return disturbDisk(t.TempDir(), 2*time.Second) })
 	})
 	t.Run("maintenance", func(t *testing.T) {
 		// With etcd's own 1,000 revisions to a batch, a compaction is hardly noticed: p99
@@ -188,7 +188,7 @@ func TestCausesMadeOnPurpose(t *testing.T) {
 			})
 		})
 		t.Run("a defragmentation", func(t *testing.T) {
-			wantCause(t, one, 20*time.Millisecond, "defragmentation", "m1", nothing, func() error {
+			wantCause(t, one, 20*time.Millisecond, "defragmentation", "m1", doNothing, func() error {
 				_, err := pb.NewMaintenanceClient(conn).Defragment(t.Context(), &pb.DefragmentRequest{})
 				return err
 			})
@@ -207,7 +207,7 @@ func TestStoppedMembersAreNamed(t *testing.T) {
 	for name, leads := range map[string]bool{"a follower stands still": false, "the leader stands still": true} {
 		t.Run(name, func(t *testing.T) {
 			member := memberThat(t, three, newCausesTarget(t, three), leads)
-			wantCause(t, three, time.Second, "silence", member.Name, nothing, func() error { return standStill(member, 2*time.Second) })
+			wantCause(t, three, time.Second, "silence", member.Name, doNothing, func() error { return standStill(member, 2*time.Second) })
 		})
 	}
 }
@@ -238,7 +238,7 @@ func slowStretches(t *testing.T, c *cluster.Processes, do func() error) ([]resul
 	return slices.DeleteFunc(slow, func(s results.Slow) bool { return s.Start+s.Length < causeAt }), err
 }
 
-func nothing() {}
+func doNothing() {}
 
 // wantCause prepares a cluster, does something to it under load, and sees that one of the stretches, as
 // slow as it must be at least, has a cause, and no other cause of a member before it. A

@@ -13,7 +13,7 @@ import (
 )
 
 // Well-formed replies that etcd does not send make operations fail, or the run, and
-// nothing worse, whatever the workload.
+// noSetup worse, whatever the workload.
 func TestMangledReplies(t *testing.T) {
 	t.Parallel()
 	c := workloadstest.StartCluster(t, 1)

@@ -81,7 +81,7 @@ func TestPartsAreNumberedOverTheRun(t *testing.T) {
 
 // halves is a workload of two parts, whose operations do nothing but note their numbers.
 type halves struct {
-	nothing
+	noSetup
 	mix     *mix
 	numbers [2][]uint64
 }

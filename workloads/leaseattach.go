@@ -65,7 +65,7 @@ func (d *leaseAttachDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type leaseAttachWorkload struct {
-	nothing
+	noSetup
 	definition leaseAttachDefinition
 	target     Target
 	pool       *values.Source

@@ -77,7 +77,7 @@ func (d *leaseExpireDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type leaseExpireWorkload struct {
-	nothing
+	noSetup
 	definition leaseExpireDefinition
 	target     Target
 	pool       *values.Source

@@ -33,7 +33,7 @@ func (d *leaseGrantDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type leaseGrantWorkload struct {
-	nothing
+	noSetup
 	definition leaseGrantDefinition
 	target     Target
 	book       *leaseBook

@@ -60,7 +60,7 @@ func (d *leaseKeepaliveDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type leaseKeepaliveWorkload struct {
-	nothing
+	noSetup
 	definition leaseKeepaliveDefinition
 	target     Target
 	book       *leaseBook

@@ -86,7 +86,7 @@ func (d *leaseRevokeDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type leaseRevokeWorkload struct {
-	nothing
+	noSetup
 	definition leaseRevokeDefinition
 	target     Target
 	pool       *values.Source

@@ -96,7 +96,7 @@ func runPrefix(prefix, key string) string {
 }
 
 // keeps reports whether the keys must stay because the run had --keep-data. A run that leaves
-// nothing else leaves no record.
+// noSetup else leaves no record.
 func (l *Leftover) keeps(listed bool) bool {
 	if left := l.Status.Left; left != nil {
 		return left.KeepData

@@ -54,7 +54,7 @@ func (d *lockDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type lockWorkload struct {
-	nothing
+	noSetup
 	definition lockDefinition
 	target     Target
 	sessions   *sessions

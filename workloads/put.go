@@ -62,7 +62,7 @@ func (d *putDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type putWorkload struct {
-	nothing
+	noSetup
 	definition putDefinition
 	target     Target
 	pool       *values.Source

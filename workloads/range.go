@@ -96,7 +96,7 @@ func (d *rangeDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type rangeWorkload struct {
-	nothing
+	noSetup
 	definition rangeDefinition
 	target     Target
 	// streams means that reads use RangeStream.

@@ -351,8 +351,8 @@ func (t Target) numbers(total int64) iter.Seq[int64] {
 	}
 }
 
-// nothing provides Setup and Teardown for workloads that need neither.
-type nothing struct{}
+// noSetup provides Setup and Teardown for workloads that need neither.
+type noSetup struct{}
 
-func (nothing) Setup(context.Context, func(done, total int)) error { return nil }
-func (nothing) Teardown(context.Context) error                     { return nil }
+func (noSetup) Setup(context.Context, func(done, total int)) error { return nil }
+func (noSetup) Teardown(context.Context) error                     { return nil }

@@ -121,7 +121,7 @@ func (d *storageCompactDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type storageCompactWorkload struct {
-	nothing
+	noSetup
 	definition storageCompactDefinition
 	target     Target
 	pool       *values.Source

@@ -77,7 +77,7 @@ func (d *txnMixedDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type txnMixedWorkload struct {
-	nothing
+	noSetup
 	definition txnMixedDefinition
 	target     Target
 	pool       *values.Source

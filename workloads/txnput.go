@@ -67,7 +67,7 @@ func (d *txnPutDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type txnPutWorkload struct {
-	nothing
+	noSetup
 	definition txnPutDefinition
 	target     Target
 	pool       *values.Source

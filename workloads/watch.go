@@ -158,7 +158,7 @@ func (*watchWorkload) Kinds() []bench.Kind {
 }
 
 type watchWorkload struct {
-	nothing
+	noSetup
 	definition watchDefinition
 	target     Target
 	pool       *values.Source

@@ -64,7 +64,7 @@ func (d *watchCatchupDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type watchCatchupWorkload struct {
-	nothing
+	noSetup
 	definition watchCatchupDefinition
 	target     Target
 	pool       *values.Source

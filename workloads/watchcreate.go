@@ -40,7 +40,7 @@ func (d *watchCreateDefinition) New(t Target) (bench.Workload, error) {
 }
 
 type watchCreateWorkload struct {
-	nothing
+	noSetup
 	definition watchCreateDefinition
 	target     Target
 	streams    closers

@@ -76,18 +76,18 @@ func (r *Resolved) checkAgents() error {
 	case a.Count == 0:
 		return nil
 	case a.Count < 0 || a.Count > maxAgents:
-		return wrong("agents.count", "--agents must be between 1 and %d, not %d", maxAgents, a.Count)
+		return invalid("agents.count", "--agents must be between 1 and %d, not %d", maxAgents, a.Count)
 	case a.Count > p.Clients:
-		return wrong("agents.count", "--agents %d is more than the %d clients: raise --clients", a.Count, p.Clients)
+		return invalid("agents.count", "--agents %d is more than the %d clients: raise --clients", a.Count, p.Clients)
 	case a.Count > p.Conns:
-		return wrong("agents.count", "--agents %d is more than the %d connections: raise --conns", a.Count, p.Conns)
+		return invalid("agents.count", "--agents %d is more than the %d connections: raise --conns", a.Count, p.Conns)
 	case !a.Local && !r.Spec.Cluster.Running():
-		return wrong("agents", "--agents %d needs --endpoints: a cluster that etcdbench starts is reachable only from this machine; "+
+		return invalid("agents", "--agents %d needs --endpoints: a cluster that etcdbench starts is reachable only from this machine; "+
 			"or start the agents here with --agents local:%d", a.Count, a.Count)
 	}
 	for i, ph := range p.Phases {
 		if ph.Total > 0 && i < len(p.Phases)-1 {
-			return wrong("load.phases", "--agents: phase %s ends after a number of operations, which only the last phase may: give it a duration",
+			return invalid("load.phases", "--agents: phase %s ends after a number of operations, which only the last phase may: give it a duration",
 				ph.Name)
 		}
 	}
@@ -119,7 +119,7 @@ func (r *Resolved) assign(ctx context.Context, s *session, fleet Fleet, o bench.
 		}
 	}
 	if fleet == nil {
-		return nil, wrong("agents", "--agents: the caller gives no agents")
+		return nil, invalid("agents", "--agents: the caller gives no agents")
 	}
 	assigned, err := fleet.Assign(ctx, a)
 	if err != nil {

@@ -24,21 +24,21 @@ const maxConns = 10_000
 func (l Load) check() error {
 	switch {
 	case l.Duration != nil && l.Total != nil:
-		return wrong("load", "--duration and --total cannot be combined")
+		return invalid("load", "--duration and --total cannot be combined")
 	case l.Duration != nil && *l.Duration <= 0:
-		return wrong("load.duration_ns", "--duration must be positive, not %v", *l.Duration)
+		return invalid("load.duration_ns", "--duration must be positive, not %v", *l.Duration)
 	case l.Total != nil && *l.Total == 0:
-		return wrong("load.total", "--total must be positive")
+		return invalid("load.total", "--total must be positive")
 	case l.Clients != nil && *l.Clients < 1:
-		return wrong("load.clients", "--clients must be at least 1, not %d", *l.Clients)
+		return invalid("load.clients", "--clients must be at least 1, not %d", *l.Clients)
 	case l.Conns != nil && (*l.Conns < 1 || *l.Conns > maxConns):
-		return wrong("load.conns", "--conns must be between 1 and %d, not %d", maxConns, *l.Conns)
+		return invalid("load.conns", "--conns must be between 1 and %d, not %d", maxConns, *l.Conns)
 	case l.Transport != nil && !slices.Contains([]string{TransportAuto, results.TransportLean, results.TransportGRPC}, *l.Transport):
-		return wrong("load.transport", "--transport must be auto, lean or grpc, not %q", *l.Transport)
+		return invalid("load.transport", "--transport must be auto, lean or grpc, not %q", *l.Transport)
 	case l.Rate != nil && (!(*l.Rate >= 0) || math.IsInf(*l.Rate, 0)):
-		return wrong("load.rate", "--rate must not be negative, but is %v", *l.Rate)
+		return invalid("load.rate", "--rate must not be negative, but is %v", *l.Rate)
 	case l.Warmup != nil && *l.Warmup < 0:
-		return wrong("load.warmup_ns", "--warmup must not be negative, but is %v", *l.Warmup)
+		return invalid("load.warmup_ns", "--warmup must not be negative, but is %v", *l.Warmup)
 	}
 	return nil
 }
@@ -46,17 +46,17 @@ func (l Load) check() error {
 // checkPlan validates the whole plan.
 func (r *Resolved) checkPlan() error {
 	if err := bench.ValidatePlan(r.Plan); err != nil {
-		return within("load", err)
+		return fieldError("load", err)
 	}
 	open := slices.ContainsFunc(r.Plan.Phases, func(ph bench.PlanPhase) bool { return ph.Load.Open() })
 	s := &r.Spec
 	switch {
 	case s.Load.Arrival != nil && !open:
-		return wrong("load.arrival", "--arrival is for an open loop: it needs --rate")
+		return invalid("load.arrival", "--arrival is for an open loop: it needs --rate")
 	case s.Load.Queue != nil && !open:
-		return wrong("load.queue", "--queue is for an open loop: it needs --rate")
+		return invalid("load.queue", "--queue is for an open loop: it needs --rate")
 	case s.KeepData && !s.Cluster.Running():
-		return wrong("keep_data", "--keep-data is for remote clusters: one that etcdbench starts is removed with its data")
+		return invalid("keep_data", "--keep-data is for remote clusters: one that etcdbench starts is removed with its data")
 	}
 	if err := r.checkThresholds(); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (r *Resolved) checkPlan() error {
 // checkThresholds returns an error if a threshold cannot be applied to a result of the plan.
 func (r *Resolved) checkThresholds() error {
 	if err := r.Scenario.CheckThresholds(); err != nil {
-		return within("thresholds", err)
+		return fieldError("thresholds", err)
 	}
 	for _, text := range r.Plan.Thresholds {
 		t, err := judge.ParseThreshold(text)
@@ -81,7 +81,7 @@ func (r *Resolved) checkThresholds() error {
 			err = fmt.Errorf("--%w", err) // "--threshold ..."
 		}
 		if err != nil {
-			return within("thresholds", err)
+			return fieldError("thresholds", err)
 		}
 	}
 	return nil
@@ -92,7 +92,7 @@ func (r *Resolved) checkThresholds() error {
 func (r *Resolved) checkDisturbances() error {
 	needs, started, err := workloads.DisturbanceNeeds(r.Scenario.PlanDisturbances())
 	if err != nil {
-		return within("disturbances", err)
+		return fieldError("disturbances", err)
 	}
 	if err := r.checkTimes(); err != nil {
 		return err
@@ -100,14 +100,14 @@ func (r *Resolved) checkDisturbances() error {
 	switch {
 	case started == "":
 	case r.Spec.Cluster.Running():
-		return wrong("disturbances", "--disturb %s is for clusters that etcdbench starts: it cannot be combined with --endpoints", started)
+		return invalid("disturbances", "--disturb %s is for clusters that etcdbench starts: it cannot be combined with --endpoints", started)
 	case r.Spec.Cluster.Start.InProcess:
-		return wrong("disturbances", "--disturb %s is for members with processes of their own: it cannot be combined with --in-process", started)
+		return invalid("disturbances", "--disturb %s needs members with their own processes: it cannot be combined with --in-process", started)
 	case needs.Members > r.Settings.Members:
-		return wrong("disturbances", "--disturb %s needs %d members or more: raise --members from %d", started, needs.Members, r.Settings.Members)
+		return invalid("disturbances", "--disturb %s needs %d members: raise --members from %d", started, needs.Members, r.Settings.Members)
 	case needs.Disk.Any():
 		if err := disk.Check(); err != nil {
-			return wrong("disturbances", "--disturb: %w", err)
+			return invalid("disturbances", "--disturb: %w", err)
 		}
 	}
 	if !r.Spec.Cluster.Running() || r.Spec.AllowDisturbances {
@@ -115,7 +115,7 @@ func (r *Resolved) checkDisturbances() error {
 	}
 	what, err := workloads.Wide(r.Plan.Entries())
 	if err != nil {
-		return within("workload", err)
+		return fieldError("workload", err)
 	}
 	for _, d := range r.Scenario.Disturbances {
 		if e, err := workloads.FindDisturbance(d.Kind); err == nil && e.Wide {
@@ -123,7 +123,7 @@ func (r *Resolved) checkDisturbances() error {
 		}
 	}
 	if what != "" {
-		return wrong("allow_disturbances",
+		return invalid("allow_disturbances",
 			"%s affects more of the cluster than the run's own keys: allow it with --allow-disturbances", what)
 	}
 	return nil
@@ -143,7 +143,7 @@ func (r *Resolved) checkTimes() error {
 	}
 	for _, d := range r.Spec.Disturbances {
 		if d.At >= length {
-			return wrong("disturbances", "--disturb %s@%v: the load is over after %v: use an earlier time or a longer --duration",
+			return invalid("disturbances", "--disturb %s@%v: the load is over after %v: use an earlier time or a longer --duration",
 				d.Kind, d.At, length)
 		}
 	}
@@ -153,13 +153,13 @@ func (r *Resolved) checkTimes() error {
 func (r *Resolved) checkProfile() error {
 	p := r.Spec.Profile
 	if err := profiles.CheckKinds(p.Kinds); err != nil {
-		return wrong("profile.kinds", "--profile: %w", err)
+		return invalid("profile.kinds", "--profile: %w", err)
 	}
 	switch {
 	case p.OnAnomaly != nil && *p.OnAnomaly <= 0:
-		return wrong("profile.on_anomaly_ns", "--profile-on-anomaly must be positive, not %v", *p.OnAnomaly)
+		return invalid("profile.on_anomaly_ns", "--profile-on-anomaly must be positive, not %v", *p.OnAnomaly)
 	case len(r.Spec.Cluster.Remote.Pprof) > 0 && !p.Wanted():
-		return wrong("profile", "--pprof-endpoints is for profiles: it needs --profile or --profile-on-anomaly")
+		return invalid("profile", "--pprof-endpoints is for profiles: it needs --profile or --profile-on-anomaly")
 	}
 	return nil
 }
@@ -169,22 +169,22 @@ func (r *Resolved) checkProfile() error {
 func (r *Resolved) checkCluster() error {
 	c := r.Spec.Cluster
 	if c.DialTimeout != nil && *c.DialTimeout < 0 {
-		return wrong("cluster.dial_timeout_ns", "--dial-timeout must not be negative")
+		return invalid("cluster.dial_timeout_ns", "--dial-timeout must not be negative")
 	}
 	if c.Running() {
 		for _, name := range flagsSet(c.Start) {
-			return wrong("cluster.start", "--%s is for clusters that etcdbench starts and cannot be combined with --endpoints", name)
+			return invalid("cluster.start", "--%s is for clusters that etcdbench starts and cannot be combined with --endpoints", name)
 		}
 		if r.Spec.Experiment.Faults != nil || r.Spec.Experiment.MemberDown {
-			return wrong("experiment", "faults are for clusters that etcdbench starts: they cannot be combined with --endpoints")
+			return invalid("experiment", "faults are for clusters that etcdbench starts: they cannot be combined with --endpoints")
 		}
 		return r.checkRunning()
 	}
 	if c.Start.DiskProbe != nil && *c.Start.DiskProbe <= 0 {
-		return wrong("cluster.start.disk_probe_ns", "--disk-probe must be positive, not %v", *c.Start.DiskProbe)
+		return invalid("cluster.start.disk_probe_ns", "--disk-probe must be positive, not %v", *c.Start.DiskProbe)
 	}
 	for _, name := range flagsSet(c.Remote) {
-		return wrong("cluster.remote", "--%s is for running clusters: it needs --endpoints", name)
+		return invalid("cluster.remote", "--%s is for running clusters: it needs --endpoints", name)
 	}
 	return r.checkStart()
 }
@@ -194,33 +194,33 @@ func (r *Resolved) checkStart() error {
 	foreign := s.Binary != "" || r.Version != ""
 	switch {
 	case s.Binary != "" && s.Version != nil && *s.Version != "":
-		return wrong("cluster.start", "--etcd-binary and --etcd-version cannot be combined")
+		return invalid("cluster.start", "--etcd-binary and --etcd-version cannot be combined")
 	case s.InProcess && len(s.Env) > 0:
-		return wrong("cluster.start", "--member-env is for members with processes of their own: it cannot be combined with --in-process")
+		return invalid("cluster.start", "--member-env is for members with processes of their own: it cannot be combined with --in-process")
 	case s.InProcess && foreign:
-		return wrong("cluster.start", "--in-process runs the built-in etcd: it cannot be combined with --etcd-binary or --etcd-version")
+		return invalid("cluster.start", "--in-process runs the built-in etcd: it cannot be combined with --etcd-binary or --etcd-version")
 	case s.TLS != nil && *s.TLS != TLSOff && *s.TLS != TLSAuto:
-		return wrong("cluster.start.tls", "--tls must be off or auto, not %q", *s.TLS)
+		return invalid("cluster.start.tls", "--tls must be off or auto, not %q", *s.TLS)
 	case s.InProcess && r.Settings.Network != nil:
-		return wrong("cluster.start", "--rtt and other network flags need member processes: they cannot be combined with --in-process")
+		return invalid("cluster.start", "--rtt and other network flags need member processes: they cannot be combined with --in-process")
 	case s.InProcess && (r.Spec.Experiment.Faults != nil || r.Spec.Experiment.MemberDown):
-		return wrong("experiment", "faults are for members with processes of their own: they cannot be combined with --in-process")
+		return invalid("experiment", "faults are for members with processes of their own: they cannot be combined with --in-process")
 	}
 	if s.Binary != "" {
 		info, err := os.Stat(s.Binary)
 		if err != nil {
-			return wrong("cluster.start.etcd_binary", "--etcd-binary: %w", err)
+			return invalid("cluster.start.etcd_binary", "--etcd-binary: %w", err)
 		}
 		if info.IsDir() || info.Mode()&0o111 == 0 {
-			return wrong("cluster.start.etcd_binary", "--etcd-binary: %s is not a program", s.Binary)
+			return invalid("cluster.start.etcd_binary", "--etcd-binary: %s is not a program", s.Binary)
 		}
 	}
 	if r.Version != "" {
 		if err := cluster.CheckVersion(r.Version); err != nil {
-			return within("cluster.start.etcd_version", err)
+			return fieldError("cluster.start.etcd_version", err)
 		}
 	}
-	return within("cluster.start", r.Settings.Validate(!foreign))
+	return fieldError("cluster.start", r.Settings.Validate(!foreign))
 }
 
 func (r *Resolved) checkRunning() error {
@@ -230,22 +230,22 @@ func (r *Resolved) checkRunning() error {
 		addresses   []string
 	}{{"metrics_endpoints", "metrics-endpoints", c.Remote.Metrics}, {"pprof_endpoints", "pprof-endpoints", c.Remote.Pprof}} {
 		if len(f.addresses) > 0 && len(f.addresses) != len(c.Endpoints) {
-			return wrong("cluster.remote."+f.field, "--%s has %d addresses, --endpoints %d: give one for each",
+			return invalid("cluster.remote."+f.field, "--%s has %d addresses, --endpoints %d: give one for each",
 				f.flag, len(f.addresses), len(c.Endpoints))
 		}
 	}
 	for _, ep := range slices.Concat(c.Endpoints, c.Remote.Metrics, c.Remote.Pprof) {
 		if err := transport.CheckEndpoint(ep); err != nil {
-			return within("cluster.endpoints", err)
+			return fieldError("cluster.endpoints", err)
 		}
 	}
 	if c.usesTLS() {
 		if _, err := c.files().Config(time.Now()); err != nil {
-			return within("cluster.remote", err)
+			return fieldError("cluster.remote", err)
 		}
 	}
 	if strings.Contains(c.Remote.User, ":") {
-		return wrong("cluster.remote.user",
+		return invalid("cluster.remote.user",
 			"--user takes the name alone: put the password into %s, where other processes cannot read it", PasswordVariable)
 	}
 	return nil

@@ -20,11 +20,11 @@ type Leftovers struct {
 // means the default prefix of all runs. The caller must call Close to end the connections.
 func FindLeftovers(ctx context.Context, c Cluster, prefix, password string) (*Leftovers, error) {
 	if !c.Running() {
-		return nil, wrong("cluster.endpoints", "--endpoints is missing: give the addresses of the cluster")
+		return nil, invalid("cluster.endpoints", "--endpoints is missing: give the addresses of the cluster")
 	}
 	prefix = cmp.Or(prefix, workloads.Namespace)
 	if err := workloads.CheckPrefix(prefix); err != nil {
-		return nil, within("prefix", err)
+		return nil, fieldError("prefix", err)
 	}
 	r := &Resolved{Spec: Spec{Cluster: c}}
 	if err := r.checkRunning(); err != nil {

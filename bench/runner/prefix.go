@@ -44,7 +44,7 @@ func (r *Resolved) claimPrefix(ctx context.Context, s *session) error {
 		return err
 	}
 	if status.Active != nil {
-		return within("prefix", status.Active)
+		return fieldError("prefix", status.Active)
 	}
 	keys -= status.Markers
 	if err := r.checkExisting(ctx, s, keys, status.Left); err != nil {
@@ -56,7 +56,7 @@ func (r *Resolved) claimPrefix(ctx context.Context, s *session) error {
 	owner.Leases, s.leaseTag = []claim.LeaseTags{tags}, tags.First
 	s.claim, err = claim.Take(ctx, s.admin.Conns(), r.Plan.Prefix, owner, status.Left)
 	if inUse, ok := errors.AsType[*claim.InUseError](err); ok {
-		return within("prefix", inUse)
+		return fieldError("prefix", inUse)
 	}
 	s.writes = workloads.NewWrites(revision)
 	return err
@@ -75,11 +75,11 @@ func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, le
 	case keys == 0:
 		return nil
 	case !r.Spec.AllowExisting && left != nil:
-		return wrong("prefix", "the cluster has keys under %q (%s), some of them left by %v: run "+
+		return invalid("prefix", "the cluster has keys under %q (%s), some of them left by %v: run "+
 			"etcdbench clean --endpoints %s --prefix %q, choose another --prefix, or allow them with --allow-existing",
 			r.Plan.Prefix, humanize.Comma(keys), left, strings.Join(r.Spec.Cluster.Endpoints, ","), r.Plan.Prefix)
 	case !r.Spec.AllowExisting:
-		return wrong("prefix", "the cluster has keys under %q (%s): choose another --prefix, "+
+		return invalid("prefix", "the cluster has keys under %q (%s): choose another --prefix, "+
 			"or allow them with --allow-existing", r.Plan.Prefix, humanize.Comma(keys))
 	}
 	ctx, cancel := context.WithTimeout(ctx, cleanUpTime)
@@ -90,10 +90,10 @@ func (r *Resolved) checkExisting(ctx context.Context, s *session, keys int64, le
 			return err
 		}
 		if below != nil {
-			return within("prefix", below)
+			return fieldError("prefix", below)
 		}
 	}
-	return within("prefix", workloads.CheckExisting(ctx, s.conn(), r.Plan.Prefix, r.Plan.Entries()))
+	return fieldError("prefix", workloads.CheckExisting(ctx, s.conn(), r.Plan.Prefix, r.Plan.Entries()))
 }
 
 // releasePrefix deletes the keys that the run has created in a running cluster. It adds a

@@ -59,7 +59,7 @@ func (s *Spec) IncludeFile() error {
 	}
 	text, err := scenario.Read(s.Scenario)
 	s.Text = string(text)
-	return within("scenario", err)
+	return fieldError("scenario", err)
 }
 
 func (s Spec) scenarioName() string { return cmp.Or(s.Scenario, DefaultScenario) }
@@ -69,7 +69,7 @@ func (s Spec) scenarioName() string { return cmp.Or(s.Scenario, DefaultScenario)
 // [SpecError]s that name the flags of the command line.
 func (s Spec) Resolve(id string) (*Resolved, error) {
 	if s.Schema != "" && s.Schema != Schema {
-		return nil, wrong("schema", "specification: schema %q is not known to this etcdbench, which reads %q", s.Schema, Schema)
+		return nil, invalid("schema", "specification: schema %q is not known to this etcdbench, which reads %q", s.Schema, Schema)
 	}
 	if err := s.Load.check(); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (s Spec) Resolve(id string) (*Resolved, error) {
 	r := &Resolved{Spec: s.Clone(), ID: cmp.Or(id, bench.NewID(time.Now()))}
 	r.Spec.Prefix = cmp.Or(s.Prefix, "/etcdbench/"+r.ID+"/")
 	if err := workloads.CheckPrefix(r.Spec.Prefix); err != nil {
-		return nil, within("prefix", err)
+		return nil, fieldError("prefix", err)
 	}
 	for _, step := range []func() error{
 		r.readScenario, r.checkStorage, r.resolveCluster, r.makePlan, r.checkPlan, r.checkCluster, r.checkAgents,
@@ -94,7 +94,7 @@ func asSpecError(err error) error {
 	if _, ok := err.(*SpecError); ok {
 		return err
 	}
-	return within("", err)
+	return fieldError("", err)
 }
 
 // readScenario finds the scenario by its name and changes it as the specification says.
@@ -106,16 +106,16 @@ func (r *Resolved) readScenario() (err error) {
 		r.Scenario, err = scenario.Find(s.scenarioName(), s.Parameters)
 	}
 	if err != nil {
-		return within("scenario", err)
+		return fieldError("scenario", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Workload)) {
 		if r.Scenario.SetParam(name, s.Workload[name]) != nil {
-			return within("workload", unknownParam(name, r.Scenario.Name))
+			return fieldError("workload", unknownParam(name, r.Scenario.Name))
 		}
 	}
 	for _, d := range s.Disturbances {
 		if err := workloads.CheckDisturbance(d); err != nil {
-			return wrong("disturbances", "--disturb: %w", err)
+			return invalid("disturbances", "--disturb: %w", err)
 		}
 		r.Scenario.AddDisturbance(d)
 	}
@@ -165,10 +165,10 @@ func (r *Resolved) makePlan() (err error) {
 	}
 	entries, err := s.PlanEntries(prefix)
 	if err != nil {
-		return within("workload", err)
+		return fieldError("workload", err)
 	}
 	if p.Population, err = s.PlanPopulation(prefix); err != nil {
-		return within("scenario", err)
+		return fieldError("scenario", err)
 	}
 	if len(entries) == 1 {
 		p.Params = entries[0].Params
@@ -254,7 +254,7 @@ func (r *Resolved) limit(phases []bench.PlanPhase) error {
 		switch {
 		case ph.Warmup:
 		case l.Total != nil && measured > 1:
-			return wrong("load.total", "--total is for one measured phase: %s has %d", r.Scenario.Name, measured)
+			return invalid("load.total", "--total is for one measured phase: %s has %d", r.Scenario.Name, measured)
 		case l.Total != nil:
 			ph.Duration, ph.Total = 0, *l.Total
 		case l.Duration != nil && length == 0:
@@ -307,7 +307,7 @@ func (r *Resolved) resolveCluster() error {
 	if c.Quota != "" {
 		n, err := humanize.ParseBytes(c.Quota)
 		if err != nil || n > math.MaxInt64 {
-			return wrong("scenario", "scenario %s: quota: %q is not a size such as 8GiB", r.Scenario.Name, c.Quota)
+			return invalid("scenario", "scenario %s: quota: %q is not a size such as 8GiB", r.Scenario.Name, c.Quota)
 		}
 		quota = int64(n)
 	}
@@ -334,7 +334,7 @@ func (r *Resolved) resolveCluster() error {
 	}
 	needs, _, err := workloads.DisturbanceNeeds(r.Scenario.PlanDisturbances())
 	if err != nil {
-		return within("disturbances", err)
+		return fieldError("disturbances", err)
 	}
 	if n := s.Network; !n.IsZero() || needs.Links || r.Spec.Experiment.Faults != nil {
 		r.Settings.Network = &n

@@ -63,7 +63,7 @@ func Run(ctx context.Context, spec Spec, o Options) (*results.Run, error) {
 	defer remove()
 	dir, err := results.Create(path)
 	if err != nil {
-		return nil, within("", fmt.Errorf("--out: %w", err))
+		return nil, fieldError("", fmt.Errorf("--out: %w", err))
 	}
 	run, err := r.measure(ctx, dir, o)
 	if run == nil {

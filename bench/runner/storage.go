@@ -48,7 +48,7 @@ func (r *Resolved) checkStorage() error {
 	}
 	for _, e := range r.Scenario.Mix {
 		if w, err := workloads.Find(e.Workload); err == nil && w.Storage != r.layer() {
-			return wrong("workload", "%s cannot be mixed with the others: all workloads of a storage run use the same storage layer", e.Workload)
+			return invalid("workload", "%s cannot be mixed with the others: all workloads of a storage run use the same storage layer", e.Workload)
 		}
 	}
 	c := r.Scenario.Cluster
@@ -56,7 +56,7 @@ func (r *Resolved) checkStorage() error {
 		Quota: c.Quota, BackendBatchInterval: c.BackendBatchInterval, BackendBatchLimit: c.BackendBatchLimit, UnsafeNoFsync: c.UnsafeNoFsync,
 	}
 	if !reflect.DeepEqual(c, kept) {
-		return wrong("scenario", "cluster: a storage layer supports only the settings quota, backend-batch-interval, "+
+		return invalid("scenario", "cluster: a storage layer supports only the settings quota, backend-batch-interval, "+
 			"backend-batch-limit and unsafe-no-fsync: remove the others")
 	}
 	s := r.Spec
@@ -77,11 +77,11 @@ func (r *Resolved) checkStorage() error {
 	}
 	for _, name := range refused {
 		if !slices.Contains(storageFlags[:], name) {
-			return wrong("cluster", "--%s is for clusters: %s uses etcd's storage layer in this process", name, r.Scenario.Name)
+			return invalid("cluster", "--%s is for clusters: %s uses etcd's storage layer in this process", name, r.Scenario.Name)
 		}
 	}
 	if s.Experiment.Faults != nil || s.Experiment.MemberDown || s.Experiment.Resilience {
-		return wrong("experiment", "faults are for clusters: %s uses etcd's storage layer in this process", r.Scenario.Name)
+		return invalid("experiment", "faults are for clusters: %s uses etcd's storage layer in this process", r.Scenario.Name)
 	}
 	return nil
 }

@@ -59,8 +59,8 @@ func rate(name string, value int, what string) officialFlag {
 		}}
 }
 
-// nothing applies a flag that the command reads when the command line is complete.
-func nothing(*officialRun) error { return nil }
+// noEffect applies a flag that the command reads when the command line is complete.
+func noEffect(*officialRun) error { return nil }
 
 // format applies a flag that selects the format of the report.
 func format(name, chosen string) func(*officialRun) error {

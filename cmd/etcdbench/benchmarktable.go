@@ -70,7 +70,7 @@ func officialPut() officialCommand {
 			{name: "compact-interval", value: noTime, usage: "compact the history at this interval; needs --allow-disturbances",
 				becomes: "`--disturb compaction@INTERVAL/INTERVAL`", apply: compaction},
 			{name: "compact-index-delta", value: 1000, usage: "revisions that a compaction keeps",
-				becomes: "parameter `keep` of the disturbance `compaction`", apply: nothing},
+				becomes: "parameter `keep` of the disturbance `compaction`", apply: noEffect},
 			{name: "check-hashkv", value: false, usage: "compare the members' hashes after the load",
 				becomes: "`--verify`, which compares the hashes of all members and more", apply: func(o *officialRun) error {
 					if check := o.is("check-hashkv"); check {
@@ -99,7 +99,7 @@ func officialRange() officialCommand {
 					}
 					return nil
 				}},
-			{name: "prefix", value: false, usage: "read all keys that begin with the key", becomes: "`--span prefix`", apply: nothing},
+			{name: "prefix", value: false, usage: "read all keys that begin with the key", becomes: "`--span prefix`", apply: noEffect},
 		},
 	}
 }
@@ -166,9 +166,9 @@ func officialWatch() officialCommand {
 			{name: "streams", value: 10, usage: "streams of watchers", param: "streams"},
 			{name: "watch-per-stream", value: 100, usage: "watchers on each stream", param: "watch-per-stream"},
 			{name: "watched-key-total", value: 1, usage: "keys that are watched, in turn",
-				becomes: "with the next: `--key-space-size`, the smaller of the two", apply: nothing},
-			{name: "key-space-size", value: 1, usage: "number of different keys", becomes: "`--key-space-size`", apply: nothing},
-			{name: "sequential-keys", value: false, usage: "use the keys in order", becomes: "`--keys sequential`, always", apply: nothing},
+				becomes: "with the next: `--key-space-size`, the smaller of the two", apply: noEffect},
+			{name: "key-space-size", value: 1, usage: "number of different keys", becomes: "`--key-space-size`", apply: noEffect},
+			{name: "sequential-keys", value: false, usage: "use the keys in order", becomes: "`--keys sequential`, always", apply: noEffect},
 			keySize(32), total("put-total", 1000, "puts"), rate("put-rate", 0, "puts"),
 		},
 	}

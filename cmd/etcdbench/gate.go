@@ -247,17 +247,17 @@ func (o *gateOptions) ask(fs *pflag.FlagSet, args []string) (experiment.Document
 }
 
 // confirmSides checks the sides that are confirmed when a comparison is resumed.
-func confirmSides(fs *pflag.FlagSet, saved *versus.Config, again versus.Config) error {
+func confirmSides(fs *pflag.FlagSet, saved *versus.Config, given versus.Config) error {
 	for _, side := range []struct {
 		name  string
 		saved *versus.Subject
-		again versus.Subject
-	}{{versus.Baseline, &saved.Baseline, again.Baseline}, {versus.Candidate, &saved.Candidate, again.Candidate}} {
+		given versus.Subject
+	}{{versus.Baseline, &saved.Baseline, given.Baseline}, {versus.Candidate, &saved.Candidate, given.Candidate}} {
 		flag := "--" + side.name
-		if fs.Changed(side.name) && side.again.Label != side.saved.Label {
-			return fmt.Errorf("--resume uses the saved settings: %s is %s, not %s", flag, side.saved.Label, side.again.Label)
+		if fs.Changed(side.name) && side.given.Label != side.saved.Label {
+			return fmt.Errorf("--resume uses the saved settings: %s is %s, not %s", flag, side.saved.Label, side.given.Label)
 		}
-		if err := experiment.Authorize(&side.saved.Spec, side.again.Spec, flag); err != nil {
+		if err := experiment.Authorize(&side.saved.Spec, side.given.Spec, flag); err != nil {
 			return err
 		}
 	}
