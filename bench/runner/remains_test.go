@@ -68,8 +68,8 @@ func TestRemainsAreFound(t *testing.T) {
 			}
 			s.Cluster.Endpoints, s.KeepData = []string{p.Address}, c.keepData
 			run := r.run(s, runner.Options{})
-			command := `etcdbench clean --endpoints ` + p.Address + ` --prefix "/remains/" `
-			if len(run.Warnings) != 2 || run.Warnings[0].Code != c.code || !strings.HasPrefix(run.Warnings[1].Message, command) {
+			command := `etcdbench clean --endpoints ` + p.Address + ` --prefix "/remains/"`
+			if len(run.Warnings) != 2 || run.Warnings[0].Code != c.code || !strings.HasSuffix(run.Warnings[1].Message, command) {
 				t.Errorf("warnings %v, want %s and the command %s", run.Warnings, c.code, command)
 			}
 			if c.late {
