@@ -25,13 +25,13 @@ func (e *SpecError) Error() string {
 // Unwrap returns the cause.
 func (e *SpecError) Unwrap() error { return e.Err }
 
-// wrong returns a SpecError for a field.
-func wrong(field, format string, args ...any) error {
+// invalid returns a SpecError for a field.
+func invalid(field, format string, args ...any) error {
 	return &SpecError{Field: field, Err: fmt.Errorf(format, args...)}
 }
 
-// within returns err as a SpecError for the field, or nil if err is nil.
-func within(field string, err error) error {
+// fieldError returns err as a SpecError for the field, or nil if err is nil.
+func fieldError(field string, err error) error {
 	if err == nil {
 		return nil
 	}
