@@ -42,10 +42,11 @@ func TestFailingServer(t *testing.T) {
 	if want := float64(said.Failed+put.Unfinished) / 2000; math.Abs(put.ErrorRate()-want) > 1e-9 || want < 0.04 || want > 0.10 {
 		t.Errorf("error rate %v, the server %v", put.ErrorRate(), want)
 	}
-	// Slow and hanging puts are 23 % of those that were not refused, hanging ones 2.1 %. One percent is
-	// 40 ms of arrivals, so that a frozen machine does not make timeouts of more than ten.
+	// Slow and hanging puts are 23 % of those that were not refused, hanging ones 2.1 %. Arrivals that wait
+	// because the machine stands still can take longer than those that are never answered.
 	p90, p99 := put.Percentile(90), put.Percentile(99)
-	if p90.AtLeast || p90.Time < slow || !p99.AtLeast || p99.Time < late {
-		t.Errorf("p90 %+v, p99 %+v", p90, p99)
+	waited := put.QueueTime.Percentile(95).Time
+	if p90.AtLeast && waited < 100*time.Millisecond || p90.Time < slow || !p99.AtLeast || p99.Time < late {
+		t.Errorf("p90 %+v, p99 %+v; 95 %% of the arrivals waited for %v at most", p90, p99, waited)
 	}
 }
