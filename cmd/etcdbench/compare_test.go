@@ -16,7 +16,7 @@ func TestSidesOfAComparison(t *testing.T) {
 	}{
 		{[]string{"a", "b"}, -1, 1, ""}, {[]string{"a", "b", "c"}, 2, 2, ""},
 		{[]string{"a", "b", "c"}, -1, 0, "two sides"}, {[]string{"a"}, 1, 0, "two sides"}, {nil, 0, 0, "two sides"},
-		{[]string{"a", "b", "--format", "html"}, 1, 0, "--format comes after --"},
+		{[]string{"a", "b", "--format", "html"}, 1, 0, "--format is after --"},
 	} {
 		base, err := splitAt(c.args, c.dash)
 		if base != c.base || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
