@@ -274,6 +274,9 @@ func TestHopelessBecauseOfDisturbances(t *testing.T) {
 // Rates with too few operations for the SLO are passed over on the way up; a cluster
 // that never has enough is not called hopeless.
 func TestFewOperations(t *testing.T) {
+	if testing.Short() {
+		t.Skip("simulates")
+	}
 	o := short(t, 1, queue{workers: 4, service: 4 * time.Millisecond})
 	o.Start, o.Extensions = 1, 2
 	c, err := capacity.Run(t.Context(), o)
