@@ -21,7 +21,7 @@ type client struct {
 	op       Op // the one under way, or the last one
 }
 
-// doer is what a client has whose operations are done on its goroutine.
+// doer is the part of a client that does its operations on its own goroutine.
 type doer struct {
 	worker Worker
 	wake   chan arrival // where it waits for arrivals

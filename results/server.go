@@ -171,7 +171,7 @@ type CostFigure struct {
 }
 
 // CostFigures lists what costs are made of. The figures are those that etcd counts: its
-// fsyncs are those of the write-ahead log, beside which each commit of the backend syncs
+// fsyncs are the fsyncs of the write-ahead log, beside which each commit of the backend syncs
 // the database twice; its network bytes are messages without the headers of HTTP/2, TLS
 // and TCP.
 func CostFigures() []CostFigure {

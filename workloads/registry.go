@@ -81,7 +81,7 @@ type shared struct {
 	// keys and writes are the rules of key makers and of writers.
 	keys   map[keySpace]*keyRules
 	writes map[writing]*writeRules
-	// links are those of the scripts, by connection.
+	// links are the links of the scripts, by connection.
 	links map[*grpc.ClientConnInterface]*link
 }
 

@@ -20,7 +20,7 @@ type StorageLayer int
 
 // The storage layers.
 const (
-	// NoLayer is that of workloads that need a cluster.
+	// NoLayer is the layer of workloads that need a cluster.
 	NoLayer StorageLayer = iota
 	// StoreLayer is the multi-version store over its backend.
 	StoreLayer

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// user is that of the container: no user of the system, which distroless images have, too.
+// user is the user of the container: no user of the system, which distroless images have, too.
 const user = 65532
 
 // binary is the program for one platform.
@@ -28,7 +28,7 @@ type binary struct {
 	path     string
 }
 
-// source is what is built.
+// source is the package that is built.
 type source struct {
 	dir      string
 	revision string

@@ -120,7 +120,7 @@ const (
 	prefix = "/etcdbench/capacity/"
 	// defaultStart is the first rate. Any cluster should sustain it.
 	defaultStart = 200
-	// defaultSLO is that of puts.
+	// defaultSLO is the SLO of puts.
 	defaultSLO = "put.response_time.p99 < 50ms"
 )
 

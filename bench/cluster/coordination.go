@@ -44,7 +44,7 @@ type CoordinationOptions struct {
 	// Hosts are the names and addresses at which clients reach it if Listen means every address of
 	// this machine. The first one is part of the URL.
 	Hosts []string
-	// Credentials are those of the server and its clients. If empty, new ones are made.
+	// Credentials are the credentials of the server and its clients. If empty, new ones are made.
 	Credentials []byte
 }
 

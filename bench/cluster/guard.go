@@ -47,7 +47,7 @@ const (
 	guardInterval = 200 * time.Millisecond
 	guardTimeout  = time.Second
 	quotaShare    = 0.80
-	// defaultQuota is what etcd uses when none is set.
+	// defaultQuota is etcd's quota when none is set.
 	defaultQuota = 2 << 30
 )
 

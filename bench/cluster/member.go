@@ -34,7 +34,7 @@ func copyFlags(cfg *embed.Config, fs *flag.FlagSet) {
 }
 
 // startDescriptor is the descriptor on which a member process reports its start to its parent.
-// diskDescriptor is the one on which a keeper receives the disk conditions of its program.
+// diskDescriptor is the file descriptor on which a keeper receives the disk conditions of its program.
 const startDescriptor, diskDescriptor = 3, 4
 
 // startLine is the message on startDescriptor.

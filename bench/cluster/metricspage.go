@@ -35,7 +35,7 @@ func histograms() map[string]string {
 	}
 }
 
-// page is what is read of a member's metrics, by family.
+// page holds the metrics of a member that are read, by family.
 type page map[string]*dto.MetricFamily
 
 // wantedFamilies are the families that are read, by name.

@@ -22,7 +22,7 @@ type Network struct {
 	// delay of each way, which is never negative.
 	RTT    time.Duration `json:"rtt_ns,omitempty" flag:"rtt"`
 	Jitter time.Duration `json:"jitter_ns,omitempty" flag:"jitter"`
-	// Bandwidth is that of each direction, in bytes per second; 0 means no limit.
+	// Bandwidth is the bandwidth of each direction, in bytes per second; 0 means no limit.
 	Bandwidth int64 `json:"bandwidth,omitempty" flag:"bandwidth"`
 	// Zones are the zones of the members, assigned in turn. ZoneRTTs are the round trips between
 	// two zones, "a-b=40ms". RTT applies within a zone, and between zones without a round trip of
@@ -127,7 +127,7 @@ type links struct {
 	// senders.
 	ways    [][]*link.Direction
 	proxies []*link.Proxy
-	// addresses are those of the proxies; nil until all proxies have started.
+	// addresses are the addresses of the proxies; nil until all proxies have started.
 	addresses atomic.Pointer[[]string]
 
 	mu      sync.Mutex

@@ -22,7 +22,7 @@ import (
 type Calls struct {
 	// Syncs are fsync and fdatasync.
 	Syncs bool `json:"syncs,omitempty"`
-	// Writes are those to a position of a file (pwrite64, pwritev) and the allocation of
+	// Writes are the writes to a position of a file (pwrite64, pwritev) and the allocation of
 	// space (fallocate).
 	Writes bool `json:"writes,omitempty"`
 	// Appends are write and writev to regular files, except for the standard streams. Calls for

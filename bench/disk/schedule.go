@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// kind is what a system call does.
+// kind is the kind of a system call.
 type kind int
 
 const (

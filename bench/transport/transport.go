@@ -39,7 +39,7 @@ type Options struct {
 	Timeout time.Duration
 	// Kind is the transport of unary calls: [Lean] or [GRPC]; empty means Lean.
 	Kind string
-	// Yield is that of [lean.Options].
+	// Yield is Yield of [lean.Options].
 	Yield bool
 	// Poll makes one goroutine read all lean connections, if the system supports it.
 	Poll bool

@@ -45,7 +45,7 @@ const (
 	faultLead = 500 * time.Millisecond
 	// leastOperations have ten beyond their p99.
 	leastOperations = 1000
-	// leastClients are those of any run.
+	// leastClients is the smallest number of clients of a run.
 	leastClients = 128
 	leastStart   = 15 * time.Second
 	maxRounds    = 100
@@ -99,7 +99,7 @@ type Experiment struct {
 	idle, steady time.Duration
 	repeats      int
 	rounds       []int
-	// faults are those of the runs that try, comparing those of the runs that compare.
+	// faults are the faults of the runs that try, comparing the faults of the runs that compare.
 	faults, comparing []string
 }
 

@@ -24,7 +24,7 @@ const (
 	DefaultHeartbeat = cluster.DefaultHeartbeat
 	DefaultElection  = cluster.DefaultElection
 	maxElection      = 50 * time.Second
-	// leastBase is what the grid is made of where round trips are shorter.
+	// leastBase is the base of the grid when round trips are shorter.
 	leastBase = 20 * time.Millisecond
 )
 

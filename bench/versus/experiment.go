@@ -24,7 +24,7 @@ type Config struct {
 	// Same means that both are the same on purpose: how noisy is this machine?
 	Same  bool        `json:"aa,omitempty"`
 	Rules judge.Rules `json:"rules"`
-	// Length is that of the measured part of a run, Warmup that of what comes before.
+	// Length is the length of the measured part of a run, Warmup that of the part before it.
 	Length time.Duration `json:"slot_ns"`
 	Warmup time.Duration `json:"warmup_ns"`
 }

@@ -76,7 +76,7 @@ type Outcome struct {
 	// Proofs counts the runs by the verdict of their proof, and those without one.
 	Proofs     map[string]int
 	Violations []results.RunViolation
-	// Disturbances are those of all runs, also of rounds that were dropped.
+	// Disturbances are the disturbances of all runs, also of rounds that were dropped.
 	Disturbances []results.RunEvent
 	// Baseline and Candidate are the last run of each side that counted, or nil if there is
 	// none.

@@ -75,7 +75,7 @@ log. --claim keeps the results in a PersistentVolumeClaim.`,
 // ownFlags are the flags that the manifest sets for the coordinator.
 var ownFlags = [...]string{"agents", "coordinator-listen", "coordination-endpoints", "join-file", "join-timeout"}
 
-// otherCommands are those that a manifest can be made for.
+// otherCommands are the commands for which a manifest can be made.
 const otherCommands = "the command after -- must be run, gate, qualify, capacity or tune"
 
 // checkCommand checks that the coordinator will accept its command line.

@@ -104,7 +104,7 @@ func screen(stdout io.Writer) io.Writer {
 type planDocument struct {
 	Schema string      `json:"schema"`
 	Spec   runner.Spec `json:"spec"`
-	// Options are those of the experiment.
+	// Options are the options of the experiment.
 	Options any                  `json:"options,omitempty"`
 	Plan    bench.Plan           `json:"resolved"`
 	Runs    []experiment.Planned `json:"runs"`

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// byteFaults are what a proxy does to a connection: the share of the bytes that it changes,
+// byteFaults are the faults that a proxy causes on a connection: the share of the bytes that it changes,
 // and the shares of the pieces at which it cuts or holds the connection.
 type byteFaults struct{ flips, cuts, holds float64 }
 

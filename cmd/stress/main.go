@@ -23,7 +23,7 @@ import (
 	"syscall"
 )
 
-// options are those of the command line.
+// options are the options of the command line.
 type options struct {
 	seed          uint64
 	first, trials int

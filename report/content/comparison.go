@@ -23,10 +23,10 @@ type Compared struct {
 // The notes below a comparison some of whose intervals do not describe how runs differ
 // from each other.
 const (
-	// oneRun is that of one run with one: its intervals describe the seconds of these two.
+	// oneRun is the note on a comparison of one run with one: its intervals describe the seconds of these two.
 	oneRun = "One run per side: the intervals cover the variation between the seconds of each run. " +
 		"They do not include the variation between runs."
-	// fewRuns is that of several, which are too few for an interval between runs.
+	// fewRuns is the note on a comparison of several runs, which are too few for an interval between runs.
 	fewRuns = "Too few runs per side for intervals between runs: the interval of an error rate covers those of all pairs of runs."
 )
 

@@ -92,7 +92,7 @@ func ScaleTable(s *results.Scale) (head []string, rows [][]string) {
 	return head, rows
 }
 
-// scaleNames are those of all rungs, each once.
+// scaleNames returns the names of all rungs, each once.
 func scaleNames(s *results.Scale, of func(r *results.ScaleRung) []string) (names []string) {
 	for i := range s.Rungs {
 		for _, name := range of(&s.Rungs[i]) {

@@ -77,7 +77,7 @@ func resourceTable(c *results.Capacity) table {
 	return t
 }
 
-// probeKinds are how probes are drawn, by their verdicts; the last is for all others.
+// probeKinds are the marks of probes, by verdict. The last one is for all other verdicts.
 var probeKinds = [...]struct{ verdict, class, shape string }{
 	{results.Sustained, "good", ""}, {results.Overloaded, "bad", shapeCross}, {"", "warn", shapeRing},
 }

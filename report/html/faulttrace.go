@@ -19,7 +19,7 @@ type traced struct {
 	failover float64
 }
 
-// tracesOf are those around a kill of the leader: of the recommended settings, of the
+// tracesOf returns the traces around a kill of the leader: of the recommended settings, of the
 // defaults, and of those that failed over fastest.
 func tracesOf(t *results.Tuning) (list []traced) {
 	for _, x := range t.Tried {

@@ -21,10 +21,10 @@ const (
 // heat counts the response times of a second, by row.
 type heat [heatRows]uint32
 
-// heatBound is where a row begins, in nanoseconds.
+// heatBound returns the lower bound of a row, in nanoseconds.
 func heatBound(row int) float64 { return 1000 * math.Pow(10, float64(row)/heatPerDecade) }
 
-// heatBounds are where the rows end.
+// heatBounds returns the upper bounds of the rows.
 func heatBounds() (bounds [heatRows]int64) {
 	for row := range bounds {
 		bounds[row] = int64(heatBound(row + 1))

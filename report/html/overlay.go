@@ -217,7 +217,7 @@ func overlayTable(runs []runColumns) table {
 	return t
 }
 
-// measuredColumns are those of the measured phases, counted from the first.
+// measuredColumns returns the columns of the measured phases, counted from the first phase.
 func measuredColumns(r runColumns) (columns []column, from time.Duration) {
 	measured := content.MeasuredPhases(r.Run)
 	for _, c := range r.columns {

@@ -49,7 +49,7 @@ func detailParts(d content.Document, happened table) []part {
 	return append(parts, part{ID: "plan", Title: "Plan", Tables: []table{planTable(d.Plan), whereTable(d)}})
 }
 
-// backlogTable is of phases that did not keep up with their arrivals.
+// backlogTable returns the table of the phases that did not keep up with their arrivals.
 func backlogTable(r *results.Run) table {
 	t := table{Title: "Offered load and backlog", Words: true}
 	for _, line := range content.BacklogLines(r) {
@@ -117,7 +117,7 @@ func reasonFigure(code string, v float64) string {
 	return words.Percent(v)
 }
 
-// agentsTable is of the processes that generated the load of a distributed run.
+// agentsTable returns the table of the processes that generated the load of a distributed run.
 func agentsTable(r *results.Run) table {
 	t := table{Title: "Agents", Head: content.AgentHead()}
 	rows, left := content.AgentRows(r)

@@ -123,7 +123,7 @@ type faultRow struct {
 	times results.FaultTimes
 }
 
-// faultRows are those of a tuning, by the kind of fault.
+// faultRows returns the rows of a tuning, by the kind of fault.
 func faultRows(t *results.Tuning) (rows []faultRow) {
 	for _, fault := range results.Faults() {
 		for _, x := range t.Tried {

@@ -204,7 +204,7 @@ func gateStarted() time.Time { return time.Date(2026, 11, 20, 10, 0, 0, 0, time.
 
 func bound(v float64) *float64 { return &v }
 
-// abVerdict is that of a comparison of two sides.
+// abVerdict is the verdict of a comparison of two sides.
 func abVerdict(rules *judge.Rules) *results.Verdict {
 	started := gateStarted()
 	return &results.Verdict{
@@ -242,7 +242,7 @@ func abVerdict(rules *judge.Rules) *results.Verdict {
 	}
 }
 
-// qualifyVerdict is that of a release check.
+// qualifyVerdict is the verdict of a release check.
 func qualifyVerdict(rules *judge.Rules) *results.Verdict {
 	started := gateStarted()
 	return &results.Verdict{

@@ -51,7 +51,7 @@ type version struct {
 	through int64
 	// number is etcd's version; 0 is not known.
 	number int64
-	// hash is that of the value; 0 is not known.
+	// hash is the hash of the value; 0 means unknown.
 	hash uint64
 	// known means that the write was acknowledged or is older than the run.
 	known, absent bool

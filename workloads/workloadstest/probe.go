@@ -16,7 +16,7 @@ import (
 // it has ended.
 type Probe struct {
 	bench.Workload
-	// Endpoints are those of the members.
+	// Endpoints are the endpoints of the members.
 	Endpoints []string
 	// Attached, where set, is called when everything is set up.
 	Attached func()

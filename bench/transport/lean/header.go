@@ -72,7 +72,7 @@ func (h *Header) has(name string) bool {
 	return h != nil && slices.ContainsFunc(h.fields, func(f hpack.HeaderField) bool { return f.Name == name })
 }
 
-// blockKey is what a header block depends on.
+// blockKey identifies a header block.
 type blockKey struct {
 	method  string
 	header  *Header

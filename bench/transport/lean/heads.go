@@ -16,7 +16,7 @@ type heads struct {
 	next    int // of known, to be replaced
 }
 
-// knownHead is what a block says.
+// knownHead is the content of a header block.
 type knownHead struct {
 	block []byte
 	table int

@@ -47,7 +47,7 @@ const (
 	LeaveOut
 )
 
-// LiarOptions are how a [Liar] lies.
+// LiarOptions are the options of a [Liar].
 type LiarOptions struct {
 	// Lie is what is done to one in each Every writes, reads, comparisons or events, at
 	// random places that Seed fixes, but not to the first of them. Every must be at least 3.
