@@ -244,6 +244,7 @@ func (call *Call) cancel(err error) {
 		err = c.expired(call)
 	}
 	ended := c.abandon(nil, call, err)
+	c.admit()
 	c.flush()
 	c.deliver(ended)
 }
