@@ -221,28 +221,36 @@ func split(data []byte) (pieces [][]byte) {
 // and long before its deadline.
 func TestCodesAreThoseOfGRPC(t *testing.T) {
 	for _, a := range answers() {
-		t.Run(a.name, func(t *testing.T) {
-			codeOf := func(connect func(*testing.T, *network) grpc.ClientConnInterface) (code codes.Code) {
-				synctest.Test(t, func(t *testing.T) {
-					n := serving(func(p *peer, stream uint32, _ []byte) { a.play(p, stream) })
-					began := time.Now()
-					text, err := callFor(t, connect(t, n), 10*time.Second, "question")
-					if code = status.Code(err); err == nil && text != "answer" && a.name != "empty message" {
-						t.Errorf("answered %q", text)
-					}
-					if took := time.Since(began); took > time.Second {
-						t.Errorf("it took %v", took)
-					}
-				})
-				return code
-			}
-			lean := codeOf(func(t *testing.T, n *network) grpc.ClientConnInterface { return connect(t, n, Options{}) })
-			if lean != a.want {
-				t.Errorf("%v, want %v", lean, a.want)
-			}
-			if other := codeOf(func(t *testing.T, n *network) grpc.ClientConnInterface { return connectGRPC(t, n) }); other != a.want {
-				t.Errorf("grpc-go: %v, want %v", other, a.want)
-			}
-		})
+		t.Run(a.name, a.compare)
 	}
+}
+
+// compare compares the code of a call that gets the answer with the one that is wanted, for both
+// transports.
+func (a answer) compare(t *testing.T) {
+	if lean := status.Code(a.outcome(t, leanTo)); lean != a.want {
+		t.Errorf("%v, want %v", lean, a.want)
+	}
+	if other := status.Code(a.outcome(t, grpcTo)); other != a.want {
+		t.Errorf("grpc-go: %v, want %v", other, a.want)
+	}
+}
+
+func leanTo(t *testing.T, n *network) grpc.ClientConnInterface { return connect(t, n, Options{}) }
+func grpcTo(t *testing.T, n *network) grpc.ClientConnInterface { return connectGRPC(t, n) }
+
+// outcome returns the error of a call that gets the answer.
+func (a answer) outcome(t *testing.T, connect func(*testing.T, *network) grpc.ClientConnInterface) (err error) {
+	synctest.Test(t, func(t *testing.T) {
+		n := serving(func(p *peer, stream uint32, _ []byte) { a.play(p, stream) })
+		began := time.Now()
+		var text string
+		if text, err = callFor(t, connect(t, n), 10*time.Second, "question"); err == nil && text != "answer" && a.name != "empty message" {
+			t.Errorf("answered %q", text)
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %v", took)
+		}
+	})
+	return err
 }

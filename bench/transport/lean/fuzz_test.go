@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,9 +97,10 @@ func compareFrames(t *testing.T, got frame, want http2.Frame, wantErr error) {
 // Whatever bytes a server sends, in pieces of any length, with calls under way: each call
 // ends once and by its deadline.
 func FuzzServer(f *testing.F) {
-	for _, a := range answers() {
+	for _, a := range slices.Concat(answers(), fieldAnswers()) {
 		f.Add(record(a), uint16(7))
 	}
+	large := strings.Repeat("x", defaultWindow)
 	f.Fuzz(func(t *testing.T, data []byte, piece uint16) {
 		synctest.Test(t, func(t *testing.T) {
 			n := &network{accept: func(i int, p *peer) {
@@ -118,8 +120,8 @@ func FuzzServer(f *testing.F) {
 			}}
 			c := connect(t, n, Options{})
 			var outcomes []*outcome
-			for range 3 {
-				_, o, _ := start(c, time.Second, "question")
+			for _, text := range []string{"question", "question", "question", large} { // the last one waits for its window
+				_, o, _ := start(c, time.Second, text)
 				outcomes = append(outcomes, o)
 			}
 			time.Sleep(1010 * time.Millisecond)

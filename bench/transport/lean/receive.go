@@ -204,6 +204,10 @@ func (s *session) handleBlock(stream uint32, block []byte, now time.Duration) er
 		return nil
 	}
 	switch first := !call.headed; {
+	case head.malformed != "" && !s.blockEnds:
+		s.stop(call, head.malformation(), http2.ErrCodeProtocol, now)
+	case head.malformed != "":
+		s.finish(call, head.malformation(), now)
 	case size > maxBlock:
 		s.endByHead(call, status.Errorf(codes.Internal, "header list of more than %d bytes", maxBlock), now)
 	case first && !s.blockEnds && head.isInformational():

@@ -2,10 +2,12 @@ package lean
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -18,22 +20,69 @@ import (
 type responseHead struct {
 	httpStatus, contentType             string
 	grpcStatus, grpcMessage, grpcDetail string
+
+	pseudo, regular bool   // there is such a field
+	badStatus       bool   // grpcStatus is not a number
+	details         int    // number of fields with details
+	malformed       string // why RFC 9113, section 8, does not allow the block; empty: it does
 }
 
-// take notes one field.
+// take notes one field. Of repeated fields, the same count as in grpc-go.
 func (h *responseHead) take(f hpack.HeaderField) {
+	if problem := h.problem(f); problem != "" && h.malformed == "" {
+		h.malformed = fmt.Sprintf("%s %q", problem, clip(f.Name))
+	}
+	if strings.HasPrefix(f.Name, ":") {
+		h.pseudo = true
+	} else {
+		h.regular = true
+	}
 	switch f.Name {
 	case ":status":
 		h.httpStatus = f.Value
 	case "content-type":
-		h.contentType = f.Value
+		if !isGRPC(h.contentType) {
+			h.contentType = f.Value
+		}
 	case "grpc-status":
-		h.grpcStatus = f.Value
+		if !h.badStatus {
+			_, err := strconv.ParseInt(f.Value, 10, 32)
+			h.grpcStatus, h.badStatus = f.Value, err != nil
+		}
 	case "grpc-message":
 		h.grpcMessage = f.Value
 	case "grpc-status-details-bin":
 		h.grpcDetail = f.Value
+		h.details++
 	}
+}
+
+// problem returns why a field may not follow the ones before; empty: it may.
+func (h *responseHead) problem(f hpack.HeaderField) string {
+	switch pseudo := strings.HasPrefix(f.Name, ":"); {
+	case !httpguts.ValidHeaderFieldValue(f.Value):
+		return "invalid value of field"
+	case pseudo && f.Name != ":status":
+		return "unexpected field"
+	case pseudo && h.regular:
+		return "misplaced field"
+	case pseudo && h.pseudo:
+		return "repeated field"
+	case !pseudo && !isFieldName(f.Name):
+		return "invalid name of field"
+	}
+	return ""
+}
+
+// isFieldName reports whether HTTP/2 allows the name of a field that is not a pseudo field.
+func isFieldName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !httpguts.IsTokenRune(r) || 'A' <= r && r <= 'Z'
+	})
+}
+
+func (h *responseHead) malformation() error {
+	return status.Errorf(codes.Internal, "malformed header: %s", h.malformed)
 }
 
 // isGRPC reports whether a content type is gRPC's.
@@ -44,13 +93,20 @@ func isGRPC(contentType string) bool {
 
 // isInformational reports whether the block precedes the headers of the final response.
 func (h *responseHead) isInformational() bool {
-	return len(h.httpStatus) == 3 && h.httpStatus[0] == '1' && !isGRPC(h.contentType)
+	if isGRPC(h.contentType) || h.badStatus {
+		return false
+	}
+	code, err := strconv.Atoi(h.httpStatus)
+	return err == nil && 100 <= code && code < 200
 }
 
 // check returns an error if the first header block of a response is not one of a gRPC server.
 // As in grpc-go, the content type decides, and the HTTP status gives the reason.
 func (h *responseHead) check() error {
-	if isGRPC(h.contentType) {
+	switch {
+	case h.badStatus:
+		return h.status()
+	case isGRPC(h.contentType):
 		return nil
 	}
 	code, err := strconv.Atoi(h.httpStatus)
@@ -86,17 +142,16 @@ func codeOfHTTP(code int) codes.Code {
 // status returns the error that trailers state, nil for OK.
 func (h *responseHead) status() error {
 	switch {
-	case h.grpcStatus == "0" && h.grpcDetail == "":
+	case h.grpcStatus == "0" && h.details == 0:
 		return nil
+	case h.badStatus:
+		return status.Errorf(codes.Unknown, "malformed grpc-status %q", clip(h.grpcStatus))
 	case h.grpcStatus == "":
 		return status.Error(codes.Unknown, "the server sent trailers without grpc-status")
 	}
-	n, err := strconv.ParseInt(h.grpcStatus, 10, 32)
-	if err != nil {
-		return status.Errorf(codes.Unknown, "malformed grpc-status %q", clip(h.grpcStatus))
-	}
+	n, _ := strconv.ParseInt(h.grpcStatus, 10, 32)
 	plain := &spb.Status{Code: int32(n), Message: decodeMessage(h.grpcMessage)}
-	if h.grpcDetail == "" {
+	if h.details != 1 {
 		return status.ErrorProto(plain)
 	}
 	detail, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(h.grpcDetail, "="))
@@ -113,10 +168,11 @@ func (h *responseHead) status() error {
 	return status.ErrorProto(&detailed)
 }
 
-// decodeMessage undoes the percent-encoding of a message. Malformed parts stay unchanged.
+// decodeMessage undoes the percent-encoding of a message. Malformed parts stay unchanged, and
+// what is not UTF-8 is replaced.
 func decodeMessage(text string) string {
 	if !strings.Contains(text, "%") {
-		return text
+		return strings.ToValidUTF8(text, "\uFFFD")
 	}
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
