@@ -258,7 +258,7 @@ func (s *session) handleReset(f frame, now time.Duration) error {
 		return err
 	}
 	code := http2.ErrCode(binary.BigEndian.Uint32(f.payload))
-	if code == http2.ErrCodeRefusedStream && !call.retried { // it was not processed
+	if code == http2.ErrCodeRefusedStream && !call.retried && !call.headed { // it was not processed
 		s.forget(call)
 		call.retried = true
 		s.conn.requeue(call)
@@ -296,7 +296,8 @@ func (s *session) count(payload int) error {
 	return nil
 }
 
-// handleGoAway moves calls that the peer will not process to another connection.
+// handleGoAway moves calls that the peer will not process to another connection. Calls that it has
+// begun to answer nevertheless may have been processed, and end.
 func (s *session) handleGoAway(f frame, now time.Duration) error {
 	switch {
 	case len(f.payload) < 8:
@@ -308,8 +309,14 @@ func (s *session) handleGoAway(f frame, now time.Duration) error {
 	s.draining = true
 	s.conn.retire(s)
 	for call := range s.streams.all {
-		if call.id > last {
-			s.forget(call)
+		if call.id <= last {
+			continue
+		}
+		s.forget(call)
+		if call.headed {
+			err := status.Error(codes.Unavailable, "received GOAWAY for a call that was being answered")
+			s.ended = s.conn.end(s.ended, call, err, now)
+		} else {
 			s.conn.requeue(call)
 		}
 	}

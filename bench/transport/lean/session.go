@@ -189,7 +189,6 @@ func (s *session) readOnce() error {
 	s.fill += n
 	if n > 0 {
 		if perr := s.handleAll(now); perr != nil {
-			s.sayGoodbye(perr)
 			return perr
 		}
 	}
@@ -210,6 +209,9 @@ func (s *session) handleAll(now time.Duration) error {
 	if s.widened {
 		s.widened = false
 		s.unblock()
+	}
+	if err != nil {
+		s.sayGoodbye(err)
 	}
 	s.detach()
 	ended, accepted := s.ended, s.accepted
@@ -265,16 +267,18 @@ func (s *session) detach() {
 	s.aliased = s.aliased[:0]
 }
 
-// sayGoodbye sends the reason why the connection ends.
+// sayGoodbye makes the reason why the connection ends the last to be sent. Requests that have not
+// left are sent on another connection. The lock is held.
 func (s *session) sayGoodbye(err error) {
 	code := http2.ErrCodeInternal
 	var violation connError
 	if errors.As(err, &violation) {
 		code = violation.code
 	}
-	s.conn.mu.Lock()
-	s.out = appendGoAway(s.out, code)
-	s.flush()
+	clear(s.unsent)
+	s.unsent, s.blocked = s.unsent[:0], queue{}
+	s.out, s.answers = appendGoAway(s.out[:0], code), 0
+	s.conn.retire(s)
 }
 
 // fail ends the session. Its calls end with the code Unavailable, except those that were not
