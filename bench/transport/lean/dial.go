@@ -80,6 +80,11 @@ func (c *Conn) attempt() error {
 			return errors.Join(err, w.Close())
 		}
 	}
+	if c.options.Poller != nil { // before others know the connection, and may close it
+		if err := w.detach(); err != nil {
+			return errors.Join(err, w.Close())
+		}
+	}
 	s := newSession(c, conn, w)
 	c.mu.Lock()
 	if c.closed {
@@ -90,9 +95,10 @@ func (c *Conn) attempt() error {
 	c.sessions[s] = struct{}{}
 	s.greet()
 	s.flush()
-	if err := s.beginReading(); err != nil {
-		s.fail(err)
-		return err
+	if p := c.options.Poller; p != nil {
+		p.add(s)
+	} else {
+		c.work.Go(s.read)
 	}
 	select {
 	case <-s.greeted:
@@ -100,20 +106,6 @@ func (c *Conn) attempt() error {
 		s.fail(fmt.Errorf("no SETTINGS from the server: %w", ctx.Err()))
 	}
 	return c.use(s)
-}
-
-// beginReading has the poller, or a separate goroutine, read the session.
-func (s *session) beginReading() error {
-	p := s.conn.options.Poller
-	if p == nil {
-		s.conn.work.Go(s.read)
-		return nil
-	}
-	if err := s.wire.detach(); err != nil {
-		return err
-	}
-	p.add(s)
-	return nil
 }
 
 // use makes a session the one that accepts calls.

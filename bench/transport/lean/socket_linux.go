@@ -42,7 +42,11 @@ func newSocket(conn net.Conn) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take over a connection: %w", err)
 	}
-	return s, conn.Close() // of the other descriptor
+	if err := conn.Close(); err != nil { // of the other descriptor
+		s.free()
+		return nil, fmt.Errorf("take over a connection: %w", err)
+	}
+	return s, nil
 }
 
 // watchedBy has a poller watch the socket.
