@@ -41,12 +41,13 @@ type peer struct {
 	mu       sync.Mutex
 	requests map[uint32][]byte // what has come of each stream's request
 	resets   map[uint32]http2.ErrCode
-	acks     int // of our SETTINGS
-	pongs    int // answers to our PINGs
+	updates  map[uint32]uint64 // the sum of the WINDOW_UPDATE of each stream
+	acks     int               // of our SETTINGS
+	pongs    int               // answers to our PINGs
 }
 
 func newPeer(conn net.Conn) *peer {
-	p := &peer{Conn: conn, requests: map[uint32][]byte{}, resets: map[uint32]http2.ErrCode{}}
+	p := &peer{Conn: conn, requests: map[uint32][]byte{}, resets: map[uint32]http2.ErrCode{}, updates: map[uint32]uint64{}}
 	p.out, p.in = http2.NewFramer(conn, nil), http2.NewFramer(io.Discard, conn)
 	p.out.AllowIllegalWrites, p.in.AllowIllegalReads = true, true
 	p.in.SetMaxReadFrameSize(1<<24 - 1)
@@ -103,6 +104,10 @@ func (p *peer) take(f http2.Frame, handle func(p *peer, stream uint32, request [
 		p.decode(f.HeaderBlockFragment(), f.HeadersEnded())
 	case *http2.ContinuationFrame:
 		p.decode(f.HeaderBlockFragment(), f.HeadersEnded())
+	case *http2.WindowUpdateFrame:
+		p.mu.Lock()
+		p.updates[f.StreamID] += uint64(f.Increment)
+		p.mu.Unlock()
 	case *http2.RSTStreamFrame:
 		p.mu.Lock()
 		p.resets[f.StreamID] = f.ErrCode
