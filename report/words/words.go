@@ -42,7 +42,8 @@ func Plural[T int | int64 | uint64](n T, one, many string) string {
 	return Count(n) + " " + many
 }
 
-// Rate prints a number per second, without a unit.
+// Rate prints a number per second, without a unit: rounded to two decimals below 10, and to a whole
+// number above.
 func Rate(perSecond float64) string {
 	switch {
 	case math.IsNaN(perSecond):
@@ -50,7 +51,7 @@ func Rate(perSecond float64) string {
 	case math.Abs(perSecond) >= 1e15: // no rate: of a damaged document, say
 		return fmt.Sprintf("%.3g", perSecond)
 	case perSecond < 10:
-		return humanize.CommafWithDigits(perSecond, 2)
+		return humanize.Commaf(math.Round(perSecond*100) / 100)
 	}
 	return humanize.Comma(int64(math.Round(perSecond)))
 }

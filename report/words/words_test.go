@@ -19,7 +19,9 @@ func TestDurations(t *testing.T) {
 func TestFiguresThatWereNotMeasured(t *testing.T) {
 	for got, want := range map[string]string{
 		Duration(math.MinInt64): "−9223372037 s", Rate(math.NaN()): "?", Rate(math.MaxFloat64): "1.8e+308", Rate(-math.MaxFloat64): "-1.8e+308",
-		Rate(1234.6): "1,235", Rate(1.25): "1.25", Bytes(math.NaN()): "?", Bytes(-2048): "−2.0 KiB", Bytes(math.Inf(1)): "8.0 EiB", Bytes(1023): "1023 B",
+		Rate(1234.6): "1,235", Rate(1.25): "1.25",
+		Rate(1.999): "2", Rate(9.999): "10", Rate(0.0051): "0.01", Rate(-0.0051): "-0.01", Rate(0): "0",
+		Bytes(math.NaN()): "?", Bytes(-2048): "−2.0 KiB", Bytes(math.Inf(1)): "8.0 EiB", Bytes(1023): "1023 B",
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
