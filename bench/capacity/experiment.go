@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/results"
@@ -339,16 +341,9 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	}
 	c.Target = judge.CapacityTarget(c, e.first.Plan.Target, writes)
 	if !answered {
-		err = experiment.Unfinished(err, plural(len(c.Probes), "probe"), o.Dir)
+		err = experiment.Unfinished(err, english.Plural(len(c.Probes), "probe", ""), o.Dir)
 	}
 	return c, err
-}
-
-func plural(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }
 
 // search makes one of several searches.

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
@@ -245,7 +247,7 @@ func addProof(r *results.ScaleRung, run *results.Run, dir string) {
 	if run.Proof != nil && run.Proof.Verdict == results.Violated {
 		r.Violations += run.Proof.Found
 		path := filepath.Join(r.Dir, filepath.Base(dir))
-		r.Findings = append(r.Findings, fmt.Sprintf("proof violated: %d violations, see %s", run.Proof.Found, path))
+		r.Findings = append(r.Findings, fmt.Sprintf("proof violated: %s, see %s", english.Plural(int(run.Proof.Found), "violation", ""), path))
 	}
 }
 

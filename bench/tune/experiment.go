@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/cluster"
 	"github.com/etcdbench/etcdbench/bench/experiment"
@@ -386,10 +388,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	for _, tried := range t.Tried {
 		done += len(tried.Runs)
 	}
-	made := fmt.Sprintf("%d runs", done)
-	if done == 1 {
-		made = "1 run"
-	}
+	made := english.Plural(done, "run", "")
 	return t, experiment.Unfinished(err, made, o.Dir)
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/etcdbench/etcdbench/bench"
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/machine"
@@ -141,12 +143,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	return v, nil
 }
 
-func rounds(n int) string {
-	if n == 1 {
-		return "1 round"
-	}
-	return fmt.Sprintf("%d rounds", n)
-}
+func rounds(n int) string { return english.Plural(n, "round", "") }
 
 // verdict returns a document without a verdict.
 func (e *Experiment) verdict(ctx context.Context) *results.Verdict {

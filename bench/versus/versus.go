@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
 )
@@ -145,7 +147,8 @@ func (o Options) decide(out *Outcome, number int, void string) (done bool) {
 	if len(out.Violations) > 0 {
 		v := out.Violations[0]
 		out.Verdict = results.Fail
-		out.Reason = fmt.Sprintf("the proof found %d violations in the %s's run of round %d: %s", v.Found, v.Side, v.Round, v.First)
+		out.Reason = fmt.Sprintf("the proof found %s in the %s's run of round %d: %s",
+			english.Plural(int(v.Found), "violation", ""), v.Side, v.Round, v.First)
 		return true
 	}
 	// Where too many were dropped until now, the rounds to come may still outweigh

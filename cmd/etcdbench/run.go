@@ -16,6 +16,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/runner"
 	"github.com/etcdbench/etcdbench/report"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 	"github.com/etcdbench/etcdbench/results/judge"
 )
@@ -206,7 +207,8 @@ func runVerdict(run *results.Run, wantTarget bool) error {
 		return exitError{exitInterrupted, errors.New("interrupted: the result contains the measurements so far")}
 	case run.Proof != nil && run.Proof.Verdict == results.Violated:
 		return exitError{exitFail, fmt.Errorf(
-			"proof violated: the cluster does not hold every acknowledged write (%d violations, see proof above)", run.Proof.Found)}
+			"proof violated: the cluster does not hold every acknowledged write (%s, see proof above)",
+			words.Plural(run.Proof.Found, "violation", "violations"))}
 	case completed == 0:
 		return fmt.Errorf("no operation succeeded in the measured phases%s", example)
 	case run.Validity.Verdict == results.Invalid:

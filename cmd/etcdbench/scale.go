@@ -14,6 +14,7 @@ import (
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/scale"
 	"github.com/etcdbench/etcdbench/report"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -177,8 +178,8 @@ func (o *scaleOptions) finish(s *results.Scale, scaleErr error, stdout io.Writer
 func scaleVerdict(s *results.Scale) error {
 	for _, r := range s.Rungs {
 		if r.Violations > 0 {
-			return exitError{exitFail, fmt.Errorf("proof violated: the cluster does not hold every acknowledged write (%d violations, rung %d)",
-				r.Violations, r.Number)}
+			return exitError{exitFail, fmt.Errorf("proof violated: the cluster does not hold every acknowledged write (%s, rung %d)",
+				words.Plural(r.Violations, "violation", "violations"), r.Number)}
 		}
 	}
 	for _, r := range s.Rungs {

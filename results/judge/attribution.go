@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -303,10 +305,7 @@ func (m movement) cause(d time.Duration, dead map[string]bool) results.Cause {
 	case m.name == silent:
 		c.Text = fmt.Sprintf("%s did not answer for %v", m.member, rounded)
 	case m.name == "change of leader":
-		c.Text = fmt.Sprintf("%s saw %d changes of leader", m.member, d/electionTime)
-		if d/electionTime == 1 {
-			c.Text = m.member + " saw 1 change of leader"
-		}
+		c.Text = m.member + " saw " + english.Plural(int(d/electionTime), "change of leader", "changes of leader")
 	case m.member != "":
 		c.Text = fmt.Sprintf("%s of %s took %v more than usual", m.name, m.member, rounded)
 	default:

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 
 	"github.com/etcdbench/etcdbench/results"
 )
@@ -81,7 +82,7 @@ func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof
 	check.Note = "the store's revision grew by " + humanize.Comma(grown)
 	expected := fmt.Sprintf("the store's revision to grow by %s, one for each acknowledged write", humanize.Comma(int64(acknowledged)))
 	if unknown > 0 {
-		check.Note += fmt.Sprintf(", with %d writes of unknown outcome", unknown)
+		check.Note += fmt.Sprintf(", with %s of unknown outcome", english.Plural(int(unknown), "write", ""))
 		expected += fmt.Sprintf(", and at most %d of unknown outcome", unknown)
 	}
 	if !exact {
