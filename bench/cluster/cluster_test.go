@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -186,7 +187,7 @@ func foreignEtcd(t *testing.T) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "etcd")
-	script := fmt.Sprintf("#!/bin/sh\nexec sleep 1000 | exec %q member -- \"$@\"\n", self)
+	script := fmt.Sprintf("#!/bin/sh\nexec sleep 1000 | { %q member -- \"$@\"; kill -s KILL 0; }\n", self)
 	syscall.ForkLock.RLock() // a process forked meanwhile would hold the file open for writing
 	err = os.WriteFile(path, []byte(script), 0o755)
 	syscall.ForkLock.RUnlock()
@@ -223,6 +224,24 @@ func TestStartFailuresNameTheMemberAndShowItsLog(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		isEmpty(t, s.DataDir)
+	})
+	t.Run("port taken meanwhile", func(t *testing.T) {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		path, once := filepath.Join(t.TempDir(), "etcdbench"), filepath.Join(t.TempDir(), "once")
+		script := fmt.Sprintf("#!/bin/sh\nmkdir %q 2>/dev/null && { echo address already in use >&2; exit 1; }\nexec %q \"$@\"\n", once, self)
+		if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c, err := cluster.StartProcesses(t.Context(), cluster.ProcessOptions{Settings: testSettings(t, 3), Command: []string{path, "member"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Stop(); err != nil {
+			t.Error(err)
+		}
 	})
 	t.Run("never ready", func(t *testing.T) {
 		s := testSettings(t, 1)
@@ -317,7 +336,8 @@ func TestNothingIsLeftBehind(t *testing.T) {
 				for range 3 {
 					var pid int
 					if _, err := fmt.Fscanf(out, "pid %d\n", &pid); err != nil {
-						t.Fatalf("parent did not start its members: %v", err)
+						rest, _ := io.ReadAll(out)
+						t.Fatalf("parent did not start its members: %v, before %s", err, rest)
 					}
 					pids = append(pids, pid)
 				}
