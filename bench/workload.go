@@ -7,12 +7,13 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// Plan, PlanPhase and Load are the parts of the result document that define the
-// load.
 type (
-	Plan      = results.Plan
+	// A Plan is the part of the result document that defines the run.
+	Plan = results.Plan
+	// A PlanPhase is one phase of a plan.
 	PlanPhase = results.PlanPhase
-	Load      = results.Load
+	// A Load is the load of one phase.
+	Load = results.Load
 )
 
 // The values of [Load].Arrival.

@@ -18,17 +18,16 @@ import (
 const Dir = "profiles"
 
 const (
-	// A CPU profile is taken in parts of this length, so that what ends early
-	// loses one of them at most; of phases that end after a number of operations,
-	// in shorter ones.
+	// partLength is the length of the parts of a CPU profile: if the run ends early, at most one part
+	// is lost. The parts are shorter in phases that end after a number of operations.
 	partLength      = 10 * time.Second
 	shortPartLength = 2 * time.Second
-	// A part may end so much later than its phase.
+	// graceTime is how much later than its phase a part may end.
 	graceTime = 300 * time.Millisecond
 
 	traceLength = time.Second
 
-	// A program that is already being profiled is asked again after this pause.
+	// inUsePause is the pause before a program that is already being profiled is asked again.
 	inUsePause = 200 * time.Millisecond
 
 	anomalyLength = 2 * time.Second

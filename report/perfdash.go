@@ -14,11 +14,10 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// The document that etcd's own benchmark writes for the Kubernetes performance
-// dashboard, version v1; times are milliseconds. A file of it is called
-// EtcdAPI_benchmark_<operation>_<time>.json there. Percentiles that are not resolved are
-// left out. The label LowerBounds names those that are lower bounds. A second item has the
-// error rate.
+// perfdashReport is the document that etcd's own benchmark writes for the Kubernetes performance
+// dashboard, version v1. Times are in milliseconds. The dashboard's name for such a file is
+// EtcdAPI_benchmark_<operation>_<time>.json. Percentiles that are not resolved are left out. The label
+// LowerBounds names those that are lower bounds. A second item has the error rate.
 type (
 	perfdashReport struct {
 		Version   string         `json:"version"`

@@ -28,7 +28,8 @@ type (
 	// FunctionChange is one function's own part of an operation in two runs.
 	FunctionChange = content.FunctionChange
 	// Compared is a comparison of saved results, with the results themselves.
-	Compared      = content.Compared
+	Compared = content.Compared
+	// ScaleCompared is a comparison of ladders of data sizes.
 	ScaleCompared = content.ScaleCompared
 )
 

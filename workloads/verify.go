@@ -76,8 +76,8 @@ func (t Target) readKeys(ctx context.Context, prefix string, revision int64, vis
 	})
 }
 
-// A key may outlive its lease until the leader detects the end, which it checks twice a
-// second, and by this time at most.
+// leaseGrace is how long a key may outlive its lease. The leader looks for leases that have ended twice
+// a second.
 const leaseGrace = 5 * time.Second
 
 // verifyLeases checks that the lease of every key with a lease exists.
@@ -225,7 +225,7 @@ func askHashes(ctx context.Context, members []grpc.ClientConnInterface, revision
 
 var errCompacting = errors.New("the members have not compacted to the same revision")
 
-// the member lags: it reaches the revision soon
+// lagging reports whether an error means that a member has not yet reached the revision.
 func lagging(err error) bool {
 	return errors.Is(err, errCompacting) || errors.Is(err, rpctypes.ErrFutureRev)
 }

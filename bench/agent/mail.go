@@ -26,7 +26,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// Keys of the coordination, below the root and the name of the session:
+// root is the beginning of the keys of the coordination. Below it and the name of the session are:
 //
 //	info                 the information that agents need to join, with the coordinator's lease
 //	down/all/SEQUENCE    messages of the coordinator to all agents

@@ -93,20 +93,19 @@ type Progress struct {
 
 const (
 	maxSteps = 60
-	// Above the maximum, probes begin at beyondFirst and continue in growing steps, until one
-	// clearly fails.
+	// beyondFirst times the maximum is the first rate above it. The next steps grow by beyondGrowth,
+	// up to beyondMost, until a probe clearly fails.
 	beyondFirst, beyondMost, beyondGrowth = 1.05, 1.30, 1.5
-	// If all of them are sustained, the probes continue from the highest rate, up to this number
-	// of times.
+	// maxLooks is the number of times that the probes continue from the highest rate if all of them
+	// are sustained.
 	maxLooks = 8
-	// With a member down, rates fall by this factor until one is sustained, but not below a fifth
-	// of the maximum.
+	// downFactor is the step between rates with a member down, which fall until one is sustained, but
+	// not below downLeast times the maximum.
 	downFactor, downLeast = 0.8, 0.2
-	// Below a first rate that fails, up to this number of lower rates are tried, each lower by the
-	// search's factor or more, but by jumpFactors of them at most.
+	// maxDescents is the number of lower rates that are tried if the first rate fails. Each is lower by
+	// the search's factor or more, but by jumpFactors of them at most.
 	maxDescents, jumpFactors = 4, 4
-	// Below a rate whose soak failed, up to this number of lower rates have their own soak, with
-	// growing steps.
+	// maxSoaks is the number of lower rates that have their own soak if a soak failed. The steps grow.
 	maxSoaks = 8
 )
 

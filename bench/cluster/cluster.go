@@ -257,8 +257,8 @@ func ready(ctx context.Context, members []Member, present func(member int) bool,
 	return nil
 }
 
-// Ports for members are below the range that systems use for outgoing connections, so that a
-// restarted member finds its port free.
+// lowestPort and highestPort bound the ports of members. They are below the range that systems use for
+// outgoing connections, so that a restarted member finds its port free.
 const lowestPort, highestPort = 10_000, 32_000
 
 // freePort finds a loopback port on which no process listens and that was not returned before,

@@ -43,7 +43,7 @@ func Guard(ctx context.Context, c Cluster, conns []grpc.ClientConnInterface, add
 }
 
 const (
-	// A fast disk writes well over 100 MB a second.
+	// guardInterval is short because a fast disk writes well over 100 MB a second.
 	guardInterval = 200 * time.Millisecond
 	guardTimeout  = time.Second
 	quotaShare    = 0.80

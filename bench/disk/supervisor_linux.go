@@ -92,7 +92,7 @@ func listen(calls Calls, kinds map[int32]kind) (listener int, err error) {
 	return -1, fmt.Errorf("install a seccomp filter: %w", err)
 }
 
-// Offsets in struct seccomp_data.
+// offsetNumber and offsetArch are the offsets of these fields in struct seccomp_data, in bytes.
 const offsetNumber, offsetArch = 0, 4
 
 // filter returns the BPF program that reports the calls and allows all others.

@@ -51,8 +51,8 @@ const (
 	leastClients = 128
 	leastStart   = 15 * time.Second
 	maxRounds    = 100
-	// The rates, unless one is given: faults differ from noise at the first, other
-	// settings show at the second.
+	// pairRate and dimensionRate are the rates in operations per second, unless one is given. Faults
+	// differ from noise at the first. Effects of other settings show at the second.
 	pairRate, dimensionRate = 200, 1000
 )
 

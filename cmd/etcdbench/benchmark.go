@@ -69,7 +69,7 @@ type officialRun struct {
 	flags   *pflag.FlagSet
 }
 
-// The values of flags, whose types the table fixes.
+// number, is, text and time return the value of a flag. The table of the command defines its type.
 func (o *officialRun) number(name string) int         { n, _ := o.flags.GetInt(name); return n }
 func (o *officialRun) is(name string) bool            { b, _ := o.flags.GetBool(name); return b }
 func (o *officialRun) text(name string) string        { return o.flags.Lookup(name).Value.String() }

@@ -30,7 +30,7 @@ var pageStyle string
 //go:embed page.js
 var pageScript string
 
-// The parts of the page, as its template wants them.
+// These types are the parts of the page, in the form that its template needs.
 type (
 	page struct {
 		Title, Policy string

@@ -21,8 +21,8 @@ const (
 	causeLeast   = 20 * time.Millisecond
 	maxSlow      = 100
 	electionTime = time.Second // the time that a change of leader counts for
-	// A second is slow if fewer operations complete than this share of the usual number, if
-	// that is at least leastUsual.
+	// shortShare is the share of the usual number of operations below which a second is slow, if the
+	// usual number is at least leastUsual.
 	shortShare, leastUsual = 0.5, 50
 	shortLength            = 500 * time.Millisecond
 )

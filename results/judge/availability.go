@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// The limit for a late arrival is three times the 90th percentile of the longest response
-	// times of the usual moments, within these bounds.
+	// availabilityFactor times the 90th percentile of the longest response times of the usual moments
+	// is the limit for a late arrival, within the two bounds.
 	availabilityFactor, leastAvailabilityLate, mostAvailabilityLate = 3, results.SlowAnswer, time.Second
 	// leastMomentsBefore is the number of moments before the first event that suffice for usual
 	// response times.

@@ -13,8 +13,8 @@ const (
 	// the shortest outage in which less than half of the arrivals are affected. It is longer
 	// than the effect of a short stop of the machine.
 	leastOutage, leastPartial = 100 * time.Millisecond, 500 * time.Millisecond
-	// An outage affects clearly more than backShare of its arrivals: with that share, as many would
-	// be affected by chance in one of falseAlarms stretches at most.
+	// falseAlarms bounds the outages by chance. An outage affects clearly more than backShare of its
+	// arrivals: with that share, as many are affected in at most one of falseAlarms stretches.
 	falseAlarms = 1e6
 	// outageShare is the share of affected arrivals above which a stretch belongs to an outage.
 	outageShare = 0.1
@@ -22,8 +22,8 @@ const (
 	leastAhead = 40
 	// maxOutages is the largest number of outages that a run lists.
 	maxOutages = 100
-	// Response times have recovered when at most this share of the moments of a second is above
-	// the usual p99, which is that of few moments in a short run.
+	// settleShare is the largest share of the moments of settleTime that may be above the usual p99 when
+	// response times have recovered. In a short run, the usual p99 is that of few moments.
 	settleTime, settleShare = time.Second, 0.05
 	// causeBefore is the longest time before an outage at which its cause may have begun.
 	causeBefore = time.Second

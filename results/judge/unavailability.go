@@ -8,12 +8,13 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// The rate has recovered when at most backShare of the arrivals in the following backFor are bad.
 const (
+	// backShare is the largest share of bad arrivals in the following backFor when the rate has
+	// recovered.
 	backFor   = 500 * time.Millisecond
 	backShare = 0.05
-	// An arrival is late when it takes twice as long as all but a hundredth of the
-	// moments before the faults, and as two moments.
+	// lateFactor times the p99 of the moments before the faults is the response time from which an
+	// arrival is late, but at least leastLate.
 	lateFactor, leastLate = 2, 2 * results.MomentLength
 )
 

@@ -151,7 +151,7 @@ func (s *socket) free() {
 	}
 }
 
-// The rest of [net.Conn], which nothing depends on.
+// The methods below complete [net.Conn]. Nothing depends on what they do.
 func (s *socket) LocalAddr() net.Addr              { return s.Addr }
 func (s *socket) RemoteAddr() net.Addr             { return s.Addr }
 func (s *socket) SetDeadline(time.Time) error      { return nil }
