@@ -52,8 +52,8 @@ func PublishTime(agents int) time.Duration {
 	return time.Second * time.Duration(max(1, (agents+frequent-1)/frequent))
 }
 
-// lead carries out the plan with the agents of the fleet.
-func (e *engine) lead(ctx context.Context) error {
+// runFleet carries out the plan with the agents of the fleet.
+func (e *engine) runFleet(ctx context.Context) error {
 	begin := time.Now()
 	sharer, ok := e.workload.(Sharer)
 	if !ok {
@@ -286,7 +286,7 @@ func mergeGenerators(a, b results.Generator) results.Generator {
 	g := results.Generator{
 		SendLag: lag, Achieved: b.Achieved, Waited: max(a.Waited, b.Waited),
 		CPU: max(a.CPU, b.CPU), CPUTime: a.CPUTime + b.CPUTime, Machine: max(a.Machine, b.Machine),
-		Members: max(a.Members, b.Members), Others: max(a.Others, b.Others), Steal: max(a.Steal, b.Steal),
+		Members: max(a.Members, b.Members), OtherCPUShare: max(a.OtherCPUShare, b.OtherCPUShare), Steal: max(a.Steal, b.Steal),
 		Throttled: max(a.Throttled, b.Throttled), GCs: a.GCs + b.GCs, GCPause: max(a.GCPause, b.GCPause),
 		GCPauseMax: max(a.GCPauseMax, b.GCPauseMax), SchedP99: max(a.SchedP99, b.SchedP99), MaxRSS: max(a.MaxRSS, b.MaxRSS),
 		Shared: a.Shared || b.Shared, Stops: a.Stops + b.Stops, Stopped: max(a.Stopped, b.Stopped), StopMax: max(a.StopMax, b.StopMax),

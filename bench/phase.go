@@ -217,7 +217,7 @@ func (ph *phase) drive(ctx context.Context) {
 // answers during the wait.
 func (ph *phase) sleeper() sleeper {
 	if p := ph.engine.poller; p != nil && ph.Load.Open() {
-		return newPollSleeper(p, ph.engine.alone)
+		return newPollSleeper(p, ph.engine.oneGoroutine)
 	}
 	return ph.engine.newSleeper()
 }

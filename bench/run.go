@@ -136,8 +136,8 @@ type engine struct {
 	peers      Peers // nil where the share is the whole plan
 	fleet      Fleet // nil where the load is generated here
 	poller     Poller
-	// alone says that no other goroutine carries out or receives operations.
-	alone bool
+	// oneGoroutine says that no other goroutine carries out or receives operations.
+	oneGoroutine bool
 
 	sampler      Sampler
 	disturbances []Disturbance
@@ -176,7 +176,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 		}
 	}()
 	if e.fleet != nil {
-		return e.lead(ctx)
+		return e.runFleet(ctx)
 	}
 	clients, receiver, err := e.prepare(ctx)
 	if err != nil {
@@ -190,7 +190,7 @@ func (e *engine) execute(ctx context.Context) (err error) {
 	}
 	e.sink.open.Store(true)
 	e.collector = newCollector(e, receiver != nil)
-	e.alone = receiver == nil && !slices.ContainsFunc(clients, func(c *client) bool { return c.starter == nil })
+	e.oneGoroutine = receiver == nil && !slices.ContainsFunc(clients, func(c *client) bool { return c.starter == nil })
 	stopBackground := e.background()
 	usage := machine.ReadUsage()
 	endStops := e.watchStops(ctx)

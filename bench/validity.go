@@ -21,7 +21,7 @@ const (
 	waitedMax        = 0.01
 	promptService    = 10 * time.Millisecond
 	unloadedFactor   = 5 // median of the service time ÷ its minimum, below which etcd has no queue
-	othersMax        = 0.10
+	otherCPUMax      = 0.10
 	ownCPUMax        = 0.90
 	machineCPUMax    = 0.90
 	stealMax         = 0.05
@@ -234,10 +234,10 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 			Remedy:  "run the cluster on other machines; the results hold for this machine only",
 		})
 	}
-	if f.Others > othersMax {
+	if f.OtherCPUShare > otherCPUMax {
 		add(results.Reason{
-			Code: "other-processes", Severity: results.Degraded, Value: f.Others, Limit: othersMax,
-			Message: fmt.Sprintf("other processes used %.0f %% of this machine's CPUs", 100*f.Others),
+			Code: "other-processes", Severity: results.Degraded, Value: f.OtherCPUShare, Limit: otherCPUMax,
+			Message: fmt.Sprintf("other processes used %.0f %% of this machine's CPUs", 100*f.OtherCPUShare),
 			Remedy:  "stop other processes on this machine",
 		})
 	}
@@ -265,7 +265,7 @@ func (f *findings) judgeCPU(add func(results.Reason)) {
 func (f *findings) shares() string {
 	text := fmt.Sprintf("%.0f %% busy (generator %.0f %%", 100*f.Machine, 100*f.CPU)
 	if f.Members > 0 {
-		text += fmt.Sprintf(", members %.0f %%, other processes %.0f %%", 100*f.Members, 100*f.Others)
+		text += fmt.Sprintf(", members %.0f %%, other processes %.0f %%", 100*f.Members, 100*f.OtherCPUShare)
 	}
 	return text + ")"
 }
@@ -286,7 +286,7 @@ func (f *findings) addMembers(server *results.Server, u machine.Usage) {
 		return
 	}
 	f.Members = min(1, used/float64(u.Total))
-	f.Others = max(0, f.Machine-f.Members-float64(u.CPU)/float64(u.Total))
+	f.OtherCPUShare = max(0, f.Machine-f.Members-float64(u.CPU)/float64(u.Total))
 }
 
 // isLocal reports whether a cluster shares the machine with the generator.

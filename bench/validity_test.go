@@ -49,7 +49,7 @@ func TestValidity(t *testing.T) {
 		"nothing answered yet":      {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMedian, f.serviceMin = 0.9, 0.2, 0, time.Millisecond }), results.Degraded, "clients-busy"},
 		"etcd fast, and full":       {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMin = 0.9, 0.5, 20*time.Microsecond }), results.Degraded, "clients-busy"},
 		"too few to form a queue":   {open(func(f *findings) { f.Waited, f.Achieved, f.serviceMin, f.clients = 0.9, 0.5, 20*time.Microsecond, 1 }), results.Invalid, "too-few-clients"},
-		"other processes":           {closed(func(f *findings) { f.Others, f.local = 0.85, true }), results.Degraded, "other-processes"},
+		"other processes":           {closed(func(f *findings) { f.OtherCPUShare, f.local = 0.85, true }), results.Degraded, "other-processes"},
 		"own CPU":                   {closed(func(f *findings) { f.CPU = 0.95 }), results.Invalid, "generator-cpu"},
 		"own CPU, cluster here":     {closed(func(f *findings) { f.CPU, f.cluster, f.local = 0.95, results.ClusterProcess, true }), results.Valid, ""},
 		"machine busy elsewhere":    {closed(func(f *findings) { f.Machine = 0.99 }), results.Valid, ""},
@@ -134,8 +134,8 @@ func TestSharesOfTheMachine(t *testing.T) {
 	f.addMembers(&results.Server{Cost: []results.Cost{
 		{Operations: 1000, Figures: map[string]float64{"cpu": 5e6}}, {Member: "m1", Operations: 1000, Figures: map[string]float64{"cpu": 5e6}},
 	}}, u)
-	if f.Members != 0.25 || math.Abs(f.Others-0.6) > 1e-9 {
-		t.Errorf("members %v, others %v", f.Members, f.Others)
+	if f.Members != 0.25 || math.Abs(f.OtherCPUShare-0.6) > 1e-9 {
+		t.Errorf("members %v, others %v", f.Members, f.OtherCPUShare)
 	}
 	if text := f.shares(); text != "100 % busy (generator 15 %, members 25 %, other processes 60 %)" {
 		t.Errorf("shares %s", text)

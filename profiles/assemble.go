@@ -49,7 +49,7 @@ func (c *Capture) assemble() []results.Profile {
 			if entry, ok := c.all(k, ph, list, together[group{kind: k, phase: ph}]); ok {
 				list = append(list, entry)
 			}
-			list = append(list, c.untaken(k, ph, list)...)
+			list = append(list, c.notTaken(k, ph, list)...)
 		}
 	}
 	// As they were asked for; all members first, then each, the generator last.
@@ -79,8 +79,8 @@ func phasesOf(list []results.Profile) []string {
 	return names
 }
 
-// untaken returns entries for requested captures that have not begun.
-func (c *Capture) untaken(kind, phase string, list []results.Profile) []results.Profile {
+// notTaken returns entries for requested captures that have not begun.
+func (c *Capture) notTaken(kind, phase string, list []results.Profile) []results.Profile {
 	var missing []results.Profile
 	for _, s := range c.Sources {
 		if !slices.ContainsFunc(list, func(p results.Profile) bool {

@@ -21,7 +21,7 @@ func writeText(w io.Writer, docs []Document) error {
 			b.WriteString("\n")
 		}
 		t := newText(w, &b)
-		t.what(d.Run)
+		t.load(d.Run)
 		if i > 0 {
 			t.differences(docs[0], d)
 		}
@@ -40,7 +40,7 @@ func writeText(w io.Writer, docs []Document) error {
 		t.validity(d.Validity)
 		t.agents(d.Run)
 		t.warnings(d.Warnings)
-		t.where(d)
+		t.places(d)
 		if err := t.flush(w); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (t text) leftOut(columns []string) {
 	}
 }
 
-func (t text) what(r *results.Run) {
+func (t text) load(r *results.Run) {
 	t.line("etcdbench %s: %s", words.Clean(r.Plan.Workload), content.Load(r.Plan))
 	if r.Outcome != results.Completed {
 		t.line("%s", t.mark(content.Outcome(r)))
@@ -344,8 +344,8 @@ func (t text) warnings(ws []results.Warning) {
 	}
 }
 
-// where prints the cluster, the machine and the files.
-func (t text) where(d Document) {
+// places prints the cluster, the machine and the files.
+func (t text) places(d Document) {
 	t.line("")
 	t.line("  cluster  %s", content.DescribeCluster(d.Cluster, d.Environment.Disk))
 	t.line("  machine  %s", content.DescribeMachine(d.Environment))

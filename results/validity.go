@@ -63,13 +63,13 @@ type Generator struct {
 	// Members and Others are the parts of Machine that the members and other processes used.
 	// They are known if the cluster runs on this machine and its members have reported their
 	// CPU time.
-	Members    float64       `json:"members_cpu_share,omitempty"`
-	Others     float64       `json:"others_cpu_share,omitempty"`
-	Steal      float64       `json:"steal_share"`
-	Throttled  float64       `json:"throttled_share"`
-	GCs        uint64        `json:"gc_cycles"`
-	GCPause    time.Duration `json:"gc_pause_total_ns"`
-	GCPauseMax time.Duration `json:"gc_pause_max_ns"`
+	Members       float64       `json:"members_cpu_share,omitempty"`
+	OtherCPUShare float64       `json:"others_cpu_share,omitempty"`
+	Steal         float64       `json:"steal_share"`
+	Throttled     float64       `json:"throttled_share"`
+	GCs           uint64        `json:"gc_cycles"`
+	GCPause       time.Duration `json:"gc_pause_total_ns"`
+	GCPauseMax    time.Duration `json:"gc_pause_max_ns"`
 	// Stops is the number of stops of the process in closed loops. Stopped is their total
 	// length, and StopMax the longest one.
 	Stops   uint64        `json:"stops,omitempty"`

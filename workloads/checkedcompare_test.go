@@ -22,7 +22,7 @@ type checkedAnswers struct {
 }
 
 func newCheckedAnswers() checkedAnswers {
-	checker := consistency.New(consistency.Options{Alone: true})
+	checker := consistency.New(consistency.Options{Exclusive: true})
 	checker.Begin(1)
 	return checkedAnswers{checkConns(checker, []grpc.ClientConnInterface{nil})[0].(*checkedConn), checker}
 }

@@ -31,8 +31,8 @@ type deletion struct {
 	kv pb.KVClient
 	// own reports whether a key, which has no value here, must be deleted.
 	own func(context.Context, *keyValue) (bool, error)
-	// young reports whether a key that stays must be counted.
-	young func(*keyValue) bool
+	// counted reports whether a key that stays must be counted.
+	counted func(*keyValue) bool
 }
 
 // run deletes the keys under a prefix in batches. It returns the number of deleted keys, and
@@ -109,7 +109,7 @@ func (d deletion) page(ctx context.Context, page *pb.RangeResponse) (deleted, fo
 			if own, err = d.isOwn(ctx, page.Kvs[i]); err != nil {
 				return deleted, foreign, changed, err
 			}
-			if !own && d.young(page.Kvs[i]) && !claim.IsMarker(page.Kvs[i].Key) {
+			if !own && d.counted(page.Kvs[i]) && !claim.IsMarker(page.Kvs[i].Key) {
 				foreign++
 			}
 		}

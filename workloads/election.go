@@ -241,13 +241,13 @@ func (w *electionWorker) Do(ctx context.Context, op *bench.Op) error {
 	}
 	w.leaders.acquire(int(office), ours, w.sink.Now)
 	w.rng.reset(w.target.Seed, op.Phase, op.N)
-	w.lead(op, election, func() { w.leaders.release(int(office), ours) })
+	w.holdOffice(op, election, func() { w.leaders.release(int(office), ours) })
 	return nil
 }
 
-// lead carries out the operations of a leader until it resigns or crashes. It calls leave right
+// holdOffice carries out the operations of a leader until it resigns or crashes. It calls leave right
 // before that.
-func (w *electionWorker) lead(op *bench.Op, election *concurrency.Election, leave func()) {
+func (w *electionWorker) holdOffice(op *bench.Op, election *concurrency.Election, leave func()) {
 	step := func(kind int, do func(ctx context.Context) error) {
 		doStep(w.session, w.sink, op.Phase, w.client, kind, do)
 	}

@@ -179,7 +179,7 @@ func (l *Leftover) Remove(ctx context.Context, conns []grpc.ClientConnInterface)
 	own := func(_ context.Context, kv *keyValue) (bool, error) {
 		return !l.keep && runPrefixIs(l.Prefix, string(kv.Key)) && l.owns(kv), nil
 	}
-	d := deletion{kv: pb.NewKVClient(conns[0]), own: own, young: func(*keyValue) bool { return false }}
+	d := deletion{kv: pb.NewKVClient(conns[0]), own: own, counted: func(*keyValue) bool { return false }}
 	const batch = 100 // small, because the sizes of the keys are unknown
 	if deleted, _, err = d.run(ctx, l.Prefix, batch); err != nil {
 		return deleted, err

@@ -70,7 +70,7 @@ func TestLiesAreFound(t *testing.T) {
 				writeBeside(t, endpoint)
 			}
 			for name, lie := range map[string]transporttest.Lie{
-				"lost": transporttest.Drop, "late": transporttest.Late, "reordered": transporttest.Reorder, "honest": transporttest.Honest,
+				"lost": transporttest.Drop, "late": transporttest.Late, "reordered": transporttest.Reorder, "honest": transporttest.NoLie,
 			} {
 				for seed := range uint64(trials) {
 					c := lyingTrial(lie, seed, alone)
@@ -80,7 +80,7 @@ func TestLiesAreFound(t *testing.T) {
 					prefix := fmt.Sprintf("/lies/%s/%d/", name, seed)
 					proof, lies := c.run(t, endpoint, prefix)
 					want := results.Violated
-					if lie == transporttest.Honest {
+					if lie == transporttest.NoLie {
 						want = results.Proved
 					} else if lies == 0 {
 						t.Fatalf("%s, seed %d: the proxy told no lie", name, seed)
@@ -229,7 +229,7 @@ func TestLossOfAnOlderKey(t *testing.T) {
 	t.Parallel()
 	endpoint := cluster.Endpoints(workloadstest.StartCluster(t, 1))[0]
 	var verdicts []string
-	for seed, lie := range []transporttest.Lie{transporttest.Honest, transporttest.Honest, transporttest.Drop} {
+	for seed, lie := range []transporttest.Lie{transporttest.NoLie, transporttest.NoLie, transporttest.Drop} {
 		c := trial{workload: "put", params: map[string]string{"key-space-size": "10"}}
 		c.options = transporttest.LiarOptions{Lie: lie, Every: 250, Seed: uint64(seed)}
 		proof, _ := c.run(t, endpoint, "/older/")

@@ -138,7 +138,7 @@ func busyMemory(t testing.TB, clients int) (m memory) {
 	measured := make(chan struct{})
 	go func() {
 		defer close(measured)
-		<-server.Came(clients)
+		<-server.Arrived(clients)
 		m = readMemory()
 		cancel(bench.ErrInterrupted)
 	}()

@@ -50,7 +50,7 @@ func Compose(c Composition, t Target) (bench.Workload, error) {
 			t.shared.ledger.Shared()
 		}
 		t.shared.checker = consistency.New(consistency.Options{
-			Alone: (t.Exclusive || t.Disposable) && t.Share.Count <= 1, Keys: requestKeys,
+			Exclusive: (t.Exclusive || t.Disposable) && t.Share.Count <= 1, Keys: requestKeys,
 		})
 		t.Conns = checkConns(t.shared.checker, t.Conns)
 	}

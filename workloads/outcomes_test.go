@@ -29,7 +29,7 @@ func TestOutcomesAreReadFromTheHistory(t *testing.T) {
 		verdict, outcome string
 		checked          uint64
 	}{
-		"took effect":   {transporttest.Honest, false, false, results.Proved, "1 took effect, 0 did not", 1},
+		"took effect":   {transporttest.NoLie, false, false, results.Proved, "1 took effect, 0 did not", 1},
 		"did not":       {transporttest.Phantom, false, false, results.Proved, "0 took effect, 1 did not", 1},
 		"never written": {transporttest.Phantom, true, false, results.Violated, "0 took effect, 1 did not", 1},
 		"compacted":     {transporttest.Phantom, false, true, results.Proved, "1 still unknown: the history is compacted up to revision", 0},
@@ -41,7 +41,7 @@ func TestOutcomesAreReadFromTheHistory(t *testing.T) {
 			}
 			defer liar.Stop()
 			target := Target{Conns: workloadstest.Dial(t, 1, liar.Address), Prefix: "/outcomes/" + name + "/", Verify: true, Exclusive: true}
-			target.shared = &shared{ledger: ledger.New(1), checker: consistency.New(consistency.Options{Alone: true})}
+			target.shared = &shared{ledger: ledger.New(1), checker: consistency.New(consistency.Options{Exclusive: true})}
 			target.Conns = checkConns(target.shared.checker, target.Conns)
 			revision, err := presentRevision(t.Context(), target)
 			if err != nil {

@@ -93,11 +93,11 @@ func TestOneWrongAnswerIsFound(t *testing.T) {
 		"key left out":        {transporttest.LeaveOut, lists, 4},
 		"revoked lease":       {transporttest.RevokedLease, revocations, 0},
 		"two holders":         {transporttest.TwoHolders, locks, 8},
-		"no lie, and leases":  {transporttest.Honest, revocations, 0},
-		"no lie, and locks":   {transporttest.Honest, locks, 8},
-		"no lie, and reads":   {transporttest.Honest, func(k string) mixture { return parts(k, "put", "range", "txn-mixed") }, 0},
-		"no lie, and lists":   {transporttest.Honest, lists, 4},
-		"no lie, and compare": {transporttest.Honest, func(k string) mixture { return parts(k, "txn-cas", "range", "delete") }, 0},
+		"no lie, and leases":  {transporttest.NoLie, revocations, 0},
+		"no lie, and locks":   {transporttest.NoLie, locks, 8},
+		"no lie, and reads":   {transporttest.NoLie, func(k string) mixture { return parts(k, "put", "range", "txn-mixed") }, 0},
+		"no lie, and lists":   {transporttest.NoLie, lists, 4},
+		"no lie, and compare": {transporttest.NoLie, func(k string) mixture { return parts(k, "txn-cas", "range", "delete") }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found := 0
@@ -107,7 +107,7 @@ func TestOneWrongAnswerIsFound(t *testing.T) {
 				load := test.load([]string{"20", "100", "500"}[seed%3])
 				proof, lies := lyingRun(t, endpoint, fmt.Sprintf("/trials/%d/%d/", test.lie, seed), load, total, o)
 				want := results.Violated
-				if test.lie == transporttest.Honest {
+				if test.lie == transporttest.NoLie {
 					want = results.Proved
 				} else if lies == 0 {
 					t.Fatalf("seed %d: no lie was told", seed)

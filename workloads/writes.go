@@ -260,8 +260,8 @@ func (w *Writes) Delete(ctx context.Context, conns []grpc.ClientConnInterface, p
 	}
 	reachable := Target{Conns: conns, Prefix: prefix}.reachable(ctx)
 	o := ownKeys{Writes: w, kv: pb.NewKVClient(reachable.conn(0))}
-	young := func(kv *keyValue) bool { return kv.CreateRevision > w.start }
-	d := deletion{kv: o.kv, own: o.own, young: young}
+	created := func(kv *keyValue) bool { return kv.CreateRevision > w.start }
+	d := deletion{kv: o.kv, own: o.own, counted: created}
 	if w.hasUnsure() {
 		return d.runLate(ctx, prefix, w.batch())
 	}

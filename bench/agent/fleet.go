@@ -62,11 +62,11 @@ type fleet struct {
 }
 
 const (
-	// lead is the time between the notice of the load's start and the start. leadEach is added
+	// startLead is the time between the notice of the load's start and the start. startLeadEach is added
 	// for each agent. A late notice fails the run, so the time allows for a process or a
 	// network that stalls for most of a second.
-	lead     = time.Second
-	leadEach = time.Millisecond
+	startLead     = time.Second
+	startLeadEach = time.Millisecond
 	// silence is the time without a message under load after which an agent counts as lost, in
 	// addition to the time between its messages.
 	silence = 10 * time.Second
@@ -202,7 +202,7 @@ func (f *fleet) Start(ctx context.Context, handover []byte) (time.Time, error) {
 			return time.Time{}, context.Cause(ctx)
 		}
 	}
-	at := time.Now().Add(lead + time.Duration(len(f.members))*leadEach)
+	at := time.Now().Add(startLead + time.Duration(len(f.members))*startLeadEach)
 	return at, c.post(ctx, f.run, startLoad, at.UnixNano())
 }
 

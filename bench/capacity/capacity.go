@@ -151,7 +151,7 @@ func Run(ctx context.Context, o Options) (*results.Capacity, error) {
 		s.out.SLO = append(s.out.SLO, t.Text)
 	}
 	err := s.all(ctx)
-	if s.Soak > 0 && !s.soaked(true, func(rate float64) bool { return rate == s.low }) {
+	if s.Soak > 0 && !s.hasSoak(true, func(rate float64) bool { return rate == s.low }) {
 		s.low = 0 // the search ended before its soak
 	}
 	s.out.Low, s.out.Stopped = s.low, s.limit

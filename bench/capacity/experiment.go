@@ -244,7 +244,7 @@ func (e *Experiment) spec(p Probe) runner.Spec {
 	}
 	s.Experiment.MemberDown = p.MemberDown
 	if s.Cluster.Running() {
-		s.Experiment.CheckOthers = true
+		s.Experiment.CheckOtherClients = true
 		return s
 	}
 	if p.Stage == results.StageSoak && e.undisturbed && e.compactions > 0 {

@@ -196,8 +196,8 @@ func (s *search) confirm(ctx context.Context, rate float64, probed bool) (sustai
 	return sustained && err == nil, err
 }
 
-// soaked reports whether a soak was sustained, or failed, at a rate that the test accepts.
-func (s *search) soaked(sustained bool, of func(rate float64) bool) bool {
+// hasSoak reports whether a soak was sustained, or failed, at a rate that the test accepts.
+func (s *search) hasSoak(sustained bool, of func(rate float64) bool) bool {
 	return slices.ContainsFunc(s.out.Probes, func(p results.CapacityProbe) bool {
 		return p.Stage == results.StageSoak && of(p.Rate) && (p.Verdict == results.Sustained) == sustained
 	})
@@ -224,7 +224,7 @@ func (s *search) look(ctx context.Context) (higher bool, err error) {
 		return false, nil
 	}
 	// After a failed soak, a sustained probe of the same rate has no information.
-	soakFailed := s.soaked(false, func(rate float64) bool { return rate > s.low })
+	soakFailed := s.hasSoak(false, func(rate float64) bool { return rate > s.low })
 	raised := soakFailed
 	tried, highest := s.low, s.found()
 	for factor, step := beyondFirst, s.Step; factor < beyondMost; factor, step = factor+step, step*beyondGrowth {

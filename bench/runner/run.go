@@ -193,13 +193,13 @@ func (r *Resolved) finish(ctx context.Context, s *session, dir *results.Dir, run
 
 // findings are the observations of the cluster before the load.
 type findings struct {
-	others *results.Warning
-	trips  map[string]time.Duration
+	otherClients *results.Warning
+	trips        map[string]time.Duration
 }
 
 func (f findings) addTo(run *results.Run) {
-	if f.others != nil && !run.Warned(f.others.Code) {
-		run.Warnings = append(run.Warnings, *f.others)
+	if f.otherClients != nil && !run.Warned(f.otherClients.Code) {
+		run.Warnings = append(run.Warnings, *f.otherClients)
 	}
 	if f.trips != nil {
 		run.Resilience = &results.Resilience{RoundTrips: f.trips}
@@ -211,8 +211,8 @@ func (f findings) addTo(run *results.Run) {
 func (r *Resolved) survey(ctx context.Context, s *session) (f findings, err error) {
 	e := r.Spec.Experiment
 	if r.Spec.Cluster.Running() {
-		if e.CheckOthers {
-			f.others = s.findOtherClients(ctx, r.Spec.Cluster.Remote.Metrics)
+		if e.CheckOtherClients {
+			f.otherClients = s.findOtherClients(ctx, r.Spec.Cluster.Remote.Metrics)
 		}
 		if e.Resilience {
 			f.trips = s.roundTrips(ctx)

@@ -184,8 +184,8 @@ type Experiment struct {
 	MemberDown bool `json:"member_down,omitempty"`
 	// Faults are made one after the other. They replace the user's disturbances.
 	Faults *Faults `json:"faults,omitempty"`
-	// CheckOthers looks for other clients of a running cluster before the load.
-	CheckOthers bool `json:"check_others,omitempty"`
+	// CheckOtherClients looks for other clients of a running cluster before the load.
+	CheckOtherClients bool `json:"check_others,omitempty"`
 	// Resilience measures elections, idle costs, outages and round trips.
 	Resilience bool `json:"resilience,omitempty"`
 }

@@ -24,11 +24,11 @@ import (
 type Progress struct {
 	Rung, Rungs int
 	Size        int64
-	// Doing is the present activity. Share is its completed part, between 0 and 1. Left is the
+	// Activity is the present activity. Share is its completed part, between 0 and 1. Left is the
 	// remaining time of the activity; 0 if it is unknown.
-	Doing string
-	Share float64
-	Left  time.Duration
+	Activity string
+	Share    float64
+	Left     time.Duration
 	// Done is the complete rung; nil before that. Resumed says that it was complete already.
 	Done    *results.ScaleRung
 	Resumed bool
@@ -130,7 +130,7 @@ func (l *ladder) prepare(ctx context.Context, rung int) error {
 	if l.site != nil {
 		return nil
 	}
-	l.tell(Progress{Rung: rung + 1, Rungs: len(l.sizes), Size: l.sizes[rung], Doing: startStage})
+	l.tell(Progress{Rung: rung + 1, Rungs: len(l.sizes), Size: l.sizes[rung], Activity: startStage})
 	started, err := l.start(ctx, dir)
 	if err != nil {
 		return err
@@ -187,7 +187,9 @@ const (
 
 // rung measures one rung. It returns an error if the rung is not complete.
 func (l *ladder) rung(ctx context.Context, i int, r *results.ScaleRung, dir string) error {
-	tell := func(what string) { l.tell(Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Doing: what}) }
+	tell := func(what string) {
+		l.tell(Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Activity: what})
+	}
 	if err := l.populate(ctx, i, r); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func TestInterruptAtEachStage(t *testing.T) {
 	for _, stage := range []string{startStage, populationStage, steadyStage, results.ScaleDefragmentation, results.ScaleRestart} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		s, err := smallLadder(t).Run(ctx, experiment.Options{Dir: dir, Run: runner.Run}, func(p Progress) {
-			if p.Doing == stage {
+			if p.Activity == stage {
 				cancel(bench.ErrInterrupted)
 			}
 		})
@@ -92,7 +92,7 @@ func TestDataOfKilledSession(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	_, err := smallLadder(t).Run(ctx, experiment.Options{Dir: dir, Run: runner.Run}, func(p Progress) {
-		if p.Doing != populationStage {
+		if p.Activity != populationStage {
 			return
 		}
 		defer cancel(bench.ErrInterrupted)

@@ -13,7 +13,7 @@ import (
 // compacts and defragments the cluster.
 func (l *ladder) populate(ctx context.Context, i int, r *results.ScaleRung) error {
 	begin := time.Now()
-	p := Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Doing: populationStage}
+	p := Progress{Rung: i + 1, Rungs: len(l.sizes), Size: l.sizes[i], Activity: populationStage}
 	p.Left = l.speed.time((l.objects(i) - l.present) * l.objectSize)
 	l.tell(p)
 	target := workloads.Target{Conns: l.site.conns, Seed: l.first.Plan.Seed, Patience: time.Minute}

@@ -11,7 +11,7 @@ func TestPopulationProgress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var told []Progress
-		report := populated(Progress{Doing: populationStage}, func(p Progress) { told = append(told, p) })
+		report := populated(Progress{Activity: populationStage}, func(p Progress) { told = append(told, p) })
 		for done := int64(1); done <= 20; done++ {
 			time.Sleep(time.Second)
 			report(done, 20)

@@ -113,7 +113,7 @@ func take(path string) (*Dir, error) {
 // of members in the given directories, which are those of results, of experiments, of
 // several of these, or of --data-dir. Directories that this user cannot open are left out.
 func Abandoned(directories ...string) (paths []string) {
-	paths = append(unheld(subdirectories(os.TempDir(), temporary)), AbandonedData(directories...)...)
+	paths = append(withoutHolder(subdirectories(os.TempDir(), temporary)), AbandonedData(directories...)...)
 	slices.Sort(paths)
 	return slices.Compact(paths)
 }
@@ -126,11 +126,11 @@ func AbandonedData(directories ...string) []string {
 			candidates = append(candidates, dataIn(d)...)
 		}
 	}
-	return unheld(candidates)
+	return withoutHolder(candidates)
 }
 
-// unheld returns the directories that no process holds.
-func unheld(candidates []string) (paths []string) {
+// withoutHolder returns the directories that no process holds.
+func withoutHolder(candidates []string) (paths []string) {
 	for _, path := range candidates {
 		if d, err := take(path); err == nil {
 			d.Release()

@@ -56,9 +56,9 @@ type token struct {
 	lean    *lean.Header // the same
 	got     time.Time
 	expires time.Time // zero if the token does not contain it
-	// good is when the token was last known to be valid, in nanoseconds of Unix time; 0 after a
+	// validAt is when the token was last known to be valid, in nanoseconds of Unix time; 0 after a
 	// member has refused it.
-	good atomic.Int64
+	validAt atomic.Int64
 }
 
 func newToken(text string) *token {
@@ -68,7 +68,7 @@ func newToken(text string) *token {
 		t.header.Set(rpctypes.TokenFieldNameGRPC, text)
 	}
 	t.lean = lean.NewHeader(t.header)
-	t.good.Store(t.got.UnixNano())
+	t.validAt.Store(t.got.UnixNano())
 	return t
 }
 
@@ -197,8 +197,8 @@ func (l *login) unary(
 
 // see records, from time to time, that the token was valid: clients share the record.
 func (t *token) see(now time.Time) {
-	if n := now.UnixNano(); n-t.good.Load() > int64(trust/10) {
-		t.good.Store(n)
+	if n := now.UnixNano(); n-t.validAt.Load() > int64(trust/10) {
+		t.validAt.Store(n)
 	}
 }
 
@@ -206,9 +206,9 @@ func (t *token) see(now time.Time) {
 // request. A stream cannot be sent twice, so its token is renewed before it is opened.
 const trust = time.Second
 
-// doubtful reports whether the token must be renewed before a stream is opened.
-func (t *token) doubtful(now time.Time) bool {
-	good := t.good.Load()
+// needsRenewal reports whether the token must be renewed before a stream is opened.
+func (t *token) needsRenewal(now time.Time) bool {
+	good := t.validAt.Load()
 	return good == 0 || t.expires.IsZero() && t.text != "" && now.UnixNano()-good > int64(trust)
 }
 
@@ -217,7 +217,7 @@ func (l *login) stream(
 	ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
 	t := l.current.Load()
-	if t.doubtful(time.Now()) {
+	if t.needsRenewal(time.Now()) {
 		if err := l.renew(ctx, cc, t); err != nil {
 			return nil, err
 		}
@@ -245,7 +245,7 @@ func (s *loginStream) RecvMsg(m any) error {
 	err := s.ClientStream.RecvMsg(m)
 	if err != nil && refused(err) {
 		s.login.learn(s.token, err)
-		s.token.good.Store(0)
+		s.token.validAt.Store(0)
 	}
 	return err
 }

@@ -96,11 +96,11 @@ func (o *capacityOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
-		r.say(length, "capacity of %s under %s: probes of %v; estimated time: %v",
+		r.announce(length, "capacity of %s under %s: probes of %v; estimated time: %v",
 			e.First().Scenario.Name, strings.Join(e.SLO, ", "), e.Length(), length.Round(time.Minute))
 		c, err := e.Run(ctx, options, func(p capacity.Progress) {
 			if text := probeLine(p, e.Unit(), r.room()); text != "" {
-				r.say(max(0, p.Left-p.Length), "%s", text)
+				r.announce(max(0, p.Left-p.Length), "%s", text)
 			}
 		})
 		return func() error { return o.finish(c, err, asked.Spec.Load.Target != nil, cmd.OutOrStdout()) }

@@ -277,9 +277,9 @@ func (o *gateOptions) compare(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		plan := e.Plan()
-		r.say(plan.Length(), "%s, %s: up to %d rounds of two runs of %v; estimated time: %v",
+		r.announce(plan.Length(), "%s, %s: up to %d rounds of two runs of %v; estimated time: %v",
 			sideNames(e.Candidate.Label, e.Baseline.Label), e.Scenario(), plan.Runs[0].Count, e.Length, plan.Length().Round(time.Minute))
-		v, err := e.Run(ctx, options, func(p versus.Progress) { r.say(p.Left, "%s", progressLine(p, r.room())) })
+		v, err := e.Run(ctx, options, func(p versus.Progress) { r.announce(p.Left, "%s", progressLine(p, r.room())) })
 		return func() error { return o.saveVerdict(v, err, cmd.OutOrStdout()) }
 	})
 }

@@ -56,8 +56,8 @@ type event struct {
 	Left time.Duration `json:"left_ns,omitempty"`
 }
 
-// say reports an event. left is the remaining time; 0 keeps the previous estimate.
-func (r *reporter) say(left time.Duration, format string, args ...any) {
+// announce reports an event. left is the remaining time; 0 keeps the previous estimate.
+func (r *reporter) announce(left time.Duration, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if left > 0 {

@@ -61,10 +61,10 @@ func (o *publishedOptions) run(cmd *cobra.Command) (err error) {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		plan := e.Plan()
-		r.say(plan.Length(), "%s; estimated time at the published rates: %v",
+		r.announce(plan.Length(), "%s; estimated time at the published rates: %v",
 			words.Plural(len(plan.Runs), "row", "rows"), plan.Length().Round(time.Second))
 		p, err := e.Run(ctx, options, func(row results.PublishedRow) {
-			r.say(0, "%s: %s/s, published %s/s", row.Name, words.Rate(row.Rate), words.Rate(row.PublishedRate))
+			r.announce(0, "%s: %s/s, published %s/s", row.Name, words.Rate(row.Rate), words.Rate(row.PublishedRate))
 		})
 		return func() error { return o.finish(p, err, cmd.OutOrStdout()) }
 	})

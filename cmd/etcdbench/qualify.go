@@ -151,14 +151,14 @@ func (o *qualifyOptions) qualify(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
-		r.say(length, "%s: %s, up to %d rounds of two runs of %v each; estimated time: %v",
+		r.announce(length, "%s: %s, up to %d rounds of two runs of %v each; estimated time: %v",
 			sideNames(e.Comparison.Candidate.Label, e.Comparison.Baseline.Label), judge.Scenarios(len(e.Scenarios)), e.Plan().Runs[0].Count,
 			e.Comparison.Length, length.Round(time.Minute))
 		v, err := e.Run(ctx, qualify.Options{
 			Options: options, Save: o.saveScenario,
-			Progress: func(name string, p versus.Progress) { r.say(0, "%s: %s", name, progressLine(p, r.room())) },
+			Progress: func(name string, p versus.Progress) { r.announce(0, "%s: %s", name, progressLine(p, r.room())) },
 			Done: func(v *results.Verdict, left time.Duration) {
-				r.say(left, "%s: %s (%s); at most %v left", v.Workload, v.Verdict, v.Reason, left.Round(time.Minute))
+				r.announce(left, "%s: %s (%s); at most %v left", v.Workload, v.Verdict, v.Reason, left.Round(time.Minute))
 			},
 		})
 		return func() error {

@@ -129,8 +129,8 @@ func (o *scaleOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		length := e.Plan().Length()
-		r.say(length, "scale of %s; estimated time: %v", e.First().Scenario.Name, length.Round(time.Minute))
-		s, err := e.Run(ctx, options, func(p scale.Progress) { r.say(0, "%s", rungLine(p)) })
+		r.announce(length, "scale of %s; estimated time: %v", e.First().Scenario.Name, length.Round(time.Minute))
+		s, err := e.Run(ctx, options, func(p scale.Progress) { r.announce(0, "%s", rungLine(p)) })
 		return func() error { return o.finish(s, err, cmd.OutOrStdout()) }
 	})
 }
@@ -140,11 +140,11 @@ func rungLine(p scale.Progress) string {
 	line := fmt.Sprintf("rung %d of %d, %s: ", p.Rung, p.Rungs, humanize.Bytes(uint64(p.Size)))
 	switch {
 	case p.Done == nil && p.Share > 0:
-		return fmt.Sprintf("%s%s, %.0f %%, about %v left", line, p.Doing, 100*p.Share, p.Left.Round(time.Second))
+		return fmt.Sprintf("%s%s, %.0f %%, about %v left", line, p.Activity, 100*p.Share, p.Left.Round(time.Second))
 	case p.Done == nil && p.Left > 0:
-		return fmt.Sprintf("%s%s, about %v", line, p.Doing, max(time.Second, p.Left.Round(time.Second)))
+		return fmt.Sprintf("%s%s, about %v", line, p.Activity, max(time.Second, p.Left.Round(time.Second)))
 	case p.Done == nil:
-		return line + p.Doing
+		return line + p.Activity
 	case p.Resumed:
 		return line + "resumed"
 	case len(p.Done.Findings) > 0:

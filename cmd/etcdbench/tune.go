@@ -97,11 +97,11 @@ func (o *tuneOptions) run(cmd *cobra.Command, args []string) error {
 			runs = fmt.Sprintf("%s and %d rounds of two", runs, rounds)
 		}
 		length := e.Left(0)
-		r.say(length, "tuning %s with %s at %.0f/s: %s; estimated time: %v",
+		r.announce(length, "tuning %s with %s at %.0f/s: %s; estimated time: %v",
 			e.Subject(), e.First().Scenario.Name, e.Rate(), runs, length.Round(time.Second))
 		t, err := e.Run(ctx, options, func(p tune.Progress) {
 			if text := trialLine(p, e); text != "" {
-				r.say(e.Left(p.Made), "%s", text)
+				r.announce(e.Left(p.Made), "%s", text)
 			}
 		})
 		return func() error { return o.finish(t, err, cmd.OutOrStdout()) }

@@ -79,7 +79,7 @@ func (p *byteProxy) forward(to, from net.Conn) {
 	for {
 		n, err := from.Read(piece)
 		if n > 0 {
-			cut, hold := p.spoil(piece[:n])
+			cut, hold := p.damage(piece[:n])
 			time.Sleep(hold)
 			if cut {
 				return
@@ -94,9 +94,9 @@ func (p *byteProxy) forward(to, from net.Conn) {
 	}
 }
 
-// spoil changes bytes of a piece and says whether the connection is cut before it, and how
+// damage changes bytes of a piece and says whether the connection is cut before it, and how
 // long it is held.
-func (p *byteProxy) spoil(piece []byte) (cut bool, hold time.Duration) {
+func (p *byteProxy) damage(piece []byte) (cut bool, hold time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.rand.Float64() < p.faults.flips*float64(len(piece)) {

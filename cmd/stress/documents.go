@@ -13,7 +13,7 @@ import (
 
 // tryDocuments spoils a result and has it reported in a random format.
 func tryDocuments(t *trial) error {
-	dir := filepath.Join(t.dir, "spoiled")
+	dir := filepath.Join(t.dir, "damaged")
 	if err := os.CopyFS(dir, os.DirFS(t.result)); err != nil {
 		return err
 	}
@@ -31,7 +31,7 @@ func tryDocuments(t *trial) error {
 	how := ""
 	for range 1 + t.IntN(3) {
 		var one string
-		if data, one = t.spoil(data); one != "" {
+		if data, one = t.damage(data); one != "" {
 			how += " " + one
 		}
 	}
@@ -68,8 +68,8 @@ var number = regexp.MustCompile(`:-?\d[-+.eE\d]*|: -?\d[-+.eE\d]*`)
 
 var text = regexp.MustCompile(`"[^"\\]*"`)
 
-// spoil changes a document in one way, and says how.
-func (t *trial) spoil(data []byte) (spoiled []byte, how string) {
+// damage changes a document in one way, and says how.
+func (t *trial) damage(data []byte) (damaged []byte, how string) {
 	if len(data) == 0 {
 		return data, ""
 	}

@@ -24,7 +24,7 @@ func tryExperiments(t *trial) error {
 		return err
 	}
 	file := filepath.Join(t.dir, filepath.Base(from))
-	how := t.spoilFile(file, data, t.spoil)
+	how := t.damageFile(file, data, t.damage)
 	args := []string{"report", file, "--format", pick(t, report.All()).Name}
 	if strings.HasPrefix(filepath.Base(from), "scale") && t.IntN(3) == 0 {
 		args = []string{"compare", from, file}
@@ -37,7 +37,7 @@ func tryExperiments(t *trial) error {
 func tryScenarios(t *trial) error {
 	file := filepath.Join(t.dir, "file.yaml")
 	args := []string{pick(t, []string{"run", "capacity", "tune", "scale"}), file}
-	spoil := t.spoilYAML
+	damage := t.damageYAML
 	var data []byte
 	var err error
 	switch t.IntN(3) {
@@ -49,7 +49,7 @@ func tryScenarios(t *trial) error {
 		data, err = os.ReadFile(pick(t, files))
 	case 1:
 		file = filepath.Join(t.dir, results.ExperimentFile)
-		args, spoil = []string{"capacity", "--resume", t.dir}, t.spoil
+		args, damage = []string{"capacity", "--resume", t.dir}, t.damage
 		data, err = os.ReadFile(filepath.Join(t.experiment, results.ExperimentFile))
 	default:
 		data, err = t.savedPlan()
@@ -57,7 +57,7 @@ func tryScenarios(t *trial) error {
 	if err != nil {
 		return err
 	}
-	how := t.spoilFile(file, data, spoil)
+	how := t.damageFile(file, data, damage)
 	return t.read(how, append(args, "--dry-run", "--format", pick(t, []string{"text", "json"}))...)
 }
 
@@ -71,11 +71,11 @@ func (t *trial) savedPlan() ([]byte, error) {
 	return c.out.Bytes(), nil
 }
 
-// spoilFile writes spoiled data and says how they were spoiled.
-func (t *trial) spoilFile(file string, data []byte, spoil func([]byte) ([]byte, string)) (how string) {
+// damageFile writes damaged data and says how they were damaged.
+func (t *trial) damageFile(file string, data []byte, damage func([]byte) ([]byte, string)) (how string) {
 	for range 1 + t.IntN(3) {
 		var one string
-		if data, one = spoil(data); one != "" {
+		if data, one = damage(data); one != "" {
 			how += " " + one
 		}
 	}
@@ -85,7 +85,7 @@ func (t *trial) spoilFile(file string, data []byte, spoil func([]byte) ([]byte, 
 	return filepath.Base(file) + how
 }
 
-// read has etcdbench read a spoiled file, which it does or refuses in one line.
+// read has etcdbench read a damaged file, which it does or refuses in one line.
 func (t *trial) read(how string, args ...string) error {
 	t.what = how + ": " + strings.Join(args, " ")
 	c, err := t.start(args...)
@@ -105,8 +105,8 @@ var (
 	yamlText   = regexp.MustCompile(`: [A-Za-z][^\n]*`)
 )
 
-// spoilYAML changes a YAML file in one way, and says how.
-func (t *trial) spoilYAML(data []byte) (spoiled []byte, how string) {
+// damageYAML changes a YAML file in one way, and says how.
+func (t *trial) damageYAML(data []byte) (damaged []byte, how string) {
 	switch t.IntN(4) {
 	case 0:
 		extremes := []string{"-1", "0", ".nan", ".inf", "1e308", "99999999999999999999", "1000000h", "-5s", "~", "[]", "{a: b}"}
@@ -118,5 +118,5 @@ func (t *trial) spoilYAML(data []byte) (spoiled []byte, how string) {
 		}
 		return t.replace(data, yamlText, ": "+pick(t, texts)), "text"
 	}
-	return t.spoil(data)
+	return t.damage(data)
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // rig is what all trials share: the program, a member of etcd that trials take as a running
-// cluster, and a result to spoil.
+// cluster, and a result to damage.
 type rig struct {
 	dir, binary string
 	member      *cluster.InProcess
@@ -113,17 +113,17 @@ func (b *rig) close() error {
 
 func (b *rig) conn() grpc.ClientConnInterface { return b.pool.Conns()[0] }
 
-// strangers are keys and a lease that no trial may touch: one key outside every prefix, one
+// foreignData are keys and a lease that no trial may touch: one key outside every prefix, one
 // beside the trial's prefix, and one with a lease.
-type strangers struct {
+type foreignData struct {
 	t         *trial
 	keys      []string
 	revisions []int64
 	lease     int64
 }
 
-// plant writes the strangers beside a prefix that ends in a slash.
-func (t *trial) plant(prefix string) (*strangers, error) {
+// plant writes the foreign data beside a prefix that ends in a slash.
+func (t *trial) plant(prefix string) (*foreignData, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, patience)
 	defer cancel()
 	lease, err := pb.NewLeaseClient(t.conn()).LeaseGrant(ctx, &pb.LeaseGrantRequest{TTL: 3600})
@@ -131,7 +131,7 @@ func (t *trial) plant(prefix string) (*strangers, error) {
 		return nil, err
 	}
 	beside := prefix[:len(prefix)-1]
-	s := &strangers{t: t, lease: lease.ID, keys: []string{"\x01first", beside, beside + "0", "leased" + prefix}}
+	s := &foreignData{t: t, lease: lease.ID, keys: []string{"\x01first", beside, beside + "0", "leased" + prefix}}
 	for i, key := range s.keys {
 		put := &pb.PutRequest{Key: []byte(key), Value: []byte("theirs")}
 		if i == len(s.keys)-1 {
@@ -146,8 +146,8 @@ func (t *trial) plant(prefix string) (*strangers, error) {
 	return s, nil
 }
 
-// check finds strangers that were touched, and removes them.
-func (s *strangers) check() error {
+// check finds foreign data that were touched, and removes them.
+func (s *foreignData) check() error {
 	ctx, cancel := context.WithTimeout(s.t.ctx, patience)
 	defer cancel()
 	kv := pb.NewKVClient(s.t.conn())

@@ -14,8 +14,8 @@ const maxStops = 1000
 type stop struct {
 	// Name describes the element, "" for none: the focus left the page.
 	Name string
-	// Again means that the element was visited before.
-	Again bool
+	// Visited means that the element was visited before.
+	Visited bool
 	// Frame means that the focus is in a frame, Folded that it is on folded details.
 	Frame, Folded bool
 	Problems      []string
@@ -91,7 +91,7 @@ func (p *Page) CheckKeyboard() (visited int, problems []string) {
 		if s.Frame {
 			continue
 		}
-		if s.Name == "" || s.Again {
+		if s.Name == "" || s.Visited {
 			break
 		}
 		visited++

@@ -46,8 +46,8 @@ func timeMarks(r *results.Run, columns []column) []mark {
 	}
 	happened := allHappened(columns)
 	for _, h := range happened[:min(maxHappened, len(happened))] {
-		what := strings.Join(h.what[:min(3, len(h.what))], ", ")
-		marks = append(marks, mark{h.at.Seconds(), h.at.Seconds(), "member", what, h.what[0]})
+		what := strings.Join(h.descriptions[:min(3, len(h.descriptions))], ", ")
+		marks = append(marks, mark{h.at.Seconds(), h.at.Seconds(), "member", what, h.descriptions[0]})
 	}
 	return marks
 }

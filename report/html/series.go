@@ -37,8 +37,8 @@ type column struct {
 // happening is an event in the readings of one second: changes of leader, gaps, restarts. at
 // is the time of the first of these readings, from the run's start.
 type happening struct {
-	at   time.Duration
-	what []string
+	at           time.Duration
+	descriptions []string
 }
 
 // readColumns reads a document's intervals once.
@@ -101,7 +101,7 @@ func (c *column) addHappenings(a, b results.Reading) {
 		c.happened = []happening{{at: max(b.At, c.start)}}
 	}
 	h := &c.happened[0]
-	h.what = append(h.what, list...)
+	h.descriptions = append(h.descriptions, list...)
 }
 
 // happenings returns the events of a member between two readings.

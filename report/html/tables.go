@@ -225,7 +225,7 @@ func happenedTable(columns []column) table {
 			t.Rows = append(t.Rows, []string{"…", "more events: the run's journal has all readings"})
 			break
 		}
-		t.Rows = append(t.Rows, []string{secondsLabel(h.at.Seconds()), strings.Join(h.what[:min(10, len(h.what))], ", ")})
+		t.Rows = append(t.Rows, []string{secondsLabel(h.at.Seconds()), strings.Join(h.descriptions[:min(10, len(h.descriptions))], ", ")})
 	}
 	return t
 }

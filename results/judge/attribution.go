@@ -177,7 +177,7 @@ func stretches(seconds []second, events []results.Event) []results.Slow {
 		slices.Sort(p99s)
 		usual = p99s[len(p99s)/2]
 	}
-	u := ordinary{p99: usual, rates: usualRates(seconds), movements: usualMovements(seconds), gone: goneMembers(seconds)}
+	u := ordinary{p99: usual, rates: usualRates(seconds), movements: usualMovements(seconds), absences: absentMembers(seconds)}
 	isSlow := func(s second) bool {
 		return s.stalled || u.isShort(s) || s.p99 > slowFactor*usual && s.p99-usual > int64(slowLeast)
 	}
@@ -201,8 +201,8 @@ type ordinary struct {
 	movements map[movement]time.Duration
 	// rates are in completed operations per second, by phase.
 	rates map[string]float64
-	// gone holds the time since which members did not answer until the end.
-	gone map[string]absence
+	// absences holds the time since which members did not answer until the end.
+	absences map[string]absence
 }
 
 // usualMovements returns the medians over the seconds in which a member was read, or over all
@@ -269,7 +269,7 @@ func newSlow(seconds []second, first, last int, u ordinary, events []results.Eve
 	least := max(causeLeast, time.Duration(causeShare*math.Min(float64(longer), float64(s.Length))))
 	for m, d := range excess {
 		if d >= least {
-			s.Causes = append(s.Causes, u.gone[m.member].explain(m.cause(d, dead), s))
+			s.Causes = append(s.Causes, u.absences[m.member].explain(m.cause(d, dead), s))
 		}
 	}
 	answerSilence(s.Causes)

@@ -57,9 +57,9 @@ type absence struct {
 	reason string
 }
 
-// goneMembers returns the members that did not answer in the last second in which they were
+// absentMembers returns the members that did not answer in the last second in which they were
 // queried, and the time since which they have not answered.
-func goneMembers(seconds []second) map[string]absence {
+func absentMembers(seconds []second) map[string]absence {
 	gone := map[string]absence{}
 	for len(seconds) > 0 && len(seconds[len(seconds)-1].known)+len(seconds[len(seconds)-1].silent) == 0 {
 		seconds = seconds[:len(seconds)-1]

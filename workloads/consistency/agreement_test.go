@@ -129,7 +129,7 @@ type simulatedOp struct {
 }
 
 func newSimulation(seed uint64) *simulation {
-	s := &simulation{Rand: rand.New(rand.NewPCG(seed, 7)), checker: newChecker(Options{Alone: true}, 1<<6), revision: 1, unknown: map[int]*simulatedOp{}}
+	s := &simulation{Rand: rand.New(rand.NewPCG(seed, 7)), checker: newChecker(Options{Exclusive: true}, 1<<6), revision: 1, unknown: map[int]*simulatedOp{}}
 	s.lies, s.left, s.clients = s.IntN(3) > 0, 3+s.IntN(9), make([]*simulatedOp, 1+s.IntN(3))
 	s.keys = 1 + s.IntN(2)
 	s.checker.Begin(1)
@@ -161,7 +161,7 @@ func (s *simulation) run() {
 			s.giveUp(o)
 			s.clients[i] = nil
 		case !o.applied && s.lies && s.lie == "" && s.IntN(5) == 0:
-			s.deceive(o)
+			s.falsify(o)
 			s.answer(o)
 			s.clients[i] = nil
 		case !o.applied:
@@ -283,8 +283,8 @@ func (s *simulation) apply(o *simulatedOp) {
 	s.snap()
 }
 
-// deceive makes up an answer.
-func (s *simulation) deceive(o *simulatedOp) {
+// falsify makes up an answer.
+func (s *simulation) falsify(o *simulatedOp) {
 	honest := s.IntN(3) > 0
 	if o.name == "read" || honest {
 		s.apply(o)

@@ -27,9 +27,9 @@ import (
 
 // Options are the settings of a checker.
 type Options struct {
-	// Alone means that no other client writes the keys of the run. Otherwise a version
+	// Exclusive means that no other client writes the keys of the run. Otherwise a version
 	// that no client of the run has written is attributed to another client.
-	Alone bool
+	Exclusive bool
 	// Keys names the keys of the request of an [Answer], for a violation. With nil, answers
 	// have no request.
 	Keys func(request any) string
@@ -65,7 +65,7 @@ type Checker struct {
 func New(o Options) *Checker { return newChecker(o, laneSize) }
 
 func newChecker(o Options, laneSize int) *Checker {
-	c := &Checker{alone: o.Alone, keys: o.Keys, start: time.Now(), seed: maphash.MakeSeed(), sample: newSample()}
+	c := &Checker{alone: o.Exclusive, keys: o.Keys, start: time.Now(), seed: maphash.MakeSeed(), sample: newSample()}
 	for i := range c.lanes {
 		c.lanes[i].init(laneSize)
 	}

@@ -10,7 +10,7 @@ import (
 func BenchmarkRecency(b *testing.B) {
 	for _, write := range []bool{false, true} {
 		b.Run(fmt.Sprintf("write=%v", write), func(b *testing.B) {
-			c := New(Options{Alone: true})
+			c := New(Options{Exclusive: true})
 			b.ReportAllocs()
 			for n := int64(1); b.Loop(); n++ {
 				a := Answer{Operation: OperationRead, Revision: 7, Member: 1}
@@ -65,7 +65,7 @@ type benchmarkLoad struct {
 
 func newBenchmarkLoad(keys int) *benchmarkLoad {
 	l := &benchmarkLoad{
-		checker: New(Options{Alone: true}), keys: make([]simulatedKey, keys), value: make([]byte, 256), revision: 1,
+		checker: New(Options{Exclusive: true}), keys: make([]simulatedKey, keys), value: make([]byte, 256), revision: 1,
 	}
 	l.checker.Begin(1)
 	for i := range keys {

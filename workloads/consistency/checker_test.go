@@ -36,7 +36,7 @@ func TestManyClients(t *testing.T) {
 
 // manyClients returns the proof of clients that use a store at once.
 func manyClients(laneSize int) (proof results.Proof) {
-	c := newChecker(Options{Alone: true}, laneSize)
+	c := newChecker(Options{Exclusive: true}, laneSize)
 	c.Begin(1)
 	stop := make(chan struct{})
 	var checks, clients sync.WaitGroup
@@ -97,7 +97,7 @@ func (s *sharedStore) use(c *Checker, client int) {
 
 // A violation says which key, what was expected and found, when, and who answered.
 func TestViolationIsDescribed(t *testing.T) {
-	c := newChecker(Options{Alone: true}, 1<<6)
+	c := newChecker(Options{Exclusive: true}, 1<<6)
 	c.Begin(1)
 	put := func(revision int64, value string) {
 		call, id, k := c.Send(), c.ID(0), c.Claim([]byte("/key"))
@@ -145,7 +145,7 @@ func TestOtherClients(t *testing.T) {
 		"deleted":                 {},
 		"deleted, alone":          {alone: true, want: "revision 5"},
 	} {
-		c := newChecker(Options{Alone: test.alone}, 1<<6)
+		c := newChecker(Options{Exclusive: test.alone}, 1<<6)
 		c.Begin(1)
 		k := c.Claim([]byte("/key"))
 		for _, revision := range []int64{2, 5} {

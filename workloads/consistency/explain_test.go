@@ -12,7 +12,7 @@ import (
 type script struct{ *Checker }
 
 func newScript() script {
-	c := newChecker(Options{Alone: true, Keys: func(request any) string { return request.(string) }}, 1<<6)
+	c := newChecker(Options{Exclusive: true, Keys: func(request any) string { return request.(string) }}, 1<<6)
 	c.Begin(1)
 	return script{c}
 }

@@ -28,7 +28,7 @@ func TestPast(t *testing.T) {
 		"of nobody":         {map[int64]string{2: "one", 3: "?"}, Read{Revision: 2, Modified: 2, Version: 1, Value: []byte("one")}, "a change that a client of this run has sent"},
 	} {
 		for _, resolved := range []bool{true, false} {
-			c := newChecker(Options{Alone: true}, 1<<6)
+			c := newChecker(Options{Exclusive: true}, 1<<6)
 			c.Begin(1)
 			k := c.Claim([]byte("/key"))
 			call := c.Send()
@@ -86,7 +86,7 @@ func (c *Checker) changes(values map[int64]string) (list []Change) {
 // Outcomes that the history does not say stay unknown, with the reason.
 func TestUnknownStaysUnknown(t *testing.T) {
 	t.Parallel()
-	c := newChecker(Options{Alone: true}, 1<<6)
+	c := newChecker(Options{Exclusive: true}, 1<<6)
 	c.Begin(1)
 	for i, key := range []string{"/a", "/b"} {
 		k, call := c.Claim([]byte(key)), c.Send()

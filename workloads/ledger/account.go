@@ -17,15 +17,15 @@ type Account struct {
 	// floor is the highest acknowledged revision when the request was sent.
 	floor                 int64
 	acknowledged, unknown uint64
-	odd                   *oddities // nil: none
+	found                 *contradictions // nil: none
 }
 
-// oddities are impossible acknowledgements: disordered ones were not above their floor, repeated
+// contradictions are impossible acknowledgements: disordered ones were not above their floor, repeated
 // ones were at the revision of another write.
-type oddities struct{ disordered, repeated oddity }
+type contradictions struct{ disordered, repeated contradiction }
 
-// oddity counts impossible acknowledgements of one kind. The first one is kept.
-type oddity struct {
+// contradiction counts impossible acknowledgements of one kind. The first one is kept.
+type contradiction struct {
 	count           uint64
 	space           *Space
 	number          int64
@@ -33,18 +33,18 @@ type oddity struct {
 }
 
 // add counts one more.
-func (o *oddity) add(s *Space, number, revision, floor int64) {
+func (o *contradiction) add(s *Space, number, revision, floor int64) {
 	if o.count == 0 {
-		*o = oddity{space: s, number: number, revision: revision, floor: floor}
+		*o = contradiction{space: s, number: number, revision: revision, floor: floor}
 	}
 	o.count++
 }
 
-func (a *Account) oddities() *oddities {
-	if a.odd == nil {
-		a.odd = &oddities{}
+func (a *Account) findings() *contradictions {
+	if a.found == nil {
+		a.found = &contradictions{}
 	}
-	return a.odd
+	return a.found
 }
 
 // Send must be called before a request is sent. It may be called again for the same request.
@@ -64,11 +64,11 @@ func (a *Account) Acknowledge(revision int64, s *Space, number int64) {
 	}
 	a.acknowledged++
 	if revision <= a.floor {
-		a.oddities().disordered.add(s, number, revision, a.floor)
+		a.findings().disordered.add(s, number, revision, a.floor)
 		return
 	}
 	if l.recent[revision%recentRevisions].Swap(revision) == revision {
-		a.oddities().repeated.add(s, number, revision, a.floor)
+		a.findings().repeated.add(s, number, revision, a.floor)
 	}
 	raise(&l.highest, revision)
 }
@@ -81,12 +81,12 @@ func (a *Account) Failed(err error) {
 	}
 }
 
-// report adds the account's oddities to the proof.
+// report adds the account's findings to the proof.
 func (a *Account) report(proof *results.Proof) {
-	if a.odd == nil {
+	if a.found == nil {
 		return
 	}
-	a.odd.disordered.report(proof, func(o oddity) results.Violation {
+	a.found.disordered.report(proof, func(o contradiction) results.Violation {
 		v := results.Violation{
 			Expected: fmt.Sprintf("a revision above %s, the store's revision before this write was sent", humanize.Comma(o.floor)),
 			Found:    "acknowledged at revision " + humanize.Comma(o.revision),
@@ -96,7 +96,7 @@ func (a *Account) report(proof *results.Proof) {
 		}
 		return v
 	})
-	a.odd.repeated.report(proof, func(o oddity) results.Violation {
+	a.found.repeated.report(proof, func(o contradiction) results.Violation {
 		return results.Violation{
 			Expected: "one write at revision " + humanize.Comma(o.revision), Found: "two writes acknowledged at that revision",
 			Against: writeAt(o.revision, ""),
@@ -104,7 +104,7 @@ func (a *Account) report(proof *results.Proof) {
 	})
 }
 
-func (o *oddity) report(proof *results.Proof, violation func(oddity) results.Violation) {
+func (o *contradiction) report(proof *results.Proof, violation func(contradiction) results.Violation) {
 	if o.count == 0 {
 		return
 	}

@@ -41,8 +41,8 @@ type Ledger struct {
 	begin int64
 	// merged holds the violations in records of other processes.
 	merged results.Proof
-	// beside is the reason why the store's revision may grow by more than the ledger's writes.
-	beside string
+	// otherWrites is the reason why the store's revision may grow by more than the ledger's writes.
+	otherWrites string
 	// shared is set when other clients may write the spaces' keys.
 	shared bool
 }
@@ -87,8 +87,8 @@ func (l *Ledger) Beside(reason string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.beside == "" {
-		l.beside = reason
+	if l.otherWrites == "" {
+		l.otherWrites = reason
 	}
 }
 

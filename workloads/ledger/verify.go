@@ -77,7 +77,7 @@ func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof
 		check.Skipped = "the store's present revision is unknown"
 		return
 	}
-	grown, exact := present-l.begin, l.beside == ""
+	grown, exact := present-l.begin, l.otherWrites == ""
 	check.Checked = acknowledged
 	check.Note = "the store's revision grew by " + humanize.Comma(grown)
 	expected := fmt.Sprintf("the store's revision to grow by %s, one for each acknowledged write", humanize.Comma(int64(acknowledged)))
@@ -86,7 +86,7 @@ func (l *Ledger) verifyGrowth(acknowledged, unknown uint64, present int64, proof
 		expected += fmt.Sprintf(", and at most %d of unknown outcome", unknown)
 	}
 	if !exact {
-		check.Note += fmt.Sprintf("; a lower bound, as %s", l.beside)
+		check.Note += fmt.Sprintf("; a lower bound, as %s", l.otherWrites)
 	}
 	lost := int64(acknowledged) - grown
 	switch {

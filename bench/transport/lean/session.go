@@ -211,7 +211,7 @@ func (s *session) handleAll(now time.Duration) error {
 		s.unblock()
 	}
 	if err != nil {
-		s.sayGoodbye(err)
+		s.sendGoAway(err)
 	}
 	s.detach()
 	ended, accepted := s.ended, s.accepted
@@ -267,9 +267,9 @@ func (s *session) detach() {
 	s.aliased = s.aliased[:0]
 }
 
-// sayGoodbye makes the reason why the connection ends the last to be sent. Requests that have not
+// sendGoAway makes the reason why the connection ends the last to be sent. Requests that have not
 // left are sent on another connection. The lock is held.
-func (s *session) sayGoodbye(err error) {
+func (s *session) sendGoAway(err error) {
 	code := http2.ErrCodeInternal
 	var violation connError
 	if errors.As(err, &violation) {

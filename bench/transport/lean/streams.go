@@ -4,9 +4,9 @@ package lean
 // Most are in a ring, at the place of their number. A call whose place a later one needs is kept
 // apart while the ring has room for others.
 type streams struct {
-	ring  []*Call // its length is a power of two
-	apart map[uint32]*Call
-	count int
+	ring      []*Call // its length is a power of two
+	displaced map[uint32]*Call
+	count     int
 }
 
 // leastRing is the length of the first ring.
@@ -21,7 +21,7 @@ func (t *streams) get(id uint32) *Call {
 	if call := *t.place(id); call != nil && call.id == id {
 		return call
 	}
-	return t.apart[id]
+	return t.displaced[id]
 }
 
 // add adds a call, whose identifier is above those of others.
@@ -37,10 +37,10 @@ func (t *streams) add(call *Call) {
 func (t *streams) put(call *Call) {
 	place := t.place(call.id)
 	if old := *place; old != nil {
-		if t.apart == nil {
-			t.apart = map[uint32]*Call{}
+		if t.displaced == nil {
+			t.displaced = map[uint32]*Call{}
 		}
-		t.apart[old.id] = old
+		t.displaced[old.id] = old
 	}
 	*place = call
 }
@@ -62,7 +62,7 @@ func (t *streams) remove(call *Call) {
 	if place := t.place(call.id); *place == call {
 		*place = nil
 	} else {
-		delete(t.apart, call.id)
+		delete(t.displaced, call.id)
 	}
 }
 
@@ -73,7 +73,7 @@ func (t *streams) all(yield func(*Call) bool) {
 			return
 		}
 	}
-	for _, call := range t.apart {
+	for _, call := range t.displaced {
 		if !yield(call) {
 			return
 		}

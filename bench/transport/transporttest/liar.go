@@ -21,8 +21,8 @@ type Lie int
 
 // The lies.
 const (
-	// Honest forwards every write and passes on its answer.
-	Honest Lie = iota
+	// NoLie forwards every write and passes on its answer.
+	NoLie Lie = iota
 	// Drop acknowledges a write and forgets it.
 	Drop
 	// Late acknowledges a write and forwards it some time later.
@@ -134,7 +134,7 @@ func (p *Liar) Settle() { p.late.Wait() }
 
 // choose returns the write to lie about in a block of writes.
 func (p *Liar) choose(block uint64) uint64 {
-	if p.options.Lie == Honest {
+	if p.options.Lie == NoLie {
 		return 0
 	}
 	return block*p.options.Every + 2 + p.rand.Uint64N(p.options.Every-2)
@@ -198,7 +198,7 @@ func (p *Liar) write(ctx context.Context, method string, s grpc.ServerStream) er
 	held := p.takeHeld(key)
 	if acknowledgement != nil && held == nil && p.options.Lie <= Reorder {
 		if revision, lie := p.turn(); lie {
-			p.deceive(method, key, request)
+			p.falsify(method, key, request)
 			acknowledgement.Header.Revision = revision
 			answer, err := proto.Marshal(acknowledgement.message())
 			if err != nil {
@@ -258,7 +258,7 @@ func (p *Liar) turn() (revision int64, lie bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.writes++
-	if p.options.Lie == Honest || p.writes < p.next || p.revision == 0 || p.options.Once && p.lies > 0 {
+	if p.options.Lie == NoLie || p.writes < p.next || p.revision == 0 || p.options.Once && p.lies > 0 {
 		return 0, false
 	}
 	p.next = p.choose(p.writes/p.options.Every + 1)
@@ -279,8 +279,8 @@ func (p *Liar) see(reply []byte) {
 	}
 }
 
-// deceive does what is done with a write that is acknowledged unseen.
-func (p *Liar) deceive(method, key string, request []byte) {
+// falsify does what is done with a write that is acknowledged unseen.
+func (p *Liar) falsify(method, key string, request []byte) {
 	if p.options.Lie == Drop {
 		return
 	}

@@ -15,11 +15,11 @@ type Mute struct {
 	listener net.Listener
 	ended    sync.WaitGroup
 
-	mu    sync.Mutex
-	conns []net.Conn
-	count int // requests that have arrived
-	want  int
-	came  chan struct{} // closed when want requests have arrived
+	mu      sync.Mutex
+	conns   []net.Conn
+	count   int // requests that have arrived
+	want    int
+	arrived chan struct{} // closed when want requests have arrived
 }
 
 // NewMute starts a server on a free loopback port.
@@ -28,7 +28,7 @@ func NewMute() (*Mute, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start mute server: %w", err)
 	}
-	m := &Mute{Address: l.Addr().String(), listener: l, came: make(chan struct{})}
+	m := &Mute{Address: l.Addr().String(), listener: l, arrived: make(chan struct{})}
 	m.ended.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -44,14 +44,14 @@ func NewMute() (*Mute, error) {
 	return m, nil
 }
 
-// Came returns a channel that is closed when so many requests have arrived. It is called
+// Arrived returns a channel that is closed when so many requests have arrived. It is called
 // once.
-func (m *Mute) Came(requests int) <-chan struct{} {
+func (m *Mute) Arrived(requests int) <-chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.want = requests
 	m.check()
-	return m.came
+	return m.arrived
 }
 
 // Stop closes the server and its connections.
@@ -69,7 +69,7 @@ func (m *Mute) Stop() {
 func (m *Mute) check() {
 	if m.want > 0 && m.count >= m.want {
 		m.want = 0
-		close(m.came)
+		close(m.arrived)
 	}
 }
 
