@@ -30,7 +30,7 @@ type login struct {
 	user, password string
 	current        atomic.Pointer[token]
 	bare           *lean.Header  // without a token
-	busy           chan struct{} // held by who renews
+	busy           chan struct{} // held during a renewal
 	// life is the least age, in nanoseconds, at which a member refused a token without an expiry
 	// time; 0 if none did. learned has a value when it has changed.
 	life    atomic.Int64

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// tryDisks has the disk of a member, or of the result, run full. Where no file system may be
-// mounted it does nothing.
+// tryDisks fills the disk of a member or of the result. It does nothing where no file system may be
+// mounted.
 func tryDisks(t *trial) error {
 	small := filepath.Join(t.dir, "small")
 	if err := os.Mkdir(small, 0o755); err != nil {
@@ -76,7 +76,7 @@ func tryFullDisks(t *trial) error {
 	case err := <-c.ended:
 		c.ended <- err
 	case <-time.After(after):
-		// Nothing is left, whatever the members remove.
+		// No space is left, even if the members remove files.
 		stop := make(chan struct{})
 		defer close(stop)
 		go keepFull(small, stop)

@@ -11,7 +11,7 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// tryDocuments spoils a result and has it reported in a random format.
+// tryDocuments damages a result and reports it in a random format.
 func tryDocuments(t *trial) error {
 	dir := filepath.Join(t.dir, "damaged")
 	if err := os.CopyFS(dir, os.DirFS(t.result)); err != nil {

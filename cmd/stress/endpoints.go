@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// tryEndpoints has a member serve metrics and profiles that are none.
+// tryEndpoints replaces a member's metrics and profiles by invalid ones.
 func tryEndpoints(t *trial) error {
 	names := []string{"nan", "infinite", "endless", "long line", "silent", "bomb", "redirect", "garbage"}
 	how := pick(t, names)
@@ -30,7 +30,7 @@ func tryEndpoints(t *trial) error {
 	return err
 }
 
-// serveOdd answers a request in the named way.
+// serveOdd answers a request with the named kind of invalid reply.
 func serveOdd(how string, w http.ResponseWriter, r *http.Request) {
 	write := func(text string) bool { _, err := io.WriteString(w, text); return err == nil }
 	switch how {

@@ -11,8 +11,8 @@ import (
 	"github.com/etcdbench/etcdbench/results"
 )
 
-// tryExperiments spoils a document of a gate or an experiment of any kind, and has it reported
-// in a random format.
+// tryExperiments damages a document of a gate or an experiment of any kind, and reports it in a
+// random format.
 func tryExperiments(t *trial) error {
 	files, err := filepath.Glob(filepath.Join(t.documents, "*.json"))
 	if err != nil || len(files) == 0 {
@@ -32,8 +32,7 @@ func tryExperiments(t *trial) error {
 	return t.read(how, args...)
 }
 
-// tryScenarios spoils a scenario, a saved specification or a saved experiment. None is carried
-// out: the plan of each is printed.
+// tryScenarios damages a scenario, a saved specification or a saved experiment. It only prints the plan.
 func tryScenarios(t *trial) error {
 	file := filepath.Join(t.dir, "file.yaml")
 	args := []string{pick(t, []string{"run", "capacity", "tune", "scale"}), file}
@@ -85,7 +84,7 @@ func (t *trial) damageFile(file string, data []byte, damage func([]byte) ([]byte
 	return filepath.Base(file) + how
 }
 
-// read has etcdbench read a damaged file, which it does or refuses in one line.
+// read lets etcdbench read a damaged file. It must read the file or refuse it in one line.
 func (t *trial) read(how string, args ...string) error {
 	t.what = how + ": " + strings.Join(args, " ")
 	c, err := t.start(args...)

@@ -41,7 +41,7 @@ func main() {
 	flag.StringVar(&o.binary, "binary", "", "etcdbench to try (default: built from this module)")
 	flag.BoolVar(&o.keep, "keep", false, "keep the directories of trials that found something, with the output of what hung")
 	flag.Parse()
-	// A signal that is caught here is not ignored in the commands, whatever nohup has done.
+	// The commands do not ignore a signal that is caught here, not even under nohup.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	found, err := run(ctx, o, os.Stdout, os.Stderr)
 	stop()

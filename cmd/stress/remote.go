@@ -51,12 +51,12 @@ func (t *trial) against(endpoint string, how string, more ...string) error {
 	if err != nil {
 		return err
 	}
-	code := t.finish(c, limit+patience, 0, 1, 2, 3, 5) // 2: a server that speaks of keys under the prefix
+	code := t.finish(c, limit+patience, 0, 1, 2, 3, 5) // 2: the server reports keys under the prefix
 	t.lostResults(time.Now(), 0, code)
 	return theirs.check()
 }
 
-// tryReplies has a server send well-formed replies that etcd does not send.
+// tryReplies uses a server that sends well-formed replies that etcd does not send.
 func tryReplies(t *trial) error {
 	share := pick(t, []float64{0.001, 0.02, 0.2, 1})
 	m, err := transporttest.NewMangler(t.endpoint, share, t.Uint64())

@@ -60,7 +60,7 @@ func trySignals(t *trial) error {
 func (t *trial) stall(at time.Time) time.Duration { return t.watch.longest(at.Add(-5*time.Second), at) }
 
 // lostResults finds runs of the trial that cannot be read, or have lost more than one second
-// before a signal. Stalled is for how long the machine stood still before it.
+// before a signal. stalled is how long the machine was stalled before it.
 func (t *trial) lostResults(signalled time.Time, stalled time.Duration, code int) {
 	_ = filepath.WalkDir(filepath.Join(t.dir, "out"), func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || e.Name() != results.JournalFile {

@@ -200,7 +200,7 @@ const intervalCaption = "Mark: the estimate. Line: the interval. Arrow: open, or
 	"unit is the metric's own margin, the smallest change that matters, at the dashed line."
 
 // intervalPlot draws a row for each metric, with its change and its interval. Each row has
-// its own scale: a unit is the metric's margin, so that rows can be compared whatever
+// its own scale: a unit is the metric's margin, so that rows can be compared independently of
 // their noise.
 func intervalPlot(metrics []results.MetricVerdict) template.HTML {
 	reach := intervalReach(metrics)

@@ -213,11 +213,11 @@ func NewPlan(c *results.Capacity, demand, safe, growth float64) *results.Capacit
 // capacityConfidence is the confidence of the interval of several searches.
 const capacityConfidence = 0.95
 
-// JoinCapacities joins several searches: its interval is the t-interval of the middles
-// of theirs, on a logarithmic scale, widened by half the mean width of theirs (as the root
-// of the sum of squares): a search cannot tell rates within its own interval apart, so
-// that equal answers are no exact answer. Where a search has no lower or no upper end,
-// the lower end is the smallest of theirs and there is no upper end.
+// JoinCapacities joins several searches. The interval is the t-interval of the middles of the searches'
+// intervals, on a logarithmic scale. It is widened by half of their mean width (as the root of the sum
+// of squares), because a search cannot distinguish rates within its own interval: equal answers are not
+// an exact answer. If a search has no lower or no upper end, the lower end is the smallest one of the
+// searches, and there is no upper end.
 func JoinCapacities(list []*results.Capacity) *results.Capacity {
 	joined := *list[0]
 	joined.Probes, joined.Warnings, joined.Machine = nil, nil, ""

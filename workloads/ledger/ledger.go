@@ -3,7 +3,7 @@
 //
 // A Ledger has one Space for the keys of each prefix. Clients note the outcome
 // of each write in the Space: acknowledged, refused or unknown. Each client has an
-// Account, which counts its requests and sees that their revisions are possible.
+// Account, which counts its requests and checks that their revisions are possible.
 // After the load, Verify compares what is read back with what was noted: the last
 // write of each key, how often each key was written, and by how much the store's
 // revision grew. Memory is set by the number of keys and clients, not of writes.

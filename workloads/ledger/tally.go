@@ -84,7 +84,7 @@ func (e *entry) unknown() {
 }
 
 // judge compares the growth of a key's version with the tally. Where complete is not
-// set, the key may have been removed meanwhile without a word, so that there are
+// set, the key may have been removed meanwhile without a record, so that there are
 // fewer; where it is shared, other clients may have written it, so that there are
 // more. When they do not match, it returns what was expected, what was found, and
 // false.

@@ -6,7 +6,7 @@ import "testing"
 const repeats = 4
 
 // Repeat makes a measurement until one gives no error, at most four times. A machine that
-// stops processes now and then may spoil one of them; a defect spoils all.
+// sometimes stops processes may disturb one of them. A defect makes all fail.
 func Repeat(t testing.TB, measure func() error) {
 	t.Helper()
 	for n := 1; ; n++ {

@@ -105,7 +105,7 @@ func (s *socket) try(p []byte) (written int, err error) {
 	return written, nil
 }
 
-// call reads or writes without a word to Go's scheduler: it never waits. The number of bytes
+// call reads or writes without telling Go's scheduler, because it never waits. The number of bytes
 // is not negative.
 func (s *socket) call(number uintptr, p []byte) (int, unix.Errno) {
 	n, _, errno := unix.RawSyscall(number, uintptr(s.fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)))

@@ -36,7 +36,7 @@ func newWire(conn net.Conn) *wire {
 	}
 	w.attempt = func(fd uintptr) bool {
 		w.n, w.failed = tryWrite(fd, w.data)
-		return true // whatever came of it: we do not wait
+		return true // also after an error: try never waits
 	}
 	return w
 }

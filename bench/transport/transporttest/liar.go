@@ -19,11 +19,11 @@ import (
 // A Lie is what a [Liar] does with a request that it answers.
 type Lie int
 
-// The lies.
+// The values of [Lie].
 const (
 	// NoLie forwards every write and passes on its answer.
 	NoLie Lie = iota
-	// Drop acknowledges a write and forgets it.
+	// Drop acknowledges a write and discards it.
 	Drop
 	// Late acknowledges a write and forwards it some time later.
 	Late
@@ -279,7 +279,7 @@ func (p *Liar) see(reply []byte) {
 	}
 }
 
-// falsify does what is done with a write that is acknowledged unseen.
+// falsify handles a write that is acknowledged before the member has seen it.
 func (p *Liar) falsify(method, key string, request []byte) {
 	if p.options.Lie == Drop {
 		return

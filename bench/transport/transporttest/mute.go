@@ -44,7 +44,7 @@ func NewMute() (*Mute, error) {
 	return m, nil
 }
 
-// Arrived returns a channel that is closed when so many requests have arrived. It is called
+// Arrived returns a channel that is closed when that many requests have arrived. It is called
 // once.
 func (m *Mute) Arrived(requests int) <-chan struct{} {
 	m.mu.Lock()
@@ -65,7 +65,7 @@ func (m *Mute) Stop() {
 	m.ended.Wait()
 }
 
-// check closes came when its time has come. The lock is held.
+// check closes the channel when enough requests have arrived. The lock is held.
 func (m *Mute) check() {
 	if m.want > 0 && m.count >= m.want {
 		m.want = 0
