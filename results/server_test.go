@@ -9,7 +9,7 @@ import (
 )
 
 // A percentile read from buckets lies between the bounds that are given for it.
-func TestBucketTimesHoldTheTruth(t *testing.T) {
+func TestBucketTimesBoundTheSamples(t *testing.T) {
 	bounds := []float64{0.001, 0.002, 0.004, 0.008, 0.016}
 	rapid.Check(t, func(t *rapid.T) {
 		ns := rapid.SliceOfN(rapid.Int64Range(1, int64(40*time.Millisecond)), 1, 500).Draw(t, "times")

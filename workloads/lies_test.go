@@ -96,7 +96,7 @@ func TestLiesAreFound(t *testing.T) {
 
 // A loss is told with the key, where only one can be meant, and by the growth of the
 // store's revision, where others wrote nothing.
-func TestLossIsToldWithItsKey(t *testing.T) {
+func TestLossNamesItsKey(t *testing.T) {
 	t.Parallel()
 	endpoint := cluster.Endpoints(workloadstest.StartCluster(t, 1))[0]
 	c := trial{workload: "put", exclusive: true, params: map[string]string{"key-space-size": "5"}}

@@ -210,7 +210,7 @@ func (w tampering) Verify(ctx context.Context) (*results.Proof, error) {
 
 // Whatever is wrong must be found, and said with the key, what was expected and
 // what was found.
-func TestProofHasTeeth(t *testing.T) {
+func TestProofDetectsInjectedViolations(t *testing.T) {
 	t.Parallel()
 	c := workloadstest.StartCluster(t, 3)
 	eps := cluster.Endpoints(c)

@@ -110,9 +110,9 @@ const (
 )
 
 var (
-	// ErrHopeless means that the cluster sustained neither the first rate of a search nor
+	// ErrNothingSustained means that the cluster sustained neither the first rate of a search nor
 	// several lower ones.
-	ErrHopeless = errors.New("no load meets the SLO")
+	ErrNothingSustained = errors.New("no load meets the SLO")
 	// ErrUnclear means that the samples were too few to decide whether the cluster
 	// sustains any rate of a search.
 	ErrUnclear = errors.New("inconclusive whether any load meets the SLO")

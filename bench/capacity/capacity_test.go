@@ -243,18 +243,18 @@ func TestCapacityIsFound(t *testing.T) {
 }
 
 // An SLO that no load meets is said after several factors downwards.
-func TestHopeless(t *testing.T) {
+func TestNothingSustained(t *testing.T) {
 	o := short(t, 1, queue{workers: 1, service: 50 * time.Millisecond})
 	o.Start, o.Length = 18, time.Minute // a p99 takes a thousand operations
 	c, err := capacity.Run(t.Context(), o)
-	if !errors.Is(err, capacity.ErrHopeless) || len(c.Probes) < 4 || len(c.Probes) > 8 ||
+	if !errors.Is(err, capacity.ErrNothingSustained) || len(c.Probes) < 4 || len(c.Probes) > 8 ||
 		!strings.Contains(err.Error(), "not even 1.125/s: put.response_time.p99 < 40ms") {
 		t.Errorf("%v after %d probes", err, len(c.Probes))
 	}
 }
 
 // A search whose probes are all disturbed says so, as an outage is as long at any rate.
-func TestHopelessBecauseOfDisturbances(t *testing.T) {
+func TestNothingSustainedBecauseOfDisturbances(t *testing.T) {
 	for kind, want := range map[string]bool{"kill": true, "compaction": false} {
 		o := short(t, 1, queue{workers: 1, service: 50 * time.Millisecond})
 		o.Start, o.Length = 18, time.Minute
@@ -265,14 +265,14 @@ func TestHopelessBecauseOfDisturbances(t *testing.T) {
 			return r, err
 		}
 		_, err := capacity.Run(t.Context(), o)
-		if got := strings.Contains(fmt.Sprint(err), "each probe had the disturbance kill: "); !errors.Is(err, capacity.ErrHopeless) || got != want {
+		if got := strings.Contains(fmt.Sprint(err), "each probe had the disturbance kill: "); !errors.Is(err, capacity.ErrNothingSustained) || got != want {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }
 
 // Rates with too few operations for the SLO are passed over on the way up; a cluster
-// that never has enough is not called hopeless.
+// that never has enough is not said to sustain nothing.
 func TestFewOperations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("simulates")
@@ -366,7 +366,7 @@ func TestNoLoadMeetsTheSLOBesideALateGenerator(t *testing.T) {
 		return run, err
 	}
 	c, err := capacity.Run(t.Context(), o)
-	if !errors.Is(err, capacity.ErrHopeless) || c.Stopped != "" {
+	if !errors.Is(err, capacity.ErrNothingSustained) || c.Stopped != "" {
 		t.Errorf("%v, stopped %q after %d probes", err, c.Stopped, len(c.Probes))
 	}
 	if answer := content.CapacityAnswer(c); answer != "no load meets it" {
@@ -532,7 +532,7 @@ func TestMemberDown(t *testing.T) {
 }
 
 // What others do in the cluster is in the answer.
-func TestOthersAreTold(t *testing.T) {
+func TestOtherClientsAreReported(t *testing.T) {
 	o := short(t, 6, queue{workers: 4, service: 4 * time.Millisecond})
 	play := o.Run
 	o.Run = func(ctx context.Context, p capacity.Probe) (judge.Run, error) {
@@ -643,7 +643,7 @@ func TestMaximumHadProbeAndSoak(t *testing.T) {
 			t.Errorf("soak up to %v: %v to %v", soak, c.Low, c.High)
 		}
 	}
-	if c, err := capacity.Run(t.Context(), thresholds(t, 1000, 50)); !errors.Is(err, capacity.ErrHopeless) || c.Low != 0 || !strings.Contains(err.Error(), "over a soak of 40s") {
+	if c, err := capacity.Run(t.Context(), thresholds(t, 1000, 50)); !errors.Is(err, capacity.ErrNothingSustained) || c.Low != 0 || !strings.Contains(err.Error(), "over a soak of 40s") {
 		t.Errorf("no soak is sustained: %v, %v", c.Low, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -727,7 +727,7 @@ func TestTargetOfAFullMachine(t *testing.T) {
 }
 
 // Each probe has what the generator says of itself.
-func TestProbesTellTheGenerator(t *testing.T) {
+func TestProbesNameTheGenerator(t *testing.T) {
 	t.Parallel()
 	o := thresholds(t, 1000, 1000)
 	play := o.Run

@@ -312,7 +312,7 @@ func (e *Experiment) Unit() string {
 }
 
 // Run searches, as often as configured. With an error, the document holds what was found until
-// then. [ErrHopeless] and [ErrUnclear] are results; with other errors, the search is not
+// then. [ErrNothingSustained] and [ErrUnclear] are results; with other errors, the search is not
 // finished.
 func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress func(Progress)) (*results.Capacity, error) {
 	started := time.Now().Round(0)
@@ -331,7 +331,7 @@ func (e *Experiment) Run(ctx context.Context, o experiment.Options, progress fun
 	if e.Demand != nil && c.Low > 0 {
 		c.Plan = judge.NewPlan(c, *e.Demand, valueOr(e.Safe, DefaultSafe), valueOr(e.Growth, 0))
 	}
-	answered := err == nil || errors.Is(err, ErrHopeless) || errors.Is(err, ErrUnclear)
+	answered := err == nil || errors.Is(err, ErrNothingSustained) || errors.Is(err, ErrUnclear)
 	if !answered && c.High == 0 {
 		c.Stopped = experiment.NotFinished(err)
 	}

@@ -38,7 +38,7 @@ func (s *search) bracket(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.descend(ctx); err != nil || s.low > 0 || s.limit != "" && !judge.Hopeless(s.out) {
+	if err := s.descend(ctx); err != nil || s.low > 0 || s.limit != "" && !judge.NothingSustained(s.out) {
 		return err
 	}
 	return s.noResult("")
@@ -90,7 +90,7 @@ func (s *search) below(p results.CapacityProbe) float64 {
 // failed, such as a soak.
 func (s *search) noResult(over string) error {
 	last := s.lastProbe()
-	if !judge.Hopeless(s.out) {
+	if !judge.NothingSustained(s.out) {
 		return fmt.Errorf("%w: at %s%s%s: %s", ErrUnclear, results.Amount(last.Rate), s.Unit, over, last.Reason)
 	}
 	s.limit = "" // the limit of lower rates, but higher rates have decided
@@ -99,7 +99,7 @@ func (s *search) noResult(over string) error {
 			break
 		}
 	}
-	return fmt.Errorf("%w: not even %s%s%s: %s%s", ErrHopeless, results.Amount(last.Rate), s.Unit, over, last.Reason, s.disturbed())
+	return fmt.Errorf("%w: not even %s%s%s: %s%s", ErrNothingSustained, results.Amount(last.Rate), s.Unit, over, last.Reason, s.disturbed())
 }
 
 // disturbed returns a hint if disturbances may have caused an outage in each probe. Such an

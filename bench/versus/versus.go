@@ -151,14 +151,14 @@ func (o Options) decide(out *Outcome, number int, void string) (done bool) {
 			english.Plural(int(v.Found), "violation", ""), v.Side, v.Round, v.First)
 		return true
 	}
-	// Where too many were dropped until now, the rounds to come may still outweigh
-	// them, unless there are none, or too few.
+	// If too many rounds were dropped so far, later ones may still make up for them, unless none or too
+	// few remain.
 	tooMany := judge.TooManyDropped(len(out.Dropped), len(out.Rounds))
-	hopeless := judge.TooManyDropped(len(out.Dropped), last)
-	if !hopeless && (void != "" || !done || tooMany && len(out.Rounds) < last) {
+	undecidable := judge.TooManyDropped(len(out.Dropped), last)
+	if !undecidable && (void != "" || !done || tooMany && len(out.Rounds) < last) {
 		return false
 	}
-	if tooMany || hopeless {
+	if tooMany || undecidable {
 		out.Verdict = results.Inconclusive
 		out.Reason = fmt.Sprintf("%d of %d rounds were dropped, the last because %s",
 			len(out.Dropped), number, out.Dropped[len(out.Dropped)-1].Reason)

@@ -143,7 +143,7 @@ func (o *capacityOptions) finish(c *results.Capacity, searchErr error, wantTarge
 	}
 	// Also after an error, with the probes so far.
 	err = experiment.SaveResult(o.out, results.CapacityFile, c, func(w io.Writer) error { return page.Write(w, c) })
-	if searchErr != nil && !errors.Is(searchErr, capacity.ErrHopeless) && !errors.Is(searchErr, capacity.ErrUnclear) {
+	if searchErr != nil && !errors.Is(searchErr, capacity.ErrNothingSustained) && !errors.Is(searchErr, capacity.ErrUnclear) {
 		return interrupted(searchErr)
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ func TestCapacityExitCodes(t *testing.T) {
 		"the generator's limit":          {results.Capacity{Low: 100, Stopped: "the generator's limit"}, nil, exitInvalid},
 		"no result below an overload":    {results.Capacity{High: 400, Stopped: "the generator's limit"}, nil, exitInvalid},
 		"no result at the end of a load": {results.Capacity{Most: 4, Stopped: "the generator's limit"}, nil, exitInvalid},
-		"hopeless":                       {results.Capacity{High: 100}, fmt.Errorf("%w: not even 1/s", capacity.ErrHopeless), exitFail},
+		"nothing sustained":              {results.Capacity{High: 100}, fmt.Errorf("%w: not even 1/s", capacity.ErrNothingSustained), exitFail},
 		"inconclusive":                   {results.Capacity{}, fmt.Errorf("%w: at 1/s", capacity.ErrUnclear), exitInconclusive},
 		"target missed":                  {results.Capacity{Low: 1, High: 2, Target: missed}, nil, exitFail},
 		"target undecided":               {results.Capacity{Low: 1, High: 2, Target: undecided}, nil, exitInconclusive},

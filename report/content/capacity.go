@@ -25,7 +25,7 @@ func CapacityAnswer(c *results.Capacity) string {
 	switch {
 	case c.Low == 0 && (c.Stopped != "" || len(c.Probes) == 0):
 		return "no result"
-	case c.Low == 0 && !judge.Hopeless(c):
+	case c.Low == 0 && !judge.NothingSustained(c):
 		return "inconclusive whether any load meets it"
 	case c.Low == 0:
 		return "no load meets it"
@@ -46,7 +46,7 @@ func CapacityAnswer(c *results.Capacity) string {
 func CapacityMaximum(c *results.Capacity) string {
 	unit := CapacityUnit(c)
 	switch {
-	case c.Low == 0 && (c.Stopped != "" || !judge.Hopeless(c)):
+	case c.Low == 0 && (c.Stopped != "" || !judge.NothingSustained(c)):
 		return "unknown"
 	case c.Low == 0:
 		return "none"
@@ -61,7 +61,7 @@ func CapacityVerdict(c *results.Capacity) string {
 	switch {
 	case c.Low > 0:
 		return results.Pass
-	case c.Stopped != "" || !judge.Hopeless(c):
+	case c.Stopped != "" || !judge.NothingSustained(c):
 		return results.Inconclusive
 	}
 	return results.Fail

@@ -84,7 +84,7 @@ func checkContents(t *testing.T, b *browsertest.Page) {
 }
 
 // On paper, all parts are shown, and nothing that only a screen can use.
-func TestPageOnPaper(t *testing.T) {
+func TestPrintedPage(t *testing.T) {
 	t.Parallel()
 	b := browsertest.Open(t, render(t, reporttest.LongRun(t, 20, 2, 3)))
 	hidden := `[...document.querySelectorAll('.part > .body')].filter((e) => !e.checkVisibility({ contentVisibilityAuto: true }) || e.getBoundingClientRect().height === 0).length`

@@ -87,10 +87,10 @@ func MachineLimit(c *results.Capacity) string {
 	return ""
 }
 
-// Hopeless reports whether a search without a sustained rate shows that the cluster does not
+// NothingSustained reports whether a search without a sustained rate shows that the cluster does not
 // meet the SLO: the lowest rate failed, or several rates did and those below have too few
 // operations.
-func Hopeless(c *results.Capacity) bool {
+func NothingSustained(c *results.Capacity) bool {
 	const several = 3
 	overloaded := map[float64]bool{}
 	for _, p := range c.Probes {

@@ -188,7 +188,7 @@ func TestProbeCountsAllArrivals(t *testing.T) {
 }
 
 // No probe is sustained whose run a threshold gate with the same bound fails.
-func TestProbeIsNoMilderThanTheGate(t *testing.T) {
+func TestProbeIsAsStrictAsTheGate(t *testing.T) {
 	if testing.Short() {
 		t.Skip("plays hundreds of jobs")
 	}

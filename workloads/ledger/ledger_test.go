@@ -104,7 +104,7 @@ func (h history) play(e *Space, order []int) Found {
 // Every history of up to four writes, noted in every order, is believed; with an
 // acknowledged put that was not applied after the last deletion, and nothing of
 // unknown outcome, none is where it was the last or all were noted in order.
-func TestEveryHistoryIsJudgedRight(t *testing.T) {
+func TestEveryHistoryIsJudgedCorrectly(t *testing.T) {
 	var fates history
 	for n := range 8 {
 		w := history{{n&1 > 0, n&2 > 0, n&4 > 0}}[0]
