@@ -7,6 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -58,9 +61,13 @@ func (e *engine) disturb() (stop func()) {
 }
 
 // disturbOnSchedule carries out one disturbance at its times. If it takes longer than its
-// interval, it skips the times that it missed.
+// interval, it skips the times that it missed. It does not begin at the planned end of the load.
 func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin time.Duration) {
+	length, known := e.plan.Measured()
 	for next := begin + d.At; ; {
+		if known && d.Every > 0 && next >= begin+length {
+			return
+		}
 		t := time.NewTimer(next - e.clock.now())
 		select {
 		case <-ctx.Done():
@@ -71,22 +78,7 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 			return
 		case <-t.C:
 		}
-		var err error
-		if d.Turn != nil {
-			err = d.Turn(ctx)
-		}
-		event, detail := results.Event{Kind: d.Kind, Start: e.clock.now()}, ""
-		if err == nil {
-			detail, err = d.Do(ctx)
-		}
-		event.Length, event.Detail = e.clock.now()-event.Start, detail
-		switch {
-		case err != nil && !errors.Is(err, context.Canceled):
-			event.Error = clip(err.Error(), 300)
-		case ctx.Err() != nil:
-			event.Error = "ended early: the load ended"
-		}
-		e.timeline.add(event)
+		e.timeline.add(e.carryOutDisturbance(ctx, d))
 		if d.EndsLoad {
 			e.endLoad()
 			return
@@ -98,6 +90,26 @@ func (e *engine) disturbOnSchedule(ctx context.Context, d Disturbance, begin tim
 			next += d.Every
 		}
 	}
+}
+
+// carryOutDisturbance carries out a disturbance once.
+func (e *engine) carryOutDisturbance(ctx context.Context, d Disturbance) results.Event {
+	var err error
+	if d.Turn != nil {
+		err = d.Turn(ctx)
+	}
+	event := results.Event{Kind: d.Kind, Start: e.clock.now()}
+	if err == nil {
+		event.Detail, err = d.Do(ctx)
+	}
+	event.Length = e.clock.now() - event.Start
+	switch canceled := errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled; {
+	case err != nil && !canceled:
+		event.Error = clip(err.Error(), 300)
+	case ctx.Err() != nil:
+		event.Error = "ended early: the load ended"
+	}
+	return event
 }
 
 // takeEvents moves the events that were added since the last call into the run, and returns

@@ -599,17 +599,25 @@ func TestDisturbancesKeepTheirSchedule(t *testing.T) {
 			disturbance("slow", 0, time.Second, 2500*time.Millisecond, nil), // 0, 3, 6, 9: the last one is cut short
 			disturbance("failing", 5*time.Second, 0, 0, errors.New("no leader")),
 			disturbance("too late", time.Minute, 0, 0, nil),
+			disturbance("rare", 5*time.Second, 5*time.Second, 0, nil), // not at the end of the load
+			disturbance("request", 9900*time.Millisecond, 0, 0, nil),
+		}
+		opts.Disturbances[5].Do = func(ctx context.Context) (string, error) {
+			return "", status.FromContextError(wait(ctx, time.Second)).Err()
 		}
 		opts.Disturbances[2].Turn = func(ctx context.Context) error { return wait(ctx, 500*time.Millisecond) }
 		run := mustRun(t, t.Context(), plan, w, opts)
-		if len(run.Plan.Disturbances) != 4 {
+		if len(run.Plan.Disturbances) != 6 {
 			t.Errorf("the plan has %d disturbances", len(run.Plan.Disturbances))
 		}
 		var got []string
 		for _, e := range run.Events {
 			got = append(got, fmt.Sprint(e.Kind, " ", e.Start.Round(time.Millisecond), " ", e.Length.Round(time.Millisecond), " ", e.Error))
 		}
-		want := []string{"slow 2s 2.5s ", "slow 5s 2.5s ", "once 5.5s 1s ", "failing 7.5s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s ended early: the load ended", "too late 12s 0s not started: the load ended before 1m0s"}
+		want := []string{
+			"slow 2s 2.5s ", "slow 5s 2.5s ", "once 5.5s 1s ", "rare 7s 0s ", "failing 7.5s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s ended early: the load ended",
+			"request 11.9s 100ms ended early: the load ended", "too late 12s 0s not started: the load ended before 1m0s",
+		}
 		if !slices.Equal(got, want) {
 			t.Errorf("events\n%q, want\n%q", got, want)
 		}

@@ -79,6 +79,20 @@ func (p Plan) DescribePhases() string {
 	return strings.Join(parts, ", ")
 }
 
+// Measured returns the length of the load from the first measured phase on. known is false if a phase
+// ends after a number of operations.
+func (p Plan) Measured() (length time.Duration, known bool) {
+	for _, ph := range p.Phases {
+		switch {
+		case ph.Total > 0:
+			return 0, false
+		case !ph.Warmup || length > 0:
+			length += ph.Duration
+		}
+	}
+	return length, true
+}
+
 // Entries returns the workloads of the plan: its mix, or its one workload.
 func (p Plan) Entries() []PlanEntry {
 	if len(p.Mix) > 0 {

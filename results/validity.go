@@ -60,7 +60,7 @@ type Generator struct {
 	CPU     float64       `json:"cpu_share"`
 	CPUTime time.Duration `json:"cpu_time_ns"`
 	Machine float64       `json:"machine_cpu_share"`
-	// Members and Others are the parts of Machine that the members and other processes used.
+	// Members and OtherCPUShare are the parts of Machine that the members and other processes used.
 	// They are known if the cluster runs on this machine and its members have reported their
 	// CPU time.
 	Members       float64       `json:"members_cpu_share,omitempty"`

@@ -132,17 +132,9 @@ func (r *Resolved) checkDisturbances() error {
 // checkTimes returns an error if a disturbance of the specification comes after the load. Those
 // of a scenario are not checked, because its load can be shortened.
 func (r *Resolved) checkTimes() error {
-	var length time.Duration // from the first measured phase on
-	for _, p := range r.Plan.Phases {
-		switch {
-		case p.Total > 0:
-			return nil // the end is unknown
-		case !p.Warmup || length > 0:
-			length += p.Duration
-		}
-	}
+	length, known := r.Plan.Measured()
 	for _, d := range r.Spec.Disturbances {
-		if d.At >= length {
+		if known && d.At >= length {
 			return invalid("disturbances", "--disturb %s@%v: the load is over after %v: use an earlier time or a longer --duration",
 				d.Kind, d.At, length)
 		}
