@@ -227,7 +227,7 @@ func TestJournalIsBoundedInBytes(t *testing.T) {
 
 // BenchmarkJournalOfADay writes the intervals of 24 h, of 5,000 puts a second on three
 // members, of one kind or of 40, and prints how large the journal is and how long it takes to read it; with -short,
-// of a quarter of an hour. It needs a file system in memory, as each line is synced.
+// of three minutes. It needs a file system in memory, as each line is synced.
 func BenchmarkJournalOfADay(b *testing.B) {
 	for _, kinds := range []int{1, 40} {
 		b.Run(strconv.Itoa(kinds)+"-kinds", func(b *testing.B) { journalOfADay(b, kinds) })
@@ -237,7 +237,7 @@ func BenchmarkJournalOfADay(b *testing.B) {
 func journalOfADay(b *testing.B, kinds int) {
 	seconds := 24 * 60 * 60
 	if testing.Short() {
-		seconds = 15 * 60
+		seconds = 3 * 60
 	}
 	dir, err := os.MkdirTemp("/dev/shm", "journal-")
 	if err != nil {
