@@ -103,11 +103,12 @@ func (e *engine) carryOutDisturbance(ctx context.Context, d Disturbance) results
 		event.Detail, err = d.Do(ctx)
 	}
 	event.Length = e.clock.now() - event.Start
-	switch canceled := errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled; {
-	case err != nil && !canceled:
-		event.Error = clip(err.Error(), 300)
-	case ctx.Err() != nil:
+	canceled := errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled
+	switch {
+	case ctx.Err() != nil && (err == nil || canceled):
 		event.Error = "ended early: the load ended"
+	case err != nil:
+		event.Error = clip(err.Error(), 300)
 	}
 	return event
 }

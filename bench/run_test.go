@@ -602,12 +602,13 @@ func TestDisturbancesKeepTheirSchedule(t *testing.T) {
 			disturbance("rare", 5*time.Second, 5*time.Second, 0, nil), // not at the end of the load
 			disturbance("request", 9900*time.Millisecond, 0, 0, nil),
 		}
+		opts.Disturbances = append(opts.Disturbances, disturbance("refused", 3200*time.Millisecond, 0, 0, status.Error(codes.Canceled, "refused")))
 		opts.Disturbances[5].Do = func(ctx context.Context) (string, error) {
 			return "", status.FromContextError(wait(ctx, time.Second)).Err()
 		}
 		opts.Disturbances[2].Turn = func(ctx context.Context) error { return wait(ctx, 500*time.Millisecond) }
 		run := mustRun(t, t.Context(), plan, w, opts)
-		if len(run.Plan.Disturbances) != 6 {
+		if len(run.Plan.Disturbances) != 7 {
 			t.Errorf("the plan has %d disturbances", len(run.Plan.Disturbances))
 		}
 		var got []string
@@ -615,7 +616,7 @@ func TestDisturbancesKeepTheirSchedule(t *testing.T) {
 			got = append(got, fmt.Sprint(e.Kind, " ", e.Start.Round(time.Millisecond), " ", e.Length.Round(time.Millisecond), " ", e.Error))
 		}
 		want := []string{
-			"slow 2s 2.5s ", "slow 5s 2.5s ", "once 5.5s 1s ", "rare 7s 0s ", "failing 7.5s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s ended early: the load ended",
+			"slow 2s 2.5s ", "slow 5s 2.5s ", "refused 5.2s 0s rpc error: code = Canceled desc = refused", "once 5.5s 1s ", "rare 7s 0s ", "failing 7.5s 0s no leader", "slow 8s 2.5s ", "slow 11s 1s ended early: the load ended",
 			"request 11.9s 100ms ended early: the load ended", "too late 12s 0s not started: the load ended before 1m0s",
 		}
 		if !slices.Equal(got, want) {
