@@ -16,7 +16,7 @@ import (
 // all puts that were not refused.
 func TestFailingServer(t *testing.T) {
 	t.Parallel()
-	const late, slow = 400 * time.Millisecond, 150 * time.Millisecond
+	const late, slow = 1200 * time.Millisecond, 450 * time.Millisecond
 	server, err := transporttest.NewQueue(transporttest.QueueOptions{
 		Workers: 64, Mean: time.Millisecond, Seed: 1, Failing: 0.04, Hanging: 0.02, Slow: 0.2, SlowBy: slow,
 	})
@@ -25,7 +25,7 @@ func TestFailingServer(t *testing.T) {
 	}
 	t.Cleanup(server.Stop)
 	w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 2, server.Address), Prefix: "/failures/", Seed: 1}, nil)
-	plan := workloadstest.Plan(50, bench.PlanPhase{Total: 2000, Load: bench.Load{Rate: 500, Arrival: bench.ArrivalPoisson}})
+	plan := workloadstest.Plan(200, bench.PlanPhase{Total: 2000, Load: bench.Load{Rate: 500, Arrival: bench.ArrivalPoisson}})
 	plan.Timeout = late
 	run, err := bench.Run(t.Context(), plan, w, bench.Options{})
 	if err != nil {

@@ -59,7 +59,8 @@ func TestStallOnARealSocket(t *testing.T) {
 }
 
 // measureStall puts through a proxy that holds everything back for a second of ten, and
-// returns what is wrong with the figures.
+// returns what is wrong with the figures. A busy machine carries the rate, too, so that only the stall
+// makes arrivals wait.
 func measureStall(t *testing.T, endpoint string, clients int) error {
 	proxy, err := transporttest.NewProxy(endpoint)
 	if err != nil {
@@ -69,7 +70,7 @@ func measureStall(t *testing.T, endpoint string, clients int) error {
 	w := newWorkload(t, "put", workloads.Target{Conns: workloadstest.Dial(t, 4, proxy.Address), Prefix: fmt.Sprintf("/stall/%d/", clients), Seed: 1}, nil)
 	freeze := time.AfterFunc(5*time.Second, func() { proxy.Freeze(time.Second) })
 	defer freeze.Stop()
-	run, err := bench.Run(t.Context(), workloadstest.Plan(clients, bench.PlanPhase{Duration: 10 * time.Second, Load: bench.Load{Rate: 1000}}), w, bench.Options{})
+	run, err := bench.Run(t.Context(), workloadstest.Plan(clients, bench.PlanPhase{Duration: 10 * time.Second, Load: bench.Load{Rate: 250}}), w, bench.Options{})
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func measureStall(t *testing.T, endpoint string, clients int) error {
 		}
 	}
 	// What waits for a client in the last moment is unfinished: few, if any.
-	if op.Offered != 10_000 || op.Completed+op.Unfinished != 10_000 || op.Unfinished > 100 {
+	if op.Offered != 2500 || op.Completed+op.Unfinished != 2500 || op.Unfinished > 25 {
 		return fmt.Errorf("offered %d, completed %d, unfinished %d (%v)", op.Offered, op.Completed, op.Unfinished, op.Errors)
 	}
 	if stalled < 1 || stalled > int64(clients) {
