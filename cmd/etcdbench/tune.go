@@ -8,13 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/etcdbench/etcdbench/bench/experiment"
 	"github.com/etcdbench/etcdbench/bench/tune"
 	"github.com/etcdbench/etcdbench/report"
+	"github.com/etcdbench/etcdbench/report/words"
 	"github.com/etcdbench/etcdbench/results"
 )
 
@@ -92,7 +92,7 @@ func (o *tuneOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	return conduct(cmd, &o.experimentFlags, asked, e, func(ctx context.Context, options experiment.Options, r *reporter) func() error {
 		tries, rounds := e.Tries()
-		runs := english.Plural(tries, "run", "")
+		runs := words.Plural(tries, "run", "runs")
 		if rounds > 0 {
 			runs = fmt.Sprintf("%s and %d rounds of two", runs, rounds)
 		}
