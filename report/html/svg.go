@@ -304,16 +304,20 @@ const (
 	shapeDot   = "m-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0m3 0"
 )
 
+// path returns the path of a line, or of its dots if it is scattered. A value between gaps is a dot, because
+// a line needs two values.
 func (c chart) path(l line) string {
+	missing := func(i int) bool { return i < 0 || i == len(l.value) || math.IsNaN(l.value[i]) }
 	var b strings.Builder
 	pen := "M"
 	for i, v := range l.value {
-		if math.IsNaN(v) {
+		if missing(i) {
 			pen = "M"
 			continue
 		}
 		fmt.Fprintf(&b, "%s%.1f %.1f", pen, c.x.place(l.at[i]), c.y.place(v))
-		if l.dots && l.scattered {
+		alone := !l.dots && !l.scattered && missing(i-1) && missing(i+1)
+		if l.dots && l.scattered || alone {
 			b.WriteString(cmp.Or(l.shape, shapeDot))
 		}
 		if pen = "L"; l.scattered {
